@@ -1,0 +1,159 @@
+"""The ``headrace`` command: finds its subcommands, and tells every failure in a way that can be acted on."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headrace import __version__, clock
+from headrace.errors import HeadraceError, nearest
+
+COMMANDS = {
+    "init": "Make a project folder from a template.",
+    "check": "Check the declarations, without touching data.",
+    "plan": "Show what would change, and what that invalidates.",
+    "run": "Bring everything up to date, redoing only what changed.",
+    "train": "Train models, hold them against their gates, register them.",
+    "serve": "Answer decisions over HTTP.",
+    "parity": "Recompute what was served from history, and compare.",
+    "query": "Run read-only SQL over the tables of the lake.",
+    "report": "Write the report of the project as one HTML file.",
+    "status": "Show tables, training sets, models and past runs.",
+    "demo": "Run the whole road on generated card payments.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Commands and their short help, so that ``--help`` imports none of them; each lives in ``commands/<name>.py``."""
+
+FAULT_OF_OURS = 70
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """A group that imports a command only when it is called, and answers for all failures."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"headrace.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and name not in COMMANDS and not name.startswith("-"):
+            raise click.UsageError(f"No command {name!r}: {nearest(name, COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            outcome = super().main(given, *more, **extra)
+            sys.exit(outcome if isinstance(outcome, int) else 0)
+        except click.exceptions.Exit as error:
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            _told_interrupted(given)
+            sys.exit(INTERRUPTED)
+        except click.ClickException as error:
+            _told_usage(error, given)
+            sys.exit(error.exit_code)
+        except HeadraceError as error:
+            _told_faults(error, given)
+            sys.exit(error.exit_code)
+        except BrokenPipeError:
+            # The reader of our output has gone (``headrace query … | head``): not a fault, but nothing more to say.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except Exception as error:  # noqa: BLE001 - the last resort, which tells where the traceback is
+            _told_own_fault(error, given)
+            sys.exit(FAULT_OF_OURS)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example:  headrace init bank --template fraud --data && cd bank && headrace run && headrace train",
+)
+@click.version_option(__version__, prog_name="headrace", message="%(prog)s %(version)s")
+def main() -> None:
+    """Features, models and decisions declared once, run as batch, stream and request with identical numbers."""
+
+
+def _told_faults(error: HeadraceError, args: Sequence[str]) -> None:
+    from headrace.cli.terminal import print_faults
+
+    print_faults(error.faults)
+    if _as_json(args):
+        report = getattr(error, "report", None)
+        shown = {} if report is None else {"report": report.as_dict()}
+        _write({"ok": False, "exit_code": error.exit_code, "faults": [f.as_dict() for f in error.faults], **shown})
+
+
+def _told_usage(error: click.ClickException, args: Sequence[str]) -> None:
+    error.show()
+    if _as_json(args):
+        fault = {"code": "HR-CLI-001", "found": error.format_message()}
+        _write({"ok": False, "exit_code": error.exit_code, "faults": [fault]})
+
+
+def _told_interrupted(args: Sequence[str]) -> None:
+    click.echo("\nInterrupted. Nothing is lost: the same command goes on where it stopped.", err=True)
+    if _as_json(args):
+        _write({"ok": False, "exit_code": INTERRUPTED, "faults": []})
+
+
+def _told_own_fault(error: Exception, args: Sequence[str]) -> None:
+    told = f"{type(error).__name__}: this is a fault of Headrace, not yours."
+    where = _kept_traceback(error, args)
+    click.echo(f"{told} The traceback is in {where}; please report it.", err=True)
+    if _as_json(args):
+        fault = {"code": "HR-INTERNAL", "found": type(error).__name__, "place": str(where)}
+        _write({"ok": False, "exit_code": FAULT_OF_OURS, "faults": [fault]})
+
+
+def _kept_traceback(error: Exception, args: Sequence[str]) -> Path:
+    """Write a traceback beside the project's state, or into the temporary folder where there is no project."""
+    import tempfile
+
+    from headrace.cli.options import state_folder
+
+    stamp = clock.from_us(clock.now_us()).strftime("%Y%m%dT%H%M%S")
+    text = f"headrace {__version__}, python {sys.version.split()[0]}\n\n{''.join(traceback.format_exception(error))}"
+    for folder in (state_folder(args), Path(tempfile.gettempdir())):
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"fault-{stamp}-{os.getpid()}.txt"
+            path.write_text(text, encoding="utf-8")
+        except OSError:
+            continue
+        return path
+    click.echo(text, err=True)
+    return Path("stderr")
+
+
+def _as_json(args: Sequence[str]) -> bool:
+    return "--json" in args
+
+
+def _write(document: dict[str, Any]) -> None:
+    click.echo(json.dumps(document, indent=2, default=str))

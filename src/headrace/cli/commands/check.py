@@ -1,0 +1,40 @@
+"""``headrace check``: all faults of the declarations at once."""
+
+from __future__ import annotations
+
+import click
+
+from headrace.cli.options import Session, session_options
+from headrace.errors import Fault, HeadraceError
+
+
+@click.command("check", epilog="Example:  headrace check --project bank")
+@session_options
+def command(session: Session) -> None:
+    """Check the declarations, without touching data; all faults at once, exit code 2 when there are errors."""
+    from headrace.cli.terminal import print_faults, say
+    from headrace.run import check
+
+    loaded = session.load()
+    faults = check(loaded.project)
+    errors = [fault for fault in faults if fault.severity != "warning"]
+    if errors:
+        raise HeadraceError(faults)
+    nodes = loaded.project.nodes()
+
+    def human() -> None:
+        print_faults(faults)
+        say(f"{loaded.project.name}: {_counted(list(nodes))}; no faults{_warnings(faults)}")
+
+    session.tell({"ok": True, "nodes": list(nodes), "faults": [fault.as_dict() for fault in faults]}, human)
+
+
+def _warnings(faults: tuple[Fault, ...]) -> str:
+    return f", {len(faults)} to know" if faults else ""
+
+
+def _counted(names: list[str]) -> str:
+    kinds = dict.fromkeys(name.split(":")[0] for name in names)
+    numbers = {kind: sum(name.startswith(f"{kind}:") for name in names) for kind in kinds}
+    words = {"features": "feature group", "training_set": "training set"}
+    return ", ".join(f"{n} {words.get(kind, kind)}{'s' if n > 1 else ''}" for kind, n in numbers.items())

@@ -1,0 +1,42 @@
+"""``headrace parity``: was what was served what history says?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.options import Session, session_options
+from headrace.errors import CheckFailed, Fault
+
+if TYPE_CHECKING:
+    from headrace.serve.parity import ParityReport
+
+
+@click.command("parity", epilog="Example:  headrace parity --json")
+@session_options
+def command(session: Session) -> None:
+    """Recompute every feature that was served from history and compare bit by bit; exit code 1 if one differs."""
+    from headrace.serve.parity import parity
+
+    report = parity(session.load())
+    if session.as_json:
+        session.tell({"ok": report.differing == 0} | report.as_dict(), lambda: None)
+        if report.differing:
+            raise click.exceptions.Exit(1)
+        return
+    session.tell({}, lambda: print_parity(report))
+    if report.differing:
+        found = f"{report.differing} served values that history does not confirm"
+        cure = "see the features above; 'headrace parity --json' names each difference"
+        raise CheckFailed(Fault("HR-PARITY-001", "", found, "0", cure))
+
+
+def print_parity(report: ParityReport) -> None:
+    """Print how many values of each feature were compared, are equal, and differ."""
+    from headrace.cli.terminal import print_table, say
+
+    columns = ("feature", "compared", "equal", "differing")
+    print_table("", columns, report.rows, right=columns[1:])
+    compared = sum(row[1] for row in report.rows)
+    say(f"{compared:,} compared, {report.differing:,} differing", "bold green" if not report.differing else "bold red")

@@ -1,0 +1,47 @@
+"""``headrace plan``: what would change, and what that invalidates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.options import Session, session_options
+
+if TYPE_CHECKING:
+    from headrace.run import Changes
+
+_SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
+
+
+@click.command("plan", epilog="Example:  headrace plan --json")
+@session_options
+def command(session: Session) -> None:
+    """Show what the next run would find changed against the last one, and what that invalidates downstream."""
+    from headrace.run import plan_changes
+
+    changes = plan_changes(session.load())
+    session.tell(changes.as_dict(), lambda: _print(changes))
+
+
+def _print(changes: Changes) -> None:
+    from headrace.cli.terminal import say
+
+    if changes.first:
+        say("No completed run yet: everything is new.", "dim")
+    elif not changes.any and not changes.training:
+        say("Nothing would change.")
+    for one in changes.changes:
+        sign, colour = _SIGNS[one.action]
+        say(f"{sign} {one.node}" + (f"  ({one.place})" if one.place and not changes.first else ""), colour)
+        for part in one.parts:
+            say(f"    {part}")
+    for name, why in changes.files.items():
+        say(f"> {name}: {', '.join(why)}", "cyan")
+    if changes.invalidated:
+        say("\nThat invalidates:", "bold")
+    for down in changes.invalidated:
+        owners = f"  [{', '.join(down.owners)}]" if down.owners else ""
+        say(f"  {down.node}  because of {', '.join(down.because)}{owners}")
+    for name, why in changes.training.items():
+        say(f"* train {name}: {', '.join(why)}", "magenta")

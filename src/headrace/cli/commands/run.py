@@ -1,0 +1,56 @@
+"""``headrace run``: everything up to date, with as little work as possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.options import Session, session_options
+
+if TYPE_CHECKING:
+    from headrace.run import RunReport
+
+
+@click.command("run", epilog="Example:  headrace run && headrace train")
+@session_options
+def command(session: Session) -> None:
+    """Bring everything up to date: load new files, refresh tables by query, build training sets.
+
+    Only what changed (code, declarations or data) is redone, and each line says why. A run that was killed is taken
+    up again by the next one, and nothing is doubled.
+    """
+    from headrace.cli.progress import Bars
+    from headrace.cli.terminal import print_faults
+    from headrace.run import RunFailed, run
+
+    loaded = session.load()
+    try:
+        with Bars() as bars:
+            report = run(loaded, bars)
+    except RunFailed as error:
+        failed = error.report
+        if not session.as_json:
+            session.tell({}, lambda: print_report(failed))
+        raise
+    session.tell(report.as_dict(), lambda: print_report(report))
+    print_faults(report.faults)
+
+
+def print_report(report: RunReport) -> None:
+    """Print what a run did as a table."""
+    from headrace.cli.terminal import print_table, say, shown
+
+    def figures(step_figures: dict[str, object]) -> str:
+        words = ("received", "accepted", "quarantined", "rows", "features")
+        return ", ".join(f"{shown(step_figures[word])} {word}" for word in words if step_figures.get(word) is not None)
+
+    rows = [
+        (step.id, step.action, "; ".join(step.why), figures(dict(step.figures)), f"{step.seconds:.1f} s")
+        for step in report.steps
+    ]
+    print_table("", ("step", "action", "why", "figures", "took"), rows, right=("took",))
+    if report.after:
+        say("The run before this one was cut off; this one went on where it stopped.", "yellow")
+    word = "Everything was up to date" if report.ok and not report.changed else "Up to date" if report.ok else "Failed"
+    say(f"{word} in {report.seconds:.1f} s.", "bold")

@@ -1,0 +1,73 @@
+"""``headrace train``: models, gates, registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.cli.options import Session, session_options
+from headrace.errors import CheckFailed, Fault
+
+if TYPE_CHECKING:
+    from headrace.run import Trained
+
+
+@click.command("train", epilog="Example:  headrace train fraud_score")
+@click.argument("models", nargs=-1)
+@click.option("--again", is_flag=True, help="Train also what has not changed.")
+@session_options
+def command(session: Session, models: tuple[str, ...], again: bool) -> None:
+    """Train MODELS (all by default) on their built sets, hold them against their gates, and register them.
+
+    Exit code 1 when a gate failed: the version is kept, but does not serve.
+    """
+    from headrace.cli.progress import Bars
+    from headrace.run import train
+
+    loaded = session.load()
+    with Bars() as bars:
+        trained = train(loaded, models, bars, again=again)
+    faults = [fault for one in trained for fault in _failed_gates(one)]
+    document = {"ok": not faults, "models": [one.as_dict() for one in trained]}
+    if faults and session.as_json:
+        document |= {"exit_code": 1, "faults": [fault.as_dict() for fault in faults]}
+    session.tell(document, lambda: _print(trained))
+    if faults:
+        if session.as_json:
+            raise click.exceptions.Exit(1)
+        raise CheckFailed(faults)
+
+
+def _failed_gates(trained: Trained) -> list[Fault]:
+    if trained.report is None:
+        return []
+    cure = "mend the model or its data; the version is kept, and does not serve"
+    name = trained.report.model
+    return [
+        Fault("HR-RUN-007", "", f"{name} failed its gate: {gate.sentence}", "a gate that is passed", cure)
+        for gate in trained.report.gates
+        if not gate.passed
+    ]
+
+
+def _print(trained: tuple[Trained, ...]) -> None:
+    for one in trained:
+        print_trained(one)
+
+
+def print_trained(trained: Trained) -> None:
+    """Print a training: candidates by metrics, gates, and what became of the version."""
+    from headrace.cli.terminal import print_table, say
+
+    report = trained.report
+    if report is None:
+        say(f"{trained.step.id}: nothing changed since version {trained.step.figures.get('version')}")
+        return
+    labels = list(report.metrics)
+    rows = [(one.name, one.role, *(one.metrics[label] for label in labels), one.seconds) for one in report.candidates]
+    columns = ("candidate", "role", *labels, "seconds")
+    print_table(report.model, columns, rows, right=(*labels, "seconds"))
+    for gate in report.gates:
+        say(f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}", "green" if gate.passed else "red")
+    say(report.verdict(), "bold")

@@ -1,0 +1,91 @@
+"""What all commands share: ``--project``, ``--json``, and where results go."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from headrace.run import LoadedProject
+
+P = ParamSpec("P")
+
+
+@dataclass
+class Session:
+    """One call of a command: which project it is about, and how its result is to be told.
+
+    Args:
+        folder: given with ``--project``, or None: the nearest one upwards.
+        as_json: whether stdout gets exactly one JSON document.
+        out: the stdout that results go to; while a command works, prints of user code go to stderr.
+    """
+
+    folder: Path | None
+    as_json: bool
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+
+    def load(self) -> LoadedProject:
+        """Return the project that the command is about."""
+        from headrace.run import find_folder, load_project
+
+        return load_project(find_folder(Path.cwd()) if self.folder is None else self.folder)
+
+    def tell(self, document: dict[str, Any], human: Callable[[], None]) -> None:
+        """Give the result: as JSON where that was asked for, else by a function that prints it for people."""
+        if self.as_json:
+            self.out.write(json.dumps(document, indent=2, default=str) + "\n")
+            return
+        with contextlib.redirect_stdout(self.out):
+            human()
+
+
+def project_option(function: Callable[P, Any]) -> Callable[P, Any]:
+    """Add ``--project DIR``."""
+    return click.option(
+        "--project",
+        "folder",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="The project's folder; by default the nearest one upwards with a headrace.toml.",
+    )(function)
+
+
+def session_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--project`` and ``--json``, and hand the command a ``Session``."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, folder: Path | None, as_json: bool, **more: Any) -> None:
+        session = Session(folder, as_json)
+        with stdout_for_results():
+            function(session, *args, **more)
+
+    return project_option(click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(wrapped))
+
+
+@contextlib.contextmanager
+def stdout_for_results() -> Iterator[None]:
+    """Send what libraries and user code print to stderr: stdout is for results."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+def state_folder(args: Sequence[str]) -> Path | None:
+    """Return the state folder of the project that a call was about, as far as that can be known."""
+    from headrace.errors import HeadraceError
+    from headrace.run.settings import find_folder, read_settings
+
+    given = [args[i + 1] for i, one in enumerate(args[:-1]) if one == "--project"]
+    given += [one.split("=", 1)[1] for one in args if one.startswith("--project=")]
+    try:
+        folder = find_folder(Path(given[0]) if given else Path.cwd())
+        return folder / read_settings(folder).targets["local"].path
+    except (HeadraceError, OSError):
+        return None

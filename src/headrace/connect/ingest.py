@@ -1,0 +1,296 @@
+"""Loading: new files through their contract into the lake, each row once, whatever is killed and when.
+
+A batch is two commits: first its quarantined rows, then its accepted rows, which also record for each file how far
+it is done. A run that finds a load begun goes on behind that point, and passes over the rows that are in quarantine
+already: so nothing is lost or doubled between the two. A lock keeps other loads of the same stream out meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
+from headrace.connect.loads import Ledger, Load, load_of
+from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
+from headrace.declare import Contract, Stream, Table
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake
+
+Progress = Callable[[int, str], None]
+"""Called with the rows done so far in this run, and what is being done."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What a run of ``ingest`` did; ``received == accepted + quarantined`` over the files that it finished.
+
+    Args:
+        received: rows of the files finished in this run.
+        accepted: of these, rows now in the stream's table.
+        quarantined: of these, rows now in ``quarantine_<stream>``.
+        reasons: rows that break each rule, most frequent first; a row counts once for each of its reasons.
+        files_new: files finished in this run.
+        files_skipped: files that were loaded before.
+        faults: files that could not be loaded (errors) and what is worth knowing (warnings).
+    """
+
+    received: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    files_new: int = 0
+    files_skipped: int = 0
+    faults: tuple[Fault, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report as plain values for ``--json``."""
+        return {**asdict(self), "faults": [fault.as_dict() for fault in self.faults]}
+
+    def raise_errors(self) -> None:
+        """Raise a HeadraceError with all faults that kept a file out, if there are any."""
+        errors = [fault for fault in self.faults if fault.severity == "error"]
+        if errors:
+            raise HeadraceError(errors)
+
+
+def ingest(
+    stream: Stream | Table,
+    folder: Path,
+    lake: Lake,
+    progress: Progress | None = None,
+    *,
+    batch_rows: int = BATCH_ROWS,
+) -> IngestReport:
+    """Load the new files of a stream into the lake; files that were loaded before are passed over.
+
+    Args:
+        stream: whose ``source`` names the files and whose contract they must keep.
+        folder: of the project, to which ``source`` is relative.
+        lake: with the tables ``<stream>``, ``quarantine_<stream>`` and ``loads_<stream>`` afterwards.
+        progress: told the rows done, after each batch.
+        batch_rows: rows that are held in memory and committed together.
+
+    Returns:
+        Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
+
+    Raises:
+        HeadraceError: no file, no contract, disk full (run again to go on).
+    """
+    contract, source = stream.contract, stream.source
+    if contract is None or source is None:
+        found, cure = f"{stream.name} without contract or source", f"source=… and a contract for {stream.name}"
+        raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load files", cure))
+    if faults := check_rules(contract):
+        raise HeadraceError(faults)
+    files = find_files(folder, source)
+    with lake.lock(stream.name):
+        ledger = Ledger(lake, stream.name)
+        plan = _plan(stream.name, contract, files, folder, ledger, batch_rows)
+        ledger.begin(plan.loads)
+        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows)
+        for load in plan.loads:
+            plan.faults.extend(work.take(load))
+        work.flush()
+    return IngestReport(
+        sum(one[1] for one in work.finished),
+        sum(one[2] for one in work.finished),
+        sum(one[3] for one in work.finished),
+        total(work.counts),
+        len(work.finished),
+        plan.skipped,
+        tuple(plan.faults),
+    )
+
+
+def _silent(done: int, what: str) -> None:
+    pass
+
+
+@dataclass
+class _Plan:
+    loads: list[Load] = field(default_factory=list)
+    skipped: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+def _plan(
+    stream: str, contract: type[Contract], files: Iterable[Path], folder: Path, ledger: Ledger, batch_rows: int
+) -> _Plan:
+    """Decide for each file whether it is new, known, changed or damaged, before any of them is loaded."""
+    plan = _Plan()
+    contents = {sha: past.name for sha, past in ledger.by_content.items()}
+    for path in files:
+        name = Path(os.path.relpath(path, folder)).as_posix()
+        size = path.stat().st_size
+        past = ledger.by_name.get(name)
+        load = load_of(stream, name, path, size, digest(path))
+        if past is not None and past.sha256 != load.sha256:
+            plan.faults.append(_changed(name, past.finished))
+        elif past is not None and past.finished:
+            plan.skipped += 1
+        elif size == 0:
+            plan.faults.append(_nothing(name))
+        elif load.sha256 in contents:
+            plan.skipped += 1
+            plan.faults.append(_copy(name, contents[load.sha256]))
+        else:
+            try:
+                plan.faults += check_file(path, contract, name, batch_rows)
+            except HeadraceError as error:
+                plan.faults += error.faults
+                continue
+            contents[load.sha256] = name
+            plan.loads.append(ledger.resumed(load))
+    return plan
+
+
+def _changed(name: str, finished: bool) -> Fault:
+    when = "after it was loaded" if finished else "while it was being loaded"
+    cure = "bring corrections in a new file; restore this one"
+    return Fault("HR-SOURCE-003", name, f"a file that changed {when}", "files that stay as they are", cure)
+
+
+def _nothing(name: str) -> Fault:
+    return Fault("HR-SOURCE-005", name, "an empty file, without even a header", "a header", "none needed", "warning")
+
+
+def _copy(name: str, other: str) -> Fault:
+    cure = "delete one of them, if they are one delivery"
+    return Fault("HR-SOURCE-006", name, f"the same content as {other}", "each file once", cure, "warning")
+
+
+@dataclass
+class _Work:
+    """Rows that are validated and not yet committed, and what was committed so far."""
+
+    lake: Lake
+    name: str
+    contract: type[Contract]
+    ledger: Ledger
+    progress: Progress
+    batch_rows: int
+    done: int = 0
+    counts: list[dict[str, int]] = field(default_factory=list)
+    finished: list[tuple[Load, int, int, int]] = field(default_factory=list)
+    _accepted: list[tuple[Load, pa.Table]] = field(default_factory=list)
+    _quarantined: list[tuple[Load, pa.Table]] = field(default_factory=list)
+    _reached: dict[str, int] = field(default_factory=dict)
+    _rows: int = 0
+    _ending: list[tuple[Load, int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._quarantine = f"quarantine_{self.name}"
+        self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
+        self._next = self._newest() + 1
+
+    def take(self, load: Load) -> list[Fault]:
+        """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
+        reached = max(0, self.lake.committed(self.name, load.app)) if load.begun else 0
+        held = self._held(load) if load.begun else _no_rows()
+        position, bad = 1, len(held)
+        batches = read_batches(load.path, self.contract, self.batch_rows)
+        while True:
+            try:
+                batch = next(batches, None)
+            except HeadraceError as error:
+                return list(error.faults)
+            if batch is None:
+                self._ending.append((load, position - 1, bad))
+                return []
+            rows = np.arange(position, position + batch.num_rows)
+            position += batch.num_rows
+            bad += self._validate(load, batch, rows, (rows > reached) & ~np.isin(rows, held))
+
+    def flush(self) -> None:
+        """Commit what is validated: quarantined rows first, then accepted rows, then the ledger."""
+        if self._quarantined:
+            marked = [table.append_column("_load", _repeat(load.id, table)) for load, table in self._quarantined]
+            self.lake.append(self._quarantine, pa.concat_tables(marked).select(["_load", *QUARANTINE.names]))
+        if self._reached:
+            rows = self._numbered()
+            self.lake.append(self.name, rows, once=list(self._reached.items()))
+            self._next += rows.num_rows
+        self._keys.settle()
+        ended = [(load, received, received - bad, bad) for load, received, bad in self._ending]
+        self._verify(ended)
+        self.ledger.finish(ended)
+        self.finished += ended
+        self._accepted, self._quarantined, self._ending, self._reached, self._rows = [], [], [], {}, 0
+        self.progress(self.done, f"loaded {self.name}")
+
+    def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
+        self.done += batch.num_rows
+        if not new.any():
+            return 0
+        fresh = batch if new.all() else batch.filter(pa.array(new))
+        result: Validated = validate(self.contract, fresh, self._keys, load.name, rows=rows[new])
+        self._accepted.append((load, result.accepted))
+        if result.quarantined.num_rows:
+            self._quarantined.append((load, result.quarantined))
+        self.counts.append(result.counts)
+        self._reached[load.app] = int(rows[-1])
+        self._rows += fresh.num_rows
+        self.progress(self.done, f"loading {load.name}")
+        if self._rows >= self.batch_rows:
+            self.flush()
+        return int(result.quarantined.num_rows)
+
+    def _numbered(self) -> pa.Table:
+        """Return the accepted rows with the order in which they were learned, when they were known, and their load."""
+        loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
+        rows = pa.concat_tables([table for _, table in self._accepted])
+        sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
+        known = _known_at(self.contract, rows)
+        return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
+
+    def _newest(self) -> int:
+        if not self.lake.exists(self.name):
+            return 0
+        return int(self.lake.sql(f'select max(_seq) as newest from "{self.name}"')["newest"][0].as_py() or 0)
+
+    def _stored_keys(self) -> Iterator[pa.RecordBatch]:
+        if self.lake.exists(self.name):
+            yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
+
+    def _held(self, load: Load) -> npt.NDArray[np.int64]:
+        """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
+        if not self.lake.exists(self._quarantine):
+            return _no_rows()
+        rows = self.lake.read(self._quarantine, columns=["_load", "_row", "reasons"])
+        rows = rows.filter(pc.equal(rows["_load"], load.id))
+        for reasons in rows["reasons"].to_pylist():
+            self.counts.append({f"{reason.split(':')[0]}: before an interruption": 1 for reason in reasons})
+        return np.asarray(rows["_row"].to_numpy(), np.int64)
+
+    def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
+        """Count what an interrupted load has left in the lake; the others were counted on their way."""
+        for load, received, accepted, _ in ended:
+            if load.begun and received:
+                query = f"select count(*) as rows from \"{self.name}\" where _load = '{load.id}'"
+                found = self.lake.sql(query)["rows"][0].as_py()
+                if found != accepted:
+                    text = f"{found} accepted rows of {load.name} in the lake"
+                    raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received} received"))
+
+
+def _no_rows() -> npt.NDArray[np.int64]:
+    return np.empty(0, np.int64)
+
+
+def _repeat(value: str, like: pa.Table) -> pa.Array:
+    return pa.repeat(pa.scalar(value), like.num_rows)
+
+
+def _known_at(contract: type[Contract], rows: pa.Table) -> pa.Array | pa.ChunkedArray:
+    """History counts as known when it happened, unless a field says when it was; without times it was known always."""
+    names = [contract.role(role) for role in ("known_time", "event_time", "valid_from")]
+    columns = [rows[name] for name in names if name is not None]
+    return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))

@@ -1,0 +1,119 @@
+"""The ledger of loads: which files were begun and finished, so that each is loaded once and never changes unseen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from headrace.clock import now_us
+from headrace.lake import Lake
+
+_SCHEMA = pa.schema(
+    [
+        ("_load", pa.string()),
+        ("path", pa.string()),
+        ("bytes", pa.int64()),
+        ("sha256", pa.string()),
+        ("state", pa.string()),
+        ("received", pa.int64()),
+        ("accepted", pa.int64()),
+        ("quarantined", pa.int64()),
+        ("at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """One file on its way into the lake.
+
+    Args:
+        id: of the load, from stream, path and content: the same file is the same load however often it is tried.
+        name: path relative to the project's folder.
+        path: where the file is.
+        size: in bytes.
+        sha256: of its bytes, in hex.
+        begun: whether an earlier run began it and did not finish.
+    """
+
+    id: str
+    name: str
+    path: Path
+    size: int
+    sha256: str
+    begun: bool = False
+
+    @property
+    def app(self) -> str:
+        """Application id of the load's commits; their number is the last row of the file that they cover."""
+        return f"load:{self.id}"
+
+
+def load_of(stream: str, name: str, path: Path, size: int, sha256: str) -> Load:
+    """Return the load of a file."""
+    identity = hashlib.sha256(f"{stream}\0{name}\0{sha256}".encode()).hexdigest()[:16]
+    return Load(identity, name, path, size, sha256)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the ledger knows of a path or a content."""
+
+    name: str
+    size: int
+    sha256: str
+    finished: bool
+
+
+class Ledger:
+    """The table ``loads_<stream>`` of the lake."""
+
+    def __init__(self, lake: Lake, stream: str) -> None:
+        self._lake = lake
+        self.table = f"loads_{stream}"
+        self.by_name: dict[str, Past] = {}
+        self.by_content: dict[str, Past] = {}
+        for row in lake.read(self.table).to_pylist() if lake.exists(self.table) else []:
+            finished = row["state"] == "finished"
+            known = self.by_name.get(row["path"])
+            if finished or known is None or not known.finished:
+                self.by_name[row["path"]] = Past(row["path"], row["bytes"], row["sha256"], finished)
+            if finished:
+                self.by_content[row["sha256"]] = self.by_name[row["path"]]
+
+    def begin(self, loads: Sequence[Load]) -> None:
+        """Record that these loads begin, in one commit, unless an earlier run did."""
+        fresh = [load for load in loads if not load.begun]
+        if fresh:
+            self._append([_row(load, "started", 0, 0, 0) for load in fresh])
+
+    def finish(self, done: Sequence[tuple[Load, int, int, int]]) -> None:
+        """Record finished loads with their rows received, accepted and quarantined, in one commit."""
+        if done:
+            self._append([_row(load, "finished", *counts) for load, *counts in done])
+
+    def resumed(self, load: Load) -> Load:
+        """Return the load, marked if an earlier run began it."""
+        past = self.by_name.get(load.name)
+        return replace(load, begun=past is not None and past.sha256 == load.sha256)
+
+    def _append(self, rows: list[dict[str, object]]) -> None:
+        self._lake.append(self.table, pa.Table.from_pylist(rows, schema=_SCHEMA))
+
+
+def _row(load: Load, state: str, received: int, accepted: int, quarantined: int) -> dict[str, object]:
+    return {
+        "_load": load.id,
+        "path": load.name,
+        "bytes": load.size,
+        "sha256": load.sha256,
+        "state": state,
+        "received": received,
+        "accepted": accepted,
+        "quarantined": quarantined,
+        "at": now_us(),
+    }

@@ -1,0 +1,61 @@
+"""What is wrong with rows: one rule of one field, and the rows that break it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Rows = npt.NDArray[np.int64]
+"""Positions of rows in a batch, ascending."""
+
+EMPTY, TYPE, NOT_FINITE, BOUND, SET, PATTERN, LENGTH, KEY = (f"HR-DATA-{n:03}" for n in range(1, 9))
+NAIVE, CALENDAR, DIGITS, RANGE, FIELDS, LOCAL, PERIOD = (f"HR-DATA-{n:03}" for n in range(9, 16))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One rule of a contract and the rows of a batch that break it.
+
+    Args:
+        code: stable identifier of the kind of problem, e.g. ``HR-DATA-004``.
+        field: name of the field.
+        text: what is wrong, told without the value, e.g. ``is below 0``.
+        rows: positions in the batch, ascending.
+        shown: whether a reason quotes the value as received.
+    """
+
+    code: str
+    field: str
+    text: str
+    rows: Rows
+    shown: bool = True
+
+    @property
+    def rule(self) -> str:
+        """The problem without any value, for counts in reports."""
+        return f"{self.code} {self.field}: {self.text}"
+
+
+def where(mask: pa.BooleanArray) -> Rows:
+    """Return the positions at which a mask is true; null counts as false."""
+    if not pc.any(mask).as_py():
+        return np.empty(0, np.int64)
+    return np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).astype(np.int64)
+
+
+def mask_of(rows: Rows, length: int) -> pa.BooleanArray:
+    """Return a mask that is true at the given positions."""
+    mask = np.zeros(length, np.bool_)
+    mask[rows] = True
+    return pa.array(mask)
+
+
+def blank(values: pa.Array, rows: Rows) -> pa.Array:
+    """Return the values with null at the given positions."""
+    if not len(rows):
+        return values
+    return pc.if_else(mask_of(rows, len(values)), pa.scalar(None, values.type), values)

@@ -1,0 +1,224 @@
+"""One pass over a batch: every rule of every field, the good rows in columns, the bad ones with all their reasons."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pat
+
+from headrace.contracts.columns import check_columns, read_column
+from headrace.contracts.keys import KeyIndex
+from headrace.contracts.problems import FIELDS, KEY, Problem, where
+from headrace.contracts.rules import broken, broken_period
+from headrace.declare import Contract
+from headrace.errors import Fault
+
+MALFORMED = "#malformed"
+"""Column that readers add for lines that could not be split: a struct of the text, the fields found and expected."""
+QUARANTINE = pa.schema(
+    [
+        ("_source", pa.string()),
+        ("_row", pa.int64()),
+        ("reasons", pa.list_(pa.string())),
+        ("row", pa.string()),
+    ]
+)
+_LONGEST = 120
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A batch after validation: ``accepted.num_rows + quarantined.num_rows`` is what was received.
+
+    Args:
+        accepted: the contract's columns, in its order and types.
+        quarantined: source, position in it (from 1), all reasons, and the row as JSON, as received.
+        counts: how many rows break each rule; no values.
+        rows: positions in the batch of the accepted rows.
+        faults: warnings about the batch as a whole, such as a column that is ignored.
+    """
+
+    accepted: pa.Table
+    quarantined: pa.Table
+    counts: dict[str, int]
+    faults: tuple[Fault, ...]
+
+
+def validate(
+    contract: type[Contract],
+    batch: pa.Table,
+    seen_keys: KeyIndex | None = None,
+    source: str = "",
+    first_row: int = 1,
+    rows: npt.NDArray[np.int64] | None = None,
+) -> Validated:
+    """Return the rows that keep a contract, typed, and the others with every reason why they do not.
+
+    Args:
+        contract: what is promised.
+        batch: rows as received; columns of text or of any Arrow type that can be read safely as the field's.
+        seen_keys: keys of the rows accepted before; it learns those of this batch. None checks this batch alone.
+        source: name of the file, for the quarantine.
+        first_row: position in the source of the first row.
+        rows: positions in the source of all rows, where they are not consecutive.
+
+    Raises:
+        HeadraceError: when a column is missing or of a type that cannot be read; then nothing is accepted.
+
+    Example:
+        >>> from headrace.declare import field, key
+        >>> class Payment(Contract):
+        ...     payment_id: int = key()
+        ...     amount: float = field(ge=0)
+        >>> done = validate(Payment, pa.table({"payment_id": ["1", "2"], "amount": ["9.5", "-3"]}))
+        >>> done.accepted.to_pylist()
+        [{'payment_id': 1, 'amount': 9.5}]
+        >>> done.quarantined["reasons"].to_pylist()
+        [['HR-DATA-004 amount: -3 is below 0']]
+    """
+    faults = check_columns(contract, batch.schema, source)
+    columns: dict[str, pa.Array] = {}
+    problems = _malformed(batch)
+    whole = _unmarked(problems, batch.num_rows)
+    for name, field in contract.fields().items():
+        raw = _one_chunk(batch[name])
+        columns[name], found = read_column(field, raw)
+        problems += _among(whole, [*found, *broken(field, raw, columns[name])])
+    problems += broken_period(contract, columns)
+    typed = pa.table(columns, schema=_schema(contract))
+    problems += _repeated(contract, typed, seen_keys, _unmarked(problems, batch.num_rows))
+    good = _unmarked(problems, batch.num_rows)
+    positions = np.arange(first_row, first_row + batch.num_rows) if rows is None else rows
+    return Validated(
+        typed if good.all() else typed.filter(pa.array(good)),
+        _quarantined(batch, problems, np.flatnonzero(~good), source, positions),
+        {problem.rule: len(problem.rows) for problem in problems},
+        tuple(faults),
+    )
+
+
+def _schema(contract: type[Contract]) -> pa.Schema:
+    return pa.schema([(name, field.type.arrow()) for name, field in contract.fields().items()])
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _malformed(batch: pa.Table) -> list[Problem]:
+    if MALFORMED not in batch.column_names:
+        return []
+    column = _one_chunk(batch[MALFORMED])
+    rows = where(column.is_valid())
+    by_text: dict[str, list[int]] = {}
+    for row, value in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
+        text = f"has {_fields(value['found'])} where the header has {value['expected']}"
+        by_text.setdefault(text, []).append(row)
+    return [Problem(FIELDS, "line", text, np.array(found), False) for text, found in by_text.items()]
+
+
+def _fields(number: int) -> str:
+    return f"{number} field" if number == 1 else f"{number} fields"
+
+
+def _unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]:
+    good = np.ones(length, np.bool_)
+    for problem in problems:
+        good[problem.rows] = False
+    return good
+
+
+def _among(whole: npt.NDArray[np.bool_], problems: list[Problem]) -> list[Problem]:
+    """Leave out lines that were never split into fields: that their fields are empty is no second reason."""
+    if whole.all():
+        return problems
+    kept = [(one, one.rows[whole[one.rows]]) for one in problems]
+    return [Problem(one.code, one.field, one.text, rows, one.shown) for one, rows in kept if len(rows)]
+
+
+def _repeated(
+    contract: type[Contract], typed: pa.Table, seen: KeyIndex | None, good: npt.NDArray[np.bool_]
+) -> list[Problem]:
+    names = contract.key_fields()
+    if not names:
+        return []
+    index = seen if seen is not None else KeyIndex(names)
+    rows = index.repeated(typed.select(list(names)), good)
+    text = "is the key of an earlier row" if len(names) == 1 else "are the key of an earlier row"
+    return [Problem(KEY, ", ".join(names), text, rows)] if len(rows) else []
+
+
+def _quarantined(
+    batch: pa.Table,
+    problems: list[Problem],
+    bad: npt.NDArray[np.int64],
+    source: str,
+    positions: npt.NDArray[np.int64],
+) -> pa.Table:
+    if not len(bad):
+        return QUARANTINE.empty_table()
+    received = _plain_rows(batch.take(pa.array(bad)))
+    reasons: list[list[str]] = [[] for _ in bad]
+    for problem in problems:
+        places = np.searchsorted(bad, problem.rows).tolist()
+        for place in places:
+            reasons[place].append(_reason(problem, received[place]))
+    columns = [
+        pa.array([source] * len(bad), pa.string()),
+        pa.array(positions[bad], pa.int64()),
+        pa.array(reasons, QUARANTINE.field("reasons").type),
+        pa.array([_json(row) for row in received], pa.string()),
+    ]
+    return pa.Table.from_arrays(columns, schema=QUARANTINE)
+
+
+def _reason(problem: Problem, row: dict[str, object]) -> str:
+    values = [str(row.get(name)) or '""' for name in problem.field.split(", ")] if problem.shown else []
+    shown = ", ".join(value if len(value) <= _LONGEST else value[:_LONGEST] + "…" for value in values)
+    return f"{problem.code} {problem.field}: {shown}{' ' if shown else ''}{problem.text}"
+
+
+def _json(row: dict[str, object]) -> str:
+    line = row.get(MALFORMED)
+    if isinstance(line, dict):
+        return json.dumps({"#line": line["text"]}, ensure_ascii=False)
+    return json.dumps({name: value for name, value in row.items() if name != MALFORMED}, ensure_ascii=False)
+
+
+def _plain_rows(rows: pa.Table) -> list[dict[str, object]]:
+    columns = [_plain(_one_chunk(column)) for column in rows.columns]
+    return [dict(zip(rows.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _plain(column: pa.Array) -> list[object]:
+    """Return values that JSON can say exactly: text for times, decimals and what is not finite."""
+    if pat.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pat.is_temporal(column.type) or pat.is_decimal(column.type):
+        return list(pc.cast(column, pa.string()).to_pylist())
+    if pat.is_string(column.type) or pat.is_large_string(column.type) or pat.is_binary(column.type):
+        raw = pc.cast(column, pa.binary()).to_pylist()
+        return [None if one is None else one.decode("utf-8", "replace") for one in raw]
+    if pat.is_floating(column.type):
+        return [value if value is None or np.isfinite(value) else str(value) for value in column.to_pylist()]
+    return list(column.to_pylist())
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return the sum of several ``Validated.counts``, the most frequent rule first.
+
+    Example:
+        >>> total([{"a": 1, "b": 1}, {"b": 2}])
+        {'b': 3, 'a': 1}
+    """
+    added: Counter[str] = Counter()
+    for one in counts:
+        added.update(one)
+    return dict(added.most_common())

@@ -1,0 +1,149 @@
+"""Features, labels and training sets: what a model may know of a row, and what it shall learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.source import Entity, Stream, Table, duration_faults
+from headrace.declare.window import Window
+from headrace.errors import Fault
+from headrace.types import duration_us
+
+
+@dataclass(frozen=True)
+class Features(Declared):
+    """A group of features of one source, computed alike in batch, stream and request.
+
+    Args:
+        name: of the group; a feature is called ``group.feature``.
+        source: a stream or a state table.
+        by: entity. With it, features of a stream are windowed aggregates of the entity's events, and features of
+            a table are expressions over the row that was valid at the moment. Without it, they are expressions
+            over the row itself, which may use features of other groups.
+        features: name to window or SQL scalar expression.
+
+    Example:
+        >>> from headrace.types import Timestamp
+        >>> from headrace.declare import Contract, Entity, Stream, event_time, count
+        >>> class Click(Contract):
+        ...     at: Timestamp = event_time()
+        ...     user_id: int
+        >>> clicks = Stream("clicks", Click)
+        >>> Features("habit", clicks, by=Entity("user_id"), features={"clicks_1d": count("1d")}).name
+        'habit'
+    """
+
+    name: str
+    source: Stream | Table
+    by: Entity | None = None
+    features: Mapping[str, Window | str] = field(default_factory=dict)
+
+    def _look(self) -> list[Fault]:
+        faults = name_faults(self.name, self.place, "feature group")
+        if not isinstance(self.source, Stream | Table):
+            faults.append(type_fault(self.place, f"source of {self.name}", self.source, "a Stream or a Table"))
+            return faults
+        if self.by is not None and not isinstance(self.by, Entity):
+            faults.append(type_fault(self.place, f"by of {self.name}", self.by, "an Entity"))
+        if not isinstance(self.features, Mapping):
+            return [*faults, type_fault(self.place, f"features of {self.name}", self.features, "a mapping")]
+        if not self.features:
+            faults.append(Fault("HR-FEATURE-001", self.place, f"{self.name} has no features", "at least one"))
+        if isinstance(self.source, Table) and self.by is None:
+            found = f"features {self.name} of table {self.source.name} without an entity"
+            faults.append(Fault("HR-FEATURE-002", self.place, found, "by=Entity(…): whose row is to be read"))
+        windowed = isinstance(self.source, Stream) and self.by is not None
+        for name, one in self.features.items():
+            faults += self._feature_faults(name, one, windowed)
+        return faults
+
+    def _feature_faults(self, name: str, one: object, windowed: bool) -> list[Fault]:
+        faults = name_faults(name, self.place, f"feature in {self.name}")
+        wanted: type = Window if windowed else str
+        if not isinstance(one, wanted):
+            expected = "an aggregate such as hr.mean(…)" if windowed else "an SQL scalar expression as text"
+            faults.append(type_fault(self.place, f"{self.name}.{name}", one, expected))
+        elif isinstance(one, Window):
+            faults += one.faults
+        return faults
+
+    def __hash__(self) -> int:
+        return hash(("features", self.name))
+
+
+@dataclass(frozen=True)
+class Label(Declared):
+    """What a model shall learn to foretell: a value of a later event with the same key.
+
+    Args:
+        source: stream that brings the truth; may be the spine itself.
+        value: SQL scalar expression over its fields.
+        on: key columns shared by the spine and the source.
+        matures: how long to wait before the truth can be relied on; events known later do not count.
+        default: value of a row for which no event came until then; without one such a row is excluded.
+    """
+
+    source: Stream
+    value: str
+    on: tuple[str, ...]
+    matures: str
+    default: object = None
+
+    def _look(self) -> list[Fault]:
+        faults = duration_faults(self.matures, self.place, "matures of the label")
+        if not isinstance(self.source, Stream):
+            faults.append(type_fault(self.place, "source of the label", self.source, "a Stream"))
+        if not self.on:
+            faults.append(Fault("HR-LABEL-001", self.place, "a label without on=", "the key that joins it to the spine"))
+        return faults
+
+    @property
+    def matures_us(self) -> int:
+        return duration_us(self.matures)
+
+
+def label(
+    source: Stream, value: str, *, on: str | Sequence[str], matures: str, default: bool | int | float | None = None
+) -> Label:
+    """Return a label; see ``Label`` for the arguments."""
+    return Label(source, value, (on,) if isinstance(on, str) else tuple(on), matures, default)
+
+
+@dataclass(frozen=True)
+class TrainingSet(Declared):
+    """Exactly the rows of a spine, in order, each with the features that serving would have given, and a label.
+
+    Args:
+        name: of the set.
+        spine: stream whose rows are the cases.
+        features: groups to compute.
+        label: what to learn; rows whose label has not matured are excluded and counted.
+        where: SQL condition over the fields of the spine; only rows for which it is true become cases.
+    """
+
+    name: str
+    spine: Stream
+    features: Sequence[Features]
+    label: Label | None = None
+    where: str | None = None
+
+    def _look(self) -> list[Fault]:
+        faults = name_faults(self.name, self.place, "training set")
+        if not isinstance(self.spine, Stream):
+            faults.append(type_fault(self.place, f"spine of {self.name}", self.spine, "a Stream"))
+        if isinstance(self.features, Features):
+            self._set("features", (self.features,))
+        self._set("features", tuple(self.features))
+        if not self.features:
+            faults.append(Fault("HR-TRAINING-001", self.place, f"{self.name} has no features", "at least one group"))
+        for one in self.features:
+            if not isinstance(one, Features):
+                faults.append(type_fault(self.place, f"features of {self.name}", one, "Features"))
+        if self.label is not None and not isinstance(self.label, Label):
+            faults.append(type_fault(self.place, f"label of {self.name}", self.label, "hr.label(…)"))
+        return faults
+
+    def __hash__(self) -> int:
+        return hash(("training_set", self.name))

@@ -1,0 +1,203 @@
+"""Models: how they are fitted, on which time, by which metrics they are judged, and which gates they must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.features import TrainingSet
+from headrace.declare.source import duration_faults
+from headrace.errors import Fault, nearest
+from headrace.types import duration_us
+
+
+@dataclass(frozen=True)
+class TimeSplit(Declared):
+    """The last ``test`` of the cases to judge by, and the ``train`` before it, a gap apart."""
+
+    train: str
+    test: str
+    gap: str | None = None
+
+    def _look(self) -> list[Fault]:
+        words = (("train", self.train), ("test", self.test), ("gap", self.gap))
+        return [
+            fault
+            for name, text in words
+            if text is not None
+            for fault in duration_faults(text, self.place, f"{name} of time_split")
+        ]
+
+    @property
+    def train_us(self) -> int:
+        return duration_us(self.train)
+
+    @property
+    def test_us(self) -> int:
+        return duration_us(self.test)
+
+    @property
+    def gap_us(self) -> int | None:
+        return None if self.gap is None else duration_us(self.gap)
+
+
+def time_split(train: str, test: str, gap: str | None = None) -> TimeSplit:
+    """Split by event time: learn on ``train``, wait ``gap``, judge on the last ``test``.
+
+    Args:
+        train: how much to learn from, e.g. ``"30d"``.
+        test: how much to judge on, e.g. ``"7d"``.
+        gap: time between them, in which labels mature; by default as long as the label takes.
+
+    Example:
+        >>> time_split(train="30d", test="7d").test_us == 7 * 86_400_000_000
+        True
+    """
+    return TimeSplit(train, test, gap)
+
+
+@dataclass(frozen=True)
+class Metric(Declared):
+    """A number by which models are compared; ``label`` is the name it has in reports and gates."""
+
+    name: str
+    params: tuple[tuple[str, object], ...] = ()
+    greater_is_better: bool = True
+
+    @property
+    def label(self) -> str:
+        shown = [str(value).replace(".", "_") for key, value in self.params if key in ("k", "threshold")]
+        return "_".join([self.name, *shown])
+
+
+def average_precision() -> Metric:
+    """Area under the precision-recall curve, as the sum over thresholds without interpolation."""
+    return Metric("average_precision")
+
+
+def roc_auc() -> Metric:
+    """Probability that a random positive scores above a random negative; ties count half."""
+    return Metric("roc_auc")
+
+
+def log_loss() -> Metric:
+    """Mean negative log-likelihood, in nats."""
+    return Metric("log_loss", greater_is_better=False)
+
+
+def brier() -> Metric:
+    """Mean squared difference of probability and truth."""
+    return Metric("brier", greater_is_better=False)
+
+
+def precision(threshold: float = 0.5) -> Metric:
+    """Share of true positives among the rows scored at or above a threshold."""
+    return Metric("precision", (("threshold", threshold),))
+
+
+def recall(threshold: float = 0.5) -> Metric:
+    """Share of the positives that score at or above a threshold."""
+    return Metric("recall", (("threshold", threshold),))
+
+
+def card_precision(k: int, by: str = "customer_id") -> Metric:
+    """Mean over days of the share of compromised cards among the ``k`` highest scored of that day.
+
+    Args:
+        k: how many cards can be looked at in a day.
+        by: column that names the card.
+    """
+    return Metric("card_precision", (("by", by), ("k", k)))
+
+
+@dataclass(frozen=True)
+class Gate(Declared):
+    """A promise that a model must keep before anyone may rely on it."""
+
+    kind: str
+    metric: str | None = None
+    bound: float | None = None
+
+
+def at_least(metric: str, bound: float) -> Gate:
+    """The metric must not be below the bound."""
+    return Gate("at_least", metric, bound)
+
+
+def at_most(metric: str, bound: float) -> Gate:
+    """The metric must not be above the bound."""
+    return Gate("at_most", metric, bound)
+
+
+def better_than_baseline(metric: str | None = None) -> Gate:
+    """The metric (by default the model's first) must be better than each baseline's."""
+    return Gate("better_than_baseline", metric)
+
+
+def not_worse_than_champion(metric: str | None = None) -> Gate:
+    """The metric (by default the model's first) must not be worse than the champion's on the same test rows."""
+    return Gate("not_worse_than_champion", metric)
+
+
+@dataclass(frozen=True)
+class Model(Declared):
+    """A model: cases to learn from, a plain function that fits it, and what it must prove.
+
+    Args:
+        name: of the model in the registry.
+        cases: the training set.
+        fit: function of one argument, the training part (``.X`` DataFrame, ``.y`` Series, ``.seed``), that returns
+            a fitted estimator.
+        split: which time to learn from and which to judge on.
+        metrics: first one decides between candidates.
+        gates: promises it must keep.
+        baseline: function like ``fit`` for the model that it must beat; a logistic regression where there is none.
+        seed: given to ``fit``; same inputs and seed give the same model.
+    """
+
+    name: str
+    cases: TrainingSet
+    fit: Callable[..., Any]
+    split: TimeSplit
+    metrics: Sequence[Metric]
+    gates: Sequence[Gate] = ()
+    baseline: Callable[..., Any] | None = None
+    seed: int = 0
+
+    def _look(self) -> list[Fault]:
+        faults = name_faults(self.name, self.place, "model")
+        self._set("metrics", tuple(self.metrics))
+        self._set("gates", tuple(self.gates))
+        if not isinstance(self.cases, TrainingSet):
+            faults.append(type_fault(self.place, f"cases of {self.name}", self.cases, "a TrainingSet"))
+        elif self.cases.label is None:
+            found = f"model {self.name} learns from {self.cases.name}, which has no label"
+            faults.append(Fault("HR-MODEL-001", self.place, found, "a training set with label=hr.label(…)"))
+        if not callable(self.fit):
+            faults.append(type_fault(self.place, f"fit of {self.name}", self.fit, "a function"))
+        if not isinstance(self.split, TimeSplit):
+            faults.append(type_fault(self.place, f"split of {self.name}", self.split, "hr.time_split(…)"))
+        else:
+            faults += self.split.faults
+        if not self.metrics:
+            faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one"))
+        return faults + self._gate_faults()
+
+    def _gate_faults(self) -> list[Fault]:
+        labels = [metric.label for metric in self.metrics]
+        return [
+            Fault(
+                "HR-MODEL-003",
+                gate.place,
+                f"gate {gate.kind} of {self.name} on {gate.metric!r}",
+                "a metric of the model",
+                nearest(gate.metric, labels),
+            )
+            for gate in self.gates
+            if gate.metric is not None and gate.metric not in labels
+        ]
+
+    def __hash__(self) -> int:
+        return hash(("model", self.name))

@@ -1,0 +1,173 @@
+"""The project: everything that can be reached from what is handed to it, as one graph of named nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from headrace.declare.base import Declared, name_faults
+from headrace.declare.features import Features, TrainingSet
+from headrace.declare.model import Model
+from headrace.declare.service import Charter, Service
+from headrace.declare.source import Stream, Table
+from headrace.errors import Fault, nearest
+
+Node = Stream | Table | Features | TrainingSet | Model | Service
+KINDS: dict[type[Node], str] = {
+    Stream: "stream",
+    Table: "table",
+    Features: "features",
+    TrainingSet: "training_set",
+    Model: "model",
+    Service: "service",
+}
+
+
+def kind_of(node: Node) -> str:
+    """Return the word for what a node is, e.g. ``features``."""
+    return next(word for kind, word in KINDS.items() if isinstance(node, kind))
+
+
+def node_id(node: Node) -> str:
+    """Return the stable identifier of a node, e.g. ``features:spending``."""
+    return f"{kind_of(node)}:{node.name}"
+
+
+def uses(node: Node) -> tuple[Node, ...]:
+    """Return what a node names directly."""
+    match node:
+        case Features():
+            return (node.source,)
+        case TrainingSet():
+            truth = () if node.label is None else (node.label.source,)
+            return (node.spine, *node.features, *truth)
+        case Model():
+            return (node.cases,)
+        case Service():
+            return (node.model,)
+    return ()
+
+
+@dataclass(frozen=True)
+class Project(Declared):
+    """What a team runs: the services, models, sets and features given here, and all that these reach.
+
+    Args:
+        name: of the project.
+        charter: the five answers it owes.
+        services, models, training_sets, features: where to start from.
+        sources: streams and tables that nothing else names yet.
+
+    Example:
+        >>> Project("payments").nodes()
+        {}
+    """
+
+    name: str
+    charter: Charter | None = None
+    services: Sequence[Service] = ()
+    models: Sequence[Model] = ()
+    training_sets: Sequence[TrainingSet] = ()
+    features: Sequence[Features] = ()
+    sources: Sequence[Stream | Table] = ()
+
+    def _look(self) -> list[Fault]:
+        for name in ("services", "models", "training_sets", "features", "sources"):
+            self._set(name, tuple(getattr(self, name)))
+        return name_faults(self.name, self.place, "project")
+
+    def roots(self) -> Iterator[Node]:
+        """Yield the nodes that were handed to the project itself."""
+        yield from self.sources
+        yield from self.features
+        yield from self.training_sets
+        yield from self.models
+        yield from self.services
+
+    def nodes(self) -> dict[str, Node]:
+        """Return every node reached, by identifier, each after all that it uses."""
+        found: dict[str, Node] = {}
+
+        def reach(node: Node) -> None:
+            if isinstance(node, tuple(KINDS)) and node_id(node) not in found:
+                for used in uses(node):
+                    reach(used)
+                found[node_id(node)] = node
+
+        for root in self.roots():
+            reach(root)
+        return found
+
+    @property
+    def streams(self) -> dict[str, Stream]:
+        return {node.name: node for node in self.nodes().values() if isinstance(node, Stream)}
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        return {node.name: node for node in self.nodes().values() if isinstance(node, Table)}
+
+    @property
+    def feature_groups(self) -> dict[str, Features]:
+        return {node.name: node for node in self.nodes().values() if isinstance(node, Features)}
+
+    @property
+    def all_training_sets(self) -> dict[str, TrainingSet]:
+        return {node.name: node for node in self.nodes().values() if isinstance(node, TrainingSet)}
+
+    @property
+    def all_models(self) -> dict[str, Model]:
+        return {node.name: node for node in self.nodes().values() if isinstance(node, Model)}
+
+    @property
+    def all_services(self) -> dict[str, Service]:
+        return {node.name: node for node in self.nodes().values() if isinstance(node, Service)}
+
+    def declared_faults(self) -> list[Fault]:
+        """Return all faults that declarations have by themselves, and names that are used twice."""
+        faults = list(self.faults) + (list(self.charter.faults) if self.charter else [])
+        seen: dict[str, Node] = {}
+        for node in _every(self):
+            if not isinstance(node, tuple(KINDS)):
+                continue
+            other = seen.setdefault(node_id(node), node)
+            if other is not node and other != node:
+                found = f"two different {kind_of(node)}s named {node.name!r} ({other.place} and {node.place})"
+                faults.append(Fault("HR-NAME-002", node.place, found, "one name for one thing", "rename one of them"))
+            elif other is node:
+                faults += [fault for fault in node.faults if fault not in faults]
+        faults += self._table_names() + self._charter_metric()
+        return faults
+
+    def _table_names(self) -> list[Fault]:
+        """Streams and tables share the lake, so they share one space of names."""
+        return [
+            Fault("HR-NAME-003", self.tables[name].place, f"table {name!r} is also a stream", "one name in the lake")
+            for name in self.streams.keys() & self.tables.keys()
+        ]
+
+    def _charter_metric(self) -> list[Fault]:
+        labels = [metric.label for model in self.all_models.values() for metric in model.metrics]
+        if self.charter is None or not labels or self.charter.metric in labels:
+            return []
+        found = f"the charter stands on metric {self.charter.metric!r}, which no model measures"
+        cure = nearest(self.charter.metric, labels)
+        return [Fault("HR-CHARTER-002", self.charter.place, found, "a metric of a model", cure)]
+
+    def __hash__(self) -> int:
+        return hash(("project", self.name))
+
+
+def _every(project: Project) -> list[Node]:
+    """Every object reached, also different ones of the same name; each once."""
+    found: list[Node] = []
+
+    def reach(node: Node) -> None:
+        if any(node is other for other in found):
+            return
+        found.append(node)
+        for used in uses(node) if isinstance(node, tuple(KINDS)) else ():
+            reach(used)
+
+    for root in project.roots():
+        reach(root)
+    return found

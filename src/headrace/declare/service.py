@@ -1,0 +1,77 @@
+"""Services and the charter: where a model acts, and the five answers that its project owes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.model import Model
+from headrace.errors import Fault
+
+
+@dataclass(frozen=True)
+class Service(Declared):
+    """Answers decisions: a model's score and rules over score, row and features.
+
+    Args:
+        name: of the service, and in the path of its URL.
+        model: whose champion scores.
+        decide: decision to SQL condition over ``score``, the fields of the row and the features; the first that is
+            true is the decision.
+        otherwise: decision where none is true.
+
+    Example:
+        ``hr.Service("fraud_desk", score, decide={"block": "score > 0.95", "review": "score > 0.7"})``
+    """
+
+    name: str
+    model: Model
+    decide: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str = "allow"
+
+    def _look(self) -> list[Fault]:
+        faults = name_faults(self.name, self.place, "service")
+        if not isinstance(self.model, Model):
+            faults.append(type_fault(self.place, f"model of {self.name}", self.model, "a Model"))
+        for decision, rule in self.decide.items():
+            faults += name_faults(decision, self.place, f"decision of {self.name}")
+            if not isinstance(rule, str):
+                faults.append(type_fault(self.place, f"rule for {decision}", rule, "an SQL condition as text"))
+        if self.otherwise in self.decide:
+            found = f"service {self.name} decides {self.otherwise!r} by a rule and otherwise"
+            faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise="))
+        return faults
+
+    def __hash__(self) -> int:
+        return hash(("service", self.name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charter(Declared):
+    """The five answers that every project owes before it is relied on, and who gives them.
+
+    Args:
+        problem: what the business problem is.
+        metric: label of the model metric that stands for it, e.g. ``"card_precision_100"``.
+        data: which data, infrastructure and pipelines exist.
+        quality: how data quality is measured, and what is good enough.
+        deployment: how it is deployed.
+        success: what counts as success.
+        owner: who answers for it.
+    """
+
+    problem: str
+    metric: str
+    data: str
+    quality: str
+    deployment: str
+    success: str
+    owner: str = ""
+
+    def _look(self) -> list[Fault]:
+        return [
+            Fault("HR-CHARTER-001", self.place, f"the charter leaves {one.name!r} open", "one sentence")
+            for one in fields(self)
+            if one.init and one.name != "owner" and not str(getattr(self, one.name)).strip()
+        ]

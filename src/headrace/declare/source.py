@@ -1,0 +1,130 @@
+"""Where rows come from: streams of events, tables of state, and the entities that both are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.contract import Contract
+from headrace.errors import Fault
+from headrace.types import duration_us
+
+
+@dataclass(frozen=True)
+class Stream(Declared):
+    """Events that happen at a moment and are never changed, under a contract.
+
+    Args:
+        name: of the stream, its lake table, and its path in a URL.
+        contract: class of the contract; it must have an event time.
+        source: file, folder or glob of CSV or Parquet files, relative to the project's folder.
+        owner: team that answers for it.
+        lateness: how late an event may arrive, e.g. ``"2h"``.
+
+    Example:
+        >>> from headrace.types import Timestamp
+        >>> from headrace.declare.contract import event_time
+        >>> class Click(Contract):
+        ...     at: Timestamp = event_time()
+        >>> Stream("clicks", Click, owner="web").name
+        'clicks'
+    """
+
+    name: str
+    contract: type[Contract]
+    source: str | None = field(default=None, kw_only=True)
+    owner: str = field(default="", kw_only=True)
+    lateness: str | None = field(default=None, kw_only=True)
+
+    def _look(self) -> list[Fault]:
+        faults = name_faults(self.name, self.place, "stream")
+        faults += _contract_faults(self.contract, self.place, "a stream")
+        if not faults and self.contract.role("event_time") is None:
+            found = f"contract {self.contract.name} of stream {self.name} has no event time"
+            faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()"))
+        if self.lateness is not None:
+            faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
+        return faults
+
+    @property
+    def event_time(self) -> str:
+        """Name of the field that says when the event happened."""
+        return self.contract.role("event_time") or ""
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.name))
+
+
+@dataclass(frozen=True)
+class Table(Declared):
+    """State that changes (a customer's segment, an item's price), or the result of a query over other tables.
+
+    Args:
+        name: of the table in the lake.
+        contract: class of the contract; with ``valid_from`` its rows can be read as of a moment.
+        source: file, folder or glob of CSV or Parquet files, relative to the project's folder.
+        query: SQL over other streams and tables, instead of a source.
+        refresh: how often the source is to be read again, e.g. ``"1h"``.
+        owner: team that answers for it.
+    """
+
+    name: str
+    contract: type[Contract] | None = None
+    source: str | None = field(default=None, kw_only=True)
+    query: str | None = field(default=None, kw_only=True)
+    refresh: str | None = field(default=None, kw_only=True)
+    owner: str = field(default="", kw_only=True)
+
+    def _look(self) -> list[Fault]:
+        faults = name_faults(self.name, self.place, "table")
+        if self.contract is not None:
+            faults += _contract_faults(self.contract, self.place, "a table")
+        if (self.source is None) == (self.query is None):
+            found = f"table {self.name} with {'both source and query' if self.source else 'neither source nor query'}"
+            faults.append(Fault("HR-TABLE-001", self.place, found, "either source= or query="))
+        if self.source is not None and self.contract is None:
+            found = f"table {self.name} has a source and no contract"
+            faults.append(Fault("HR-TABLE-002", self.place, found, "a contract for what arrives"))
+        if self.refresh is not None:
+            faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
+        return faults
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.name))
+
+
+@dataclass(frozen=True, init=False)
+class Entity(Declared):
+    """What features are about: one or more columns that name it, in the events and in the spine alike.
+
+    Example:
+        >>> Entity("customer_id").keys
+        ('customer_id',)
+    """
+
+    keys: tuple[str, ...]
+
+    def __init__(self, *keys: str) -> None:
+        self._set("keys", keys)
+        self.__post_init__()
+
+    def _look(self) -> list[Fault]:
+        if self.keys and all(isinstance(one, str) for one in self.keys) and len(set(self.keys)) == len(self.keys):
+            return []
+        return [Fault("HR-ENTITY-001", self.place, f"Entity{self.keys!r}", "one or more distinct column names")]
+
+
+def duration_faults(text: str, place: str, what: str) -> list[Fault]:
+    """Return a fault unless ``text`` is a positive duration."""
+    try:
+        duration_us(text)
+    except ValueError as error:
+        expected = "a positive whole number and a unit, such as '7d'"
+        return [Fault("HR-TIME-001", place, f"{what}: {error}", expected, "write a duration such as '7d', '24h', '30m'")]
+    return []
+
+
+def _contract_faults(contract: object, place: str, what: str) -> list[Fault]:
+    if isinstance(contract, type) and issubclass(contract, Contract):
+        return list(contract.faults)
+    return [type_fault(place, f"contract of {what}", contract, "a class that derives from hr.Contract")]

@@ -1,0 +1,1 @@
+"""Engines: run a plan over tables, in memory or partition by partition."""

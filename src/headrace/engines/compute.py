@@ -1,0 +1,115 @@
+"""A plan over frames that fit into memory: windows, states, then what is derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from headrace.engines.frame import Frame, joint_codes
+from headrace.kernel import asof
+from headrace.kernel.column import Column
+from headrace.kernel.layout import Events, Layout, Rows, arrange
+from headrace.kernel.typing import Bools
+from headrace.kernel.windows import Own, compute
+from headrace.plan import lower
+from headrace.plan.expression import Node
+from headrace.plan.meaning import Aggregation, Plan, StateGroup, WindowGroup
+
+Told = Callable[[str], None]
+
+
+def features(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Frame]) -> dict[str, Column]:
+    """Return every feature of a plan for every row, by name.
+
+    Args:
+        plan: what to compute.
+        rows: the rows asked about, with the plan's ``row_columns``.
+        event_time: which of their columns is the moment.
+        sources: frames of the plan's ``sources``.
+    """
+    found: dict[str, Column] = {}
+    layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
+    for group in plan.windows:
+        events = sources[group.stream.name]
+        key = (group.stream.name, group.keys)
+        if key not in layouts:
+            layouts[key] = lay_out(group.keys, events, group.stream.event_time, rows, event_time)
+        found |= windows(group, layouts[key], events, rows)
+    layouts.clear()
+    for state in plan.states:
+        found |= states(state, sources[state.table.name], rows, event_time)
+    return found | derived(plan, rows, found)
+
+
+def derived(plan: Plan, rows: Frame, found: Mapping[str, Column]) -> dict[str, Column]:
+    """Return the features that are expressions over the row and over features found before."""
+    given = {**rows.columns, **found}
+    made: dict[str, Column] = {}
+    for one in plan.derived:
+        given[one.name] = made[one.name] = lower.columns(one.node, given, rows.length)
+    return made
+
+
+def lay_out(keys: tuple[str, ...], events: Frame, happened: str, rows: Frame, moment: str) -> Layout:
+    """Lay the events and rows of an entity out for the kernel. Rows without a key have no events."""
+    event_codes, row_codes, size = joint_codes(
+        (events.columns[key] for key in keys), (rows.columns[key] for key in keys)
+    )
+    time = events.columns[happened].values
+    if (event_codes == 0).any():
+        # code 0 is for rows without a key: an event without one belongs to nobody, so it goes behind all of them
+        event_codes, size = np.where(event_codes == 0, size, event_codes), size + 1
+    seq = np.arange(events.length, dtype=np.int64) if events.seq is None else events.seq
+    known_events = Events(event_codes, time, seq, events.known)
+    return arrange(known_events, Rows(row_codes, rows.columns[moment].values, rows.seq, rows.known), size)
+
+
+def windows(group: WindowGroup, layout: Layout, events: Frame, rows: Frame) -> dict[str, Column]:
+    """Return the windowed aggregates of a group."""
+    evaluated: dict[Node, Column] = {}
+
+    def value_of(node: Node | None) -> Column | None:
+        if node is None:
+            return None
+        if node not in evaluated:
+            evaluated[node] = lower.columns(node, events.columns, events.length)
+        return evaluated[node]
+
+    found: dict[str, Column] = {}
+    for one in group.aggregations:
+        condition = value_of(one.where)
+        holds = None if condition is None else condition.values & condition.mask
+        columns = compute(layout, one.work(), value_of(one.value), holds, _own(one, rows))
+        found.update(zip(one.outputs, columns, strict=True))
+    return found
+
+
+def _own(one: Aggregation, rows: Frame) -> Own | None:
+    """The row's own value and condition, where the row itself is to be included."""
+    if not one.include_current:
+        return None
+    value = None if one.value is None else lower.columns(one.value, rows.columns, rows.length)
+    holds: Bools = np.ones(rows.length, dtype=np.bool_)
+    if one.where is not None:
+        condition = lower.columns(one.where, rows.columns, rows.length)
+        holds = condition.values & condition.mask
+    return Own(value, holds)
+
+
+def states(group: StateGroup, table: Frame, rows: Frame, moment: str) -> dict[str, Column]:
+    """Return expressions over the row of a state table that was valid, and known, at each row's moment."""
+    layout = lay_out(group.keys, table, group.valid_from, rows, moment)
+    valid_to = None
+    if group.valid_to is not None:
+        until = table.columns[group.valid_to]
+        valid_to = np.where(until.mask, until.values, np.iinfo(np.int64).max)
+    position = asof.positions(layout, valid_to)
+    given = {name: column.take(position) for name, column in table.columns.items()}
+    there = position >= 0
+    found: dict[str, Column] = {}
+    for name, node in group.expressions:
+        column = lower.columns(node, given, rows.length)
+        valid = column.mask & there
+        found[name] = Column(column.type, column.values, None if valid.all() else valid, column.dictionary)
+    return found

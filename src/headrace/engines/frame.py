@@ -1,0 +1,121 @@
+"""Frames: rows of a source as kernel columns, with their sequence and the time when they became known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.declare import Contract
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.kernel.column import Column, concat, from_arrow, one_dictionary, to_arrow
+from headrace.kernel.typing import Ints
+from headrace.types import FLOAT, LogicalType
+
+SEQ, KNOWN = "_seq", "_known_at"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Columns of equal length; ``seq`` and ``known`` are None where the rows do not carry them."""
+
+    length: int
+    columns: Mapping[str, Column]
+    seq: Ints | None = None
+    known: Ints | None = None
+
+
+def frame(table: pa.Table, names: Sequence[str], contract: type[Contract], what: str) -> Frame:
+    """Return the named columns of an Arrow table as a frame.
+
+    Args:
+        table: rows; may carry ``_seq`` and ``_known_at`` as lake tables do.
+        names: columns to take.
+        contract: which types they have.
+        what: what the table is, for faults.
+
+    Raises:
+        HeadraceError: when a column is missing or cannot be read as its type.
+    """
+    fields = contract.fields()
+    columns = {}
+    for name in names:
+        if name not in table.column_names:
+            cure = nearest(name, table.column_names)
+            raise HeadraceError(Fault("HR-FRAME-001", "", f"{what} without column {name!r}", "it", cure))
+        columns[name] = typed_column(table.column(name), fields[name].type, f"{what}.{name}")
+    seq = None if SEQ not in table.column_names else np.asarray(table.column(SEQ).to_numpy(), dtype=np.int64)
+    known = None
+    if KNOWN in table.column_names:
+        known = from_arrow(table.column(KNOWN), LogicalType("timestamp")).values
+    return Frame(table.num_rows, columns, seq, known)
+
+
+def typed_column(array: pa.ChunkedArray, kind: LogicalType, what: str) -> Column:
+    """Return an Arrow array as a column of a logical type.
+
+    Raises:
+        HeadraceError: when a value does not fit the type, or a time has no zone.
+    """
+    if kind.name == "timestamp" and pa.types.is_timestamp(array.type) and array.type.tz is None:
+        cure = "say which: df[column].dt.tz_localize('UTC')"
+        raise HeadraceError(Fault("HR-FRAME-002", "", f"{what} holds times without a zone", "times with a zone", cure))
+    try:
+        if not array.type.equals(kind.arrow()):
+            array = array.cast(kind.arrow())
+        return from_arrow(array, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        reason = str(error).split("\n")[0].split(":")[0][:100]
+        found = f"{what} of type {array.type} ({reason})"
+        raise HeadraceError(Fault("HR-FRAME-003", "", found, f"{kind.bare!r}")) from None
+
+
+def feature_array(column: Column) -> pa.Array:
+    """Return a feature as it leaves Headrace: decimals become float64, all else keeps its type."""
+    if column.type.name == "decimal" and column.counts is None:
+        floats = column.values.astype(np.float64) / 10.0**column.type.scale
+        column = Column(FLOAT, floats, column.valid)
+    return to_arrow(column)
+
+
+def joint_codes(events: Iterable[Column], rows: Iterable[Column]) -> tuple[Ints, Ints, int]:
+    """Return dense codes of the keys of events and rows, and how many there are; a null in a key gives code 0."""
+    event_codes = row_codes = np.zeros(0, dtype=np.int64)
+    size = 0
+    for position, (left, right) in enumerate(zip(events, rows, strict=True)):
+        left_code, right_code, count = _codes(left, right)
+        if position == 0:
+            event_codes, row_codes, size = left_code, right_code, count
+            continue
+        there = (event_codes > 0) & (left_code > 0), (row_codes > 0) & (right_code > 0)
+        event_codes = np.where(there[0], event_codes * count + left_code, 0)
+        row_codes = np.where(there[1], row_codes * count + right_code, 0)
+        event_codes, row_codes, size = _dense(event_codes, row_codes)
+    return event_codes, row_codes, size
+
+
+def _codes(left: Column, right: Column) -> tuple[Ints, Ints, int]:
+    if left.dictionary is not None or right.dictionary is not None:
+        left, right = one_dictionary(left, right)
+        codes, size = (left.values + 1, right.values + 1), len(left.dictionary or ()) + 1
+    else:
+        values = concat(left, right).values.astype(np.int64)
+        low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+        if high - low < 4 * len(values) + 1024:
+            first, second = left.values.astype(np.int64) - low + 1, right.values.astype(np.int64) - low + 1
+            codes, size = (first, second), high - low + 2
+        else:
+            first, second, size = _dense(left.values.astype(np.int64), right.values.astype(np.int64), keep_zero=False)
+            codes = (first, second)
+    return np.where(left.mask, codes[0], 0), np.where(right.mask, codes[1], 0), size
+
+
+def _dense(left: Ints, right: Ints, keep_zero: bool = True) -> tuple[Ints, Ints, int]:
+    """Replace codes by dense ones from 1; where ``keep_zero``, 0 stays 0."""
+    encoded = pa.array(np.concatenate([left, right])).dictionary_encode()
+    codes = encoded.indices.to_numpy().astype(np.int64) + 1
+    if keep_zero:
+        codes = np.where(np.concatenate([left, right]) == 0, 0, codes)
+    return codes[: len(left)], codes[len(left) :], len(encoded.dictionary) + 1

@@ -1,0 +1,84 @@
+"""What a user is told when something is wrong: a code, a place, what was found, what was expected, and the cure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing that is wrong, told so that the reader can mend it at once.
+
+    Args:
+        code: stable identifier, e.g. ``HR-FEATURE-003``; documented in ``docs/errors.md``.
+        place: ``file:line`` of the declaration, or file and row of the data; empty where there is none.
+        found: what was met.
+        expected: what would have been right.
+        cure: the edit or command that mends it.
+        severity: ``error`` stops the work, ``warning`` is only told.
+
+    Example:
+        >>> print(Fault("HR-TYPE-001", "project.py:7", "window '0d'", "a positive duration", "write '1d'"))
+        HR-TYPE-001 project.py:7: found window '0d'; expected a positive duration. Cure: write '1d'.
+    """
+
+    code: str
+    place: str
+    found: str
+    expected: str
+    cure: str = ""
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.code} {self.place}".strip()
+        cure = f" Cure: {self.cure.rstrip('.')}." if self.cure else ""
+        return f"{where}: found {self.found}; expected {self.expected}.{cure}"
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the fault as plain values for ``--json``."""
+        return {
+            "code": self.code,
+            "place": self.place,
+            "found": self.found,
+            "expected": self.expected,
+            "cure": self.cure,
+            "severity": self.severity,
+        }
+
+
+class HeadraceError(Exception):
+    """Wrong use or wrong input: carries every fault that was found, not only the first.
+
+    Example:
+        >>> error = HeadraceError([Fault("HR-TYPE-001", "", "'0d'", "a positive duration")])
+        >>> error.exit_code, len(error.faults)
+        (2, 1)
+    """
+
+    exit_code = 2
+
+    def __init__(self, faults: Iterable[Fault] | Fault) -> None:
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class CheckFailed(HeadraceError):
+    """The work was done and its outcome is a failed check: a gate, a parity difference, a broken promise."""
+
+    exit_code = 1
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return the closest valid name as a cure, or the list of names where none is close.
+
+    Example:
+        >>> nearest("amuont", ["amount", "at"])
+        "did you mean 'amount'?"
+    """
+    names = list(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"one of: {', '.join(names)}" if names else ""

@@ -1,0 +1,178 @@
+"""Columns as the kernel sees them: eight bytes a value, a mask of what is there, and a dictionary for text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from headrace.kernel.typing import Bools, Ints
+from headrace.types import LogicalType
+
+_DTYPES = {"float": np.dtype(np.float64), "bool": np.dtype(np.bool_)}
+_INT = np.dtype(np.int64)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of one type.
+
+    Args:
+        type: logical type.
+        values: float64 for float, bool for bool, else int64: the number, the scaled decimal, microseconds or days
+            since 1970, or the position in ``dictionary``. What stands where ``valid`` is false means nothing.
+        valid: mask of the values that are not null; None where all are there.
+        dictionary: the distinct texts in ascending order; only for str.
+        counts: for lists, how many items each row has; ``values`` then has shape [rows, most items].
+    """
+
+    type: LogicalType
+    values: NDArray[Any]
+    valid: Bools | None = None
+    dictionary: tuple[str, ...] | None = None
+    counts: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def mask(self) -> Bools:
+        """Which values are not null."""
+        return np.ones(len(self.values), dtype=np.bool_) if self.valid is None else self.valid
+
+    def take(self, positions: Ints) -> Column:
+        """Return the values at positions; a negative position gives null."""
+        there = positions >= 0
+        if len(self.values) == 0:
+            return replace(self, values=np.zeros(len(positions), self.values.dtype), valid=there)
+        safe = np.where(there, positions, 0)
+        valid = there if self.valid is None else there & self.valid[safe]
+        return replace(self, values=self.values[safe], valid=None if valid.all() else valid)
+
+    def part(self, start: int, stop: int) -> Column:
+        """Return a slice."""
+        valid = None if self.valid is None else self.valid[start:stop]
+        counts = None if self.counts is None else self.counts[start:stop]
+        return replace(self, values=self.values[start:stop], valid=valid, counts=counts)
+
+    def to_python(self) -> list[Any]:
+        """Return plain Python values (None for null); times and decimals as in ``to_arrow``."""
+        return to_arrow(self).to_pylist()
+
+
+def dtype_of(kind: LogicalType) -> np.dtype[Any]:
+    """Return the NumPy type in which values of a logical type are held."""
+    return _DTYPES.get(kind.name, _INT)
+
+
+def nulls(kind: LogicalType, length: int) -> Column:
+    """Return a column of nulls."""
+    values = np.zeros(length, dtype=dtype_of(kind))
+    return Column(kind, values, np.zeros(length, np.bool_), () if kind.name == "str" else None)
+
+
+def concat(first: Column, second: Column) -> Column:
+    """Return one column after another of the same type."""
+    if first.dictionary is not None or second.dictionary is not None:
+        first, second = one_dictionary(first, second)
+    valid = None
+    if first.valid is not None or second.valid is not None:
+        valid = np.concatenate([first.mask, second.mask])
+    values = np.concatenate([first.values, second.values])
+    return Column(first.type, values, valid, first.dictionary)
+
+
+def one_dictionary(first: Column, second: Column) -> tuple[Column, Column]:
+    """Return two columns of text with the same ascending dictionary."""
+    if first.dictionary == second.dictionary:
+        return first, second
+    joint = tuple(sorted(set(first.dictionary or ()) | set(second.dictionary or ())))
+    return recode(first, joint), recode(second, joint)
+
+
+def recode(column: Column, dictionary: tuple[str, ...]) -> Column:
+    """Return a column of text with another dictionary that contains its own."""
+    place = {text: code for code, text in enumerate(dictionary)}
+    lookup = np.array([place[text] for text in column.dictionary or ()] or [0], dtype=np.int64)
+    codes = np.where(column.mask, column.values, 0)
+    return replace(column, values=lookup[codes], dictionary=dictionary)
+
+
+def from_arrow(array: pa.Array | pa.ChunkedArray, kind: LogicalType) -> Column:
+    """Return an Arrow array of the type that ``kind.arrow()`` names as a column."""
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    if isinstance(array, pa.ChunkedArray):  # an empty chunked array stays chunked
+        array = pa.array([], type=kind.arrow())
+    valid = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
+    match kind.name:
+        case "str":
+            return _text(array, kind, valid)
+        case "float" | "int" | "bool":
+            values = pc.fill_null(array.cast(kind.arrow()), False if kind.name == "bool" else 0)
+            return Column(kind, values.to_numpy(zero_copy_only=False), valid)
+        case "decimal":
+            return Column(kind, _unscaled(array, kind), valid)
+        case "timestamp":
+            array = array.cast(pa.timestamp("us", tz="UTC"))
+    days_or_us = array.cast(pa.int32()).cast(pa.int64()) if kind.name == "date" else array.cast(pa.int64())
+    return Column(kind, pc.fill_null(days_or_us, 0).to_numpy(zero_copy_only=False), valid)
+
+
+def _text(array: pa.Array, kind: LogicalType, valid: Bools | None) -> Column:
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    rank = np.empty(max(len(texts), 1), dtype=np.int64)
+    rank[order] = np.arange(len(texts))
+    codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
+    values = rank[codes] if texts else np.zeros(len(array), dtype=np.int64)
+    return Column(kind, values, valid, tuple(texts[i] for i in order))
+
+
+def _unscaled(array: pa.Array, kind: LogicalType) -> Ints:
+    """Read the low words of decimal128 as they lie in memory: precision <= 18 always fits one."""
+    array = array.cast(kind.arrow())
+    words = np.frombuffer(array.buffers()[1], dtype=np.int64)
+    values = words[2 * array.offset : 2 * (array.offset + len(array)) : 2].copy()
+    if array.null_count:
+        values[~array.is_valid().to_numpy(zero_copy_only=False)] = 0
+    return values
+
+
+def to_arrow(column: Column) -> pa.Array:
+    """Return a column as an Arrow array of ``column.type.arrow()``."""
+    if column.counts is not None:
+        return _lists(column)
+    mask = None if column.valid is None else ~column.valid
+    match column.type.name:
+        case "str":
+            codes = pa.array(column.values, type=pa.int64(), mask=mask)
+            return pa.array(column.dictionary or (), type=pa.string()).take(codes)
+        case "decimal":
+            words = np.empty((len(column), 2), dtype=np.int64)
+            words[:, 0] = column.values
+            words[:, 1] = column.values >> 63
+            bits = None if column.valid is None else pa.array(column.valid).buffers()[1]
+            return pa.Array.from_buffers(column.type.arrow(), len(column), [bits, pa.py_buffer(words)])
+        case "date":
+            return pa.array(column.values.astype(np.int32), type=pa.int32(), mask=mask).cast(pa.date32())
+        case "timestamp":
+            return pa.array(column.values, type=pa.int64(), mask=mask).cast(column.type.arrow())
+    return pa.array(column.values, type=column.type.arrow(), mask=mask)
+
+
+def _lists(column: Column) -> pa.Array:
+    counts = column.counts
+    assert counts is not None and column.type.item is not None
+    inside = np.arange(column.values.shape[1])[None, :] < counts[:, None]
+    items = to_arrow(Column(column.type.item, column.values[inside], None, column.dictionary))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), items)
+    if column.valid is None:
+        return lists
+    return pc.if_else(pa.array(column.valid), lists, pa.scalar(None, type=lists.type))

@@ -1,0 +1,149 @@
+"""Windows over a layout: prepare the values of an aggregate once, then sweep each window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headrace.kernel.aggregate import Aggregate, Params, from_ordered_bits
+from headrace.kernel.aggregates import catalogue
+from headrace.kernel.column import Column, concat
+from headrace.kernel.compile import sweep_of
+from headrace.kernel.layout import Layout, in_threads
+from headrace.kernel.typing import Bools, Ints
+from headrace.types import LogicalType
+
+
+@dataclass(frozen=True)
+class Span:
+    """One window: its length in microseconds (None for a lifetime), delay and hop (0 for none)."""
+
+    length: int | None
+    delay: int = 0
+    hop: int = 0
+
+
+@dataclass(frozen=True)
+class Own:
+    """The row's own value and whether its condition holds, where the row itself is to be included."""
+
+    value: Column | None
+    holds: Bools
+
+
+@dataclass(frozen=True)
+class Work:
+    """An aggregate of one value under one condition, and the windows over which it is wanted."""
+
+    aggregate: str
+    setting: Ints
+    params: Params
+    result: LogicalType
+    spans: Sequence[Span]
+
+
+def compute(layout: Layout, work: Work, value: Column | None, holds: Bools | None, own: Own | None) -> list[Column]:
+    """Return one column for each window of the work, in the order of the rows that were laid out.
+
+    Args:
+        layout: order of events and rows.
+        work: what to compute.
+        value: [events] the value, in the order in which the events were given; None where there is none.
+        holds: [events] whether the condition holds; None where there is none.
+        own: the same of the rows themselves, where they are to be included.
+    """
+    aggregate = catalogue()[work.aggregate]
+    events, rows = len(layout.event_order), len(layout.row_order)
+    everything = value if own is None or value is None or own.value is None else concat(value, own.value)
+    prepared = aggregate.prepare(everything, events + (rows if own else 0), work.setting)
+    live = _live(aggregate, value, holds, events)[layout.event_order]
+    values = prepared[:events][layout.event_order]
+    own_value, own_live = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+    if own is not None:
+        own_value = prepared[events:][layout.row_order]
+        own_live = _live(aggregate, own.value, own.holds, rows)[layout.row_order]
+    return [
+        _one(layout, aggregate, work, span, values, live, own_value, own_live, everything) for span in work.spans
+    ]
+
+
+def _live(aggregate: Aggregate, value: Column | None, holds: Bools | None, length: int) -> Bools:
+    live = np.ones(length, dtype=np.bool_) if holds is None else holds
+    if value is None or value.valid is None or aggregate.sees_null:
+        return live
+    return live & value.valid
+
+
+def _one(
+    layout: Layout,
+    aggregate: Aggregate,
+    work: Work,
+    span: Span,
+    values: Ints,
+    live: Bools,
+    own_value: Ints,
+    own_live: Bools,
+    source: Column | None,
+) -> Column:
+    rows, items = len(layout.row_order), aggregate.most(work.params)
+    out, counts = np.zeros((rows, items), dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    sweep = sweep_of(aggregate.name)
+    length = -1 if span.length is None else span.length
+
+    def part(segments: Ints) -> None:
+        sweep(
+            segments,
+            layout.time,
+            values,
+            live,
+            layout.rank,
+            layout.by_rank,
+            layout.moment,
+            layout.row_rank,
+            own_value,
+            own_live,
+            length,
+            span.delay,
+            span.hop,
+            work.setting,
+            aggregate.words(work.params),
+            aggregate.table_keys,
+            out,
+            counts,
+        )
+
+    in_threads(part, layout.segments)
+    placed, placed_counts = np.empty_like(out), np.empty_like(counts)
+    placed[layout.row_order] = out
+    placed_counts[layout.row_order] = counts
+    return _decoded(aggregate, work.result, placed, placed_counts, source)
+
+
+def _decoded(aggregate: Aggregate, result: LogicalType, out: Ints, counts: Ints, source: Column | None) -> Column:
+    """Turn the words of a result back into values."""
+    item = result.item if result.name == "list" else result
+    assert item is not None
+    there = counts > 0
+    inside = np.arange(out.shape[1])[None, :] < counts[:, None]
+    flat = out.ravel()
+    dictionary = source.dictionary if source is not None and item.name == "str" else None
+    if aggregate.out == "position":
+        assert source is not None
+        taken = source.take(np.where(inside.ravel(), flat, -1))
+        column = Column(item, taken.values, taken.valid, dictionary)
+    elif aggregate.out == "float":
+        floats = flat.view(np.float64)
+        inside &= np.isfinite(floats).reshape(inside.shape)
+        column = Column(item, floats, inside.ravel(), None)
+    elif aggregate.out == "value" and item.name == "float":
+        column = Column(item, from_ordered_bits(flat), inside.ravel(), None)
+    elif aggregate.out == "value" and item.name == "bool":
+        column = Column(item, flat.astype(np.bool_), inside.ravel(), None)
+    else:
+        column = Column(item, flat, inside.ravel(), dictionary)
+    if result.name == "list":
+        return Column(result, column.values.reshape(out.shape), None if there.all() else there, dictionary, counts)
+    valid = column.mask & there
+    return Column(result, column.values, None if valid.all() else valid, dictionary)

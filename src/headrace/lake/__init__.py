@@ -1,0 +1,6 @@
+"""Tables with versions: plain Delta tables in one folder, appended to, read as of, and queried with SQL."""
+
+from headrace.lake.lock import exclusive
+from headrace.lake.tables import Lake
+
+__all__ = ["Lake", "exclusive"]

@@ -1,0 +1,174 @@
+"""Commits to a Delta table: at most once each, retried when another writer came first, clear when they fail."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import deltalake
+import pyarrow as pa
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from headrace.errors import Fault, HeadraceError
+from headrace.lake.parts import Part, discard, write
+
+Once = tuple[str, int] | Sequence[tuple[str, int]]
+"""Application transactions of a commit: each an id and a number that only grows."""
+
+_ATTEMPTS = 12
+_FULL = tuple(f"os error {code}" for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
+_SETTINGS: dict[str, str | None] = {
+    # Every version stays readable, since training sets name the versions that they came from.
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.dataSkippingNumIndexedCols": "-1",
+}
+
+
+def open_table(path: Path, version: int | None = None) -> deltalake.DeltaTable:
+    """Return a table of the lake, at its newest or a given version."""
+    return deltalake.DeltaTable(str(path), version=version)
+
+
+def ensure(path: Path, schema: pa.Schema) -> None:
+    """Make an empty table unless it exists, however many processes try at once."""
+    for attempt in range(_ATTEMPTS):
+        if deltalake.DeltaTable.is_deltatable(str(path)):
+            return
+        try:
+            with clear_errors(path.name):
+                path.mkdir(parents=True, exist_ok=True)
+                deltalake.DeltaTable.create(str(path), schema, mode="ignore", configuration=_SETTINGS)
+        except CommitFailedError:
+            _back_off(attempt)
+
+
+def commit(
+    path: Path,
+    data: pa.Table | pa.RecordBatchReader,
+    mode: Literal["append", "overwrite"],
+    once: Once | None,
+    message: Mapping[str, Any] | None,
+) -> int:
+    """Write data as one version and return a version that holds it; with ``once``, write nothing if it is there."""
+    marks = _marks(once)
+    table = open_table(path)
+    if _all_done(table, marks):
+        return int(table.version())
+    if mode == "append":
+        _same_columns(path.name, table, data.schema)
+    with clear_errors(path.name):
+        parts = write(path, data)
+    try:
+        return _commit_parts(path, data.schema, parts, mode, marks, message)
+    except HeadraceError:
+        # The checkpoint after a commit can fail though the commit stands: its files must then stay too.
+        table = open_table(path)
+        if parts and parts[0].path.name in _paths(table):
+            return int(table.version())
+        discard(parts)
+        raise
+
+
+def _commit_parts(
+    path: Path,
+    schema: pa.Schema,
+    parts: list[Part],
+    mode: Literal["append", "overwrite"],
+    marks: list[tuple[str, int]],
+    message: Mapping[str, Any] | None,
+) -> int:
+    told = {"rows": sum(part.rows for part in parts), "message": dict(message or {})}
+    properties = deltalake.CommitProperties(
+        custom_metadata={"headrace": json.dumps(told, sort_keys=True)},
+        app_transactions=[deltalake.Transaction(app, number) for app, number in marks],
+    )
+    for attempt in range(_ATTEMPTS):
+        table = open_table(path)
+        if _all_done(table, marks):
+            discard(parts)
+            return int(table.version())
+        try:
+            with clear_errors(path.name):
+                actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
+                table.create_write_transaction(
+                    actions, mode, deltalake.Schema.from_arrow(schema), [], commit_properties=properties
+                )
+            table.update_incremental()
+            return int(table.version())
+        except CommitFailedError:
+            # Of two commits with one application id only one succeeds; the other looks again and finds it done.
+            _back_off(attempt)
+    found = f"{path.name}: other writers came first {_ATTEMPTS} times"
+    raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again"))
+
+
+def _paths(table: deltalake.DeltaTable) -> set[str]:
+    return {str(path) for path in pa.table(table.get_add_actions())["path"].to_pylist()}
+
+
+def _all_done(table: deltalake.DeltaTable, marks: list[tuple[str, int]]) -> bool:
+    return bool(marks) and all(done(table, app) >= number for app, number in marks)
+
+
+def _same_columns(name: str, table: deltalake.DeltaTable, schema: pa.Schema) -> None:
+    held = {field.name: str(field.type) for field in table.schema().fields}
+    given = {field.name: str(field.type) for field in deltalake.Schema.from_arrow(schema).fields}
+    if list(held.items()) == list(given.items()):
+        return
+    changed = sorted(name for name in {*held, *given} if held.get(name) != given.get(name)) or ["their order"]
+    found = f"rows for {name} that differ from it in {', '.join(changed)}"
+    cure = "load into a new stream, or declare the fields as before"
+    raise HeadraceError(Fault("HR-LAKE-008", "", found, f"the columns {', '.join(held)}, with their types", cure))
+
+
+def done(table: deltalake.DeltaTable, app: str) -> int:
+    """Return the highest number committed under an application id, or -1."""
+    number = table.transaction_version(app)
+    return -1 if number is None else int(number)
+
+
+def _marks(once: Once | None) -> list[tuple[str, int]]:
+    if once is None:
+        return []
+    if isinstance(once, tuple) and len(once) == 2 and isinstance(once[0], str) and isinstance(once[1], int):
+        return [(once[0], once[1])]
+    return [(str(app), int(number)) for app, number in once]
+
+
+def _back_off(attempt: int) -> None:
+    """Wait a little longer after each collision, differently in each process."""
+    spread = 0.5 + (os.getpid() * 7919 + attempt * 31) % 100 / 100
+    time.sleep(min(0.005 * 2**attempt, 0.5) * spread)
+
+
+@contextmanager
+def clear_errors(name: str) -> Iterator[None]:
+    """Turn the failures that a user can mend into faults; let collisions through to be retried."""
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise HeadraceError(_fault(name, error)) from error
+
+
+def _fault(name: str, error: Exception) -> Fault:
+    text = str(error)
+    if any(sign in text for sign in (*_FULL, "No space left", "File too large")):
+        cure = "free some space and run again: it goes on where it stopped"
+        found = f"no space left while writing {name}; nothing of it was committed"
+        return Fault("HR-LAKE-002", "", found, "space", cure)
+    if isinstance(error, TableNotFoundError):
+        return Fault("HR-LAKE-001", "", f"no table {name} in the lake", "a table")
+    return Fault("HR-LAKE-010", "", f"{name} could not be written: {_first_line(text)}", "a folder that can be written")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else "no reason given"

@@ -1,0 +1,146 @@
+"""The Parquet files of one commit: rows in the order given, memory bounded, nothing left behind by a failure.
+
+The files are ours and only the commit is deltalake's, since its writer spreads batches over threads and so mixes the
+order of rows (seen in 1.6.6 with a reader of 30 batches), and leaves its files behind when the disk is full.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as pat
+from deltalake.transaction import AddAction
+
+from headrace.clock import now_us
+
+GROUP_ROWS = 250_000
+"""Rows of a Parquet row group: several to a million rows, so that DuckDB reads one file on every core."""
+PART_ROWS = 20 * GROUP_ROWS
+"""Rows of a file at most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One written file of a commit that is yet to come."""
+
+    path: Path
+    rows: int
+
+    def action(self) -> AddAction:
+        """Return what the Delta log says of the file: size, rows, and the bounds that let readers skip it."""
+        return AddAction(
+            path=self.path.name,
+            size=self.path.stat().st_size,
+            partition_values={},
+            modification_time=now_us() // 1000,
+            data_change=True,
+            stats=json.dumps(_statistics(pq.read_metadata(self.path))),
+        )
+
+
+def write(folder: Path, data: pa.Table | pa.RecordBatchReader) -> list[Part]:
+    """Write data as Parquet files and return them; on any failure remove what was written and raise it."""
+    parts: list[Part] = []
+    stem = f"{now_us():017d}-{uuid.uuid4().hex[:12]}"
+    try:
+        for number, groups in enumerate(_parts(data)):
+            path = folder / f"part-{stem}-{number:05d}.parquet"
+            parts.append(Part(path, 0))
+            parts[-1] = Part(path, _write_part(path, data.schema, groups))
+    except BaseException:
+        discard(parts)
+        raise
+    return parts
+
+
+def discard(parts: list[Part]) -> None:
+    """Remove files that no commit will name."""
+    for part in parts:
+        with suppress(OSError):
+            part.path.unlink(missing_ok=True)
+
+
+def _write_part(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> int:
+    rows = 0
+    with pq.ParquetWriter(path, schema, **_encoding(schema)) as out:
+        for group in groups:
+            out.write_table(group, row_group_size=GROUP_ROWS)
+            rows += group.num_rows
+    return rows
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """Numbers and times as bit-packed differences, the rest by dictionary: 2.5 times as fast and small as defaults."""
+    whole = [one.name for one in schema if pat.is_int64(one.type) or pat.is_timestamp(one.type) or _small(one.type)]
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "store_decimal_as_integer": True,
+        "use_dictionary": [one.name for one in schema if one.name not in whole],
+        "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+    }
+
+
+def _small(kind: pa.DataType) -> bool:
+    return bool(pat.is_decimal128(kind) and kind.precision <= 18)
+
+
+def _parts(data: pa.Table | pa.RecordBatchReader) -> Iterator[Iterator[pa.Table]]:
+    """Cut data into files, each an iterator of row groups that must be used up before the next is asked for."""
+    groups = _groups(data)
+    for first in groups:
+        yield _until_full(first, groups)
+
+
+def _until_full(first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    rows = first.num_rows
+    yield first
+    while rows < PART_ROWS:
+        following = next(groups, None)
+        if following is None:
+            return
+        rows += following.num_rows
+        yield following
+
+
+def _groups(data: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    if isinstance(data, pa.Table):
+        yield from (data.slice(start, GROUP_ROWS) for start in range(0, data.num_rows, GROUP_ROWS))
+        return
+    held: list[pa.RecordBatch] = []
+    for batch in data:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= GROUP_ROWS:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _statistics(metadata: pq.FileMetaData) -> dict[str, Any]:
+    least: dict[str, Any] = {}
+    most: dict[str, Any] = {}
+    for column in range(metadata.num_columns):
+        groups = [metadata.row_group(group).column(column) for group in range(metadata.num_row_groups)]
+        bounds: list[Any] = [group.statistics for group in groups if group.statistics is not None]
+        if not bounds or not all(one.has_min_max for one in bounds) or "." in groups[0].path_in_schema:
+            continue
+        low, high = min(one.min for one in bounds), max(one.max for one in bounds)
+        if isinstance(low, (int, datetime.date)) and not isinstance(low, bool):
+            least[groups[0].path_in_schema], most[groups[0].path_in_schema] = _json(low), _json(high)
+    return {"numRecords": metadata.num_rows, "minValues": least, "maxValues": most}
+
+
+def _json(value: object) -> object:
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat() if isinstance(value, datetime.date) else value

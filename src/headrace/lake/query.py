@@ -1,0 +1,122 @@
+"""SQL over tables of the lake: DuckDB that can read the named tables' files, and nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from headrace.errors import Fault, HeadraceError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def tables(query: str) -> list[str]:
+    """Return the names of the tables that a query reads, as DuckDB's own parser sees them.
+
+    Raises:
+        HeadraceError: HR-LAKE-005 unless it is one statement that only reads; HR-LAKE-006 for what cannot be parsed.
+
+    Example:
+        >>> tables("with recent as (select * from payments) select count(*) from recent")
+        ['payments']
+    """
+    import duckdb
+
+    with _locked([]) as connection, _told():
+        query = readable(query)
+        statements = connection.extract_statements(query)
+        kinds = [statement.type for statement in statements]
+        if kinds != [duckdb.StatementType.SELECT]:
+            found = " and ".join(str(kind).rsplit(".", 1)[-1].lower() for kind in kinds) or "no statement"
+            raise HeadraceError(Fault("HR-LAKE-005", "", found, "one SELECT: queries only read the lake"))
+        return sorted(name.strip('"') for name in connection.get_table_names(query))
+
+
+def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Table:
+    """Return a query's result over tables, each given by its Parquet files and schema."""
+    paths = [path for files, _ in sources.values() for path in files]
+    with _connected() as connection:
+        for name, (files, schema) in sources.items():
+            _view(connection, name, files, schema)
+        with _locked(paths, connection), _told():
+            result: pa.Table = connection.sql(readable(query)).to_arrow_table()
+            return result
+
+
+def readable(query: str) -> str:
+    """Return a query with bare columns called ``at`` quoted: DuckDB 2.0 reserves the word for ``from t at (…)``.
+
+    Example:
+        >>> print(readable("select max(at), now() at time zone 'UTC' from payments"))
+        select max("at"), now() at time zone 'UTC' from payments
+    """
+    import sqlglot
+
+    try:
+        tokens = sqlglot.tokenize(query, read="duckdb")
+    except sqlglot.errors.SqlglotError:
+        return query
+    for token, following in reversed(list(zip(tokens, [*tokens[1:], None], strict=True))):
+        after = following.text.lower() if following is not None else ""
+        if query[token.start : token.end + 1].lower() == "at" and after not in ("time", "("):
+            query = f'{query[: token.start]}"{query[token.start : token.end + 1]}"{query[token.end + 1 :]}'
+    return query
+
+
+def _view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
+    if files:
+        listed = ", ".join(_quoted(path) for path in files)
+        connection.execute(f'create view "{name}" as select * from read_parquet([{listed}])')
+    else:
+        connection.register(name, schema.empty_table())
+
+
+@contextmanager
+def _connected() -> Iterator[duckdb.DuckDBPyConnection]:
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"set temp_directory = {_quoted(tempfile.gettempdir())}")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _locked(
+    paths: list[str], connection: duckdb.DuckDBPyConnection | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Shut every door but the given files, then throw away the key: a query cannot set it otherwise."""
+    if connection is None:
+        with _connected() as fresh, _locked(paths, fresh) as locked:
+            yield locked
+        return
+    connection.execute(f"set allowed_paths = [{', '.join(_quoted(path) for path in paths)}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    yield connection
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.PermissionException as error:
+        found = "a query that reaches outside the lake"
+        raise HeadraceError(Fault("HR-LAKE-005", "", found, "tables of the lake only")) from error
+    except duckdb.Error as error:
+        found = str(error).strip().split("\n\n")[0].replace("\n", " ")
+        raise HeadraceError(Fault("HR-LAKE-006", "", found, "SQL that DuckDB can run")) from error
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,256 @@
+"""From the trained object to an ONNX file, and the proof that both give the same scores and decisions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headrace.errors import CheckFailed, Fault, HeadraceError
+from headrace.learn.cases import Matrix
+from headrace.learn.fit import scores
+from headrace.learn.scorer import METADATA, Scorer, open_session
+
+TOLERANCE = 1e-5
+"""Largest difference of a score; ONNX computes in float32, which holds seven digits. Relative where |score| > 1."""
+FLIPS_PER_ROW = 1e-4
+"""Share of rows whose decision may flip: a score at a threshold to the last digit."""
+_OPSET = {"": 18, "ai.onnx.ml": 3}
+_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the exported model is from the trained one."""
+
+    rows: int
+    planted: int
+    max_difference: float
+    differing: int
+    flipped: int
+
+    @property
+    def passed(self) -> bool:
+        return self.max_difference <= TOLERANCE and self.flipped <= FLIPS_PER_ROW * self.rows
+
+    def sentence(self) -> str:
+        """Return the outcome as one sentence."""
+        return (
+            f"exported and trained model differ by at most {self.max_difference:.2g} on {self.rows:,} rows, "
+            f"{self.planted:,} of them with planted nulls and extremes (allowed {TOLERANCE:.0e}); "
+            f"{self.flipped} decisions flip"
+        )
+
+
+def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
+    """Return an estimator as an ONNX file; the same estimator gives the same bytes.
+
+    Args:
+        estimator: a fitted scikit-learn estimator or pipeline, also with LightGBM in it, or a LightGBM booster.
+        names: of the features, in the order of the columns.
+        place: ``file:line`` of ``fit``.
+
+    Returns:
+        The bytes of a model with one float32 input of shape (n, features).
+
+    Raises:
+        HeadraceError: HR-LEARN-009 when there is no converter, naming the step that has none.
+    """
+    model = _convert(estimator, len(names), place)
+    about = {"features": list(names), **_score_output(model, place)}
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _convert(estimator: Any, width: int, place: str) -> Any:
+    from sklearn.base import BaseEstimator
+
+    kind = f"{type(estimator).__module__.split('.')[0]} {type(estimator).__name__}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if kind == "lightgbm Booster":
+                return _convert_booster(estimator, width)
+            if isinstance(estimator, BaseEstimator):
+                return _convert_sklearn(estimator, width)
+    except Exception as error:
+        found = (
+            f"{_step_without_converter(estimator, error)}, which cannot be exported to ONNX ({type(error).__name__})"
+        )
+        raise HeadraceError(_unsupported(found, place)) from error
+    raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
+
+
+def _unsupported(found: str, place: str) -> Fault:
+    expected = "a scikit-learn estimator or pipeline of its own steps, or LightGBM"
+    return Fault("HR-LEARN-009", place, found, expected, "replace the step by one that skl2onnx converts")
+
+
+def _step_without_converter(estimator: Any, error: Exception) -> str:
+    """Name the step of a pipeline that the converter complains of."""
+    steps = getattr(estimator, "steps", [("model", estimator)])
+    for name, step in steps:
+        if type(step).__name__ in str(error):
+            return f"step '{name}' ({type(step).__name__})"
+    return f"fit returned {type(estimator).__name__}"
+
+
+def _convert_sklearn(estimator: Any, width: int) -> Any:
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.base import is_classifier
+
+    _know_lightgbm()
+    # names are fixed and zipmap is off: nothing random gets into the file, and scores come as one array
+    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
+    inputs = [("X", FloatTensorType([None, width]))]
+    return convert_sklearn(estimator, name="model", initial_types=inputs, options=options, target_opset=dict(_OPSET))
+
+
+def _convert_booster(booster: Any, width: int) -> Any:
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    inputs = [("X", FloatTensorType([None, width]))]
+    return convert_lightgbm(booster, name="model", initial_types=inputs, zipmap=False, target_opset=15)
+
+
+def _know_lightgbm() -> None:
+    """Teach skl2onnx the LightGBM classes, where LightGBM is already loaded."""
+    import sys
+
+    if "lightgbm" not in sys.modules:
+        return
+    import lightgbm
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+    update_registered_converter(
+        lightgbm.LGBMClassifier,
+        "LightGbmLGBMClassifier",
+        calculate_linear_classifier_output_shapes,
+        convert_lightgbm,
+        options=options,
+    )
+    update_registered_converter(
+        lightgbm.LGBMRegressor,
+        "LightGbmLGBMRegressor",
+        calculate_linear_regressor_output_shapes,
+        convert_lightgbm,
+    )
+
+
+def _score_output(model: Any, place: str) -> dict[str, object]:
+    """Which output holds the score, and in which of its columns: the last output, whose last column is class 1."""
+    logging.getLogger("skl2onnx").setLevel(logging.ERROR)
+    output = model.graph.output[-1]
+    sizes = [size.dim_value for size in output.type.tensor_type.shape.dim]
+    width = sizes[1] if len(sizes) > 1 else 1
+    if width not in (0, 1, 2):
+        found = f"an exported model with {width} scores for each row"
+        raise HeadraceError(Fault("HR-LEARN-009", place, found, "one score or two classes", "fit a binary model"))
+    return {"output": output.name, "column": -1}
+
+
+def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence[float], place: str) -> Parity:
+    """Compare the exported with the trained model on real rows and on rows with planted nulls and extremes.
+
+    Args:
+        estimator: the trained object.
+        content: the exported file.
+        x: float32 features of real rows, shape (n, features); at most 20,000 of them, evenly taken, are compared.
+        thresholds: scores at which decisions change.
+        place: ``file:line`` of ``fit``.
+
+    Returns:
+        How far the two are from each other.
+    """
+    scorer = Scorer(content)
+    real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
+    planted = _planted(real)
+    if not _takes_nulls(estimator, real, scorer.features, place):
+        planted = planted[~np.isnan(planted).any(axis=1)]
+    rows = np.concatenate([real, planted])
+    trained, exported = scores(estimator, rows, scorer.features, place), scorer.score(rows)
+    difference = np.abs(trained - exported) / np.maximum(1.0, np.abs(trained))
+    flipped = np.zeros(len(rows), dtype=np.bool_)
+    for threshold in thresholds:
+        flipped |= (trained > threshold) != (exported > threshold)
+    largest, differing = float(difference.max()), int((difference > TOLERANCE).sum())
+    return Parity(len(rows), len(planted), largest, differing, int(flipped.sum()))
+
+
+def _planted(real: Matrix) -> Matrix:
+    """Rows in which one feature at a time is null, or has its smallest or largest value; and one of nulls only."""
+    width, rows = real.shape[1], []
+    filled = np.where(np.isnan(real), np.float32(0), real)
+    for i in range(width):
+        for value in (np.float32(np.nan), filled[:, i].min(), filled[:, i].max()):
+            few = real[(np.arange(8) * 997 + i) % len(real)].copy()
+            few[:, i] = value
+            rows.append(few)
+    rows.append(np.full((1, width), np.nan, dtype=np.float32))
+    return np.concatenate(rows)
+
+
+def _takes_nulls(estimator: Any, real: Matrix, names: tuple[str, ...], place: str) -> bool:
+    """Whether the trained model can score nulls at all; one that cannot refuses them at serving, too."""
+    if np.isnan(real).any():
+        return True
+    try:
+        scores(estimator, np.full_like(real[:1], np.nan), names, place)
+    except HeadraceError:
+        return False
+    return True
+
+
+def require_parity(parity: Parity, estimator: Any, x: Matrix, place: str) -> None:
+    """Refuse an export that is not the trained model, naming the step at which the two part.
+
+    Raises:
+        CheckFailed: HR-LEARN-010.
+    """
+    if parity.passed:
+        return
+    found = (
+        f"an exported model that differs from the trained one by {parity.max_difference:.3g} "
+        f"({parity.differing} of {parity.rows:,} rows beyond {TOLERANCE:.0e}, {parity.flipped} decisions flipped) "
+        f"{_parting_step(estimator, x[:_ROWS])}"
+    )
+    cure = "take the step out or do its work in a feature: trees need no scaling and take nulls as they are"
+    raise CheckFailed(Fault("HR-LEARN-010", place, found, "the same scores and decisions", cure))
+
+
+def _parting_step(estimator: Any, x: Matrix) -> str:
+    """Say at which step of a pipeline the float32 of ONNX first gives other values."""
+    steps = list(getattr(estimator, "steps", []))
+    for i in range(1, len(steps)):
+        if _transform_difference(estimator[:i], x) > 0:
+            return f"from step '{steps[i - 1][0]}' ({type(steps[i - 1][1]).__name__}) on"
+    name, last = steps[-1] if steps else ("model", estimator)
+    return f"at step '{name}' ({type(last).__name__})"
+
+
+def _transform_difference(part: Any, x: Matrix) -> float:
+    """Largest difference of a transformed value that float32 rounding alone does not explain."""
+    try:
+        model = _convert_sklearn(part, x.shape[1])
+        exported = open_session(model.SerializeToString()).run(None, {"X": x})[0].astype(np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trained = np.asarray(part.transform(x.astype(np.float64)), dtype=np.float64).astype(np.float32)
+        return float(np.nanmax(np.abs(exported - trained)))
+    except Exception:  # noqa: BLE001 - a step that cannot be looked at by itself is not the one that can be named
+        return 0.0

@@ -1,0 +1,156 @@
+"""What a model is judged by: one table of metric name to function over labels, scores and the context of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.declare import Metric
+from headrace.errors import Fault, HeadraceError, nearest
+
+_DAY_US = 86_400_000_000
+Labels = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What metrics may know of the rows beside label and score.
+
+    Args:
+        time_us: event times, int64 microseconds UTC.
+        columns: column name to values, for metrics ``by`` a column.
+    """
+
+    time_us: npt.NDArray[np.int64]
+    columns: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+
+
+Function = Callable[[Labels, Scores, Context, Mapping[str, object], str], float]
+
+
+def evaluate(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
+    """Return a metric of scores against labels.
+
+    Args:
+        metric: the declared metric.
+        y: labels, int64, 0 or 1, both present.
+        score: float64, finite, higher is more likely positive; a probability for log_loss and brier.
+        context: event times and columns of the same rows.
+
+    Raises:
+        HeadraceError: for an unknown metric, a missing column, or scores that are not probabilities.
+
+    Example:
+        >>> from headrace.declare import roc_auc
+        >>> y, score = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.4, 0.4])
+        >>> evaluate(roc_auc(), y, score, Context(np.zeros(4, np.int64)))
+        0.875
+    """
+    function = METRICS.get(metric.name)
+    if function is None:
+        cure = nearest(metric.name, METRICS)
+        raise HeadraceError(Fault("HR-LEARN-012", metric.place, f"metric {metric.name!r}", "a known metric", cure))
+    return function(y, score, context, dict(metric.params), metric.place)
+
+
+def better(metric: Metric, value: float, other: float) -> bool:
+    """Return whether a value of a metric is strictly better than another."""
+    return value > other if metric.greater_is_better else value < other
+
+
+def _steps(y: Labels, score: Scores) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Positives and negatives at or above each distinct score, from the highest score down."""
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    positives = np.cumsum(y[order])[ends]
+    return positives, ends + 1 - positives
+
+
+def _average_precision(y: Labels, score: Scores, _c: Context, _p: Mapping[str, object], _w: str) -> float:
+    positives, negatives = _steps(y, score)
+    gained = np.diff(positives, prepend=0) / positives[-1]
+    return float(np.sum(gained * positives / (positives + negatives)))
+
+
+def _roc_auc(y: Labels, score: Scores, _c: Context, _p: Mapping[str, object], _w: str) -> float:
+    positives, negatives = _steps(y, score)
+    new_positives, new_negatives = np.diff(positives, prepend=0), np.diff(negatives, prepend=0)
+    below = negatives[-1] - negatives
+    # twice the number of won pairs stays a whole number: no rounding before the one division
+    won = int(np.sum(new_positives * (2 * below + new_negatives)))
+    return won / (2 * int(positives[-1]) * int(negatives[-1]))
+
+
+def _log_loss(y: Labels, score: Scores, _c: Context, _p: Mapping[str, object], place: str) -> float:
+    _check_probability(score, "log_loss", place)
+    tiny = np.finfo(np.float64).eps
+    likely = np.clip(np.where(y == 1, score, 1 - score), tiny, 1 - tiny)
+    return float(-np.mean(np.log(likely)))
+
+
+def _brier(y: Labels, score: Scores, _c: Context, _p: Mapping[str, object], place: str) -> float:
+    _check_probability(score, "brier", place)
+    return float(np.mean((score - y) ** 2))
+
+
+def _check_probability(score: Scores, name: str, place: str) -> None:
+    low, high = float(score.min()), float(score.max())
+    if low < 0 or high > 1:
+        found = f"scores from {low:.6g} to {high:.6g} for {name}"
+        cure = "return an estimator with predict_proba, or choose another metric"
+        raise HeadraceError(Fault("HR-LEARN-013", place, found, "probabilities from 0 to 1", cure))
+
+
+def _precision(y: Labels, score: Scores, _c: Context, params: Mapping[str, object], _w: str) -> float:
+    chosen = score >= float(str(params["threshold"]))
+    return float(y[chosen].mean()) if chosen.any() else 0.0
+
+
+def _recall(y: Labels, score: Scores, _c: Context, params: Mapping[str, object], _w: str) -> float:
+    return float((score[y == 1] >= float(str(params["threshold"]))).mean())
+
+
+def _card_precision(y: Labels, score: Scores, context: Context, params: Mapping[str, object], place: str) -> float:
+    """Card Precision@k of the Fraud Detection Handbook (Le Borgne et al., chapter 4, precision top-k metrics).
+
+    For each day: cards by the highest score of their rows, the k highest taken, the share of k that is compromised on
+    that day. A card that was detected leaves the following days. Mean over days. Equal scores keep the order of rows.
+    """
+    by, k = str(params["by"]), int(str(params["k"]))
+    if by not in context.columns:
+        cure = nearest(by, context.columns)
+        raise HeadraceError(Fault("HR-LEARN-012", place, f"no column {by!r} in the training set", "the card", cure))
+    names, cards = np.unique(context.columns[by], return_inverse=True)
+    day = context.time_us // _DAY_US
+    known, shares = np.zeros(len(names), dtype=np.bool_), []
+    for one in np.unique(day):
+        rows = np.flatnonzero((day == one) & ~known[cards])
+        caught = _caught(cards[rows], y[rows], score[rows], k)
+        shares.append(len(caught) / k)
+        known[caught] = True
+    return float(np.mean(shares))
+
+
+def _caught(cards: npt.NDArray[np.int64], y: Labels, score: Scores, k: int) -> npt.NDArray[np.int64]:
+    """The compromised cards among the k with the highest score."""
+    ranked = cards[np.argsort(-score, kind="stable")]
+    _, first = np.unique(ranked, return_index=True)
+    top = ranked[np.sort(first)[:k]]
+    return np.intersect1d(top, cards[y == 1])
+
+
+METRICS: Mapping[str, Function] = {
+    "average_precision": _average_precision,
+    "roc_auc": _roc_auc,
+    "log_loss": _log_loss,
+    "brier": _brier,
+    "precision": _precision,
+    "recall": _recall,
+    "card_precision": _card_precision,
+}
+"""Every metric a model can declare; a new one is a function and a line here."""

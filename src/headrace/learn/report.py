@@ -1,0 +1,126 @@
+"""What a training tells: candidates by metrics with the baselines first, gates, the version and what became of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from headrace.learn.gates import GateOutcome
+from headrace.learn.version import Version
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that was judged: a ``baseline``, the ``model`` or the present ``champion``."""
+
+    name: str
+    role: str
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """The outcome of a training.
+
+    Args:
+        model: its name.
+        candidates: baselines first, then the model, then the champion before it.
+        gates: outcomes of this training.
+        version: registered.
+        new: whether the version was registered by this training.
+        seconds: step to duration.
+        fold: spans and rows of train and test.
+    """
+
+    model: str
+    candidates: tuple[Candidate, ...]
+    gates: tuple[GateOutcome, ...]
+    version: Version
+    new: bool
+    seconds: Mapping[str, float]
+    fold: Mapping[str, object]
+
+    @property
+    def passed(self) -> bool:
+        return all(gate.passed for gate in self.gates)
+
+    @property
+    def champion(self) -> bool:
+        """Whether the version serves now."""
+        return "champion" in self.version.aliases
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The model's own metrics on the test rows."""
+        return next(one.metrics for one in self.candidates if one.role == "model")
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the report as plain values for ``--json``."""
+        return {
+            "model": self.model,
+            "candidates": [asdict(one) for one in self.candidates],
+            "gates": [gate.as_dict() for gate in self.gates],
+            "passed": self.passed,
+            "version": self.version.number,
+            "digest": self.version.digest,
+            "new": self.new,
+            "standing": self.version.standing,
+            "champion": self.champion,
+            "fold": dict(self.fold),
+            "seconds": {step: round(value, 3) for step, value in self.seconds.items()},
+        }
+
+    def verdict(self) -> str:
+        """Return in one sentence which version this is and what became of it."""
+        known = "" if self.new else ", known already: same file, declaration and data"
+        if self.champion:
+            became = "it is the champion"
+        elif not self.version.passed:
+            became = "it is kept but cannot serve: gates failed"
+        else:
+            became = (
+                "it is a challenger: the champion is better" if "challenger" in self.version.aliases else "it waits"
+            )
+        return f"{self.model} version {self.version.number} ({self.version.digest[:12]}{known}): {became}"
+
+    def _header(self) -> list[str]:
+        return ["candidate", *self.metrics, "seconds"]
+
+    def _rows(self) -> list[list[str]]:
+        return [
+            [
+                one.name + (" ←" if one.role == "model" else ""),
+                *(f"{one.metrics[label]:.4f}" for label in self.metrics),
+                f"{one.seconds:.1f}",
+            ]
+            for one in self.candidates
+        ]
+
+    def __repr__(self) -> str:
+        gates = [f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}" for gate in self.gates]
+        return "\n".join([self.verdict(), "", *_aligned([self._header(), *self._rows()]), "", *gates])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self._header())
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows()
+        )
+        gates = "".join(
+            f"<li>{'passed' if gate.passed else '<b>failed</b>'}: {html.escape(gate.sentence)}</li>"
+            for gate in self.gates
+        )
+        verdict = html.escape(self.verdict())
+        return f"<p>{verdict}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{gates}</ul>"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: the first column to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]

@@ -1,0 +1,115 @@
+"""A model file in use: ONNX Runtime over bytes whose SHA-256 digest is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace.errors import Fault, HeadraceError
+from headrace.learn.quiet import switch_off_telemetry
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+METADATA = "headrace"
+"""Key in the metadata of a model file: JSON of ``features`` (in order), ``output`` and ``column`` of the score."""
+
+
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 digest of a model file as hex text.
+
+    Example:
+        >>> digest_of(b"")[:8]
+        'e3b0c442'
+    """
+    return hashlib.sha256(content).hexdigest()
+
+
+class Scorer:
+    """Scores rows with an exported model, on one thread.
+
+    Args:
+        content: the bytes of the model file, already verified.
+
+    ``features`` are the names of the columns that ``score`` expects, in order; ``digest`` identifies the file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.digest = digest_of(content)
+        self._session = open_session(content)
+        stored = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
+        if stored is None:
+            expected = "a file exported by headrace.learn"
+            raise HeadraceError(Fault("HR-LEARN-011", "", "a model file without headrace metadata", expected, "train"))
+        about: dict[str, Any] = json.loads(stored)
+        self.features: tuple[str, ...] = tuple(about["features"])
+        self._outputs, self._column = [str(about["output"])], int(about["column"])
+        self._input = self._session.get_inputs()[0].name
+
+    def score(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """Return the score of each row.
+
+        Args:
+            x: float64 or float32, shape (n, features) in the order of ``features``; NaN for null.
+
+        Returns:
+            float64, shape (n,), finite.
+
+        Raises:
+            HeadraceError: HR-LEARN-017 for another width, HR-LEARN-007 when a score is NaN or infinite.
+        """
+        if x.ndim != 2 or x.shape[1] != len(self.features):
+            found = f"an array of shape {x.shape} to score"
+            expected = f"(rows, {len(self.features)}) in the order of the model's features"
+            raise HeadraceError(Fault("HR-LEARN-017", "", found, expected, "pass the columns of Scorer.features"))
+        served = np.ascontiguousarray(x, dtype=np.float32)
+        raw: npt.NDArray[Any] = self._session.run(self._outputs, {self._input: served})[0]
+        values = (raw[:, self._column] if raw.ndim == 2 else raw).astype(np.float64)
+        if not np.isfinite(values).all():
+            found = f"{int((~np.isfinite(values)).sum())} of {len(values)} scores that are NaN or infinite"
+            cure = "the model does not take nulls: put an imputer into it and train again"
+            raise HeadraceError(Fault("HR-LEARN-007", "", found, "a finite score for each row", cure))
+        return values
+
+    def __repr__(self) -> str:
+        return f"Scorer({self.digest[:12]}, {len(self.features)} features)"
+
+
+def load(path: Path, digest: str) -> Scorer:
+    """Return the scorer of a model file, after its digest was verified over the very bytes that are loaded.
+
+    Args:
+        path: of the file.
+        digest: SHA-256 as hex text, from the registry.
+
+    Raises:
+        HeadraceError: HR-LEARN-011 when the file is missing, or is not the one that was registered.
+    """
+    cure = "restore the file from a copy, or train again"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        found = f"no readable model file {path.name} ({type(error).__name__})"
+        raise HeadraceError(Fault("HR-LEARN-011", "", found, "the registered file", cure)) from error
+    if digest_of(content) != digest:
+        found = f"model file {path.name} with SHA-256 {digest_of(content)[:12]}…, altered since it was registered"
+        raise HeadraceError(Fault("HR-LEARN-011", "", found, f"{digest[:12]}…", cure))
+    return Scorer(content)
+
+
+def open_session(content: bytes) -> onnxruntime.InferenceSession:
+    """Return an ONNX Runtime session on one thread, which tells nobody."""
+    switch_off_telemetry()
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # also where the user's own code loaded it before
+    options = onnxruntime.SessionOptions()
+    # one row at a time is the common case: threads would cost more than they give
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

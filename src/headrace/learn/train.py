@@ -1,0 +1,208 @@
+"""The whole of a training: split, baselines, fit, metrics, export, gates, register; each step timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headrace import clock
+from headrace.declare import Metric, Model
+from headrace.errors import HeadraceError
+from headrace.learn.cases import Built, Cases, read_cases
+from headrace.learn.export import Parity, check_parity, require_parity, to_onnx
+from headrace.learn.fit import Fit, fit_estimator, logistic_regression, place_of, scores
+from headrace.learn.gates import Evidence, export_gate, judge, not_worse
+from headrace.learn.metrics import Context, evaluate
+from headrace.learn.quiet import switch_off_telemetry
+from headrace.learn.registry import Registry
+from headrace.learn.report import Candidate, TrainReport
+from headrace.learn.scorer import Scorer, digest_of
+from headrace.learn.split import Fold, check_classes, time_fold
+from headrace.learn.version import Origin, Record, Version, code_commit, environment
+
+Progress = Callable[[str, int, int], None]
+"""Told the step that begins, how many are done, and how many there are."""
+STEPS = ("read", "split", "baselines", "fit", "export", "metrics", "gates", "register")
+
+
+@dataclass
+class _Course:
+    """Times the steps of one training and tells of them."""
+
+    progress: Progress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        if self.progress is not None:
+            self.progress(name, STEPS.index(name), len(STEPS))
+        begun = clock.monotonic_s()
+        yield
+        self.seconds[name] = clock.monotonic_s() - begun
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all candidates share: the declared model, the two parts of the cases, and where to point in errors."""
+
+    model: Model
+    fold: Fold
+    train: Cases
+    test: Cases
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        return {metric.label: metric for metric in self.model.metrics}
+
+    def measure(self, score: npt.NDArray[np.float64]) -> dict[str, float]:
+        """Return each metric of scores of the test rows."""
+        context = Context(self.test.time_us, self.test.columns)
+        return {label: evaluate(metric, self.test.y, score, context) for label, metric in self.metrics.items()}
+
+
+def train(
+    model: Model,
+    built: Built,
+    registry: Registry,
+    *,
+    progress: Progress | None = None,
+    service_thresholds: Sequence[float] = (),
+    declaration: str = "",
+    folder: Path | None = None,
+) -> TrainReport:
+    """Fit, judge, export and register a declared model.
+
+    The model's numbers are those of the exported file, which is what will serve. A version that passes its gates and
+    is not worse than the champion becomes the champion, another that passes the challenger; one that does not pass is
+    kept without an alias. The same inputs give the same file and, once registered, no second version.
+
+    Args:
+        model: the declared model.
+        built: its training set; columns ``label``, event time, features and those that metrics name.
+        registry: where versions are kept.
+        progress: told of each step as it begins.
+        service_thresholds: scores at which services decide; decisions must not flip there by the export.
+        declaration: fingerprint of the declared model, sha256 hex.
+        folder: of the project, for the commit of its code.
+
+    Returns:
+        A report with candidates and metrics, gates, version, standing, and seconds of each step.
+
+    Raises:
+        HeadraceError: for bad cases, a bad ``fit`` or a bad estimator; see ``docs/errors.md``, HR-LEARN.
+        CheckFailed: HR-LEARN-010 when the exported model is not the trained one.
+    """
+    switch_off_telemetry()
+    course = _Course(progress)
+    with course.step("read"):
+        cases = read_cases(built, _needed(model), model.place)
+    with course.step("split"):
+        setting = _setting(model, cases)
+    with course.step("baselines"):
+        candidates = _baselines(setting)
+    where = place_of(model.fit, model.place)
+    with course.step("fit"):
+        estimator = fit_estimator(model.fit, setting.train, model.seed, where)
+    with course.step("export"):
+        content, parity = _export(estimator, setting, service_thresholds, where)
+    with course.step("metrics"):
+        scorer = Scorer(content)
+        values = setting.measure(scorer.score(setting.test.x))
+        candidates.append(Candidate(model.fit.__name__, "model", values, course.seconds["fit"]))
+        champion = registry.champion(model.name)
+        candidates += _champion(setting, registry, champion, digest_of(content))
+    with course.step("gates"):
+        evidence = _evidence(setting, candidates)
+        gates = (export_gate(parity), *(judge(gate, evidence) for gate in model.gates))
+    with course.step("register"):
+        origin = _origin(built, setting.fold, declaration, folder)
+        parent = None if champion is None else champion.number
+        record = Record(model.name, digest_of(content), origin, _values(candidates), gates, parent)
+        version, new = registry.register(record, content)
+        if not version.standing:
+            version = registry.settle(version, _standing(version, evidence))
+    return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, setting.fold.as_dict())
+
+
+def _needed(model: Model) -> tuple[str, ...]:
+    """Columns beside the features that metrics ask for."""
+    return tuple(dict.fromkeys(str(value) for metric in model.metrics for key, value in metric.params if key == "by"))
+
+
+def _setting(model: Model, cases: Cases) -> _Setting:
+    label = model.cases.label
+    fold = time_fold(cases.time_us, model.split, 0 if label is None else label.matures_us)
+    check_classes(fold, cases.y, model.place)
+    return _Setting(model, fold, cases.take(fold.train), cases.take(fold.test))
+
+
+def _baselines(setting: _Setting) -> list[Candidate]:
+    """The share of positives for every row, and the declared baseline or a logistic regression."""
+    rate = np.full(len(setting.test.y), setting.train.y.mean(), dtype=np.float64)
+    declared: Fit | None = setting.model.baseline
+    fit = logistic_regression if declared is None else declared
+    begun = clock.monotonic_s()
+    where = place_of(fit, setting.model.place)
+    estimator = fit_estimator(fit, setting.train, setting.model.seed, where)
+    score = scores(estimator, setting.test.x, setting.test.names, where)
+    seconds = clock.monotonic_s() - begun
+    return [
+        Candidate("prior_rate", "baseline", setting.measure(rate), 0.0),
+        Candidate(fit.__name__, "baseline", setting.measure(score), seconds),
+    ]
+
+
+def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
+    scores(estimator, setting.test.x, setting.test.names, place)  # NaN or a wrong shape is told before the export
+    content = to_onnx(estimator, setting.test.names, place)
+    x = np.concatenate([setting.test.x, setting.train.x])
+    parity = check_parity(estimator, content, x, thresholds, place)
+    require_parity(parity, estimator, x, place)
+    return content, parity
+
+
+def _champion(setting: _Setting, registry: Registry, champion: Version | None, digest: str) -> list[Candidate]:
+    """The champion's numbers on the same test rows; those it was registered with where it knows other features."""
+    if champion is None or champion.digest == digest:
+        return []
+    try:
+        scorer = registry.load(champion)
+        if set(scorer.features) <= set(setting.test.names):
+            columns = [setting.test.names.index(name) for name in scorer.features]
+            values = setting.measure(scorer.score(setting.test.x[:, columns]))
+            return [Candidate(f"champion {champion.number}", "champion", values, 0.0)]
+    except HeadraceError:
+        pass  # a champion whose file is lost must not stop a new one from being trained
+    known = {label: champion.metrics[label] for label in setting.metrics if label in champion.metrics}
+    if len(known) < len(setting.metrics):
+        return []
+    return [Candidate(f"champion {champion.number} (as registered)", "champion", known, 0.0)]
+
+
+def _values(candidates: Sequence[Candidate]) -> dict[str, Mapping[str, float]]:
+    return {"model" if one.role == "model" else one.name: one.metrics for one in candidates if one.role != "champion"}
+
+
+def _evidence(setting: _Setting, candidates: Sequence[Candidate]) -> Evidence:
+    by_role = {one.role: one.metrics for one in candidates}
+    baselines = {one.name: one.metrics for one in candidates if one.role == "baseline"}
+    return Evidence(setting.metrics, by_role["model"], baselines, by_role.get("champion"))
+
+
+def _standing(version: Version, evidence: Evidence) -> str:
+    if not version.passed:
+        return "held"
+    return "champion" if not_worse(evidence, next(iter(evidence.metrics))) else "challenger"
+
+
+def _origin(built: Built, fold: Fold, declaration: str, folder: Path | None) -> Origin:
+    manifest = built.manifest
+    commit = "" if folder is None else code_commit(folder)
+    data = {str(table): int(version) for table, version in dict(manifest.get("versions", {})).items()}
+    return Origin(declaration, str(manifest.get("fingerprint", "")), data, fold.as_dict(), commit, environment())

@@ -1,0 +1,152 @@
+"""A version of a model: what it came from and what it proved, as one frozen record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headrace.learn.gates import GateOutcome
+
+_PACKAGES = ("headrace", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model came from; the same origin and digest mean the same version.
+
+    Args:
+        declaration: fingerprint of the declared model, sha256 hex.
+        training_set: fingerprint of the training set.
+        data: lake table to version.
+        fold: spans and rows of train and test.
+        commit: of the project's code, with ``+`` when the working tree differs from it; empty outside git.
+        environment: package to version.
+    """
+
+    declaration: str
+    training_set: str
+    data: Mapping[str, int] = field(default_factory=dict)
+    fold: Mapping[str, Any] = field(default_factory=dict)
+    commit: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is known of a version when it is registered.
+
+    Args:
+        model: its name.
+        digest: SHA-256 of the model file.
+        origin: what it came from.
+        metrics: candidate (``model`` and each baseline) to metric label to value, on the test rows.
+        gates: outcomes.
+        parent: number of the champion it was compared with.
+    """
+
+    model: str
+    digest: str
+    origin: Origin
+    metrics: Mapping[str, Mapping[str, float]]
+    gates: tuple[GateOutcome, ...]
+    parent: int | None = None
+
+    @property
+    def passed(self) -> bool:
+        return all(gate.passed for gate in self.gates)
+
+    @property
+    def identity(self) -> str:
+        """What makes it this version: the same file from the same declaration and data is the same version."""
+        parts = (self.model, self.digest, self.origin.declaration, self.origin.training_set)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> Record:
+        raw = json.loads(text)
+        gates = tuple(GateOutcome(**gate) for gate in raw["gates"])
+        return Record(**{**raw, "origin": Origin(**raw["origin"]), "gates": gates})
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of a model.
+
+    Args:
+        number: 1, 2, … in the order of registration.
+        record: what it came from and what it proved.
+        created_us: when it was registered, microseconds UTC.
+        aliases: ``champion``, ``challenger`` or none.
+        standing: what became of it on registration: ``champion``, ``challenger`` or ``held``; empty while that is open.
+        promotions: each with ``at_us``, ``reason`` and the champion that was ``replaced``.
+    """
+
+    number: int
+    record: Record
+    created_us: int
+    aliases: tuple[str, ...] = ()
+    standing: str = ""
+    promotions: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.record.model
+
+    @property
+    def digest(self) -> str:
+        return self.record.digest
+
+    @property
+    def passed(self) -> bool:
+        return self.record.passed
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        return self.record.metrics.get("model", {})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the version as plain values."""
+        known = {"number": self.number, "passed": self.passed, "aliases": list(self.aliases)}
+        moves = {"standing": self.standing, "promotions": [dict(one) for one in self.promotions]}
+        return {**known, **moves, "created_us": self.created_us, **asdict(self.record)}
+
+    def __repr__(self) -> str:
+        shown = ", ".join([*self.aliases, "gates passed" if self.passed else "gates failed"])
+        return f"Version({self.name} {self.number}, {self.digest[:12]}, {shown})"
+
+
+def environment() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide what a model becomes."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def code_commit(folder: Path) -> str:
+    """Return the git commit of a folder, with ``+`` where the working tree differs; empty where there is no git."""
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        return head + ("+" if _git(folder, "status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603 - fixed words
+    return done.stdout.strip()

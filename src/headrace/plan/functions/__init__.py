@@ -1,0 +1,12 @@
+"""The functions of row expressions: one table, each with its typing and its meaning for a row and for a column."""
+
+from headrace.plan.functions import arithmetic, logic, texts, times
+from headrace.plan.functions.function import Function, Refused
+
+TABLE: dict[str, Function] = {
+    one.name: one
+    for family in (arithmetic.FUNCTIONS, logic.FUNCTIONS, times.FUNCTIONS, texts.FUNCTIONS)
+    for one in family
+}
+
+__all__ = ["TABLE", "Function", "Refused"]

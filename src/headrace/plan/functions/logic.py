@@ -1,0 +1,199 @@
+"""Comparison, three-valued logic, and choice between values."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from headrace.kernel.column import Column, concat, one_dictionary
+from headrace.plan.expression import Call, Node
+from headrace.plan.functions.function import Function, Refused, bounds, unified, wants
+from headrace.types import BOOL, Domain
+
+ORDERED = ("int", "float", "decimal", "timestamp", "date", "str", "bool")
+
+
+def _comparison(name: str) -> Callable[[Sequence[Node]], Call]:
+    def typed(args: Sequence[Node]) -> Call:
+        wants(args, name, ORDERED, 2)
+        return Call(name, tuple(unified(args, "a comparison")), Domain(BOOL))
+
+    return typed
+
+
+def _compare_columns(of: Callable[[Any, Any], Any]) -> Callable[..., Column]:
+    def columnar(a: Column, b: Column) -> Column:
+        if a.dictionary is not None:
+            a, b = one_dictionary(a, b)
+        valid = None if a.valid is None and b.valid is None else a.mask & b.mask
+        return Column(BOOL, of(a.values, b.values), valid)
+
+    return columnar
+
+
+def _null_if_any(of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda a, b: None if a is None or b is None else of(a, b)
+
+
+def _logical(name: str, count: int) -> Callable[[Sequence[Node]], Call]:
+    def typed(args: Sequence[Node]) -> Call:
+        wants(args, name, ("bool",), count)
+        return Call(name, tuple(args), Domain(BOOL))
+
+    return typed
+
+
+def _and(a: bool | None, b: bool | None) -> bool | None:
+    if a is False or b is False:
+        return False
+    return None if a is None or b is None else True
+
+
+def _or(a: bool | None, b: bool | None) -> bool | None:
+    if a is True or b is True:
+        return True
+    return None if a is None or b is None else False
+
+
+def _and_columns(a: Column, b: Column) -> Column:
+    if a.valid is None and b.valid is None:
+        return Column(BOOL, a.values & b.values)
+    known_false = (a.mask & ~a.values) | (b.mask & ~b.values)
+    return Column(BOOL, ~known_false, (a.mask & b.mask) | known_false)
+
+
+def _or_columns(a: Column, b: Column) -> Column:
+    if a.valid is None and b.valid is None:
+        return Column(BOOL, a.values | b.values)
+    known_true = (a.mask & a.values) | (b.mask & b.values)
+    return Column(BOOL, known_true, (a.mask & b.mask) | known_true)
+
+
+def _union(nodes: Sequence[Node]) -> tuple[Any, Any]:
+    lows, highs = zip(*(bounds(node) for node in nodes if not _null(node)), strict=True) if nodes else ((), ())
+    return (None if None in lows else min(lows), None if None in highs else max(highs))
+
+
+def _null(node: Node) -> bool:
+    return getattr(node, "value", 0) is None
+
+
+def _case(args: Sequence[Node]) -> Call:
+    """Arguments: condition, value, condition, value, …, otherwise."""
+    conditions, values = list(args[:-1:2]), [*args[1::2], args[-1]]
+    wants(conditions, "a condition of case", ("bool",))
+    values = unified(values, "case")
+    if all(_null(value) for value in values):
+        raise Refused("a case whose values are all null", "at least one value")
+    paired = [node for pair in zip(conditions, values[:-1], strict=True) for node in pair]
+    return Call("case", (*paired, values[-1]), Domain(values[0].domain.type.bare, *_union(values)))
+
+
+def _case_plain(*args: Any) -> Any:
+    for condition, value in zip(args[:-1:2], args[1::2], strict=True):
+        if condition is True:
+            return value
+    return args[-1]
+
+
+def _case_columns(*args: Column) -> Column:
+    result = args[-1]
+    for condition, value in reversed(list(zip(args[:-1:2], args[1::2], strict=True))):
+        result = choose(condition.values & condition.mask, value, result)
+    return result
+
+
+def choose(chosen: Any, first: Column, second: Column) -> Column:
+    """Return the first column's value where chosen, else the second's."""
+    joint = concat(first, second)
+    n = len(first)
+    return joint.take(np.where(chosen, np.arange(n), np.arange(n) + n))
+
+
+def _coalesce(args: Sequence[Node]) -> Call:
+    values = unified(args, "coalesce")
+    wants(values, "coalesce", ORDERED)
+    return Call("coalesce", tuple(values), Domain(values[0].domain.type.bare, *_union(values)))
+
+
+def _coalesce_columns(*args: Column) -> Column:
+    result = args[-1]
+    for column in reversed(args[:-1]):
+        result = choose(column.mask, column, result)
+    return result
+
+
+def _extreme(name: str) -> Callable[[Sequence[Node]], Call]:
+    """``greatest`` and ``least`` pass over nulls. A bound of one argument holds only where that one is not null."""
+
+    def typed(args: Sequence[Node]) -> Call:
+        values = unified(args, name)
+        wants(values, name, ("int", "float", "decimal", "timestamp", "date"))
+        lows, highs = zip(*(bounds(value) for value in values), strict=True)
+        pick = max if name == "greatest" else min
+        some = [v for v in values if not v.domain.type.nullable and not isinstance(v, Call)]
+        low, high = _union(values)
+        if name == "greatest" and any(b is not None for b in (bounds(v)[0] for v in some)):
+            low = pick(b for b in (bounds(v)[0] for v in some) if b is not None)
+        if name == "least" and any(b is not None for b in (bounds(v)[1] for v in some)):
+            high = pick(b for b in (bounds(v)[1] for v in some) if b is not None)
+        return Call(name, tuple(values), Domain(values[0].domain.type.bare, low, high))
+
+    return typed
+
+
+def _extreme_plain(of: Callable[..., Any]) -> Callable[..., Any]:
+    def scalar(*args: Any) -> Any:
+        there = [arg for arg in args if arg is not None]
+        return of(there) if there else None
+
+    return scalar
+
+
+def _extreme_columns(better: Callable[[Any, Any], Any]) -> Callable[..., Column]:
+    def columnar(*args: Column) -> Column:
+        result = args[0]
+        for column in args[1:]:
+            take_new = column.mask & (~result.mask | better(column.values, result.values))
+            result = choose(take_new, column, result)
+        return result
+
+    return columnar
+
+
+def _is_null(args: Sequence[Node]) -> Call:
+    return Call("is_null", tuple(args), Domain(BOOL))
+
+
+_COMPARE = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+
+FUNCTIONS = [
+    *(
+        Function(name, _comparison(name), _null_if_any(of), _compare_columns(of), strict=False)
+        for name, of in _COMPARE.items()
+    ),
+    Function("and", _logical("and", 2), _and, _and_columns, strict=False),
+    Function("or", _logical("or", 2), _or, _or_columns, strict=False),
+    Function("not", _logical("not", 1), operator.not_, operator.invert),
+    Function("is_null", _is_null, lambda a: a is None, lambda a: Column(BOOL, ~a.mask), strict=False),
+    Function("case", _case, _case_plain, _case_columns, strict=False),
+    Function(
+        "coalesce",
+        _coalesce,
+        lambda *args: next((arg for arg in args if arg is not None), None),
+        _coalesce_columns,
+        strict=False,
+    ),
+    Function("greatest", _extreme("greatest"), _extreme_plain(max), _extreme_columns(operator.gt), strict=False),
+    Function("least", _extreme("least"), _extreme_plain(min), _extreme_columns(operator.lt), strict=False),
+]

@@ -1,0 +1,114 @@
+"""Functions of text: each is applied to the distinct texts of a column, so that a column costs what its words cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from headrace.kernel.column import Column, dtype_of
+from headrace.plan.expression import Call, Literal, Node
+from headrace.plan.functions.function import Function, Refused, call, wants
+from headrace.types import BOOL, FLOAT, INT, STR, Domain, LogicalType
+
+
+def _typed(name: str, kind: LogicalType, count: int, low: Any = None, high: Any = None) -> Callable[..., Call]:
+    """Type a function of one text and constants."""
+
+    def typed(args: Sequence[Node]) -> Call:
+        wants(args[:1], name, ("str",))
+        if len(args) != count:
+            raise Refused(f"{name} with {len(args)} arguments", f"{count}")
+        if any(not isinstance(arg, Literal) for arg in args[1:]):
+            raise Refused(f"{name} with a pattern or position that is not a constant", "a constant")
+        return call(name, args, kind, low, high)
+
+    return typed
+
+
+def _each(kind: LogicalType, of: Callable[..., Any]) -> Callable[..., Column]:
+    """Apply a function to the dictionary of a column of text."""
+
+    def columnar(column: Column, *constants: Any) -> Column:
+        made = [of(text, *constants) for text in column.dictionary or ()]
+        there = np.array([one is not None for one in made] or [False], dtype=np.bool_)
+        codes = np.where(column.mask, column.values, 0)
+        valid = column.mask & there[codes]
+        if kind.name == "str":
+            joint = tuple(sorted({one for one in made if one is not None}))
+            place = {text: code for code, text in enumerate(joint)}
+            lookup = np.array([place.get(one, 0) for one in made] or [0], dtype=np.int64)
+            return Column(kind, lookup[codes], None if valid.all() else valid, joint)
+        lookup = np.array([0 if one is None else one for one in made] or [0], dtype=dtype_of(kind))
+        return Column(kind, lookup[codes], None if valid.all() else valid)
+
+    return columnar
+
+
+@lru_cache(maxsize=256)
+def _like_pattern(pattern: str) -> re.Pattern[str]:
+    parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in pattern)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _like(text: str, pattern: str) -> bool:
+    return _like_pattern(pattern).fullmatch(text) is not None
+
+
+def _substring(text: str, start: int, length: int | None = None) -> str:
+    begin = max(start - 1, 0)
+    if length is None:
+        return text[begin:]
+    return text[begin : max(start - 1 + length, 0)]
+
+
+def _number(text: str) -> float | None:
+    """A decimal number as float64, null for anything else; digits, sign, point and exponent only."""
+    return float(text) if re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", text) else None
+
+
+def _substring_typed(args: Sequence[Node]) -> Call:
+    return _typed("substring", STR, len(args) if len(args) in (2, 3) else 3)(args)
+
+
+def _concat(args: Sequence[Node]) -> Call:
+    wants(args, "concat", ("str",), 2)
+    return Call("concat", tuple(args), Domain(STR))
+
+
+def _concat_columns(a: Column, b: Column) -> Column:
+    """Join pair by pair of distinct texts."""
+    left, right = a.dictionary or ("",), b.dictionary or ("",)
+    pairs = np.where(a.mask, a.values, 0) * len(right) + np.where(b.mask, b.values, 0)
+    distinct, codes = np.unique(pairs, return_inverse=True)
+    made = [left[pair // len(right)] + right[pair % len(right)] for pair in distinct.tolist()]
+    joint = tuple(sorted(set(made)))
+    place = {text: code for code, text in enumerate(joint)}
+    lookup = np.array([place[text] for text in made] or [0], dtype=np.int64)
+    valid = None if a.valid is None and b.valid is None else a.mask & b.mask
+    return Column(STR, lookup[codes] if len(pairs) else pairs, valid, joint)
+
+
+def _strict(of: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: None if any(arg is None for arg in args) else of(*args)
+
+
+def _text(name: str, kind: LogicalType, count: int, of: Callable[..., Any], low: Any = None) -> Function:
+    return Function(name, _typed(name, kind, count, low), _strict(of), _each(kind, of), strict=False, constants=True)
+
+
+FUNCTIONS = [
+    _text("lower", STR, 1, str.lower),
+    _text("upper", STR, 1, str.upper),
+    _text("trim", STR, 1, lambda text: text.strip(" ")),
+    _text("length", INT, 1, len, low=0),
+    _text("like", BOOL, 2, _like),
+    _text("starts_with", BOOL, 2, str.startswith),
+    _text("contains", BOOL, 2, lambda text, part: part in text),
+    _text("to_number", FLOAT, 1, _number),
+    Function("substring", _substring_typed, _strict(_substring), _each(STR, _substring), strict=False, constants=True),
+    Function("concat", _concat, _strict(lambda a, b: a + b), _concat_columns, strict=False),
+]

@@ -1,0 +1,330 @@
+"""From the text of a row expression to a typed tree: SQL read by sqlglot, typed and bounded by our own table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import sqlglot
+from sqlglot import expressions as sql
+
+from headrace.clock import to_us
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.plan.expression import Call, Literal, Node, Ref, literal
+from headrace.plan.functions import TABLE, Refused
+from headrace.plan.functions.function import is_null, to_float
+from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, Domain, Timestamp
+
+Scope = Mapping[str, Domain]
+"""What an expression may name: columns and features, with what is known of their values."""
+
+LONGEST = 10_000
+DEEPEST = 200
+
+
+def parse(text: str, scope: Scope, place: str, what: str) -> Node:
+    """Return the typed tree of an SQL scalar expression.
+
+    Args:
+        text: the expression, in DuckDB's dialect.
+        scope: the names it may use.
+        place: ``file:line`` for faults.
+        what: what the expression is, for faults, e.g. ``"spending.mean_7d"``.
+
+    Raises:
+        HeadraceError: when it cannot be read, names what is not there, or has no type.
+
+    Example:
+        >>> from headrace.plan.expression import text
+        >>> text(parse("amount>5", {"amount": Domain(INT, 0, 9)}, "", "example"))
+        'gt(amount:int[0,9], 5:int)'
+    """
+    try:
+        return _Typing(scope).node(_read(text), 0)
+    except Refused as refused:
+        found = f"{refused.found} in {what}: {_shown(text)}"
+        raise HeadraceError(Fault("HR-EXPRESSION-002", place, found, refused.expected, refused.cure)) from None
+
+
+def condition(text: str, scope: Scope, place: str, what: str) -> Node:
+    """Return the typed tree of an expression that must be true or false."""
+    node = parse(text, scope, place, what)
+    if node.domain.type.name != "bool":
+        found = f"{what}: {_shown(text)} is {node.domain.type!r}"
+        raise HeadraceError(Fault("HR-EXPRESSION-003", place, found, "a condition, true or false"))
+    return node
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 120 else text[:117] + "…")
+
+
+def _read(text: str) -> sql.Expression:
+    if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
+        raise Refused("an empty or overlong expression", f"SQL of 1 to {LONGEST} characters")
+    try:
+        parsed = sqlglot.parse(text, dialect="duckdb")
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+        reason = str(error).split("\n")[0].split(". Line")[0] or "it cannot be read"
+        raise Refused(f"text that is not SQL ({reason[:80]})", "one scalar expression") from None
+    if len(parsed) != 1 or parsed[0] is None:
+        raise Refused(f"{len(parsed)} statements", "one scalar expression", "remove the semicolon and what follows")
+    return parsed[0]
+
+
+class _Typing:
+    """Walks a parsed expression from the leaves up and types each node by the table of functions."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def node(self, tree: Any, depth: int) -> Node:
+        if depth > DEEPEST:
+            raise Refused("an expression nested too deeply", f"at most {DEEPEST} levels")
+        special = _SPECIAL.get(type(tree))
+        if special is not None:
+            return special(self, tree, depth + 1)
+        simple = _SIMPLE.get(type(tree))
+        if simple is None:
+            raise self.unknown(tree)
+        name, parts = simple
+        return apply(name, [self.node(part, depth + 1) for part in _parts(tree, parts)])
+
+    def unknown(self, tree: Any) -> Refused:
+        if isinstance(tree, sql.Anonymous | sql.Func):
+            name = tree.name if isinstance(tree, sql.Anonymous) else tree.sql_name()
+            return Refused(f"function {name.lower()}", "a function of row expressions", nearest(name.lower(), KNOWN))
+        kind = type(tree).__name__
+        return Refused(f"SQL that is not a scalar expression of the row ({kind})", "columns, constants, functions")
+
+    def column(self, tree: sql.Column, depth: int) -> Node:
+        if len(tree.parts) > 2:
+            raise Refused(f"name {tree.sql()}", "column or group.feature")
+        name = ".".join(part.name for part in tree.parts)
+        if name not in self.scope:
+            raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", nearest(name, self.scope))
+        return Ref(name, self.scope[name])
+
+    def number(self, tree: sql.Literal, depth: int) -> Node:
+        if tree.is_string:
+            return Literal(tree.this, Domain(STR))
+        text = tree.this.lower()
+        if "e" in text:
+            return literal(float(text), FLOAT)
+        whole, _, digits = text.partition(".")
+        value = int((whole or "0") + digits)
+        if abs(value) >= 10**18 or len(digits) > 18:
+            return literal(float(text), FLOAT)
+        return literal(value, Decimal(18, len(digits)) if digits else INT)
+
+    def chain(self, tree: Any, depth: int) -> Node:
+        """Long chains of ``and`` and ``or`` lean to the left; walk them without going deeper."""
+        links, kind = [], type(tree)
+        while type(tree) is kind:
+            links.append(tree.expression)
+            tree = tree.this
+        result = self.node(tree, depth)
+        for link in reversed(links):
+            result = apply("and" if kind is sql.And else "or", [result, self.node(link, depth)])
+        return result
+
+    def additive(self, tree: Any, depth: int) -> Node:
+        name = "add" if isinstance(tree, sql.Add) else "sub"
+        left = self.node(tree.this, depth)
+        if isinstance(tree.expression, sql.Interval):
+            by = _interval_us(tree.expression)
+            return apply("shift_time", [left, literal(by if name == "add" else -by, INT)])
+        right = self.node(tree.expression, depth)
+        if name == "sub" and left.domain.type.name == right.domain.type.name == "timestamp":
+            raise Refused("a difference of times", "seconds as a number", "write epoch(a) - epoch(b)")
+        return apply(name, [left, right])
+
+    def among(self, tree: sql.In, depth: int) -> Node:
+        if tree.args.get("query") is not None or tree.args.get("unnest") is not None or not tree.expressions:
+            raise Refused("in (…) over a query", "a list of values")
+        value = self.node(tree.this, depth)
+        tests = [apply("eq", [value, self.node(one, depth)]) for one in tree.expressions]
+        result = tests[0]
+        for test in tests[1:]:
+            result = apply("or", [result, test])
+        return result
+
+    def between(self, tree: sql.Between, depth: int) -> Node:
+        value = self.node(tree.this, depth)
+        low, high = self.node(tree.args["low"], depth), self.node(tree.args["high"], depth)
+        return apply("and", [apply("ge", [value, low]), apply("le", [value, high])])
+
+    def identity(self, tree: sql.Is, depth: int) -> Node:
+        value, other = self.node(tree.this, depth), tree.expression
+        if isinstance(other, sql.Null):
+            return apply("is_null", [value])
+        if isinstance(other, sql.Boolean):
+            same = apply("eq", [value, literal(bool(other.this), BOOL)])
+            return apply("coalesce", [same, literal(False, BOOL)])
+        raise Refused("is with another word", "is null, is not null, is true, is false")
+
+    def case(self, tree: sql.Case, depth: int) -> Node:
+        parts: list[Node] = []
+        for branch in tree.args["ifs"]:
+            test = self.node(branch.this, depth)
+            if tree.this is not None:
+                test = apply("eq", [self.node(tree.this, depth), test])
+            parts += [test, self.node(branch.args["true"], depth)]
+        default = tree.args.get("default")
+        parts.append(literal(None, STR) if default is None else self.node(default, depth))
+        return apply("case", parts)
+
+    def when(self, tree: sql.If, depth: int) -> Node:
+        other = tree.args.get("false")
+        parts = [self.node(tree.this, depth), self.node(tree.args["true"], depth)]
+        return apply("case", [*parts, literal(None, STR) if other is None else self.node(other, depth)])
+
+    def nullif(self, tree: sql.Nullif, depth: int) -> Node:
+        value, other = self.node(tree.this, depth), self.node(tree.expression, depth)
+        return apply("case", [apply("eq", [value, other]), literal(None, STR), value])
+
+    def extract(self, tree: sql.Extract, depth: int) -> Node:
+        part = tree.this.name.lower()
+        name = {"dow": "dayofweek", "dayofmonth": "day"}.get(part, part)
+        if name not in _PARTS_OF_TIME:
+            raise Refused(f"extract of {part}", "one of " + ", ".join(_PARTS_OF_TIME), nearest(part, _PARTS_OF_TIME))
+        return apply(name, [self.node(tree.expression, depth)])
+
+    def truncate(self, tree: Any, depth: int) -> Node:
+        unit = Literal(tree.unit.name.lower(), Domain(STR))
+        return apply("date_trunc", [unit, self.node(tree.this, depth)])
+
+    def cast(self, tree: sql.Cast, depth: int) -> Node:
+        value, target = self.node(tree.this, depth), tree.to.this.name.lower()
+        if isinstance(value, Literal) and isinstance(value.value, str) and value.domain.type == STR:
+            if target in ("timestamp", "timestampntz", "timestamptz", "date"):
+                return _moment(value.value, target)
+        have = value.domain.type.name
+        if target in ("double", "float"):
+            if have == "str":
+                return apply("to_number", [value])
+            if have == "bool":
+                return apply("case", [value, literal(1.0, FLOAT), literal(0.0, FLOAT)])
+            if have in ("int", "float", "decimal"):
+                return to_float(value)
+        if target in ("int", "bigint") and have in ("int", "bool"):
+            return value if have == "int" else apply("case", [value, literal(1, INT), literal(0, INT)])
+        if target == "date":
+            return apply("to_date", [value])
+        raise Refused(f"cast of {have} to {target}", "cast to double, int (from bool) or date")
+
+
+def apply(name: str, args: Sequence[Node]) -> Node:
+    """Return a function applied to nodes; applied to constants it is their value."""
+    node: Node = TABLE[name].typed(args)
+    if isinstance(node, Call) and all(isinstance(arg, Literal) for arg in node.args):
+        values = [arg.value for arg in node.args if isinstance(arg, Literal)]
+        function = TABLE[node.function]
+        value = None if function.strict and any(one is None for one in values) else function.scalar(*values)
+        return literal(value, node.domain.type)
+    return node
+
+
+def _parts(tree: Any, names: Sequence[str]) -> list[Any]:
+    parts: list[Any] = []
+    for name in names:
+        part = tree.args.get(name)
+        if isinstance(part, list):
+            parts += part
+        elif part is not None:
+            parts.append(part)
+    return parts
+
+
+def _interval_us(tree: sql.Interval) -> int:
+    units = {"microsecond": 1, "millisecond": 1_000, "second": 10**6, "minute": 60 * 10**6, "hour": 3600 * 10**6}
+    units |= {"day": 86_400 * 10**6, "week": 604_800 * 10**6}
+    unit = (tree.unit.name if tree.unit is not None else "").lower().rstrip("s")
+    if unit not in units or tree.this is None or not tree.this.name.lstrip("-").isdigit():
+        raise Refused("an interval", "a whole number of weeks, days, hours, minutes or seconds")
+    return int(tree.this.name) * units[unit]
+
+
+def _moment(text: str, target: str) -> Node:
+    try:
+        if target == "date":
+            return literal((date.fromisoformat(text) - date(1970, 1, 1)).days, Date)
+        moment = datetime.fromisoformat(text)
+        return literal(to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC)), Timestamp)
+    except ValueError:
+        raise Refused(f"{text!r} as a {target}", "ISO 8601, e.g. '2026-01-31 12:00:00'") from None
+
+
+_PARTS_OF_TIME = ("hour", "minute", "second", "dayofweek", "isodow", "day", "month", "year")
+
+_SIMPLE: dict[type, tuple[str, tuple[str, ...]]] = {
+    sql.Mul: ("mul", ("this", "expression")),
+    sql.Div: ("div", ("this", "expression")),
+    sql.IntDiv: ("intdiv", ("this", "expression")),
+    sql.Mod: ("mod", ("this", "expression")),
+    sql.Neg: ("neg", ("this",)),
+    sql.Not: ("not", ("this",)),
+    sql.EQ: ("eq", ("this", "expression")),
+    sql.NEQ: ("ne", ("this", "expression")),
+    sql.LT: ("lt", ("this", "expression")),
+    sql.LTE: ("le", ("this", "expression")),
+    sql.GT: ("gt", ("this", "expression")),
+    sql.GTE: ("ge", ("this", "expression")),
+    sql.Coalesce: ("coalesce", ("this", "expressions")),
+    sql.Greatest: ("greatest", ("this", "expressions")),
+    sql.Least: ("least", ("this", "expressions")),
+    sql.Abs: ("abs", ("this",)),
+    sql.Sqrt: ("sqrt", ("this",)),
+    sql.Ln: ("ln", ("this",)),
+    sql.Exp: ("exp", ("this",)),
+    sql.Pow: ("pow", ("this", "expression")),
+    sql.Floor: ("floor", ("this",)),
+    sql.Ceil: ("ceil", ("this",)),
+    sql.Round: ("round", ("this", "decimals")),
+    sql.Hour: ("hour", ("this",)),
+    sql.Minute: ("minute", ("this",)),
+    sql.Second: ("second", ("this",)),
+    sql.DayOfWeek: ("dayofweek", ("this",)),
+    sql.DayOfWeekIso: ("isodow", ("this",)),
+    sql.Day: ("day", ("this",)),
+    sql.DayOfMonth: ("day", ("this",)),
+    sql.Month: ("month", ("this",)),
+    sql.Year: ("year", ("this",)),
+    sql.TimeToUnix: ("epoch", ("this",)),
+    sql.Date: ("to_date", ("this",)),
+    sql.TsOrDsToDate: ("to_date", ("this",)),
+    sql.Lower: ("lower", ("this",)),
+    sql.Upper: ("upper", ("this",)),
+    sql.Trim: ("trim", ("this",)),
+    sql.Length: ("length", ("this",)),
+    sql.Like: ("like", ("this", "expression")),
+    sql.StartsWith: ("starts_with", ("this", "expression")),
+    sql.Contains: ("contains", ("this", "expression")),
+    sql.Substring: ("substring", ("this", "start", "length")),
+    sql.DPipe: ("concat", ("this", "expression")),
+}
+
+_SPECIAL: dict[type, Callable[[_Typing, Any, int], Node]] = {
+    sql.Column: _Typing.column,
+    sql.Literal: _Typing.number,
+    sql.Boolean: lambda typing, tree, depth: literal(bool(tree.this), BOOL),
+    sql.Null: lambda typing, tree, depth: literal(None, STR),
+    sql.Paren: lambda typing, tree, depth: typing.node(tree.this, depth),
+    sql.And: _Typing.chain,
+    sql.Or: _Typing.chain,
+    sql.Add: _Typing.additive,
+    sql.Sub: _Typing.additive,
+    sql.In: _Typing.among,
+    sql.Between: _Typing.between,
+    sql.Is: _Typing.identity,
+    sql.Case: _Typing.case,
+    sql.If: _Typing.when,
+    sql.Nullif: _Typing.nullif,
+    sql.Extract: _Typing.extract,
+    sql.TimestampTrunc: _Typing.truncate,
+    sql.DateTrunc: _Typing.truncate,
+    sql.Cast: _Typing.cast,
+}
+
+KNOWN = sorted({name for name, _ in _SIMPLE.values()} | {"case", "if", "nullif", "extract", "date_trunc", "cast"})

@@ -1,0 +1,37 @@
+"""Plan and apply: loads a project, brings it up to date, redoes only what changed, and says why."""
+
+from headrace.run.changes import Change, Changes, plan_changes
+from headrace.run.checks import check, require_sound
+from headrace.run.journal import Journal
+from headrace.run.pipeline import RunFailed, RunReport, run
+from headrace.run.progress import SILENT, Progress, Silent, StepReport
+from headrace.run.project import LoadedProject, load_project
+from headrace.run.settings import Settings, find_folder, read_settings
+from headrace.run.status import Status, status
+from headrace.run.training import Trained, registry, train
+
+__all__ = [
+    "SILENT",
+    "Change",
+    "Changes",
+    "Journal",
+    "LoadedProject",
+    "Progress",
+    "RunFailed",
+    "RunReport",
+    "Settings",
+    "Silent",
+    "Status",
+    "StepReport",
+    "Trained",
+    "check",
+    "find_folder",
+    "load_project",
+    "plan_changes",
+    "read_settings",
+    "registry",
+    "require_sound",
+    "run",
+    "status",
+    "train",
+]

@@ -1,0 +1,27 @@
+"""Whether the declarations are sound: all faults at once, before anything is done."""
+
+from __future__ import annotations
+
+from headrace.declare import Project
+from headrace.errors import Fault, HeadraceError
+
+
+def check(project: Project) -> tuple[Fault, ...]:
+    """Return every fault of a project's declarations, errors first."""
+    from headrace import plan
+
+    faults = plan.check(project)
+    return tuple(sorted(faults, key=lambda fault: fault.severity == "warning"))
+
+
+def require_sound(project: Project) -> tuple[Fault, ...]:
+    """Return the warnings.
+
+    Raises:
+        HeadraceError: with all faults, when there are errors.
+    """
+    faults = check(project)
+    errors = [fault for fault in faults if fault.severity != "warning"]
+    if errors:
+        raise HeadraceError(errors)
+    return faults

@@ -1,0 +1,46 @@
+"""One run at a time: a lock that the operating system frees when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from headrace.errors import Fault, HeadraceError
+
+
+@contextlib.contextmanager
+def one_at_a_time(state_dir: Path) -> Iterator[None]:
+    """Hold a project's state for the length of a ``with`` block.
+
+    The lock is the operating system's, not the file: what a killed process left behind binds nobody.
+
+    Args:
+        state_dir: folder of the project's state; made where it is absent.
+
+    Raises:
+        HeadraceError: HR-RUN-001 when another run holds it.
+
+    Example:
+        >>> import tempfile
+        >>> with one_at_a_time(Path(tempfile.mkdtemp())):
+        ...     print("alone")
+        alone
+    """
+    import fcntl
+
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with (state_dir / "run.lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            found = f"another run of this project is going on (process {holder})"
+            cure = "wait for it, or end that process"
+            raise HeadraceError(Fault("HR-RUN-001", "", found, "one run at a time", cure)) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield

@@ -1,0 +1,62 @@
+"""What a run tells while it works: which step begins and why, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What became of one step of a run.
+
+    Args:
+        id: such as ``ingest:payments``; stable.
+        action: ``done``, ``kept`` (nothing to do), ``failed``, or ``skipped`` (what it needs failed).
+        why: reasons for the action, in words.
+        seconds: that it took.
+        figures: what came of it: rows, files, versions.
+    """
+
+    id: str
+    action: str
+    why: tuple[str, ...]
+    seconds: float
+    figures: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the step as plain values for ``--json``."""
+        return {
+            "step": self.id,
+            "action": self.action,
+            "why": list(self.why),
+            "seconds": round(self.seconds, 3),
+            "figures": dict(self.figures),
+        }
+
+
+class Progress(Protocol):
+    """Told of each step; ``moves`` has the shape that the rooms below take as their progress."""
+
+    def begins(self, step: str, why: tuple[str, ...]) -> None: ...
+
+    def moves(self, what: str, done: int, total: int) -> None: ...
+
+    def ends(self, report: StepReport) -> None: ...
+
+
+class Silent:
+    """Progress that tells nothing."""
+
+    def begins(self, step: str, why: tuple[str, ...]) -> None:
+        pass
+
+    def moves(self, what: str, done: int, total: int) -> None:
+        pass
+
+    def ends(self, report: StepReport) -> None:
+        pass
+
+
+SILENT = Silent()

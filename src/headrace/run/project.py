@@ -1,0 +1,189 @@
+"""From a folder to what it declares: reads ``headrace.toml`` and executes the project's Python file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import linecache
+import os
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headrace.declare import Project
+from headrace.declare.base import relative
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.run.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from headrace.lake import Lake
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+
+
+@dataclass(frozen=True)
+class LoadedProject:
+    """A project and the folder in which it runs.
+
+    Args:
+        folder: absolute path of the project's folder.
+        settings: what its ``headrace.toml`` says.
+        project: what it declares.
+        target: name of the target that is used.
+    """
+
+    folder: Path
+    settings: Settings
+    project: Project
+    target: str = "local"
+
+    @property
+    def state_dir(self) -> Path:
+        """Folder of everything that Headrace keeps: lake, sets, models, state, reports, journal."""
+        return self.folder / self.settings.targets[self.target].path
+
+    def lake(self) -> Lake:
+        """Return the project's tables."""
+        from headrace.lake import Lake
+
+        return Lake(self.state_dir / "lake")
+
+    @contextlib.contextmanager
+    def importing(self) -> Iterator[None]:
+        """Let the user's own modules be imported within a ``with`` block, as in a ``fit`` that imports one."""
+        with _importing(self.folder):
+            yield
+
+
+def load_project(folder: Path | str) -> LoadedProject:
+    """Return what a folder declares.
+
+    Args:
+        folder: with ``headrace.toml`` and the Python file that it names.
+
+    Raises:
+        HeadraceError: HR-PROJECT-001 to 004 for the settings, 005 no such file, 006 it cannot be parsed, 007 it raises
+            (each at the user's own line), 008 no project in it, 009 several. Faults of single declarations are not
+            raised here, but by ``headrace check``.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "headrace.toml").write_text("")
+        >>> _ = (folder / "project.py").write_text("import headrace as hr; project = hr.Project('bank')")
+        >>> load_project(folder).project.name
+        'bank'
+    """
+    folder = Path(folder).resolve()
+    settings = read_settings(folder)
+    path = folder / settings.file
+    if not path.is_file():
+        found = f"no file {settings.file} in the folder {folder.name!r}"
+        cure = "write it, or name another one with file = in [project] of headrace.toml"
+        raise HeadraceError(Fault("HR-PROJECT-005", "", found, "the file that declares the project", cure))
+    module = _executed(path, folder)
+    return LoadedProject(folder, settings, _the_project(module, settings.object, relative(str(path))))
+
+
+def _executed(path: Path, folder: Path) -> types.ModuleType:
+    """Execute a file in a fresh module; what it prints goes to stderr, since stdout is for results."""
+    linecache.checkcache(str(path))
+    name = f"headrace_project_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    code = _compiled(path)
+    # Contracts resolve their annotations through sys.modules, also later, so the module stays there.
+    sys.modules[name] = module
+    try:
+        with _importing(folder), contextlib.redirect_stdout(sys.stderr):
+            exec(code, module.__dict__)  # noqa: S102 - the user's own file, as they asked
+    except HeadraceError:
+        raise
+    except SyntaxError as error:
+        raise HeadraceError(_syntax_fault(error)) from error
+    except (Exception, SystemExit) as error:
+        raise HeadraceError(_raised_fault(error, path, folder)) from error
+    return module
+
+
+def _compiled(path: Path) -> types.CodeType:
+    try:
+        return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise HeadraceError(_syntax_fault(error)) from None
+    except ValueError as error:
+        raise HeadraceError(Fault("HR-PROJECT-006", relative(str(path)), str(error), "a Python file")) from None
+
+
+def _syntax_fault(error: SyntaxError) -> Fault:
+    place = f"{relative(error.filename or '')}:{error.lineno or 0}"
+    text = (error.text or "").strip()
+    found = f"{error.msg}: {text}" if text else error.msg
+    return Fault("HR-PROJECT-006", place, found, "Python that can be parsed", "mend the line")
+
+
+def _raised_fault(error: BaseException, path: Path, folder: Path) -> Fault:
+    """The fault of an exception in the user's file: at its innermost line that is the user's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_below(frame.filename, folder)]
+    place = f"{relative(own[-1].filename)}:{own[-1].lineno}" if own else relative(str(path))
+    text = (str(error).strip().splitlines() or [""])[0][:300]
+    found = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Fault("HR-PROJECT-007", place, found, "a file that can be executed", _cure(error))
+
+
+def _cure(error: BaseException) -> str:
+    import headrace
+
+    if isinstance(error, AttributeError) and error.obj is headrace and error.name:
+        return nearest(error.name, headrace.__all__) or "see the catalogue in the docs"
+    if isinstance(error, NameError) and error.name in headrace.__all__:
+        return f"write hr.{error.name}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install {error.name.split('.')[0]!r}, or put the module into the project's folder"
+    if isinstance(error, SystemExit):
+        return "remove the exit: declarations have no effects"
+    return "mend the line"
+
+
+def _is_below(filename: str, folder: Path) -> bool:
+    below = Path(filename).resolve().is_relative_to(folder)
+    return below and not filename.startswith(_PACKAGE) and "site-packages" not in filename
+
+
+@contextlib.contextmanager
+def _importing(folder: Path) -> Iterator[None]:
+    """Put a folder on the import path; afterwards forget the modules that came from it, so each load is fresh."""
+    before, path = set(sys.modules), str(folder)
+    sys.path.insert(0, path)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(path)
+        for name in set(sys.modules) - before:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if origin and name.split(".")[0] != "headrace" and _is_below(origin, folder):
+                del sys.modules[name]
+
+
+def _the_project(module: types.ModuleType, name: str, file: str) -> Project:
+    found = getattr(module, name, None)
+    if isinstance(found, Project):
+        return found
+    projects = {key: value for key, value in vars(module).items() if isinstance(value, Project)}
+    distinct = {id(value): value for value in projects.values()}
+    if found is None and len(distinct) == 1:
+        return next(iter(distinct.values()))
+    if found is None and projects:
+        cure = f"name one with object = in [project] of headrace.toml: {nearest(name, projects)}"
+        told = f"{len(projects)} projects ({', '.join(projects)}) and none is called {name!r}"
+        raise HeadraceError(Fault("HR-PROJECT-009", file, told, "the one project", cure))
+    told = f"{name} = {type(found).__name__}" if found is not None else "no hr.Project"
+    raise HeadraceError(
+        Fault("HR-PROJECT-008", file, told, "an hr.Project", f"write {name} = hr.Project(…) at the end")
+    )

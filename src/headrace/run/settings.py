@@ -1,0 +1,138 @@
+"""What ``headrace.toml`` says: where the project is declared, and where its state lives."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headrace.declare.base import relative
+from headrace.errors import Fault, HeadraceError, nearest
+
+FILE = "headrace.toml"
+_PROJECT_KEYS = ("name", "file", "object")
+_TARGET_KEYS = ("path",)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place where the project runs; ``path`` is the folder of its state, relative to the project's."""
+
+    name: str = "local"
+    path: str = ".headrace"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a project.
+
+    Args:
+        name: of the project; empty where the declaration's own name is enough.
+        file: Python file that declares it, relative to the folder.
+        object: name of the ``hr.Project`` in that file.
+        targets: by name; ``local`` always exists.
+    """
+
+    name: str = ""
+    file: str = "project.py"
+    object: str = "project"
+    targets: Mapping[str, Target] = field(default_factory=lambda: {"local": Target()})
+
+
+def find_folder(start: Path) -> Path:
+    """Return the nearest folder, from ``start`` upwards, that has a ``headrace.toml``.
+
+    Raises:
+        HeadraceError: HR-PROJECT-001 when there is none.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "headrace.toml").touch(); (folder / "data").mkdir()
+        >>> find_folder(folder / "data") == folder.resolve()
+        True
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    cure = "go into a project, name one with --project DIR, or make one with 'headrace init NAME --template fraud'"
+    raise HeadraceError(Fault("HR-PROJECT-001", "", f"no {FILE} here or above", "a project's folder", cure))
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings in a folder.
+
+    Raises:
+        HeadraceError: HR-PROJECT-001 no file, 002 not TOML, 003 unknown keys (all of them), 004 values of a wrong kind.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "headrace.toml").write_text('project.file = "bank.py"')
+        >>> read_settings(folder).file
+        'bank.py'
+    """
+    path = folder / FILE
+    if not path.is_file():
+        found = f"no {FILE} in the folder {folder.name!r}"
+        raise HeadraceError(Fault("HR-PROJECT-001", "", found, "a project's folder", "name one with --project DIR"))
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HeadraceError(_not_toml(path, error)) from None
+    faults = list(_faults(raw, text, relative(str(path))))
+    if faults:
+        raise HeadraceError(faults)
+    targets = {name: Target(name, **values) for name, values in raw.get("target", {}).items()}
+    return Settings(**raw.get("project", {}), targets={"local": Target(), **targets})
+
+
+def _not_toml(path: Path, error: Exception) -> Fault:
+    line = re.search(r"at line (\d+)", str(error))
+    number = int(line[1]) if line else len(path.read_bytes().splitlines())
+    place = f"{relative(str(path))}:{number}"
+    return Fault("HR-PROJECT-002", place, str(error).rstrip("."), "TOML", 'write key = "value" below [section]')
+
+
+def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
+    yield from _unknown(raw, ("project", "target"), "", text, file)
+    yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
+    targets = raw.get("target", {})
+    if not isinstance(targets, dict):
+        yield _wrong_kind("target", targets, text, file, "a section such as [target.local]")
+        return
+    for name, values in targets.items():
+        yield from _section(values, _TARGET_KEYS, f"target.{name}", text, file)
+
+
+def _section(values: object, keys: tuple[str, ...], name: str, text: str, file: str) -> Iterator[Fault]:
+    if not isinstance(values, dict):
+        yield _wrong_kind(name, values, text, file, f"a section [{name}]")
+        return
+    yield from _unknown(values, keys, f" in [{name}]", text, file)
+    for key in keys:
+        if key in values and not (isinstance(values[key], str) and values[key].strip()):
+            yield _wrong_kind(key, values[key], text, file, 'text, such as "project.py"')
+
+
+def _unknown(values: Mapping[str, Any], keys: tuple[str, ...], where: str, text: str, file: str) -> Iterator[Fault]:
+    for key in values:
+        if key not in keys:
+            found, expected = f"the unknown key {key!r}{where}", f"one of {', '.join(keys)}"
+            yield Fault("HR-PROJECT-003", _place(key, text, file), found, expected, nearest(key, keys))
+
+
+def _wrong_kind(key: str, value: object, text: str, file: str, expected: str) -> Fault:
+    return Fault("HR-PROJECT-004", _place(key, text, file), f"{key} = {value!r}", expected)
+
+
+def _place(key: str, text: str, file: str) -> str:
+    """The line that names a key: the parser keeps no positions, and a near line is better than none."""
+    pattern = re.compile(rf"^\s*\[?(?:[\w.]+\.)?{re.escape(key.split('.')[-1])}\b")
+    line = next((i for i, one in enumerate(text.splitlines(), 1) if pattern.match(one)), None)
+    return file if line is None else f"{file}:{line}"

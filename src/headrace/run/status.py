@@ -1,0 +1,146 @@
+"""``status``: what there is, table by table, set by set, model by model, and how the last runs went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from headrace import clock
+from headrace.declare import Stream, Table, kind_of
+from headrace.run.declared import sources_of
+from headrace.run.journal import Journal, PastRun
+from headrace.run.project import LoadedProject
+
+if TYPE_CHECKING:
+    from headrace.lake import Lake
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """A stream or table: its lake table, what was quarantined, and how many source files have been loaded."""
+
+    name: str
+    kind: str
+    owner: str
+    rows: int
+    version: int | None
+    last_event: str | None
+    quarantined: int
+    files: int
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """A training set as it was last built."""
+
+    name: str
+    rows: int | None
+    excluded: Mapping[str, int]
+    features: int | None
+    built: str | None
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """A model: how many versions it has, and the one that serves with its metrics."""
+
+    name: str
+    versions: int
+    champion: int | None
+    metrics: Mapping[str, float]
+    challenger: int | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is in a project at this moment; times are ISO 8601, UTC."""
+
+    project: str
+    tables: tuple[TableStatus, ...]
+    sets: tuple[SetStatus, ...]
+    models: tuple[ModelStatus, ...]
+    runs: tuple[PastRun, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as plain values for ``--json``."""
+        return {
+            "ok": True,
+            "project": self.project,
+            "tables": [asdict(one) for one in self.tables],
+            "training_sets": [asdict(one) for one in self.sets],
+            "models": [asdict(one) for one in self.models],
+            "runs": [one.as_dict() for one in self.runs],
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"project {self.project}"]
+        lines += [f"  {one.kind} {one.name}: {one.rows:,} rows, {one.quarantined:,} quarantined" for one in self.tables]
+        lines += [f"  training set {one.name}: {'not built' if one.rows is None else one.rows}" for one in self.sets]
+        lines += [f"  model {one.name}: champion {one.champion or 'none'}" for one in self.models]
+        return "\n".join(lines)
+
+
+def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
+    """Return what there is; reads, and never waits for a run that is going on.
+
+    Args:
+        loaded: the project.
+        last_runs: how many past runs to tell of.
+    """
+    lake, project = loaded.lake(), loaded.project
+    sources = sources_of(project)
+    path = loaded.state_dir / "run.db"
+    if path.exists():
+        with Journal(path) as journal:
+            sets = tuple(_set(name, journal) for name in project.all_training_sets)
+            runs = tuple(journal.runs(last_runs))
+            files = {one.name: _files(one.name, journal) for one in sources}
+    else:
+        sets, runs, files = tuple(SetStatus(n, None, {}, None, None) for n in project.all_training_sets), (), {}
+    tables = tuple(_table(one, lake, files.get(one.name, 0)) for one in sources)
+    return Status(project.name, tables, sets, tuple(_model(name, loaded) for name in project.all_models), runs)
+
+
+def _files(name: str, journal: Journal) -> int:
+    done = journal.step(f"ingest:{name}")
+    return 0 if done is None else sum(key.startswith("file ") for key in done.inputs)
+
+
+def _table(source: Stream | Table, lake: Lake, files: int) -> TableStatus:
+    exists, aside = lake.exists(source.name), f"quarantine_{source.name}"
+    rows, version = (lake.rows(source.name), lake.version(source.name)) if exists else (0, None)
+    last = _last_event(source, lake) if rows else None
+    quarantined = lake.rows(aside) if lake.exists(aside) else 0
+    return TableStatus(source.name, kind_of(source), source.owner, rows, version, last, quarantined, files)
+
+
+def _last_event(source: Stream | Table, lake: Lake) -> str | None:
+    column = source.contract.role("event_time") if source.contract is not None else None
+    if column is None:
+        return None
+    found = lake.sql(f'select max("{column}") as last from "{source.name}"').column("last")[0].as_py()
+    return None if found is None else str(found.isoformat())
+
+
+def _set(name: str, journal: Journal) -> SetStatus:
+    done = journal.step(f"training_set:{name}")
+    if done is None:
+        return SetStatus(name, None, {}, None, None)
+    figures = done.figures
+    built = clock.from_us(done.at).isoformat(timespec="seconds")
+    return SetStatus(name, figures.get("rows"), figures.get("excluded", {}), figures.get("features"), built)
+
+
+def _model(name: str, loaded: LoadedProject) -> ModelStatus:
+    root = loaded.state_dir / "models"
+    if not root.exists():
+        return ModelStatus(name, 0, None, {}, None)
+    from headrace.learn.registry import Registry
+
+    kept = Registry(root)
+    champion, challenger = kept.champion(name), kept.challenger(name)
+    metrics = {} if champion is None else dict(champion.metrics)
+    numbers = (None if one is None else one.number for one in (champion, challenger))
+    first, second = numbers
+    return ModelStatus(name, len(kept.versions(name)), first, metrics, second)

@@ -1,0 +1,175 @@
+"""The steps that bring a project up to date, in order: files into the lake, tables by query, training sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id
+from headrace.errors import Fault, HeadraceError
+from headrace.run.declared import Declared, sources_of
+from headrace.run.progress import Progress
+from headrace.run.project import LoadedProject
+
+if TYPE_CHECKING:
+    from headrace.lake import Lake
+
+Inputs = dict[str, str]
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to bring up to date.
+
+    Args:
+        id: stable, such as ``ingest:payments``.
+        needs: ids of steps that must have been done before.
+        inputs: what it depends on at this moment, ``"kind name"`` to a value that changes when the input does.
+        stands: whether what came of it the last time is still there.
+        work: does it; may be killed at any moment and done again.
+    """
+
+    id: str
+    needs: tuple[str, ...]
+    inputs: Callable[[], Inputs]
+    stands: Callable[[Mapping[str, Any]], bool]
+    work: Callable[[Progress], Figures]
+
+
+def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
+    """Return the steps of a project, each after all that it needs.
+
+    Raises:
+        HeadraceError: HR-RUN-004 for tables whose queries need each other; HR-LAKE for a query that cannot be parsed.
+    """
+    lake, project = loaded.lake(), loaded.project
+    loads = [_ingest(one, loaded, lake, declared) for one in sources_of(project) if one.source is not None]
+    queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared)
+    before = tuple(step.id for step in (*loads, *queries))
+    sets = [_training_set(one, loaded, lake, declared, before) for one in project.all_training_sets.values()]
+    return [*loads, *queries, *sets]
+
+
+def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared) -> Step:
+    def inputs() -> Inputs:
+        return declared.own(node_id(source)) | source_files(source, loaded.folder)
+
+    def stands(figures: Mapping[str, Any]) -> bool:
+        version = figures.get("version")
+        return version is None or (lake.exists(source.name) and lake.version(source.name) >= version)
+
+    def work(progress: Progress) -> Figures:
+        from headrace.connect import ingest
+
+        report = ingest(source, loaded.folder, lake, lambda done, what: progress.moves(what, done, 0))
+        # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
+        report.raise_errors()
+        return {
+            "received": report.received,
+            "accepted": report.accepted,
+            "quarantined": report.quarantined,
+            "reasons": dict(report.reasons),
+            "files_new": report.files_new,
+            "files_skipped": report.files_skipped,
+            "version": lake.version(source.name) if lake.exists(source.name) else None,
+            "warnings": [fault.as_dict() for fault in report.faults],
+        }
+
+    return Step(f"ingest:{source.name}", (), inputs, stands, work)
+
+
+def source_files(source: Stream | Table, folder: Path) -> Inputs:
+    """Return the files of a source with what tells a changed one: size and time of last change."""
+    from headrace.connect import find_files
+
+    found: Inputs = {}
+    for path in find_files(folder, source.source or ""):
+        stat, name = path.stat(), Path(os.path.relpath(path, folder)).as_posix()
+        found[f"file {name}"] = f"{stat.st_size}:{stat.st_mtime_ns}"
+    return found
+
+
+def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
+    """Steps of tables by query, each after those that its query reads."""
+    reads = {table.name: _reads(table) for table in tables}
+    waiting, ordered = {table.name: table for table in tables}, []
+    while waiting:
+        ready = [name for name in waiting if not any(read in waiting for read in reads[name])]
+        if not ready:
+            names = ", ".join(waiting)
+            place = next(iter(waiting.values())).place
+            cure = "let one of them read something else"
+            raise HeadraceError(Fault("HR-RUN-004", place, f"queries that need each other: {names}", "an order", cure))
+        ordered += [_query(waiting.pop(name), reads[name], lake, declared, tuple(reads)) for name in ready]
+    return ordered
+
+
+def _reads(table: Table) -> list[str]:
+    from headrace.lake import query
+
+    try:
+        return query.tables(table.query or "")
+    except HeadraceError as error:
+        faults = (Fault(f.code, table.place, f"{table.name}: {f.found}", f.expected, f.cure) for f in error.faults)
+        raise HeadraceError(faults) from None
+
+
+def _query(table: Table, reads: list[str], lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
+    def inputs() -> Inputs:
+        return declared.own(node_id(table)) | _versions(reads, lake)
+
+    def stands(_: Mapping[str, Any]) -> bool:
+        return lake.exists(table.name)
+
+    def work(_: Progress) -> Figures:
+        import pyarrow as pa
+
+        # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
+        message = {"inputs": inputs()}
+        if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
+            fields = table.contract.fields() if table.contract else {}
+            schema = pa.schema([(name, field.type.arrow()) for name, field in fields.items()]) if fields else None
+            lake.overwrite(table.name, lake.sql(table.query or ""), schema=schema, message=message)
+        return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
+
+    needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
+    return Step(f"query:{table.name}", needs, inputs, stands, work)
+
+
+def _training_set(
+    cases: TrainingSet, loaded: LoadedProject, lake: Lake, declared: Declared, before: tuple[str, ...]
+) -> Step:
+    used = declared.closure(cases)
+    tables = [node.name for node in used if isinstance(node, Stream | Table)]
+    needs = tuple(step for step in before if step.split(":")[1] in tables)
+
+    def inputs() -> Inputs:
+        found = _versions(tables, lake)
+        for node in used:
+            found |= declared.own(node_id(node))
+        return found
+
+    def stands(figures: Mapping[str, Any]) -> bool:
+        return (loaded.state_dir / str(figures.get("path"))).exists()
+
+    def work(progress: Progress) -> Figures:
+        from headrace.learn.trainingset import build
+
+        built = build(cases, lake, loaded.state_dir, progress.moves)
+        return {
+            "rows": built.rows,
+            "excluded": dict(built.excluded),
+            "features": len(built.manifest["features"]),
+            "path": built.path.relative_to(loaded.state_dir).as_posix(),
+            "fingerprint": str(built.manifest.get("fingerprint", "")),
+        }
+
+    return Step(f"{kind_of(cases)}:{cases.name}", needs, inputs, stands, work)
+
+
+def _versions(tables: list[str], lake: Lake) -> Inputs:
+    return {f"rows {name}": f"version {lake.version(name)}" if lake.exists(name) else "none" for name in tables}

@@ -1,0 +1,150 @@
+"""``train``: fits the models whose declaration or cases changed, and says what became of each."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headrace import clock
+from headrace.declare import Model, Project, node_id
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.run.checks import require_sound
+from headrace.run.declared import Declared
+from headrace.run.journal import Journal
+from headrace.run.lock import one_at_a_time
+from headrace.run.progress import SILENT, Progress, StepReport
+from headrace.run.project import LoadedProject
+from headrace.run.reasons import FORCED, reasons
+
+if TYPE_CHECKING:
+    from headrace.learn import Registry, TrainReport
+
+_THRESHOLD = re.compile(r"\bscore\s*[<>]=?\s*(\d*\.?\d+)")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after ``train``: the step, and the report where there was something to do."""
+
+    step: StepReport
+    report: TrainReport | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain values for ``--json``."""
+        return self.step.as_dict() | {"report": None if self.report is None else self.report.as_dict()}
+
+
+def registry(loaded: LoadedProject) -> Registry:
+    """Return the registry of a project's models."""
+    from headrace.learn import Registry
+
+    return Registry(loaded.state_dir / "models")
+
+
+def train(
+    loaded: LoadedProject, names: Sequence[str] = (), progress: Progress = SILENT, *, again: bool = False
+) -> tuple[Trained, ...]:
+    """Train models on their built training sets.
+
+    Args:
+        loaded: the project; its training sets must have been built by ``run``.
+        names: of models; all of them by default.
+        progress: told of each step.
+        again: train also what has not changed.
+
+    Returns:
+        One outcome for each model, in the order of the declarations.
+
+    Raises:
+        HeadraceError: HR-RUN-005 unknown model, 006 no built training set; HR-LEARN for what goes wrong in training.
+    """
+    require_sound(loaded.project)
+    models = _chosen(loaded.project, names)
+    with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
+        declared = Declared(loaded.project)
+        number = journal.begin("train")
+        try:
+            found = tuple(_train_one(one, loaded, declared, journal, progress, again) for one in models)
+        except BaseException as error:
+            journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
+            raise
+        journal.finish(number, "done", {"models": [one.as_dict() for one in found]})
+    return found
+
+
+def _chosen(project: Project, names: Sequence[str]) -> list[Model]:
+    models = project.all_models
+    unknown = [name for name in names if name not in models]
+    if unknown:
+        faults = (
+            Fault("HR-RUN-005", "", f"no model {one!r}", "a declared one", nearest(one, models)) for one in unknown
+        )
+        raise HeadraceError(faults)
+    if not models:
+        raise HeadraceError(Fault("HR-RUN-005", "", "a project without models", "an hr.Model", "declare one"))
+    return [model for name, model in models.items() if not names or name in names]
+
+
+def _train_one(
+    model: Model, loaded: LoadedProject, declared: Declared, journal: Journal, progress: Progress, again: bool
+) -> Trained:
+    from headrace.learn import train as learn_train
+    from headrace.learn.trainingset import build
+
+    step_id = f"model:{model.name}"
+    if journal.step(f"training_set:{model.cases.name}") is None:
+        found = f"training set {model.cases.name} has not been built"
+        raise HeadraceError(Fault("HR-RUN-006", model.place, found, "a built training set", "run 'headrace run' first"))
+    inputs = training_inputs(model, declared, journal)
+    before = journal.step(step_id)
+    why = reasons(None if before is None else before.inputs, inputs)
+    if before is not None and not why and not again and _stands(model, before.figures, loaded):
+        kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
+        progress.ends(kept)
+        return Trained(kept, None)
+    why = why or FORCED
+    progress.begins(step_id, why)
+    begun = clock.monotonic_s()
+    with loaded.importing(), contextlib.redirect_stdout(sys.stderr):
+        built = build(model.cases, loaded.lake(), loaded.state_dir, progress.moves)
+        report = learn_train(
+            model,
+            built,
+            registry(loaded),
+            progress=progress.moves,
+            service_thresholds=thresholds(loaded.project, model),
+            declaration=declared.fingerprints[node_id(model)],
+            folder=loaded.folder,
+        )
+    figures = {"version": report.version.number, "standing": report.version.standing, "metrics": dict(report.metrics)}
+    journal.complete(step_id, inputs, figures)
+    done = StepReport(step_id, "done", why, clock.monotonic_s() - begun, figures)
+    progress.ends(done)
+    return Trained(done, report)
+
+
+def training_inputs(model: Model, declared: Declared, journal: Journal | None) -> dict[str, str]:
+    """Return what a training depends on: the model's declaration and the set as it was last built."""
+    built = None if journal is None else journal.step(f"training_set:{model.cases.name}")
+    cases = "none" if built is None else str(built.figures.get("fingerprint"))
+    return declared.own(node_id(model)) | {f"cases {model.cases.name}": cases}
+
+
+def _stands(model: Model, figures: Mapping[str, Any], loaded: LoadedProject) -> bool:
+    """Whether the version that a training registered is still in the registry."""
+    return any(one.number == figures.get("version") for one in registry(loaded).versions(model.name))
+
+
+def thresholds(project: Project, model: Model) -> tuple[float, ...]:
+    """Return the scores at which services decide: the export of a model must not flip a decision there.
+
+    Example:
+        >>> _THRESHOLD.findall("score > 0.95 and amount > 10 or score>=.5")
+        ['0.95', '.5']
+    """
+    rules = [rule for one in project.all_services.values() if one.model == model for rule in one.decide.values()]
+    return tuple(sorted({float(number) for rule in rules for number in _THRESHOLD.findall(rule)}))

@@ -1,0 +1,214 @@
+"""The types of columns, and durations: what a contract can say about a value, whatever engine holds it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import types
+import typing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_UNITS_US = {
+    "w": 604_800_000_000,
+    "d": 86_400_000_000,
+    "h": 3_600_000_000,
+    "m": 60_000_000,
+    "s": 1_000_000,
+    "ms": 1_000,
+    "us": 1,
+}
+_DURATION = re.compile(r"\s*(-?\d+)\s*([a-zA-Z]*)\s*")
+LONGEST_US = 36_600 * _UNITS_US["d"]
+"""No window, delay or hop is longer than this (about a century): edges stay far inside int64."""
+
+
+@dataclass(frozen=True)
+class LogicalType:
+    """The type of a column: int, float, bool, str, timestamp, date, decimal or list.
+
+    ``decimal`` has ``precision`` digits of which ``scale`` stand behind the point (at most 18); ``list`` has an
+    ``item`` type. ``| None`` makes a type nullable.
+
+    Example:
+        >>> Decimal(12, 2) | None
+        decimal(12,2) | None
+    """
+
+    name: str
+    precision: int = 0
+    scale: int = 0
+    item: LogicalType | None = None
+    nullable: bool = False
+
+    def __or__(self, other: object) -> LogicalType:
+        if other is None or other is type(None):
+            return replace(self, nullable=True)
+        return NotImplemented
+
+    __ror__ = __or__
+
+    @property
+    def bare(self) -> LogicalType:
+        """The same type, not nullable."""
+        return replace(self, nullable=False)
+
+    @property
+    def numeric(self) -> bool:
+        return self.name in ("int", "float", "decimal")
+
+    def __repr__(self) -> str:
+        name = self.name
+        if name == "decimal":
+            name = f"decimal({self.precision},{self.scale})"
+        elif name == "list":
+            name = f"list[{self.item!r}]"
+        return f"{name} | None" if self.nullable else name
+
+    def arrow(self) -> pa.DataType:
+        """Return the Arrow type that holds this type in the lake (timestamps are ``timestamp[us, UTC]``)."""
+        import pyarrow as pa
+
+        if self.name == "decimal":
+            return pa.decimal128(self.precision, self.scale)
+        if self.name == "list":
+            assert self.item is not None
+            return pa.list_(self.item.arrow())
+        plain: dict[str, pa.DataType] = {
+            "int": pa.int64(),
+            "float": pa.float64(),
+            "bool": pa.bool_(),
+            "str": pa.string(),
+            "timestamp": pa.timestamp("us", tz="UTC"),
+            "date": pa.date32(),
+        }
+        return plain[self.name]
+
+
+INT, FLOAT, BOOL, STR = (LogicalType(name) for name in ("int", "float", "bool", "str"))
+Timestamp = LogicalType("timestamp")
+"""A moment: UTC, int64 microseconds."""
+Date = LogicalType("date")
+"""A calendar day, without a zone."""
+
+
+def Decimal(precision: int, scale: int) -> LogicalType:  # noqa: N802 - reads as a type in a contract
+    """Return an exact decimal type of at most 18 digits, held as a scaled int64 by the kernel.
+
+    Raises:
+        ValueError: unless 1 <= precision <= 18 and 0 <= scale <= precision.
+
+    Example:
+        >>> Decimal(12, 2)
+        decimal(12,2)
+    """
+    if not (1 <= precision <= 18 and 0 <= scale <= precision):
+        raise ValueError(f"Decimal({precision}, {scale}): precision is 1 to 18 and scale 0 to precision")
+    return LogicalType("decimal", precision, scale)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What is known of a value before any row is read: its type, and the closed interval that contains it.
+
+    Args:
+        type: logical type of the value.
+        low, high: bounds, None where there is none; of a decimal in units of its last digit.
+    """
+
+    type: LogicalType
+    low: float | int | None = None
+    high: float | int | None = None
+
+    @property
+    def magnitude(self) -> float | int | None:
+        """Largest absolute value, None where it is not bounded."""
+        if self.low is None or self.high is None:
+            return None
+        return max(abs(self.low), abs(self.high))
+
+
+def list_of(item: LogicalType) -> LogicalType:
+    """Return the type of a list of items."""
+    return LogicalType("list", item=item)
+
+
+_PYTHON = {
+    int: INT,
+    float: FLOAT,
+    bool: BOOL,
+    str: STR,
+    datetime.datetime: Timestamp,
+    datetime.date: Date,
+}
+
+
+def parse_annotation(annotation: object) -> LogicalType:
+    """Return the logical type that an annotation of a contract means.
+
+    Args:
+        annotation: ``int``, ``float``, ``bool``, ``str``, ``datetime``, ``date``, a ``LogicalType``, ``list[...]``,
+            or one of these ``| None``.
+
+    Raises:
+        TypeError: for any other annotation.
+
+    Example:
+        >>> parse_annotation(int | None)
+        int | None
+    """
+    if isinstance(annotation, LogicalType):
+        return annotation
+    if isinstance(annotation, type) and annotation in _PYTHON:
+        return _PYTHON[annotation]
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is list and len(arguments) == 1:
+        return list_of(parse_annotation(arguments[0]))
+    if origin in (typing.Union, types.UnionType):
+        rest = [a for a in arguments if a is not type(None)]
+        if len(rest) == 1 and len(arguments) == 2:
+            return parse_annotation(rest[0]) | None
+    raise TypeError(f"{annotation!r} is not a type that a contract knows")
+
+
+def duration_us(text: str) -> int:
+    """Return a duration such as ``"7d"`` or ``"90s"`` in microseconds.
+
+    Args:
+        text: a positive whole number and a unit: w, d, h, m (minutes), s, ms or us.
+
+    Raises:
+        ValueError: for zero, a negative number, a missing or unknown unit, or more than a century.
+
+    Example:
+        >>> duration_us("1h")
+        3600000000
+    """
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    units = ", ".join(_UNITS_US)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration such as '7d' (units: {units})")
+    number, unit = int(match[1]), match[2]
+    if unit not in _UNITS_US:
+        raise ValueError(f"{text!r} has {f'the unit {unit!r}' if unit else 'no unit'} (units: {units})")
+    if number <= 0:
+        raise ValueError(f"{text!r} is not longer than zero")
+    if number * _UNITS_US[unit] > LONGEST_US:
+        raise ValueError(f"{text!r} is longer than a century")
+    return number * _UNITS_US[unit]
+
+
+def duration_text(us: int) -> str:
+    """Return microseconds as the shortest duration text.
+
+    Example:
+        >>> duration_text(604_800_000_000), duration_text(90_000_000)
+        ('7d', '90s')
+    """
+    for unit in ("d", "h", "m", "s", "ms", "us"):
+        if us % _UNITS_US[unit] == 0:
+            return f"{us // _UNITS_US[unit]}{unit}"
+    raise AssertionError("every whole number of microseconds has a unit")

@@ -1,0 +1,105 @@
+"""Projects with the verbs of the command line, and models and services that can be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headrace import declare
+from headrace.errors import Fault
+from headrace.workbench.shows import Sheet, Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headrace.run import Changes, LoadedProject, Progress, RunReport, Status, Trained
+
+
+class Model(Shown, declare.Model):
+    """A model and what it must prove; see ``headrace.declare.Model`` for the arguments."""
+
+    __hash__ = declare.Model.__hash__
+
+    def _sheet(self) -> Sheet:
+        fit = getattr(self.fit, "__name__", type(self.fit).__name__)
+        line = f"{fit} on {self.cases.name}, {self.split.train} to learn, {self.split.test} to judge"
+        gates = {gate.metric or self.metrics[0].label: gate for gate in self.gates}
+        rows = tuple((metric.label, _promise(gates.get(metric.label))) for metric in self.metrics)
+        return Sheet(f"Model {self.name}", line, ("metric", "gate"), rows)
+
+
+def _promise(gate: declare.Gate | None) -> str:
+    if gate is None:
+        return ""
+    return gate.kind.replace("_", " ") + ("" if gate.bound is None else f" {gate.bound}")
+
+
+class Service(Shown, declare.Service):
+    """Where a model acts; see ``headrace.declare.Service`` for the arguments."""
+
+    __hash__ = declare.Service.__hash__
+
+    def _sheet(self) -> Sheet:
+        rows = (*self.decide.items(), (self.otherwise, "otherwise"))
+        return Sheet(f"Service {self.name}", f"decides by {self.model.name}", ("decision", "rule"), rows)
+
+
+class Project(Shown, declare.Project):
+    """What a team runs; see ``headrace.declare.Project`` for the arguments.
+
+    The verbs are those of the command line; ``folder`` is the project's, by default the nearest one upwards.
+    """
+
+    __hash__ = declare.Project.__hash__
+
+    def check(self) -> tuple[Fault, ...]:
+        """Return every fault of the declarations, errors first; empty when all is well."""
+        from headrace.run import check
+
+        return check(self)
+
+    def plan(self, folder: Path | str | None = None) -> Changes:
+        """Return what would change against the last run, and what that invalidates."""
+        from headrace.run import plan_changes
+
+        return plan_changes(self._loaded(folder))
+
+    def run(self, folder: Path | str | None = None, progress: Progress | None = None) -> RunReport:
+        """Bring lake and training sets up to date, redoing only what changed.
+
+        Raises:
+            HeadraceError: faults of the declarations, or another run is going on.
+            RunFailed: steps failed; it carries the report.
+        """
+        from headrace.run import SILENT, run
+
+        return run(self._loaded(folder), progress or SILENT)
+
+    def train(self, names: Sequence[str] = (), folder: Path | str | None = None) -> tuple[Trained, ...]:
+        """Train the models of these names, or all, and register them."""
+        from headrace.run import train
+
+        return train(self._loaded(folder), names)
+
+    def query(self, sql: str, folder: Path | str | None = None) -> pd.DataFrame:
+        """Return the result of one SELECT over the tables of the lake."""
+        found: pd.DataFrame = self._loaded(folder).lake().sql(sql).to_pandas()
+        return found
+
+    def status(self, folder: Path | str | None = None) -> Status:
+        """Return what there is: tables, training sets, models, past runs."""
+        from headrace.run import status
+
+        return status(self._loaded(folder))
+
+    def _loaded(self, folder: Path | str | None) -> LoadedProject:
+        from headrace.run import LoadedProject, find_folder, read_settings
+
+        at = find_folder(Path.cwd() if folder is None else Path(folder))
+        return LoadedProject(at, read_settings(at), self)
+
+    def _sheet(self) -> Sheet:
+        rows = tuple((declare.kind_of(node).replace("_", " "), node.name) for node in self.nodes().values())
+        problem = "" if self.charter is None else self.charter.problem
+        return Sheet(f"Project {self.name}", problem, ("kind", "name"), rows)

@@ -1,0 +1,65 @@
+"""How declared values look: a few aligned lines in a terminal, a table in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is shown of a value: a title, a line below it, and rows under headings."""
+
+    title: str
+    line: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def text(self) -> str:
+        """Return the sheet as aligned lines.
+
+        Example:
+            >>> print(Sheet("Entity", "", ("key",), (("a",),)).text())
+            Entity
+              key
+              a
+        """
+        lines = [self.title + (f": {self.line}" if self.line else "")]
+        table = [self.heads, *self.rows] if self.rows else []
+        widths = [max(len(row[i]) for row in table) for i in range(len(self.heads))] if table else []
+        return "\n".join(lines + [f"  {_aligned(row, widths)}" for row in table])
+
+    def html(self) -> str:
+        """Return the sheet as HTML; whatever a name or text contains is escaped.
+
+        Example:
+            >>> Sheet("<b>", "", (), ()).html()
+            '<div><b>&lt;b&gt;</b></div>'
+        """
+        line = f"<br>{html.escape(self.line)}" if self.line else ""
+        head = "".join(f"<th style='text-align:left'>{html.escape(one)}</th>" for one in self.heads)
+        body = "".join("<tr>" + "".join(_cell(one) for one in row) + "</tr>" for row in self.rows)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if self.rows else ""
+        return f"<div><b>{html.escape(self.title)}</b>{line}{table}</div>"
+
+
+class Shown:
+    """Gives a declared value its two looks, from its ``_sheet``."""
+
+    def _sheet(self) -> Sheet:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self._sheet().text()
+
+    def _repr_html_(self) -> str:
+        return self._sheet().html()
+
+
+def _cell(text: str) -> str:
+    return f"<td style='text-align:left'>{html.escape(text)}</td>"
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,84 @@
+"""Streams and tables that can be looked at, and a stream made from a data frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace import declare
+from headrace.declare import Contract, Field
+from headrace.workbench.shows import Sheet, Shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from headrace.workbench.frames import Frame
+
+
+class Stream(Shown, declare.Stream):
+    """Events under a contract; see ``headrace.declare.Stream`` for the arguments."""
+
+    __hash__ = declare.Stream.__hash__
+
+    @classmethod
+    def from_frame(cls, name: str, frame: Frame, event_time: str) -> Stream:
+        """Return a stream whose events are the rows of a data frame, to try features on without a project.
+
+        The contract is read off the data: types, nulls, and the bounds within which sums are exact.
+
+        Args:
+            name: of the stream.
+            frame: pandas, Polars or Arrow table; times must have a zone.
+            event_time: column that says when each event happened.
+
+        Raises:
+            HeadraceError: HR-WORKBENCH-001 to 005; see ``docs/errors.md``.
+
+        Example:
+            >>> import pandas as pd, headrace as hr
+            >>> df = pd.DataFrame({"at": pd.to_datetime(["2026-01-01T00:00Z"]), "card": [7], "amount": [9.5]})
+            >>> Stream.from_frame("payments", df, event_time="at").contract.fields()["amount"].le
+            9.5
+        """
+        from headrace.workbench.frames import contract_from, to_arrow
+
+        table = to_arrow(frame, f"events of {name}")
+        stream = cls(name, contract_from(name, table, event_time))
+        object.__setattr__(stream, "_frame", table)
+        return stream
+
+    @property
+    def frame(self) -> pa.Table | None:
+        """The rows of ``from_frame``, or None."""
+        return getattr(self, "_frame", None)
+
+    def _sheet(self) -> Sheet:
+        return _source_sheet(f"Stream {self.name}", self.contract, self.source, self.owner)
+
+
+class Table(Shown, declare.Table):
+    """State that changes, or a query's result; see ``headrace.declare.Table`` for the arguments."""
+
+    __hash__ = declare.Table.__hash__
+
+    def _sheet(self) -> Sheet:
+        if self.contract is None:
+            return Sheet(f"Table {self.name}", self.query or "", (), ())
+        return _source_sheet(f"Table {self.name}", self.contract, self.source or self.query, self.owner)
+
+
+def _source_sheet(title: str, contract: type[Contract], source: str | None, owner: str) -> Sheet:
+    said = [f"from {source}" if source else "", f"owned by {owner}" if owner else "", contract.doc.split("\n")[0]]
+    rows = tuple(
+        (name, repr(field.type), field.role, _bounds(field), field.unit, field.privacy)
+        for name, field in contract.fields().items()
+    )
+    heads = ("field", "type", "role", "bounds", "unit", "privacy")
+    return Sheet(title, ", ".join(one for one in said if one), heads, rows)
+
+
+def _bounds(field: Field) -> str:
+    words = (("≥", field.ge), (">", field.gt), ("≤", field.le), ("<", field.lt))
+    said = [f"{word} {bound}" for word, bound in words if bound is not None]
+    if field.isin is not None:
+        said.append(f"one of {', '.join(str(one) for one in field.isin)}")
+    return ", ".join(said)

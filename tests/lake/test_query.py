@@ -1,0 +1,82 @@
+"""SQL over the lake: what it reads, and every door that must stay shut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from headrace.errors import HeadraceError
+from headrace.lake import Lake, query
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(tmp_path / "la'ke")
+    lake.append("payments", pa.table({"id": [1, 2], "at": pa.array([0, 86_400_000_000], pa.timestamp("us", "UTC"))}))
+    lake.append("payments", pa.table({"id": [3], "at": pa.array([1], pa.timestamp("us", "UTC"))}))
+    lake.append("secrets", pa.table({"s": ["x"]}))
+    return lake
+
+
+def test_results(lake: Lake) -> None:
+    daily = "select date_trunc('day', at) as day, count(*) as n from Payments group by all order by day"
+    assert [row["n"] for row in lake.sql(daily).to_pylist()] == [2, 1]
+    assert lake.sql("select hour(max(at)) as h from payments").to_pylist() == [{"h": 0}]
+    joined = (
+        "with p as (select id as s from payments) select count(*) as n from p join secrets on p.s::text = secrets.s"
+    )
+    assert lake.sql(joined).to_pylist() == [{"n": 0}]
+
+
+def test_versions(lake: Lake) -> None:
+    assert lake.sql("select count(*) as n from payments", versions={"payments": 1}).to_pylist() == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("select * from paymnts", "HR-LAKE-001: found no table paymnts in the lake.*did you mean 'payments'"),
+        ("select nope from payments", 'HR-LAKE-006: found Binder Error: Referenced column "nope" not found'),
+        ("selec 1", "HR-LAKE-006: found Parser Error"),
+        ("", "HR-LAKE-005: found no statement; expected one SELECT"),
+        ("select 1; select 2", "HR-LAKE-005: found select and select"),
+        ("insert into payments values (1, now())", "HR-LAKE-005: found insert; expected one SELECT"),
+        ("delete from payments", "HR-LAKE-005: found delete"),
+        ("drop table payments", "HR-LAKE-005: found drop"),
+        ("copy payments to 'stolen.csv'", "HR-LAKE-005: found copy"),
+        ("attach 'other.db'", "HR-LAKE-005: found attach"),
+        ("set enable_external_access = true", "HR-LAKE-005: found set"),
+        ("install httpfs", "HR-LAKE-005: found load"),
+        ("select * from read_text('/etc/passwd')", "HR-LAKE-005: found a query that reaches outside the lake"),
+        ("select * from read_csv('https://example.org/x.csv')", "HR-LAKE-005: found a query that reaches outside"),
+        ("select * from glob('/*')", "HR-LAKE-005: found a query that reaches outside the lake"),
+        ("select * from 'data.parquet'", "HR-LAKE-001: found no table data.parquet"),
+        ("select * from query('select * from secretz')", "HR-LAKE-001: found no table secretz"),
+        ("select * from lake", "HR-LAKE-001: found no table lake"),
+    ],
+)
+def test_refused(lake: Lake, sql: str, text: str) -> None:
+    with pytest.raises(HeadraceError, match=text):
+        lake.sql(sql)
+
+
+def test_files_of_tables_that_the_query_does_not_name_stay_shut(lake: Lake) -> None:
+    (path,) = lake.files("secrets")
+    escaped = path.replace("'", "''")
+    with pytest.raises(HeadraceError, match="HR-LAKE-005: found a query that reaches outside the lake"):
+        lake.sql(f"select * from payments, read_parquet('{escaped}')")
+
+
+@pytest.mark.parametrize(
+    ("sql", "quoted"),
+    [
+        ("select at, x.at from t where AT > 1", 'select "at", x."at" from t where "AT" > 1'),
+        ("select 'at', \"at\" -- at", "select 'at', \"at\" -- at"),
+        ("select now() at time zone 'UTC'", "select now() at time zone 'UTC'"),
+        ("select 'unfinished", "select 'unfinished"),
+    ],
+)
+def test_a_column_called_at_needs_no_quotes(sql: str, quoted: str) -> None:
+    assert query.readable(sql) == quoted

@@ -1,0 +1,163 @@
+"""ONNX files: the same scores as the trained object, the same bytes for the same object, and refusals that name a step."""
+
+import numpy as np
+import pytest
+from lightgbm import Booster, Dataset, LGBMClassifier
+from lightgbm import train as train_lightgbm
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import headrace as hr
+from headrace.learn.cases import frame
+from headrace.learn.export import TOLERANCE, Parity, check_parity, require_parity, to_onnx
+from headrace.learn.fit import scores
+from headrace.learn.scorer import Scorer, digest_of, load
+
+NAMES = tuple(f"group.f{i}" for i in range(6))
+PLACE = "project.py:3"
+
+
+def data(n: int = 12_000, nulls: bool = True):
+    """Wide magnitudes, and nulls."""
+    rng = np.random.default_rng(5)
+    x = rng.lognormal(3, 2, (n, len(NAMES))).astype(np.float32)
+    y = (x[:, 0] + rng.normal(0, 50, n) > 60).astype(np.int64)
+    if nulls:
+        x[rng.random(x.shape) < 0.1] = np.nan
+    return x, y
+
+
+def booster(x, y) -> Booster:
+    return train_lightgbm({"objective": "binary", "verbose": -1, "num_threads": 1}, Dataset(x, y), 15)
+
+
+MODELS = {
+    "boosting": lambda x, y: HistGradientBoostingClassifier(max_iter=15, random_state=0).fit(x, y),
+    "regressor": lambda x, y: HistGradientBoostingRegressor(max_iter=15, random_state=0).fit(x, y),
+    "forest": lambda x, y: make_pipeline(SimpleImputer(), RandomForestClassifier(5, max_depth=8, random_state=0)).fit(
+        x, y
+    ),
+    "logistic": lambda x, y: make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(x, y),
+    "lightgbm": lambda x, y: LGBMClassifier(n_estimators=15, verbose=-1, n_jobs=1).fit(x, y),
+    "imputed lightgbm": lambda x, y: make_pipeline(
+        SimpleImputer(), LGBMClassifier(n_estimators=15, verbose=-1, n_jobs=1)
+    ).fit(x, y),
+    "booster": booster,
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_parity_and_digest(kind):
+    x, y = data()
+    digests = set()
+    for _ in range(2):
+        estimator = MODELS[kind](frame(x, NAMES), y)
+        content = to_onnx(estimator, NAMES, PLACE)
+        digests.add(digest_of(content))
+    assert len(digests) == 1, "the same inputs give the same file"
+    parity = check_parity(estimator, content, x, [0.5, 0.9], PLACE)
+    require_parity(parity, estimator, x, PLACE)
+    assert parity.rows == 12_000 + parity.planted
+    assert parity.planted == 6 * 3 * 8 + 1
+    assert parity.max_difference <= 1e-6 < TOLERANCE
+    scorer = Scorer(content)
+    assert scorer.features == NAMES
+    got = scorer.score(x[:100].astype(np.float64))
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, scores(estimator, x[:100], NAMES, PLACE), atol=1e-6)
+    assert scorer.score(x[:1]).tolist() == got[:1].tolist(), "one row at a time scores as in a batch"
+
+
+def test_no_rows_are_scored_as_none():
+    x, y = data(500)
+    assert Scorer(to_onnx(MODELS["boosting"](x, y), NAMES, PLACE)).score(x[:0]).shape == (0,)
+
+
+def test_an_export_that_differs_is_refused_and_the_step_is_named():
+    # a scaled column of which many values are equal: thresholds of trees fall so near them that float32 parts from float64
+    x, y = data()
+    model = make_pipeline(SimpleImputer(), StandardScaler(), HistGradientBoostingClassifier(max_iter=50))
+    model.fit(frame(x, NAMES), y)
+    content = to_onnx(model, NAMES, PLACE)
+    parity = check_parity(model, content, x, [0.5], PLACE)
+    assert not parity.passed
+    with pytest.raises(hr.CheckFailed) as caught:
+        require_parity(parity, model, x, PLACE)
+    (fault,) = caught.value.faults
+    assert fault.code == "HR-LEARN-010"
+    assert fault.place == PLACE
+    assert "from step 'standardscaler' (StandardScaler) on" in fault.found
+    assert caught.value.exit_code == 1
+
+
+def test_flipped_decisions_are_counted():
+    x, y = data(2000)
+    model = MODELS["boosting"](x, y)
+    other = to_onnx(HistGradientBoostingClassifier(max_iter=2, random_state=0).fit(x, y), NAMES, PLACE)
+    trained, exported = scores(model, x, NAMES, PLACE), Scorer(other).score(x)
+    parity = check_parity(model, other, x, [0.5], PLACE)
+    assert parity.flipped >= int(((trained > 0.5) != (exported > 0.5)).sum()) > 0
+    assert not parity.passed
+    assert not Parity(10_000, 10, 1e-7, 0, 2).passed
+    with pytest.raises(hr.CheckFailed, match=r"at step 'model' \(HistGradientBoostingClassifier\)"):
+        require_parity(parity, model, x, PLACE)
+
+
+class Doubling(TransformerMixin, BaseEstimator):
+    def fit(self, x, y=None):
+        return self
+
+    def transform(self, x):
+        return x * 2
+
+
+def test_a_step_without_converter_is_named():
+    x, y = data(300, nulls=False)
+    model = make_pipeline(Doubling(), LogisticRegression(C=1e-9)).fit(x, y)
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-009 project.py:3: found step 'doubling' \(Doubling\), which"):
+        to_onnx(model, NAMES, PLACE)
+
+
+def test_a_plain_rule_cannot_be_exported_yet_and_that_is_said():
+    class Rule:
+        def predict_proba(self, x):
+            return np.full(len(x), 0.5)
+
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-009.*Rule, which cannot be exported.*or LightGBM"):
+        to_onnx(Rule(), NAMES, PLACE)
+
+
+def test_a_model_that_takes_no_nulls_is_exported_and_refuses_them():
+    x, y = data(500, nulls=False)
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
+    content = to_onnx(model, NAMES, PLACE)
+    parity = check_parity(model, content, x, [0.5], PLACE)
+    assert parity.passed
+    assert parity.planted == 6 * 2 * 8
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-007.*does not take nulls"):
+        Scorer(content).score(np.full((1, 6), np.nan))
+
+
+def test_a_wrong_width_is_told():
+    x, y = data(300)
+    scorer = Scorer(to_onnx(MODELS["boosting"](x, y), NAMES, PLACE))
+    for wrong in (x[:, :5], x[0]):
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-017.*expected \(rows, 6\)"):
+            scorer.score(wrong)
+
+
+def test_files_are_verified_before_they_are_loaded(tmp_path):
+    x, y = data(300)
+    content = to_onnx(MODELS["boosting"](x, y), NAMES, PLACE)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    assert load(path, digest_of(content)).features == NAMES
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-011.*altered since it was registered"):
+        load(path, digest_of(content))
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*no readable model file none.onnx"):
+        load(tmp_path / "none.onnx", digest_of(content))

@@ -1,0 +1,150 @@
+"""The user's function and what it returns: every way to go wrong has a clear fault at the user's own line."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import headrace as hr
+from headrace.learn.cases import Cases
+from headrace.learn.fit import fit_estimator, logistic_regression, scores, training
+
+NAMES = ("now.amount", "now.night")
+
+
+def cases(n: int = 50) -> Cases:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(n, 2)).astype(np.float32)
+    x[::7, 1] = np.nan
+    return Cases(NAMES, x, (np.nan_to_num(x[:, 0]) > 0).astype(np.int64), np.arange(n, dtype=np.int64) * 10**9, {})
+
+
+class Scores:
+    """An estimator that answers with whatever it was made of."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict_proba(self, x):
+        return self.answer(len(x))
+
+
+def test_training_is_as_documented():
+    seen = []
+
+    def fit(train):
+        seen.append(train)
+        return logistic_regression(train)
+
+    fit_estimator(fit, cases(), 11, "project.py:1")
+    (train,) = seen
+    assert list(train.X.columns) == list(NAMES) == list(train.names)
+    assert {str(kind) for kind in train.X.dtypes} == {"float64"}
+    assert train.X.isna().sum().tolist() == [0, 8]
+    assert str(train.time.dtype) == "datetime64[us, UTC]"
+    assert train.time.iloc[1].isoformat() == "1970-01-01T00:16:40+00:00"
+    assert train.y.dtype == np.int64
+    assert train.seed == 11
+    assert len(train.X) == len(train.y) == len(train.time)
+
+
+def test_a_mutating_function_and_estimator_harm_nobody():
+    one = cases()
+    before = one.x.copy(), one.y.copy(), one.time_us.copy()
+
+    class Mutating:
+        def predict_proba(self, x):
+            x.iloc[:, :] = 0.0
+            return np.full((len(x), 2), 0.5)
+
+    def fit(train):
+        train.X.iloc[:, :] = -1.0
+        train.y.iloc[:] = 1
+        train.X.insert(0, "more", 1.0)
+        return Mutating()
+
+    scores(fit_estimator(fit, one, 0, ""), one.x, one.names, "")
+    for array, copy in zip((one.x, one.y, one.time_us), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    assert training(one, 0).X.columns.tolist() == list(NAMES)
+
+
+def test_an_exception_in_fit_is_told_at_the_users_line_with_its_cause():
+    def deeper():
+        raise ValueError("no luck\nsecond line")
+
+    def fit(train):
+        return deeper()
+
+    with pytest.raises(hr.HeadraceError) as caught:
+        fit_estimator(fit, cases(), 0, "project.py:1")
+    (fault,) = caught.value.faults
+    line = inspect.getsourcelines(deeper)[1] + 1
+    assert fault.code == "HR-LEARN-004"
+    assert fault.place == f"tests/learn/test_fit.py:{line}"
+    assert fault.found == "ValueError in fit: no luck"
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_an_exception_in_a_library_is_told_at_the_line_that_called_it():
+    def fit(train):
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression().fit(train.X, train.y)
+
+    with pytest.raises(hr.HeadraceError, match="ValueError in fit: Input X contains NaN") as caught:
+        fit_estimator(fit, cases(), 0, "project.py:1")
+    assert caught.value.faults[0].place == f"tests/learn/test_fit.py:{inspect.getsourcelines(fit)[1] + 3}"
+
+
+def test_a_keyboard_interrupt_is_not_caught():
+    def fit(train):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_estimator(fit, cases(), 0, "")
+
+
+def test_a_forgotten_return_is_told():
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-005 .*fit returned NoneType.*forgotten return"):
+        fit_estimator(lambda train: None, cases(), 0, "")
+
+
+@pytest.mark.parametrize("shape", [(3,), (50, 3), (50, 2, 1), (49, 2), ()])
+def test_a_wrong_shape_is_told(shape):
+    with pytest.raises(
+        hr.HeadraceError, match=r"HR-LEARN-006 p:1: .*predict_proba of Scores returned shape .*\(50, 2\)"
+    ):
+        scores(Scores(lambda n: np.zeros(shape)), cases().x, NAMES, "p:1")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinite_scores_are_told_with_their_number(bad):
+    def answer(n):
+        values = np.full((n, 2), 0.5)
+        values[:3, 1] = bad
+        return values
+
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-007 p:1: found 3 of 50 scores from predict_proba of Scores"):
+        scores(Scores(answer), cases().x, NAMES, "p:1")
+
+
+def test_accepted_shapes():
+    x = cases().x
+    for answer in (
+        lambda n: np.full(n, 0.25),
+        lambda n: np.full((n, 1), 0.25),
+        lambda n: np.tile([0.75, 0.25], (n, 1)),
+    ):
+        got = scores(Scores(answer), x, NAMES, "")
+        assert got.dtype == np.float64
+        assert got.tolist() == [0.25] * 50
+
+
+def test_text_as_scores_and_an_estimator_that_raises_are_told():
+    def nulls(n):
+        raise ValueError("Input contains NaN")
+
+    for answer in (lambda n: np.array(["a"] * n), nulls):
+        with pytest.raises(hr.HeadraceError, match="HR-LEARN-004 p:1: found ValueError in predict_proba of Scores"):
+            scores(Scores(answer), cases().x, NAMES, "p:1")

@@ -1,0 +1,225 @@
+"""The registry: versions, aliases, promotions; nothing half or doubled after a kill at any step; altered files refused."""
+
+import dataclasses
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headrace as hr
+from headrace.learn import tracking
+from headrace.learn.export import to_onnx
+from headrace.learn.gates import GateOutcome
+from headrace.learn.registry import Registry
+from headrace.learn.scorer import digest_of
+from headrace.learn.version import Origin, Record, code_commit
+
+PASSED = GateOutcome("at_least(roc_auc)", True, 0.9, 0.8, "roc_auc is 0.9000, at least 0.8000 as asked")
+FAILED = GateOutcome("at_least(roc_auc)", False, 0.7, 0.8, "roc_auc is 0.7000, not at least 0.8000 as asked")
+
+
+def content(seed: int = 0) -> bytes:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(60, 2))
+    return to_onnx(LogisticRegression().fit(x, (x[:, 0] > 0).astype(int)), ("a.b", "a.c"), "")
+
+
+def record(file: bytes, *gates: GateOutcome, training_set: str = "t" * 64, parent: int | None = None) -> Record:
+    origin = Origin("d" * 64, training_set, {"payments": 4}, {"test_rows": 10}, "abc+", {"python": "3.11"})
+    metrics = {"model": {"roc_auc": 0.9}, "prior_rate": {"roc_auc": 0.5}}
+    return Record("fraud_score", digest_of(file), origin, metrics, gates or (PASSED,), parent)
+
+
+def test_a_version_comes_back_as_it_was_written(registry):
+    file = content()
+    told = record(file, PASSED, FAILED, parent=3)
+    version, new = registry.register(told, file)
+    assert new
+    assert version.number == 1
+    assert version.record == told
+    assert not version.passed
+    assert version.aliases == ()
+    assert registry.versions() == [version] == registry.versions("fraud_score")
+    assert registry.versions("other") == []
+    assert registry.load(version).features == ("a.b", "a.c")
+    assert version.as_dict()["origin"]["data"] == {"payments": 4}
+    assert repr(version) == f"Version(fraud_score 1, {version.digest[:12]}, gates failed)"
+
+
+def test_the_same_record_is_the_same_version_and_other_data_another(registry):
+    file = content()
+    first, _ = registry.register(record(file), file)
+    again, new = registry.register(record(file), file)
+    assert (again, new) == (first, False)
+    other, new = registry.register(record(file, training_set="u" * 64), file)
+    assert (other.number, new) == (2, True)
+
+
+def test_mlflow_itself_sees_the_same(registry):
+    file = content()
+    version, _ = registry.register(record(file), file)
+    registry.settle(version, "champion")
+    client = registry._tracking._open()
+    seen = client.get_model_version_by_alias("fraud_score", "champion")
+    assert seen.version in (1, "1")
+    assert seen.tags["headrace.digest"] == version.digest
+    run = client.get_run(seen.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"roc_auc": 0.9, "prior_rate.roc_auc": 0.5}
+    assert run.data.params["data.payments"] == "4"
+    assert run.data.tags["mlflow.source.git.commit"] == "abc+"
+    assert [entry.path for entry in client.list_artifacts(run.info.run_id, "model")] == [f"model/{version.digest}.onnx"]
+
+
+def test_champion_and_challenger(registry):
+    files = [content(seed) for seed in range(3)]
+    versions = [registry.register(record(file), file)[0] for file in files]
+    assert registry.champion("fraud_score") is None
+    assert registry.settle(versions[0], "champion").aliases == ("champion",)
+    assert registry.settle(versions[1], "challenger").aliases == ("challenger",)
+    assert registry.settle(versions[2], "held").aliases == ()
+    promoted = registry.promote("fraud_score", 2, "seen in shadow")
+    assert promoted.aliases == ("champion",)
+    assert [(one["reason"], one["replaced"]) for one in promoted.promotions] == [("seen in shadow", 1)]
+    assert registry.challenger("fraud_score") is None
+    assert registry.version("fraud_score", 1).aliases == ()
+    assert registry.version("fraud_score", 3).standing == "held"
+    back = registry.promote("fraud_score", 1)
+    assert [one["replaced"] for one in back.promotions] == [None, 2]
+
+
+def test_failed_gates_need_a_reason_which_is_kept(registry):
+    file = content()
+    registry.register(record(file, FAILED), file)
+    for reason in (None, "", "  "):
+        with pytest.raises(hr.CheckFailed, match=r"HR-LEARN-015.*which failed at_least\(roc_auc\)"):
+            registry.promote("fraud_score", 1, reason)
+    assert registry.champion("fraud_score") is None
+    assert registry.promote("fraud_score", 1, "pilot on one shop").promotions[0]["reason"] == "pilot on one shop"
+    assert registry.champion("fraud_score").number == 1
+
+
+def test_an_unknown_version_is_told_with_those_there_are(registry):
+    file = content()
+    registry.register(record(file), file)
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-014.*no version 7 .*versions: 1"):
+        registry.version("fraud_score", 7)
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-014.*did you mean 'fraud_score'\?"):
+        registry.promote("fraud_scor", 1)
+
+
+def test_an_altered_file_is_refused_and_mended_by_registering_again(registry):
+    file = content()
+    version, _ = registry.register(record(file), file)
+    path = registry.path(version)
+    path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
+    for work in (lambda: registry.load(version), lambda: registry.promote("fraud_score", 1)):
+        with pytest.raises(hr.HeadraceError, match="HR-LEARN-011.*altered since it was registered"):
+            work()
+    assert registry.champion("fraud_score") is None
+    registry.register(record(file), file)
+    assert registry.load(version).digest == version.digest
+
+
+def test_a_file_that_is_not_what_the_record_says_is_refused(registry):
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-011"):
+        registry.register(record(content(1)), content(2))
+
+
+def test_a_damaged_database_is_told(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
+    registry, file = Registry(tmp_path), content()
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-019.*mlflow.db that cannot be used"):
+        registry.versions()
+    with pytest.raises(hr.HeadraceError, match="HR-LEARN-019"):
+        registry.register(record(file), file)
+
+
+STEPS = ("_model", "_run", "_log", "_version", "_finish", "set_tag", "set_alias")
+
+
+def killed_at(root: Path, step: str, after: bool, file: bytes) -> None:
+    """Register and settle in a child that is killed at a step, before it or right after it."""
+    child = os.fork()
+    if child == 0:
+        original = getattr(tracking.Tracking, step)
+
+        def dying(*arguments, **named):
+            if after:
+                original(*arguments, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(tracking.Tracking, step, dying)
+        registry = Registry(root)
+        version, _ = registry.register(record(file), file)
+        registry.settle(version, "champion")
+        os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the child must have been killed, not ended"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_step_leaves_nothing_half_and_the_next_goes_on(empty_registry, tmp_path, step, after):
+    root, file = tmp_path / "models", content()
+    root.mkdir()
+    (root / "mlflow.db").write_bytes((empty_registry / "mlflow.db").read_bytes())
+    killed_at(root, step, after, file)
+    registry = Registry(root)
+    left = registry.versions()
+    assert len(left) <= 1
+    for version in left:
+        assert version.record == record(file), "a version that can be seen is whole"
+        assert registry.load(version).digest == version.digest
+    version, _ = registry.register(record(file), file)
+    version = version if version.standing else registry.settle(version, "champion")
+    assert version.number == 1
+    assert (version.aliases, version.standing) == (("champion",), "champion")
+    assert len(version.promotions) == 1
+    assert len(registry.versions()) == 1
+    client = registry._tracking._open()
+    assert len(client.search_runs([client.get_experiment_by_name("fraud_score").experiment_id])) == 1
+    with sqlite3.connect(root / "mlflow.db") as database:
+        assert database.execute("select count(*) from metrics").fetchone() == (2,)
+
+
+def test_a_kill_while_a_file_is_written_leaves_no_file(registry):
+    file = content()
+    half = registry.root / "files" / f"{digest_of(file)}.half"
+    half.parent.mkdir()
+    half.write_bytes(file[:100])
+    version, _ = registry.register(record(file), file)
+    assert registry.load(version).digest == version.digest
+    assert not half.exists()
+
+
+def test_a_folder_that_is_moved_works_on(registry, tmp_path):
+    file = content()
+    version, _ = registry.register(record(file), file)
+    registry.settle(version, "champion")
+    moved = Registry(registry.root.rename(tmp_path / "moved"))
+    assert moved.load(moved.champion("fraud_score")).digest == version.digest
+
+
+def test_an_empty_folder_reads_as_empty_without_being_made(tmp_path):
+    registry = Registry(tmp_path / "none")
+    assert registry.versions() == []
+    assert repr(registry) == "Registry(0 models, 0 versions)"
+    assert not (tmp_path / "none").exists()
+
+
+def test_records_survive_json_and_identity_ignores_numbers():
+    one = record(b"x", PASSED)
+    assert Record.from_json(one.to_json()) == one
+    assert dataclasses.replace(one, metrics={}).identity == one.identity
+    assert dataclasses.replace(one, digest="0").identity != one.identity
+
+
+def test_the_commit_is_empty_outside_git(tmp_path):
+    assert code_commit(tmp_path) == ""

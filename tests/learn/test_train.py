@@ -1,0 +1,273 @@
+"""The whole of a training: report, champion and challenger, the same digest again, planted failures, no network."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import headrace as hr
+from headrace.learn import train
+from headrace.learn.train import STEPS
+from tests.learn.worlds import FakeBuilt, fit_boosting, fit_logistic, model, world
+
+HERE = Path(__file__).resolve().parent
+
+
+def fit_amount_only(train):
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(SimpleImputer(), LogisticRegression(C=1e-8)).fit(train.X, train.y)
+
+
+def test_the_report_of_a_first_training(registry):
+    told = []
+    declared = model(fit_logistic, gates=(hr.at_least("roc_auc", 0.7), hr.not_worse_than_champion()), seed=4)
+    report = train(
+        declared,
+        world(),
+        registry,
+        progress=lambda *step: told.append(step),
+        service_thresholds=(0.5,),
+        declaration="d" * 64,
+    )
+    assert told == [(name, i, len(STEPS)) for i, name in enumerate(STEPS)]
+    assert tuple(report.seconds) == STEPS
+    assert [(one.name, one.role) for one in report.candidates] == [
+        ("prior_rate", "baseline"),
+        ("logistic_regression", "baseline"),
+        ("fit_logistic", "model"),
+    ]
+    prior, logistic, own = (one.metrics for one in report.candidates)
+    assert list(own) == ["average_precision", "roc_auc", "card_precision_5"]
+    assert prior["roc_auc"] == 0.5
+    assert own["roc_auc"] == pytest.approx(logistic["roc_auc"], abs=1e-6), "the exported scores as the trained"
+    assert [gate.name for gate in report.gates] == [
+        "export_parity",
+        "at_least(roc_auc)",
+        "not_worse_than_champion(average_precision)",
+    ]
+    assert report.passed
+    assert report.champion
+    assert report.new
+    record = registry.champion("fraud_score").record
+    assert record.origin.training_set == "a" * 64
+    assert record.origin.declaration == "d" * 64
+    assert record.origin.data == {"payments": 3, "chargebacks": 1}
+    assert record.origin.environment["scikit-learn"]
+    assert record.metrics["model"] == own
+    assert json.loads(json.dumps(report.as_dict()))["champion"] is True
+    assert "fraud_score version 1" in repr(report)
+    assert "prior_rate" in repr(report).splitlines()[3]
+    assert "<table>" in report._repr_html_()
+
+
+def test_the_same_inputs_give_the_same_file_and_no_second_version(registry):
+    declared = model(fit_boosting)
+    first = train(declared, world(), registry)
+    again = train(declared, world(), registry)
+    assert again.version.digest == first.version.digest
+    assert not again.new
+    assert again.version.number == 1
+    assert "known already: same file, declaration and data" in repr(again)
+    assert len(registry.versions()) == 1
+    assert train(declared, world(fingerprint="b" * 64), registry).version.number == 2
+    assert train(model(fit_boosting, seed=9), world(), registry, declaration="e" * 64).version.number == 3
+
+
+def test_champion_challenger_and_held(registry):
+    weak = train(model(fit_amount_only), world(), registry)
+    assert weak.champion
+    better = train(model(fit_boosting), world(), registry)
+    assert better.champion
+    assert [one.name for one in better.candidates][-1] == "champion 1"
+    assert better.version.record.parent == 1
+    assert registry.version("fraud_score", 1).aliases == ()
+    held = train(model(fit_logistic, gates=(hr.at_least("roc_auc", 0.999),)), world(), registry)
+    assert held.version.standing == "held"
+    assert "cannot serve: gates failed" in repr(held)
+    assert "FAILED  roc_auc is" in repr(held)
+    worse = train(model(fit_amount_only), world(fingerprint="c" * 64), registry)
+    assert worse.version.aliases == ("challenger",)
+    refused = train(
+        model(fit_amount_only, gates=(hr.not_worse_than_champion(), hr.better_than_baseline())),
+        world(fingerprint="f" * 64),
+        registry,
+    )
+    assert [gate.passed for gate in refused.gates] == [True, False, False]
+    assert refused.version.standing == "held"
+    assert registry.champion("fraud_score").number == 2
+
+
+def test_a_champion_with_other_features_or_a_lost_file_is_compared_as_registered(registry):
+    train(model(fit_boosting), world(), registry)
+    registry.path(registry.champion("fraud_score")).unlink()
+    report = train(model(fit_amount_only), world(), registry)
+    assert [one.name for one in report.candidates][-1] == "champion 1 (as registered)"
+    assert report.version.standing == "challenger"
+
+
+def test_a_declared_baseline_takes_the_place_of_the_logistic_regression(registry):
+    report = train(model(fit_boosting, baseline=fit_amount_only), world(), registry)
+    assert [one.name for one in report.candidates] == ["prior_rate", "fit_amount_only", "fit_boosting"]
+
+
+def returning(answer):
+    """A fit whose estimator answers with something bad."""
+
+    class Bad:
+        def predict_proba(self, x):
+            return answer(len(x))
+
+    return lambda train: Bad()
+
+
+def half_nan(n):
+    return np.where(np.arange(n) % 2, 0.5, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("built", "declared", "told"),
+    [
+        (
+            lambda: world().with_column("label", pa.array([False] * 6000)),
+            lambda: model(fit_boosting),
+            ["HR-LEARN-002", "rows in train of which none is positive", "rows in test of which none is positive"],
+        ),
+        (lambda: world(), lambda: model(returning(half_nan)), ["HR-LEARN-007", "533 of 1066 scores", "test_train.py:"]),
+        (
+            lambda: world(),
+            lambda: model(returning(lambda n: np.zeros((n, 3)))),
+            ["HR-LEARN-006", "returned shape (1066, 3) for 1066 rows"],
+        ),
+        (lambda: world(), lambda: model(returning(lambda n: np.full(n, 0.5))), ["HR-LEARN-009", "found fit returned"]),
+        (
+            lambda: world(),
+            lambda: model(fit_boosting, split=hr.time_split(train="200d", test="100d")),
+            ["HR-LEARN-001", "no rows to learn from"],
+        ),
+        (
+            lambda: world().with_column("now.night", pa.array(["yes"] * 6000)),
+            lambda: model(fit_boosting),
+            ["HR-LEARN-003", "feature 'now.night' of type string", "case when"],
+        ),
+        (
+            lambda: world().with_column("now.amount", pa.array([1e300] + [1.0] * 5999)),
+            lambda: model(fit_boosting),
+            ["HR-LEARN-016", "1 values of feature 'now.amount' beyond 3.4e+38"],
+        ),
+        (
+            lambda: world().with_column("label", pa.array([2.0, None] + [1.0] * 5998)),
+            lambda: model(fit_boosting),
+            ["HR-LEARN-008", "2 of 6000 labels that are neither 0 nor 1"],
+        ),
+        (
+            lambda: FakeBuilt(world().table.slice(0, 0), world().manifest),
+            lambda: model(fit_boosting),
+            ["HR-LEARN-001", "no cases at all"],
+        ),
+        (
+            lambda: world(),
+            lambda: model(fit_boosting, metrics=(hr.card_precision(5, by="card_id"),)),
+            ["HR-LEARN-012", "no column 'card_id'"],
+        ),
+    ],
+    ids=[
+        "no positives",
+        "nan scores",
+        "wrong shape",
+        "no converter",
+        "empty fold",
+        "text feature",
+        "beyond float32",
+        "bad labels",
+        "no cases",
+        "no card column",
+    ],
+)
+def test_bad_inputs_are_told_and_nothing_is_registered(registry, built, declared, told):
+    with pytest.raises(hr.HeadraceError) as caught:
+        train(declared(), built(), registry)
+    for words in told:
+        assert words in str(caught.value)
+    assert registry.versions() == []
+
+
+def fit_lightgbm(train):
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1, random_state=train.seed).fit(train.X, train.y)
+
+
+def test_features_that_are_all_null_or_constant(registry):
+    built = world().with_column("now.night", pa.nulls(6000, pa.float64()))
+    built = built.with_column("spending.count_7d", pa.array([3] * 6000))
+    assert train(model(fit_lightgbm), built, registry).champion
+
+    def fit_fragile(train):
+        if train.X["now.night"].isna().all():
+            raise ValueError("window shape cannot be larger than input array shape")
+
+    with pytest.raises(hr.HeadraceError, match="window shape.*it may be that now.night has no value in any row"):
+        train(model(fit_fragile), built, registry)
+
+
+def test_decimal_and_bool_features_are_numbers(registry):
+    table = world().table
+    amount = table["now.amount"].cast(pa.decimal128(18, 2), safe=False)
+    built = world().with_column("now.amount", amount)
+    assert train(model(fit_logistic), built, registry).metrics["roc_auc"] > 0.8
+
+
+OFFLINE = """
+import socket, sys, tempfile
+from pathlib import Path
+
+asked = []
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        asked.append((event, str(arguments[1:])))
+        raise OSError("no network in this test")
+
+sys.addaudithook(refuse)
+import headrace.learn as learn
+
+assert not {"mlflow", "sklearn", "pandas", "onnx", "onnxruntime", "lightgbm"} & set(sys.modules), "heavy at import"
+from tests.learn.worlds import fit_boosting, model, world
+
+registry = learn.Registry(Path(sys.argv[1]))
+report = learn.train(model(fit_boosting), world(), registry)
+assert report.champion and registry.champion("fraud_score") is not None
+import mlflow.telemetry
+
+assert mlflow.telemetry.get_telemetry_client() is None
+assert not asked, asked
+"""
+
+
+def test_a_training_asks_no_network_and_writes_nothing_at_home(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {key: value for key, value in os.environ.items() if key.startswith(("PYTHON", "OMP")) or key == "PATH"}
+    root = HERE.parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", OFFLINE, str(tmp_path / "models")],
+        env={**kept, "HOME": str(home), "PYTHONPATH": str(root)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stderr == ""
+    assert list(home.rglob("*")) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "models"]
+    left = sorted(path.name for path in (tmp_path / "models").iterdir())
+    assert left == ["artifacts", "files", "lock", "mlflow.db"]

@@ -1,0 +1,68 @@
+"""headrace.toml: what it may say, and what it is told when it says something else."""
+
+import pytest
+
+from headrace.errors import HeadraceError
+from headrace.run.settings import Settings, find_folder, read_settings
+
+
+def _written(tmp_path, text):
+    (tmp_path / "headrace.toml").write_text(text)
+    return tmp_path
+
+
+def test_an_empty_file_means_the_defaults(tmp_path):
+    assert read_settings(_written(tmp_path, "")) == Settings()
+    assert Settings().file == "project.py"
+    assert Settings().object == "project"
+    assert Settings().targets["local"].path == ".headrace"
+
+
+def test_all_keys(tmp_path):
+    text = '[project]\nname = "bank"\nfile = "bank.py"\nobject = "it"\n[target.local]\npath = "state"'
+    read = read_settings(_written(tmp_path, text))
+    assert (read.name, read.file, read.object, read.targets["local"].path) == ("bank", "bank.py", "it", "state")
+
+
+def test_all_unknown_keys_are_told_at_once_with_line_and_nearest(tmp_path):
+    text = '[project]\nfiel = "project.py"\n[target.local]\npaht = "x"\n[traget]\n'
+    with pytest.raises(HeadraceError) as raised:
+        read_settings(_written(tmp_path, text))
+    faults = {fault.place: fault for fault in raised.value.faults}
+    assert set(faults) == {"headrace.toml:2", "headrace.toml:4", "headrace.toml:5"}
+    assert faults["headrace.toml:2"].cure == "did you mean 'file'?"
+    assert faults["headrace.toml:4"].cure == "did you mean 'path'?"
+    assert faults["headrace.toml:5"].cure == "did you mean 'target'?"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("[project\n", "HR-PROJECT-002"),
+        ('[project]\nfile = "a"\nfile = "b"', "HR-PROJECT-002"),
+        ("[project]\nfile = 3", "HR-PROJECT-004"),
+        ('[project]\nfile = ""', "HR-PROJECT-004"),
+        ('project = "x"', "HR-PROJECT-004"),
+        ('target = "x"', "HR-PROJECT-004"),
+        ('[target]\nlocal = "x"', "HR-PROJECT-004"),
+    ],
+)
+def test_wrong_files_are_faults_with_a_line(tmp_path, text, code):
+    with pytest.raises(HeadraceError) as raised:
+        read_settings(_written(tmp_path, text))
+    assert [fault.code for fault in raised.value.faults] == [code]
+    assert raised.value.faults[0].place.startswith("headrace.toml:")
+
+
+def test_the_nearest_folder_upwards_is_found(tmp_path):
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    _written(tmp_path, "")
+    assert find_folder(inner) == tmp_path.resolve()
+    _written(tmp_path / "a", "")
+    assert find_folder(inner) == (tmp_path / "a").resolve()
+
+
+def test_no_folder_is_told_with_a_cure(tmp_path):
+    with pytest.raises(HeadraceError, match="headrace init"):
+        find_folder(tmp_path)
