@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import deltalake
@@ -60,8 +62,17 @@ def test_every_type_of_a_contract_is_read_back_as_written(lake: Lake) -> None:
             "d": pa.date32(), "m": pa.decimal128(18, 2), "l": pa.list_(pa.string()),
         }
     )  # fmt: skip
-    values = {"i": [1], "f": [0.1], "b": [True], "s": ["é"], "t": [0], "d": [0], "m": ["1.50"], "l": [["x", None]]}
-    table = pa.table({k: pa.array(v).cast(schema.field(k).type) for k, v in values.items()}, schema=schema)
+    values = {
+        "i": [1],
+        "f": [0.1],
+        "b": [True],
+        "s": ["é"],
+        "t": [0],
+        "d": [0],
+        "m": [Decimal("1.50")],
+        "l": [["x", None]],
+    }
+    table = pa.table({k: pa.array(v, schema.field(k).type) for k, v in values.items()}, schema=schema)
     table = pa.concat_tables([table, pa.Table.from_pylist([{}], schema=schema)])
     lake.append("t", table)
     assert lake.read("t").equals(table)
@@ -89,7 +100,7 @@ def test_no_rows(lake: Lake) -> None:
 
 def test_unknown_things_have_a_nearest_name(lake: Lake) -> None:
     lake.append("payments", rows(1))
-    for wrong, text in [
+    attempts: list[tuple[Callable[[], object], str]] = [
         (lambda: lake.read("paymets"), "HR-LAKE-001: found no table paymets in the lake.*did you mean 'payments'"),
         (lambda: lake.read("payments", version=7), "HR-LAKE-007: found payments has no version 7; expected .* 0 to 1"),
         (lambda: lake.read("payments", columns=["m"]), "HR-LAKE-011: found payments has no column m"),
@@ -98,7 +109,8 @@ def test_unknown_things_have_a_nearest_name(lake: Lake) -> None:
             lambda: lake.append("payments", pa.table({"n": ["x"]})),
             "HR-LAKE-008: found rows for payments that differ .* n;",
         ),
-    ]:
+    ]
+    for wrong, text in attempts:
         with pytest.raises(HeadraceError, match=text):
             wrong()
     assert lake.tables() == ["payments"]

@@ -106,7 +106,7 @@ def test_a_keyboard_interrupt_is_not_caught():
 
 
 def test_a_forgotten_return_is_told():
-    with pytest.raises(hr.HeadraceError, match="HR-LEARN-005 .*fit returned NoneType.*forgotten return"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-005 .*fit returned NoneType.*forgotten return"):
         fit_estimator(lambda train: None, cases(), 0, "")
 
 
@@ -125,7 +125,7 @@ def test_nan_and_infinite_scores_are_told_with_their_number(bad):
         values[:3, 1] = bad
         return values
 
-    with pytest.raises(hr.HeadraceError, match="HR-LEARN-007 p:1: found 3 of 50 scores from predict_proba of Scores"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-007 p:1: found 3 of 50 scores from predict_proba of Scores"):
         scores(Scores(answer), cases().x, NAMES, "p:1")
 
 
@@ -146,5 +146,5 @@ def test_text_as_scores_and_an_estimator_that_raises_are_told():
         raise ValueError("Input contains NaN")
 
     for answer in (lambda n: np.array(["a"] * n), nulls):
-        with pytest.raises(hr.HeadraceError, match="HR-LEARN-004 p:1: found ValueError in predict_proba of Scores"):
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-004 p:1: found ValueError in predict_proba of Scores"):
             scores(Scores(answer), cases().x, NAMES, "p:1")

@@ -58,5 +58,5 @@ def test_export_gate():
 def test_a_gate_that_is_not_known_is_told():
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-012 .*gate 'at_leas'.*did you mean 'at_least'\?"):
         judge(type(hr.at_least("roc_auc", 1))("at_leas", "roc_auc", 1.0), evidence(1, 0))
-    with pytest.raises(hr.HeadraceError, match="HR-LEARN-012 .*a gate on 'brier'"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-012 .*a gate on 'brier'"):
         judge(hr.at_least("brier", 1), evidence(1, 0))

@@ -25,7 +25,7 @@ def scored(draw):
 
 
 @given(scored())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_equal_to_scikit_learn(pair):
     y, score = pair
     chosen = score >= 0.5
@@ -55,7 +55,7 @@ def handbook_card_precision(frame: pd.DataFrame, k: int) -> float:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 120))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_card_precision_is_the_handbooks(seed, k, n):
     rng = np.random.default_rng(seed)
     day, card, y = rng.integers(0, 6, n), rng.integers(0, 15, n), (rng.random(n) < 0.3).astype(np.int64)

@@ -1,6 +1,7 @@
-"""The registry: versions, aliases, promotions; nothing half or doubled after a kill at any step; altered files refused."""
+"""The registry: versions, aliases, promotions; nothing half or doubled after a kill; altered files are refused."""
 
 import dataclasses
+import errno
 import os
 import signal
 import sqlite3
@@ -107,7 +108,7 @@ def test_failed_gates_need_a_reason_which_is_kept(registry):
 def test_an_unknown_version_is_told_with_those_there_are(registry):
     file = content()
     registry.register(record(file), file)
-    with pytest.raises(hr.HeadraceError, match="HR-LEARN-014.*no version 7 .*versions: 1"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-014.*no version 7 .*versions: 1"):
         registry.version("fraud_score", 7)
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-014.*did you mean 'fraud_score'\?"):
         registry.promote("fraud_scor", 1)
@@ -119,7 +120,7 @@ def test_an_altered_file_is_refused_and_mended_by_registering_again(registry):
     path = registry.path(version)
     path.write_bytes(path.read_bytes()[:-10] + b"0123456789")
     for work in (lambda: registry.load(version), lambda: registry.promote("fraud_score", 1)):
-        with pytest.raises(hr.HeadraceError, match="HR-LEARN-011.*altered since it was registered"):
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*altered since it was registered"):
             work()
     assert registry.champion("fraud_score") is None
     registry.register(record(file), file)
@@ -127,7 +128,7 @@ def test_an_altered_file_is_refused_and_mended_by_registering_again(registry):
 
 
 def test_a_file_that_is_not_what_the_record_says_is_refused(registry):
-    with pytest.raises(hr.HeadraceError, match="HR-LEARN-011"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011"):
         registry.register(record(content(1)), content(2))
 
 
@@ -136,7 +137,7 @@ def test_a_damaged_database_is_told(tmp_path):
     registry, file = Registry(tmp_path), content()
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-019.*mlflow.db that cannot be used"):
         registry.versions()
-    with pytest.raises(hr.HeadraceError, match="HR-LEARN-019"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-019"):
         registry.register(record(file), file)
 
 
@@ -197,6 +198,35 @@ def test_a_kill_while_a_file_is_written_leaves_no_file(registry):
     version, _ = registry.register(record(file), file)
     assert registry.load(version).digest == version.digest
     assert not half.exists()
+
+
+def test_a_full_disk_is_told_and_the_next_run_goes_on(registry, monkeypatch):
+    file = content()
+
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-020.*No space left on device"):
+            registry.register(record(file), file)
+    assert registry.versions() == []
+    assert list((registry.root / "files").iterdir()) == []
+    assert registry.register(record(file), file)[0].number == 1
+
+
+def test_a_full_disk_under_the_database_is_told_and_the_next_run_goes_on(registry):
+    file = content()
+    client = registry._tracking._open()
+
+    def full(*arguments, **named):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    original, client.create_model_version = client.create_model_version, full
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-019.*database or disk is full"):
+        registry.register(record(file), file)
+    client.create_model_version = original
+    assert registry.register(record(file), file)[0].number == 1
 
 
 def test_a_folder_that_is_moved_works_on(registry, tmp_path):

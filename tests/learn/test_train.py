@@ -214,7 +214,7 @@ def test_features_that_are_all_null_or_constant(registry):
         if train.X["now.night"].isna().all():
             raise ValueError("window shape cannot be larger than input array shape")
 
-    with pytest.raises(hr.HeadraceError, match="window shape.*it may be that now.night has no value in any row"):
+    with pytest.raises(hr.HeadraceError, match=r"window shape.*it may be that now.night has no value in any row"):
         train(model(fit_fragile), built, registry)
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -140,8 +140,8 @@ def _damage(path: Path) -> tuple[str, str]:
 
 
 def _open(path: Path) -> IO[bytes]:
-    opened: IO[bytes] = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[assignment]
-    return opened
+    opened: object = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # noqa: SIM115
+    return cast("IO[bytes]", opened)
 
 
 def _check_text(path: Path) -> None:

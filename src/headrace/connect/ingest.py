@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
 from headrace.connect.loads import Ledger, Load, load_of
@@ -94,6 +95,8 @@ def ingest(
     with lake.lock(stream.name):
         ledger = Ledger(lake, stream.name)
         plan = _plan(stream.name, contract, files, folder, ledger, batch_rows)
+        if not plan.loads:
+            return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
         ledger.begin(plan.loads)
         work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows)
         for load in plan.loads:
@@ -145,11 +148,16 @@ def _plan(
             try:
                 plan.faults += check_file(path, contract, name, batch_rows)
             except HeadraceError as error:
-                plan.faults += error.faults
+                plan.faults += _at(name, error)
                 continue
             contents[load.sha256] = name
             plan.loads.append(ledger.resumed(load))
     return plan
+
+
+def _at(name: str, error: HeadraceError) -> list[Fault]:
+    """Return faults of a file under the name that its project knows it by."""
+    return [replace(fault, place=name) for fault in error.faults]
 
 
 def _changed(name: str, finished: bool) -> Fault:
@@ -201,7 +209,7 @@ class _Work:
             try:
                 batch = next(batches, None)
             except HeadraceError as error:
-                return list(error.faults)
+                return _at(load.name, error)
             if batch is None:
                 self._ending.append((load, position - 1, bad))
                 return []
@@ -252,9 +260,9 @@ class _Work:
         return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
 
     def _newest(self) -> int:
-        if not self.lake.exists(self.name):
-            return 0
-        return int(self.lake.sql(f'select max(_seq) as newest from "{self.name}"')["newest"][0].as_py() or 0)
+        """Return the highest sequence in the lake: the last file has it, since files are in the order of theirs."""
+        files = self.lake.files(self.name) if self.lake.exists(self.name) else []
+        return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py()) if files else 0
 
     def _stored_keys(self) -> Iterator[pa.RecordBatch]:
         if self.lake.exists(self.name):
@@ -274,8 +282,8 @@ class _Work:
         """Count what an interrupted load has left in the lake; the others were counted on their way."""
         for load, received, accepted, _ in ended:
             if load.begun and received:
-                query = f"select count(*) as rows from \"{self.name}\" where _load = '{load.id}'"
-                found = self.lake.sql(query)["rows"][0].as_py()
+                parts = self.lake.batches(self.name, columns=["_load"])
+                found = sum(pc.sum(pc.equal(part["_load"], load.id)).as_py() or 0 for part in parts)
                 if found != accepted:
                     text = f"{found} accepted rows of {load.name} in the lake"
                     raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received} received"))

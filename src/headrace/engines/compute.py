@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,8 +16,6 @@ from headrace.plan import lower
 from headrace.plan.expression import Node
 from headrace.plan.meaning import Aggregation, Plan, StateGroup, WindowGroup
 
-Told = Callable[[str], None]
-
 
 def features(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Frame]) -> dict[str, Column]:
     """Return every feature of a plan for every row, by name.
@@ -28,18 +26,26 @@ def features(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Fra
         event_time: which of their columns is the moment.
         sources: frames of the plan's ``sources``.
     """
+    found = grouped((*plan.windows, *plan.states), rows, event_time, sources)
+    return found | derived(plan, rows, found)
+
+
+def grouped(
+    groups: Sequence[WindowGroup | StateGroup], rows: Frame, event_time: str, sources: Mapping[str, Frame]
+) -> dict[str, Column]:
+    """Return the features that are computed from sources; groups of the same events and keys share one layout."""
     found: dict[str, Column] = {}
     layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
-    for group in plan.windows:
+    for group in groups:
+        if isinstance(group, StateGroup):
+            found |= states(group, sources[group.table.name], rows, event_time)
+            continue
         events = sources[group.stream.name]
         key = (group.stream.name, group.keys)
         if key not in layouts:
             layouts[key] = lay_out(group.keys, events, group.stream.event_time, rows, event_time)
         found |= windows(group, layouts[key], events, rows)
-    layouts.clear()
-    for state in plan.states:
-        found |= states(state, sources[state.table.name], rows, event_time)
-    return found | derived(plan, rows, found)
+    return found
 
 
 def derived(plan: Plan, rows: Frame, found: Mapping[str, Column]) -> dict[str, Column]:

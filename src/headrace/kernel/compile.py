@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -81,6 +82,7 @@ def _module(name: str, text: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"headrace_{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # compiled code that is loaded from disk looks for its module here
     spec.loader.exec_module(module)
     return module
 

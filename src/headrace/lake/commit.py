@@ -66,7 +66,7 @@ def commit(
     with clear_errors(path.name):
         parts = write(path, data)
     try:
-        return _commit_parts(path, data.schema, parts, mode, marks, message)
+        return _commit_parts(table, path, data.schema, parts, mode, marks, message)
     except HeadraceError:
         # The checkpoint after a commit can fail though the commit stands: its files must then stay too.
         table = open_table(path)
@@ -77,6 +77,7 @@ def commit(
 
 
 def _commit_parts(
+    table: deltalake.DeltaTable,
     path: Path,
     schema: pa.Schema,
     parts: list[Part],
@@ -90,10 +91,6 @@ def _commit_parts(
         app_transactions=[deltalake.Transaction(app, number) for app, number in marks],
     )
     for attempt in range(_ATTEMPTS):
-        table = open_table(path)
-        if _all_done(table, marks):
-            discard(parts)
-            return int(table.version())
         try:
             with clear_errors(path.name):
                 actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
@@ -105,6 +102,10 @@ def _commit_parts(
         except CommitFailedError:
             # Of two commits with one application id only one succeeds; the other looks again and finds it done.
             _back_off(attempt)
+            table = open_table(path)
+            if _all_done(table, marks):
+                discard(parts)
+                return int(table.version())
     found = f"{path.name}: other writers came first {_ATTEMPTS} times"
     raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again"))
 

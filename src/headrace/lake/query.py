@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -61,8 +61,8 @@ def readable(query: str) -> str:
         tokens = sqlglot.tokenize(query, read="duckdb")
     except sqlglot.errors.SqlglotError:
         return query
-    for token, following in reversed(list(zip(tokens, [*tokens[1:], None], strict=True))):
-        after = following.text.lower() if following is not None else ""
+    following = [*(token.text.lower() for token in tokens[1:]), ""]
+    for token, after in reversed(list(zip(tokens, following, strict=False))):
         if query[token.start : token.end + 1].lower() == "at" and after not in ("time", "("):
             query = f'{query[: token.start]}"{query[token.start : token.end + 1]}"{query[token.end + 1 :]}'
     return query
@@ -81,12 +81,11 @@ def _connected() -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
-    try:
+    # DuckDB lets every query read its folder for spilling, so that must be one that holds nothing else.
+    with closing(connection), tempfile.TemporaryDirectory(prefix="headrace-") as spill:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"set temp_directory = {_quoted(tempfile.gettempdir())}")
+        connection.execute(f"set temp_directory = {_quoted(spill)}")
         yield connection
-    finally:
-        connection.close()
 
 
 @contextmanager

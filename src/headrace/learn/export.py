@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import CheckFailed, Fault, HeadraceError
-from headrace.learn.cases import Matrix
+from headrace.learn.cases import Matrix, frame
 from headrace.learn.fit import scores
 from headrace.learn.scorer import METADATA, Scorer, open_session
 
@@ -61,7 +61,7 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     Raises:
         HeadraceError: HR-LEARN-009 when there is no converter, naming the step that has none.
     """
-    model = _convert(estimator, len(names), place)
+    model = _convert(estimator, names, place)
     about = {"features": list(names), **_score_output(model, place)}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
@@ -69,7 +69,7 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     return content
 
 
-def _convert(estimator: Any, width: int, place: str) -> Any:
+def _convert(estimator: Any, names: Sequence[str], place: str) -> Any:
     from sklearn.base import BaseEstimator
 
     kind = f"{type(estimator).__module__.split('.')[0]} {type(estimator).__name__}"
@@ -77,9 +77,9 @@ def _convert(estimator: Any, width: int, place: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if kind == "lightgbm Booster":
-                return _convert_booster(estimator, width)
+                return _convert_booster(estimator, len(names))
             if isinstance(estimator, BaseEstimator):
-                return _convert_sklearn(estimator, width)
+                return _convert_sklearn(estimator, names)
     except Exception as error:
         found = (
             f"{_step_without_converter(estimator, error)}, which cannot be exported to ONNX ({type(error).__name__})"
@@ -102,7 +102,8 @@ def _step_without_converter(estimator: Any, error: Exception) -> str:
     return f"fit returned {type(estimator).__name__}"
 
 
-def _convert_sklearn(estimator: Any, width: int) -> Any:
+def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
+    import onnx
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.base import is_classifier
@@ -110,8 +111,33 @@ def _convert_sklearn(estimator: Any, width: int) -> Any:
     _know_lightgbm()
     # names are fixed and zipmap is off: nothing random gets into the file, and scores come as one array
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
-    inputs = [("X", FloatTensorType([None, width]))]
-    return convert_sklearn(estimator, name="model", initial_types=inputs, options=options, target_opset=dict(_OPSET))
+    inputs = [("X", FloatTensorType([None, len(names)]))]
+    named = _chooses_by_name(estimator)
+    if named:
+        inputs = [(name, FloatTensorType([None, 1])) for name in names]
+    model = convert_sklearn(estimator, name="model", initial_types=inputs, options=options, target_opset=dict(_OPSET))
+    return _join_inputs(model, onnx) if named else model
+
+
+def _chooses_by_name(estimator: Any) -> bool:
+    """Whether a step picks its columns by name, so that the converter must see each column as an input."""
+    from sklearn.compose import ColumnTransformer
+
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    return any(isinstance(step, ColumnTransformer) for step in steps)
+
+
+def _join_inputs(model: Any, onnx: Any) -> Any:
+    """Put one matrix in the place of an input for each column: a service hands over a row, not a frame."""
+    graph, names = model.graph, [one.name for one in model.graph.input]
+    matrix = onnx.helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, [None, len(names)])
+    sizes = onnx.helper.make_tensor("column_sizes", onnx.TensorProto.INT64, [len(names)], [1] * len(names))
+    split = onnx.helper.make_node("Split", ["X", "column_sizes"], names, name="columns", axis=1)
+    graph.node.insert(0, split)
+    graph.initializer.append(sizes)
+    del graph.input[:]
+    graph.input.append(matrix)
+    return model
 
 
 def _convert_booster(booster: Any, width: int) -> Any:
@@ -216,7 +242,7 @@ def _takes_nulls(estimator: Any, real: Matrix, names: tuple[str, ...], place: st
     return True
 
 
-def require_parity(parity: Parity, estimator: Any, x: Matrix, place: str) -> None:
+def require_parity(parity: Parity, estimator: Any, x: Matrix, names: Sequence[str], place: str) -> None:
     """Refuse an export that is not the trained model, naming the step at which the two part.
 
     Raises:
@@ -227,30 +253,30 @@ def require_parity(parity: Parity, estimator: Any, x: Matrix, place: str) -> Non
     found = (
         f"an exported model that differs from the trained one by {parity.max_difference:.3g} "
         f"({parity.differing} of {parity.rows:,} rows beyond {TOLERANCE:.0e}, {parity.flipped} decisions flipped) "
-        f"{_parting_step(estimator, x[:_ROWS])}"
+        f"{_parting_step(estimator, x[:_ROWS], names)}"
     )
     cure = "take the step out or do its work in a feature: trees need no scaling and take nulls as they are"
     raise CheckFailed(Fault("HR-LEARN-010", place, found, "the same scores and decisions", cure))
 
 
-def _parting_step(estimator: Any, x: Matrix) -> str:
+def _parting_step(estimator: Any, x: Matrix, names: Sequence[str]) -> str:
     """Say at which step of a pipeline the float32 of ONNX first gives other values."""
     steps = list(getattr(estimator, "steps", []))
     for i in range(1, len(steps)):
-        if _transform_difference(estimator[:i], x) > 0:
+        if _transform_difference(estimator[:i], x, names) > 0:
             return f"from step '{steps[i - 1][0]}' ({type(steps[i - 1][1]).__name__}) on"
     name, last = steps[-1] if steps else ("model", estimator)
     return f"at step '{name}' ({type(last).__name__})"
 
 
-def _transform_difference(part: Any, x: Matrix) -> float:
+def _transform_difference(part: Any, x: Matrix, names: Sequence[str]) -> float:
     """Largest difference of a transformed value that float32 rounding alone does not explain."""
     try:
-        model = _convert_sklearn(part, x.shape[1])
+        model = _convert_sklearn(part, names)
         exported = open_session(model.SerializeToString()).run(None, {"X": x})[0].astype(np.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trained = np.asarray(part.transform(x.astype(np.float64)), dtype=np.float64).astype(np.float32)
+            trained = np.asarray(part.transform(frame(x, tuple(names))), dtype=np.float64).astype(np.float32)
         return float(np.nanmax(np.abs(exported - trained)))
     except Exception:  # noqa: BLE001 - a step that cannot be looked at by itself is not the one that can be named
         return 0.0

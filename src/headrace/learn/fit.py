@@ -56,6 +56,11 @@ def place_of(fit: Callable[..., Any], otherwise: str) -> str:
     return otherwise if code is None else f"{relative(code.co_filename)}:{code.co_firstlineno}"
 
 
+def name_of(fit: Callable[..., Any]) -> str:
+    """Return what a fit function is called in reports."""
+    return str(getattr(fit, "__name__", type(fit).__name__))
+
+
 def fit_estimator(fit: Fit, cases: Cases, seed: int, place: str) -> Any:
     """Return what the user's function makes of the training cases.
 
@@ -94,7 +99,7 @@ def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
     text = (str(error).strip().splitlines() or [""])[0][:200]
     found = f"{type(error).__name__} in fit: {text}" if text else f"{type(error).__name__} in fit"
     cure = "mend the function; the original traceback is the cause of this error"
-    empty = [name for name, null in zip(cases.names, np.isnan(cases.x).all(axis=0), strict=True) if null]
+    empty = [name for i, name in enumerate(cases.names) if np.isnan(cases.x[:, i]).all()]
     if empty:
         cure += (
             f"; it may be that {', '.join(empty)} has no value in any row of train: choose a longer train or drop it"

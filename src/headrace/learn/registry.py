@@ -106,7 +106,7 @@ class Registry:
 
         Raises:
             HeadraceError: HR-LEARN-011 when the content is not what the record says, HR-LEARN-019 when the database
-                cannot be written.
+                cannot be written, HR-LEARN-020 when the file cannot.
         """
         if digest_of(content) != record.digest:
             raise HeadraceError(Fault("HR-LEARN-011", "", "a model file with another digest", record.digest[:12]))
@@ -183,13 +183,19 @@ class Registry:
         path = self._file(digest)
         if path.exists() and digest_of(path.read_bytes()) == digest:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_suffix(".half")
-        with half.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with half.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(path)
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            found = f"a model file that cannot be written ({error.strerror})"
+            cure = "make room on the disk and run again: nothing was registered"
+            raise HeadraceError(Fault("HR-LEARN-020", "", found, "a folder with room", cure)) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from headrace.declare import Metric, Model
 from headrace.errors import HeadraceError
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.export import Parity, check_parity, require_parity, to_onnx
-from headrace.learn.fit import Fit, fit_estimator, logistic_regression, place_of, scores
+from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, place_of, scores
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.metrics import Context, evaluate
 from headrace.learn.quiet import switch_off_telemetry
@@ -114,7 +114,7 @@ def train(
     with course.step("metrics"):
         scorer = Scorer(content)
         values = setting.measure(scorer.score(setting.test.x))
-        candidates.append(Candidate(model.fit.__name__, "model", values, course.seconds["fit"]))
+        candidates.append(Candidate(name_of(model.fit), "model", values, course.seconds["fit"]))
         champion = registry.champion(model.name)
         candidates += _champion(setting, registry, champion, digest_of(content))
     with course.step("gates"):
@@ -154,7 +154,7 @@ def _baselines(setting: _Setting) -> list[Candidate]:
     seconds = clock.monotonic_s() - begun
     return [
         Candidate("prior_rate", "baseline", setting.measure(rate), 0.0),
-        Candidate(fit.__name__, "baseline", setting.measure(score), seconds),
+        Candidate(name_of(fit), "baseline", setting.measure(score), seconds),
     ]
 
 
@@ -163,7 +163,7 @@ def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], plac
     content = to_onnx(estimator, setting.test.names, place)
     x = np.concatenate([setting.test.x, setting.train.x])
     parity = check_parity(estimator, content, x, thresholds, place)
-    require_parity(parity, estimator, x, place)
+    require_parity(parity, estimator, x, setting.test.names, place)
     return content, parity
 
 

@@ -1,1 +1,17 @@
 """What declarations mean: expressions, windows, lineage, and how they lower to columns and to single rows."""
+
+from headrace.plan.compile import check, compile_features, compile_rules, compile_set
+from headrace.plan.meaning import Output, Plan
+from headrace.plan.snapshot import fingerprints, set_fingerprint, snapshot
+
+__all__ = [
+    "Output",
+    "Plan",
+    "check",
+    "compile_features",
+    "compile_rules",
+    "compile_set",
+    "fingerprints",
+    "set_fingerprint",
+    "snapshot",
+]

@@ -10,14 +10,13 @@ from typing import Any
 from headrace.declare import Node, Stream, Table, kind_of, node_id
 from headrace.errors import HeadraceError
 from headrace.run.checks import require_sound
-from headrace.run.declared import Declared, sources_of
+from headrace.run.declared import Declared, closure, sources_of
+from headrace.run.differences import differences
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import reasons
 from headrace.run.steps import source_files
 from headrace.run.training import training_inputs
-
-_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -137,35 +136,14 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> dict[str, tuple[st
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], nodes: Mapping[str, Node]) -> Iterator[Change]:
     old, new = before.get("nodes", {}), now["nodes"]
-    for name in new:
-        place = nodes[name].place if name in nodes else ""
+    for name in nodes:
         if name not in old:
-            yield Change(name, "added", (), place)
+            yield Change(name, "added", (), nodes[name].place)
         elif old[name] != new[name]:
-            yield Change(name, "changed", tuple(_parts(old[name], new[name])), place)
+            yield Change(name, "changed", tuple(differences(old[name], new[name])), nodes[name].place)
     for name in old:
         if name not in new:
             yield Change(name, "removed")
-
-
-def _parts(old: object, new: object, path: str = "") -> Iterator[str]:
-    """What differs between two plain values, each as ``path: old -> new``."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in dict.fromkeys((*old, *new)):
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in new:
-                yield f"{inner}: removed"
-            elif key not in old:
-                yield f"{inner}: added ({_short(new[key])})"
-            else:
-                yield from _parts(old[key], new[key], inner)
-    elif old != new:
-        yield f"{path}: {_short(old)} -> {_short(new)}"
-
-
-def _short(value: object) -> str:
-    text = str(value).replace("\n", " ")
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _invalidated(
@@ -175,32 +153,28 @@ def _invalidated(
     declared: Declared,
     loaded: LoadedProject,
 ) -> tuple[Invalidated, ...]:
-    """Everything that was there before and is downstream of a change."""
-    nodes = loaded.project.nodes()
-    touched = {one.node for one in changes if one.action == "changed"}
-    touched |= {node_id(nodes[name]) for name in nodes if nodes[name].name in files and _is_source(nodes[name])}
-    removed = {one.node for one in changes if one.action == "removed"}
+    """Everything that was there before and is downstream of a change of meaning, or of new rows."""
+    nodes, old = loaded.project.nodes(), before.get("nodes", {})
+    touched = {name for name in nodes if name in old and old[name]["fingerprint"] != declared.fingerprints[name]}
+    touched |= {name for name, node in nodes.items() if node.name in files and _is_source(node)}
+    touched |= {one.node for one in changes if one.action in ("added", "removed")}
     found = []
     for name, node in nodes.items():
-        used = [node_id(one) for one in declared.closure(node) if node_id(one) != name]
-        used += _removed_uses(name, before, removed)
-        because = tuple(one for one in used if one in touched or one in removed)
-        if because and name in before.get("nodes", {}):
-            found.append(Invalidated(name, because, owners(node, declared, loaded)))
+        used = [node_id(one) for one in closure(node) if node_id(one) != name]
+        used += [one for one in old.get(name, {}).get("uses", ()) if one not in used]
+        because = tuple(one for one in used if one in touched)
+        if because and name in old:
+            found.append(Invalidated(name, because, owners(node, loaded)))
     return tuple(found)
-
-
-def _removed_uses(name: str, before: Mapping[str, Any], removed: set[str]) -> list[str]:
-    return [one for one in before.get("uses", {}).get(name, ()) if one in removed]
 
 
 def _is_source(node: Node) -> bool:
     return kind_of(node) in ("stream", "table")
 
 
-def owners(node: Node, declared: Declared, loaded: LoadedProject) -> tuple[str, ...]:
+def owners(node: Node, loaded: LoadedProject) -> tuple[str, ...]:
     """Return who answers for a node: the owners of the data that it is made from, and the charter's."""
-    found = [one.owner for one in declared.closure(node) if isinstance(one, Stream | Table) and one.owner]
+    found = [one.owner for one in closure(node) if isinstance(one, Stream | Table) and one.owner]
     charter = loaded.project.charter
     if charter is not None and charter.owner and kind_of(node) in ("model", "service"):
         found.append(charter.owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from headrace.declare import Node, Project, Stream, Table, node_id, uses
@@ -10,37 +11,37 @@ from headrace.declare import Node, Project, Stream, Table, node_id, uses
 class Declared:
     """A project's declarations in the form that the journal keeps.
 
-    ``snapshot`` has ``nodes`` (identifier to its own parts, as ``plan.snapshot`` gives them), ``fingerprints``
-    (identifier to the digest of its meaning), and ``uses`` (identifier to those of the nodes that it names).
+    Args:
+        project: without faults.
+
+    Raises:
+        HeadraceError: with all faults, when the project has any.
     """
 
     def __init__(self, project: Project) -> None:
         from headrace import plan
 
-        self._nodes = project.nodes()
-        self.fingerprints: dict[str, str] = dict(plan.fingerprints(project))
-        self.snapshot: dict[str, Any] = {
-            "nodes": plan.snapshot(project)["nodes"],
-            "fingerprints": self.fingerprints,
-            "uses": {name: [node_id(used) for used in uses(node)] for name, node in self._nodes.items()},
-        }
+        # Through JSON and back, so that it compares equal with what the journal gives back.
+        self.snapshot: dict[str, Any] = json.loads(json.dumps(plan.snapshot(project), default=str))
+        self.fingerprints: dict[str, str] = {name: node["fingerprint"] for name, node in self.snapshot["nodes"].items()}
 
     def own(self, name: str) -> dict[str, str]:
         """Return the input that a node's own declaration is to a step."""
         return {f"declaration {name.split(':')[1]}": self.fingerprints[name]}
 
-    def closure(self, node: Node) -> list[Node]:
-        """Return a node and all that it is made from, directly or not."""
-        found: dict[str, Node] = {}
 
-        def reach(one: Node) -> None:
-            if node_id(one) not in found:
-                for used in uses(one):
-                    reach(used)
-                found[node_id(one)] = one
+def closure(node: Node) -> list[Node]:
+    """Return a node and all that it is made from, directly or not."""
+    found: dict[str, Node] = {}
 
-        reach(node)
-        return list(found.values())
+    def reach(one: Node) -> None:
+        if node_id(one) not in found:
+            for used in uses(one):
+                reach(used)
+            found[node_id(one)] = one
+
+    reach(node)
+    return list(found.values())
 
 
 def sources_of(project: Project) -> list[Stream | Table]:

@@ -134,7 +134,7 @@ class Journal:
         """Return the last runs, newest first."""
         columns = "number, kind, started, finished, outcome, report"
         rows = self._connection.execute(f"select {columns} from runs order by number desc limit ?", (last,)).fetchall()
-        return [PastRun(*row[:-1], report=json.loads(row[-1])) for row in rows]
+        return [PastRun(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows]
 
     def snapshot(self) -> dict[str, Any] | None:
         """Return the declarations as the last completed run saw them, or None before the first."""

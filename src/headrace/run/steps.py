@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id
 from headrace.errors import Fault, HeadraceError
-from headrace.run.declared import Declared, sources_of
+from headrace.run.declared import Declared, closure, sources_of
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
 
@@ -143,7 +143,7 @@ def _query(table: Table, reads: list[str], lake: Lake, declared: Declared, by_qu
 def _training_set(
     cases: TrainingSet, loaded: LoadedProject, lake: Lake, declared: Declared, before: tuple[str, ...]
 ) -> Step:
-    used = declared.closure(cases)
+    used = closure(cases)
     tables = [node.name for node in used if isinstance(node, Stream | Table)]
     needs = tuple(step for step in before if step.split(":")[1] in tables)
 

@@ -1,0 +1,176 @@
+"""The snapshot: a project as stable JSON, each node with a fingerprint that changes when its meaning does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from headrace.declare import (
+    Contract,
+    Features,
+    Model,
+    Node,
+    Project,
+    Service,
+    Stream,
+    Table,
+    TrainingSet,
+    kind_of,
+    node_id,
+    uses,
+)
+from headrace.errors import HeadraceError
+from headrace.plan import code
+from headrace.plan.compile import check, compile_features, compile_rules, compile_set
+from headrace.plan.expression import text
+from headrace.plan.meaning import Aggregation, Plan
+
+VERSION = 1
+
+
+def snapshot(project: Project) -> dict[str, Any]:
+    """Return a project as plain values in a stable order.
+
+    Returns:
+        dict: ``version``, ``project``, ``charter`` and ``nodes``: identifier to kind, name, owner, uses, meaning,
+        lineage and fingerprint. Where declarations stand and how they are spaced leaves no trace.
+
+    Raises:
+        HeadraceError: with all faults, when the project has any.
+    """
+    faults = [fault for fault in check(project) if fault.severity == "error"]
+    if faults:
+        raise HeadraceError(faults)
+    nodes: dict[str, Any] = {}
+    for name, node in project.nodes().items():
+        used = sorted({node_id(one) for one in uses(node)})
+        meaning = _meaning(node, project)
+        nodes[name] = {
+            "kind": kind_of(node),
+            "name": node.name,
+            "owner": getattr(node, "owner", ""),
+            "uses": used,
+            "meaning": meaning,
+            "fingerprint": digest({"kind": kind_of(node), "meaning": meaning}),
+        }
+    charter = None if project.charter is None else _public(asdict(project.charter))
+    return {"version": VERSION, "project": project.name, "charter": charter, "nodes": dict(sorted(nodes.items()))}
+
+
+def fingerprints(project: Project) -> dict[str, str]:
+    """Return the fingerprint of each node by its identifier."""
+    return {name: node["fingerprint"] for name, node in snapshot(project)["nodes"].items()}
+
+
+def set_fingerprint(cases: TrainingSet) -> str:
+    """Return the fingerprint of everything that decides the values of a training set, except the data."""
+    return digest({"format": VERSION, "plan": plan_meaning(compile_set(cases))})
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def _public(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in ("place", "faults")}
+
+
+def _meaning(node: Node, project: Project) -> dict[str, Any]:
+    match node:
+        case Stream():
+            late = node.lateness
+            return {"contract": contract_meaning(node.contract), "source": node.source, "lateness": late}
+        case Table():
+            contract = None if node.contract is None else contract_meaning(node.contract)
+            query = None if node.query is None else " ".join(node.query.split())
+            return {"contract": contract, "source": node.source, "query": query, "refresh": node.refresh}
+        case Features():
+            return _features_meaning(node, project)
+        case TrainingSet():
+            return plan_meaning(compile_set(node), own=True)
+        case Model():
+            return _model_meaning(node)
+        case Service():
+            rules = [[decision, text(rule)] for decision, rule in compile_rules(node)]
+            return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise}
+
+
+def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
+    """Return what a contract promises, field by field; only what was said."""
+    fields = {}
+    for name, one in contract.fields().items():
+        said = {key: value for key, value in asdict(one).items() if value not in (None, "", False) and key != "type"}
+        fields[name] = {**said, "type": repr(one.type)}
+    return fields
+
+
+def _features_meaning(group: Features, project: Project) -> dict[str, Any]:
+    """Each feature as canonical text, compiled in a set that uses it, or beside the project's other groups."""
+    for cases in project.all_training_sets.values():
+        if any(one.name == group.name for one in cases.features):
+            return _group_meaning(compile_set(cases), group)
+    others = [one for one in project.feature_groups.values() if one is not group]
+    return _group_meaning(compile_features([group, *others]), group)
+
+
+def _group_meaning(plan: Plan, group: Features) -> dict[str, Any]:
+    mine = f"{group.name}."
+    whole = plan_meaning(plan)
+    features = {name: said for name, said in whole["features"].items() if name.startswith(mine)}
+    lineage = {output.name: list(output.lineage) for output in plan.outputs if output.name.startswith(mine)}
+    by = list(group.by.keys) if group.by is not None else None
+    return {"source": group.source.name, "by": by, "features": features, "lineage": lineage}
+
+
+def plan_meaning(plan: Plan, own: bool = False) -> dict[str, Any]:
+    """Return a plan as plain values; with ``own`` only what the set itself says, its features by name."""
+    features: dict[str, Any] = {}
+    for group in plan.windows:
+        for one in group.aggregations:
+            for position, output in enumerate(one.outputs):
+                features[output] = [group.stream.name, list(group.keys), _aggregation(one, position)]
+    for state in plan.states:
+        validity = [state.valid_from, state.valid_to]
+        for name, node in state.expressions:
+            features[name] = [state.table.name, list(state.keys), validity, text(node)]
+    for derived in plan.derived:
+        features[derived.name] = text(derived.node)
+    order = [output.name for output in plan.outputs]
+    said: dict[str, Any] = {"spine": plan.spine.name if plan.spine else None, "order": order}
+    if not own:
+        said["features"] = features
+    said["where"] = None if plan.where is None else text(plan.where)
+    if plan.label is not None:
+        label = plan.label.label
+        value = text(plan.label.value)
+        said["label"] = [label.source.name, list(label.on), value, label.matures_us, label.default]
+    return said
+
+
+def _aggregation(one: Aggregation, position: int) -> list[Any]:
+    span = one.spans[position]
+    return [
+        one.aggregate,
+        None if one.value is None else text(one.value),
+        None if one.where is None else text(one.where),
+        [list(pair) for pair in one.params],
+        one.include_current,
+        [span.length, span.delay, span.hop],
+    ]
+
+
+def _model_meaning(model: Model) -> dict[str, Any]:
+    return {
+        "cases": model.cases.name,
+        "fit": hashlib.sha256(code.meaning(model.fit).encode()).hexdigest(),
+        "baseline": None if model.baseline is None else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
+        "split": _public(asdict(model.split)),
+        "metrics": [metric.label for metric in model.metrics],
+        "metric_params": [[list(pair) for pair in metric.params] for metric in model.metrics],
+        "gates": [[gate.kind, gate.metric, gate.bound] for gate in model.gates],
+        "seed": model.seed,
+    }

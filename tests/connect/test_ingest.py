@@ -1,0 +1,269 @@
+"""Loading: each row once, in order, counted, whatever came before and wherever it stops."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headrace as hr
+from headrace.connect import IngestReport, ingest
+from headrace.lake import Lake
+
+
+class Payment(hr.Contract):
+    payment_id: str = hr.key()
+    at: hr.Timestamp = hr.event_time()  # type: ignore[valid-type]
+    amount: hr.Decimal(8, 2) = hr.field(ge=0)  # type: ignore[valid-type]
+
+
+STREAM = hr.Stream("payments", Payment, source="data/*.csv")
+HEADER = "payment_id,at,amount\n"
+
+
+def line(number: int, amount: str = "1.00") -> str:
+    return f"p{number},2024-01-01T00:00:{number % 60:02}Z,{amount}\n"
+
+
+def write(folder: Path, name: str, *lines: str) -> None:
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data" / name).write_text(HEADER + "".join(lines))
+
+
+def load(folder: Path, **more: Any) -> IngestReport:
+    report = ingest(STREAM, folder, Lake(folder / "lake"), **more)
+    assert report.received == report.accepted + report.quarantined
+    return report
+
+
+def check_lake(folder: Path, accepted: list[str], quarantined: list[tuple[str, int]]) -> None:
+    lake = Lake(folder / "lake")
+    rows = lake.read("payments")
+    assert rows["payment_id"].to_pylist() == accepted
+    assert rows["_seq"].to_pylist() == list(range(1, len(accepted) + 1))
+    held = lake.read("quarantine_payments").to_pylist() if lake.exists("quarantine_payments") else []
+    assert sorted((row["_source"], row["_row"]) for row in held) == quarantined
+
+
+def test_new_files_only_and_sequence_goes_on(tmp_path: Path) -> None:
+    write(tmp_path, "b.csv", line(3), line(4, "-1"))
+    write(tmp_path, "a.csv", line(1), line(2))
+    first = load(tmp_path)
+    assert (first.received, first.accepted, first.quarantined, first.files_new, first.files_skipped) == (4, 3, 1, 2, 0)
+    assert first.reasons == {"HR-DATA-004 amount: is below 0": 1}
+    write(tmp_path, "0-late.csv", line(5))
+    second = load(tmp_path)
+    assert (second.received, second.files_new, second.files_skipped) == (1, 1, 2)
+    check_lake(tmp_path, ["p1", "p2", "p3", "p5"], [("data/b.csv", 2)])
+    third = load(tmp_path)
+    assert third == IngestReport(files_skipped=3)
+    assert json.loads(json.dumps(first.as_dict()))["reasons"] == first.reasons
+
+
+def test_columns_of_a_stream(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", line(1))
+    load(tmp_path)
+    (row,) = Lake(tmp_path / "lake").read("payments").to_pylist()
+    at = datetime.datetime(2024, 1, 1, 0, 0, 1, tzinfo=datetime.UTC)
+    assert list(row) == ["payment_id", "at", "amount", "_seq", "_known_at", "_load"]
+    assert (row["at"], row["_known_at"], row["_seq"]) == (at, at, 1)
+    (load_row,) = Lake(tmp_path / "lake").sql("select * from loads_payments where state = 'finished'").to_pylist()
+    assert (load_row["_load"], load_row["received"], load_row["accepted"]) == (row["_load"], 1, 1)
+
+
+def test_known_time_comes_from_its_field(tmp_path: Path) -> None:
+    class Late(hr.Contract):
+        at: hr.Timestamp = hr.event_time(zone="UTC")  # type: ignore[valid-type]
+        told: hr.Timestamp = hr.known_time(zone="UTC")  # type: ignore[valid-type]
+
+    (tmp_path / "late.csv").write_text("at,told\n2024-01-01 00:00,2024-01-02 00:00\n")
+    ingest(hr.Stream("late", Late, source="late.csv"), tmp_path, Lake(tmp_path))
+    assert Lake(tmp_path).read("late")["_known_at"][0].as_py().day == 2
+
+
+def test_keys_are_unique_within_a_file_across_files_and_across_runs(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", line(1, "1"), line(1, "2"), line(2))
+    write(tmp_path, "b.csv", line(2), line(3))
+    load(tmp_path)
+    write(tmp_path, "c.csv", line(3), line(4))
+    report = load(tmp_path)
+    assert report.reasons == {"HR-DATA-008 payment_id: is the key of an earlier row": 1}
+    check_lake(tmp_path, ["p1", "p2", "p3", "p4"], [("data/a.csv", 2), ("data/b.csv", 1), ("data/c.csv", 1)])
+    assert Lake(tmp_path / "lake").read("payments")["amount"][0].as_py() == 1
+
+
+def test_a_file_that_changed_is_not_loaded_again(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", line(1))
+    load(tmp_path)
+    write(tmp_path, "a.csv", line(1), line(2))
+    write(tmp_path, "b.csv", line(3))
+    report = load(tmp_path)
+    (fault,) = report.faults
+    assert str(fault) == (
+        "HR-SOURCE-003 data/a.csv: found a file that changed after it was loaded; expected files that stay as they "
+        "are. Cure: bring corrections in a new file; restore this one."
+    )
+    with pytest.raises(hr.HeadraceError, match="HR-SOURCE-003"):
+        report.raise_errors()
+    check_lake(tmp_path, ["p1", "p3"], [])
+
+
+def test_the_same_content_under_another_name_is_told_and_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", line(1))
+    write(tmp_path, "b.csv", line(1))
+    report = load(tmp_path)
+    assert (report.files_new, report.files_skipped, report.received) == (1, 1, 1)
+    assert str(report.faults[0]).startswith("HR-SOURCE-006 data/b.csv: found the same content as data/a.csv")
+    assert report.faults[0].severity == "warning"
+
+
+def test_files_without_rows_and_files_of_bad_rows_only(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+    write(tmp_path, "b.csv", line(1, "x"), line(2, ""))
+    report = load(tmp_path)
+    assert (report.received, report.accepted, report.quarantined, report.files_new) == (2, 0, 2, 2)
+    assert load(tmp_path).files_skipped == 2
+    check_lake(tmp_path, [], [("data/b.csv", 1), ("data/b.csv", 2)])
+
+
+def test_what_cannot_be_loaded_at_all(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with pytest.raises(hr.HeadraceError, match="HR-SOURCE-010 .*: found payments without contract or source"):
+        ingest(hr.Stream("payments", Payment), tmp_path, lake)
+    with pytest.raises(hr.HeadraceError, match=r"HR-SOURCE-001 data/\*\.csv: found no file"):
+        ingest(STREAM, tmp_path, lake)
+
+
+def test_progress_counts_rows(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", *(line(n) for n in range(10)))
+    told: list[tuple[int, str]] = []
+    load(tmp_path, progress=lambda done, what: told.append((done, what)), batch_rows=4)
+    assert [done for done, what in told if what == "loading data/a.csv"] == [4, 8, 10]
+    assert told[-1] == (10, "loaded payments")
+
+
+class Stopped(BaseException):
+    """What a kill looks like to the code that it ends."""
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, commit: int) -> Callable[[], None]:
+    """Make the lake die just before its n-th append, which is also just after the one before."""
+    genuine, count = Lake.append, 0
+
+    def append(self: Lake, *arguments: Any, **named: Any) -> int:
+        nonlocal count
+        count += 1
+        if count == commit:
+            raise Stopped
+        return genuine(self, *arguments, **named)
+
+    monkeypatch.setattr(Lake, "append", append)
+    return monkeypatch.undo
+
+
+def test_killed_at_every_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the runs another file arrives that holds a key of the interrupted one, and is loaded before it."""
+    for commit in range(1, 30):
+        folder = tmp_path / str(commit)
+        folder.mkdir()
+        write(folder, "b.csv", line(1), line(2, "-1"), line(3), line(1), line(4), line(5))
+        write(folder, "c.csv", line(6), line(5), line(7, "x"))
+        undo = stop_at(monkeypatch, commit)
+        try:
+            load(folder, batch_rows=2)
+        except Stopped:
+            undo()
+        else:
+            assert commit > 10
+            undo()
+            break
+        write(folder, "a.csv", line(4))
+        load(folder, batch_rows=3)
+        lake = Lake(folder / "lake")
+        rows, held = lake.read("payments"), lake.read("quarantine_payments")
+        assert sorted(rows["payment_id"].to_pylist()) == ["p1", "p3", "p4", "p5", "p6"]
+        assert rows["_seq"].to_pylist() == [1, 2, 3, 4, 5]
+        places = sorted((row["_source"], row["_row"]) for row in held.to_pylist())
+        assert len(places) == len(set(places)) == 5
+        finished = lake.sql("select * from loads_payments where state = 'finished'")
+        assert sum(finished["received"].to_pylist()) == 10
+        assert sum(finished["accepted"].to_pylist()) == 5
+        assert load(folder) == IngestReport(files_skipped=3)
+
+
+def test_a_file_that_changed_between_an_interrupted_load_and_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a.csv", *(line(n) for n in range(6)))
+    undo = stop_at(monkeypatch, 4)
+    with pytest.raises(Stopped):
+        load(tmp_path, batch_rows=2)
+    undo()
+    write(tmp_path, "a.csv", line(9))
+    (fault,) = load(tmp_path).faults
+    assert str(fault).startswith("HR-SOURCE-003 data/a.csv: found a file that changed while it was being loaded")
+        load(tmp_path).faults[0]
+    )
+
+
+_KILLED = """
+import os, random, signal, sys, time
+from pathlib import Path
+import deltalake, duckdb, numpy, pyarrow as pa, pyarrow.csv, pyarrow.parquet, pyarrow.compute, sqlglot
+import headrace as hr
+from headrace.connect import ingest
+from headrace.lake import Lake
+
+class Payment(hr.Contract):
+    payment_id: str = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    amount: hr.Decimal(8, 2) = hr.field(ge=0)
+
+folder, random = Path(sys.argv[1]), random.Random(11)
+stream = hr.Stream("payments", Payment, source="data/*.csv")
+
+def write(name, numbers):
+    rows = (f"p{n},2024-01-01T00:00:00Z,{-1 if n % 10 == 3 else n}\\n" for n in numbers)
+    (folder / "data" / name).write_text("payment_id,at,amount\\n" + "".join(rows))
+
+(folder / "data").mkdir()
+for attempt in range(24):
+    write(f"{random.randrange(10**6):06}-{attempt}.csv", range(attempt * 80, attempt * 80 + 100))
+    child = os.fork()
+    if child == 0:
+        ingest(stream, folder, Lake(folder / "lake"), batch_rows=60)
+        os._exit(0)
+    if attempt < 23:
+        time.sleep(random.uniform(0.01, 0.2))
+        os.kill(child, signal.SIGKILL)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), end=" ")
+"""
+
+
+def test_kill_9_at_random_points_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """24 files of 100 rows; each shares 20 keys with the next, and of the keys one in ten has a bad amount."""
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    codes = done.stdout.split()
+    assert codes.count("-9") >= 20, codes
+    assert codes[-1] == "0", done.stderr
+    lake = Lake(tmp_path / "lake")
+    rows, held = lake.read("payments"), lake.read("quarantine_payments")
+    keys = [f"p{n}" for n in range(23 * 80 + 100) if n % 10 != 3]
+    assert sorted(rows["payment_id"].to_pylist()) == sorted(keys)
+    assert rows["_seq"].to_pylist() == list(range(1, len(keys) + 1))
+    assert rows.num_rows + held.num_rows == 24 * 100
+    places = list(zip(held["_source"].to_pylist(), held["_row"].to_pylist(), strict=True))
+    assert len(set(places)) == held.num_rows
+    finished = lake.sql("select * from loads_payments where state = 'finished'")
+    assert finished.num_rows == 24
+    counted = [sum(finished[name].to_pylist()) for name in ("received", "accepted", "quarantined")]
+    assert counted == [2400, rows.num_rows, held.num_rows]

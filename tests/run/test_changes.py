@@ -1,0 +1,104 @@
+"""Plan: what changed, in words, and what it invalidates."""
+
+import pytest
+
+from headrace.run import load_project, plan_changes, run
+from headrace.run.differences import differences
+from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
+
+
+@pytest.fixture
+def bank(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    run(load_project(folder))
+    return folder
+
+
+def test_before_the_first_run_everything_is_new(tmp_path):
+    changes = plan_changes(load_project(make_bank(tmp_path / "bank")))
+    assert changes.first
+    assert {one.action for one in changes.changes} == {"added"}
+    assert changes.files["payments"] == ("new file data/payments-1.csv",)
+    assert changes.invalidated == ()
+    assert not (tmp_path / "bank" / ".headrace").exists()
+
+
+def test_after_a_run_nothing(bank):
+    changes = plan_changes(load_project(bank))
+    assert not changes.any
+    assert repr(changes) == "nothing would change"
+
+
+def test_a_window_and_what_it_touches(bank):
+    edit(bank, 'hr.mean("amount", "7d")', 'hr.mean("amount", "14d")')
+    changes = plan_changes(load_project(bank))
+    assert [(one.node, one.action, one.parts) for one in changes.changes] == [
+        ("features:spending", "changed", ("features.spending.mean_7d.window: 7d -> 14d",))
+    ]
+    assert changes.changes[0].place.startswith("project.py:")
+    assert changes.as_dict()["changes"][0]["parts"] == ["features.spending.mean_7d.window: 7d -> 14d"]
+
+
+def test_a_bound_invalidates_what_is_downstream_with_owners(bank):
+    edit(bank, "ge=0, le=10000", "ge=0, le=20000")
+    changes = plan_changes(load_project(bank))
+    assert ("stream:payments", ("contract.amount.le: 10000 -> 20000",)) in [
+        (one.node, one.parts) for one in changes.changes
+    ]
+    down = {one.node: one for one in changes.invalidated}
+    assert down["features:spending"].because == ("stream:payments",)
+    assert down["features:spending"].owners == ("payments-data",)
+
+
+def test_new_and_changed_files(bank):
+    add_month(bank, 2)
+    changes = plan_changes(load_project(bank))
+    assert changes.files == {
+        "payments": ("new file data/payments-2.csv",),
+        "chargebacks": ("new file data/chargebacks-2.csv",),
+    }
+    assert "features:spending" in [one.node for one in changes.invalidated]
+
+
+def test_added_and_removed_nodes(bank):
+    edit(bank, "sources=[daily, weekly, chargebacks]", "sources=[daily]")
+    edit(bank, "features=[now, spending]", "features=[now]")
+    changes = plan_changes(load_project(bank))
+    assert {(one.node, one.action) for one in changes.changes} == {
+        ("table:weekly", "removed"),
+        ("stream:chargebacks", "removed"),
+        ("features:spending", "removed"),
+    }
+
+
+def test_a_change_of_owner_invalidates_nothing(bank):
+    edit(bank, 'owner="payments-data"', 'owner="other"')
+    changes = plan_changes(load_project(bank))
+    assert [(one.node, one.parts) for one in changes.changes] == [
+        ("stream:payments", ("owner: payments-data -> other",))
+    ]
+    assert changes.invalidated == ()
+
+
+def test_models_that_wait_for_training(tmp_path):
+    changes = plan_changes(load_project(make_bank(tmp_path / "bank", WITH_MODEL)))
+    assert changes.training == {"score": ("not trained yet",)}
+
+
+def test_differences_of_other_parts():
+    def node(**meaning):
+        return {"owner": "", "meaning": meaning}
+
+    assert differences(node(fit="aa"), node(fit="bb")) == ["fit: its code changed"]
+    assert differences(node(order=["a", "b"]), node(order=["b", "c"])) == ["order: + c, - a"]
+    assert differences(node(order=["a", "b"]), node(order=["b", "a"])) == ["order: another order"]
+    assert differences(node(gates=[["at_least", "auc", 0.5]]), node(gates=[["at_least", "auc", 0.6]])) == [
+        "gates.at_least auc: 0.5 -> 0.6"
+    ]
+    assert differences(node(decide=[["block", "score > 1"]]), node(decide=[])) == ["decide.block: removed"]
+    label = ["cb", ["id"], "is_fraud", 86_400_000_000, 0]
+    assert differences(node(label=label), node(label=[*label[:3], 2 * 86_400_000_000, 0])) == [
+        "label.matures: 1d -> 2d"
+    ]
+    assert differences(node(features={}), node(features={"a.b": "x"})) == ["features.a.b: added (x)"]
+    assert differences(node(query="select 1"), node(query=None)) == ["query: select 1 -> nothing"]

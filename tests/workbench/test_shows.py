@@ -1,0 +1,69 @@
+"""How declared values look: readable lines, and HTML in which nothing of the user's is markup."""
+
+import pytest
+
+import headrace as hr
+from headrace.workbench import Features, Model, Project, Service, Stream, Table, TrainingSet
+
+
+class Payment(hr.Contract):
+    """One card payment <now>."""
+
+    payment_id: str = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    card: int
+    amount: hr.Decimal(12, 2) = hr.field(ge=0, unit="<EUR>")
+
+
+payments = Stream("payments", Payment, source="data/*", owner="team")
+spending = Features(
+    "spending", payments, hr.Entity("card"), {"n": hr.count(["1d", "7d"], where="amount < 3", delay="1d")}
+)
+cases = TrainingSet("cases", payments, [spending], hr.label(payments, "amount > 5", on="payment_id", matures="7d"))
+
+
+def fit(train):
+    return None
+
+
+score = Model("score", cases, fit, hr.time_split("30d", "7d"), [hr.roc_auc()], [hr.at_least("roc_auc", 0.6)])
+desk = Service("desk", score, {"block": "score > 0.9"})
+project = Project("bank", services=[desk])
+
+
+def test_lines():
+    assert repr(spending).splitlines() == [
+        "Features spending: of payments by card",
+        "  feature  value    window  how",
+        "  n_1d     count()  1d      where amount < 3, delay 1d",
+        "  n_7d     count()  7d      where amount < 3, delay 1d",
+    ]
+    assert repr(payments).splitlines()[0] == "Stream payments: from data/*, owned by team, One card payment <now>."
+    assert repr(payments).splitlines()[-1].split() == ["amount", "decimal(12,2)", "≥", "0", "<EUR>"]
+    assert "at least 0.6" in repr(score)
+    assert repr(desk).splitlines()[1:] == ["  decision  rule", "  block     score > 0.9", "  allow     otherwise"]
+    assert repr(cases).splitlines()[0] == "TrainingSet cases: rows of payments, label amount > 5 of payments"
+    assert "training set" in repr(project)
+    assert repr(Table("daily", query="select 1")) == "Table daily: select 1"
+
+
+@pytest.mark.parametrize("value", [payments, spending, cases, score, desk, project], ids=lambda one: one.name)
+def test_html_is_escaped(value):
+    html = value._repr_html_()
+    assert html.startswith("<div><b>")
+    for text in ("<now>", "<EUR>", "amount < 3", "score > 0.9"):
+        assert text not in html
+
+
+def test_they_are_the_declarations_themselves():
+    again = Stream("payments", Payment, source="data/*", owner="team")
+    assert again == payments
+    assert hash(again) == hash(payments)
+    assert list(project.nodes()) == [
+        "stream:payments",
+        "features:spending",
+        "training_set:cases",
+        "model:score",
+        "service:desk",
+    ]
+    assert spending.place.endswith("test_shows.py:19")

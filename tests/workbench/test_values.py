@@ -1,0 +1,161 @@
+"""Features on data frames: values by hand, and what frames are told that do not fit."""
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import headrace as hr
+from headrace.errors import HeadraceError
+from headrace.workbench import Features, Stream, Table
+
+DAY = pd.Timedelta(days=1)
+START = pd.Timestamp("2026-03-01T10:00Z")
+EVENTS = pd.DataFrame(
+    {
+        "payment_id": ["a", "b", "c", "d"],
+        "at": [START, START + DAY / 2, START + 4 * DAY, START + 4 * DAY],
+        "card": [7, 7, 7, 8],
+        "shop": ["x", "y", "y", None],
+        "amount": [10.0, 30.0, 500.0, 1.0],
+    },
+    index=["p", "q", "r", "s"],
+)
+
+
+def _spending(stream):
+    return Features(
+        "spending",
+        stream,
+        hr.Entity("card"),
+        {"count": hr.count(["1d", "7d"]), "mean_7d": hr.mean("amount", "7d"), "shops": hr.nunique("shop", "7d")},
+    )
+
+
+@pytest.fixture(scope="module")
+def spending():
+    return _spending(Stream.from_frame("payments", EVENTS, event_time="at"))
+
+
+def _records(frame):
+    return [tuple(None if pd.isna(value) else value for value in row) for row in frame.itertuples(index=False)]
+
+
+# (count_1d, count_7d, mean_7d, places) by hand: [t - w, t) of the card's own events
+BY_HAND = [(0, 0, None, None), (1, 1, 10.0, 1), (0, 2, 20.0, 2), (0, 0, None, None)]
+
+
+def test_three_lines_on_a_data_frame(spending):
+    values = spending.values(EVENTS)
+    assert list(values.columns) == [f"spending.{name}" for name in ("count_1d", "count_7d", "mean_7d", "shops")]
+    assert _records(values) == BY_HAND
+    assert list(values.index) == ["p", "q", "r", "s"]
+
+
+@pytest.mark.parametrize("kind", [pl.from_pandas, lambda df: pa.Table.from_pandas(df, preserve_index=False)])
+def test_polars_and_arrow_give_the_same(kind):
+    stream = Stream.from_frame("payments", kind(EVENTS), event_time="at")
+    assert _records(_spending(stream).values(kind(EVENTS))) == BY_HAND
+
+
+def test_a_spine_of_other_rows_and_in_another_zone(spending):
+    spine = pd.DataFrame({"at": pd.to_datetime(["2026-03-02T12:00+02:00", "2026-03-05T10:01Z"]), "card": [7, 8]})
+    assert _records(spending.values(spine)) == [(1, 2, 20.0, 2), (1, 1, 1.0, None)]
+
+
+def test_a_project_declares_the_stream_and_the_frame_brings_the_events():
+    class Payment(hr.Contract):
+        payment_id: str = hr.key()
+        at: hr.Timestamp = hr.event_time()
+        card: int
+        shop: str | None
+        amount: hr.Decimal(12, 2) = hr.field(ge=0)
+
+    group = _spending(Stream("payments", Payment))
+    assert _records(group.values(EVENTS, events=EVENTS)) == BY_HAND
+    assert _records(group.values(EVENTS, events={"payments": EVENTS})) == BY_HAND
+    with pytest.raises(HeadraceError, match=r"1 rows of events of payments .* HR-DATA-004 amount") as raised:
+        group.values(EVENTS, events=EVENTS.assign(amount=[-77.25, 1, 2, 3]))
+    assert "77.25" not in str(raised.value)
+
+
+def test_features_of_the_row_use_other_groups(spending):
+    now = Features("now", spending.source, features={"ratio": "amount / spending.mean_7d", "night": "hour(at) < 6"})
+    assert _records(now.values(EVENTS, also=[spending])) == [
+        (None, False),
+        (3.0, False),
+        (25.0, False),
+        (None, False),
+    ]
+    with pytest.raises(HeadraceError, match=r"spending\.mean_7d"):
+        now.values(EVENTS)
+
+
+def test_state_is_read_as_of_the_row():
+    class Card(hr.Contract):
+        card: int
+        since: hr.Timestamp = hr.valid_from()
+        kind: str
+
+    state = pd.DataFrame({"card": [7, 7], "since": [START, START + DAY], "kind": ["blue", "gold"]})
+    who = Features("who", Table("cards", Card, source="cards*"), hr.Entity("card"), {"kind": "kind"})
+    spine = EVENTS[["at", "card"]]
+    assert _records(who.values(spine, events=state)) == [("blue",), ("blue",), ("gold",), (None,)]
+    with pytest.raises(HeadraceError, match="HR-WORKBENCH-009"):
+        who.values(spine.assign(other=spine["at"]), events=state)
+
+
+@pytest.mark.parametrize(
+    ("spine", "code", "cure"),
+    [
+        (EVENTS.assign(at=EVENTS["at"].dt.tz_localize(None)), "HR-WORKBENCH-002", "tz_localize('UTC')"),
+        (EVENTS.rename(columns={"card": "cards"}), "HR-WORKBENCH-007", "did you mean 'cards'?"),
+        ([1], "HR-WORKBENCH-001", "pass a DataFrame"),
+        (pl.from_pandas(EVENTS).lazy(), "HR-WORKBENCH-001", "collect it first"),
+    ],
+)
+def test_spines_that_do_not_fit(spending, spine, code, cure):
+    with pytest.raises(HeadraceError) as raised:
+        spending.values(spine)
+    assert [fault.code for fault in raised.value.faults] == [code]
+    assert cure in raised.value.faults[0].cure
+
+
+def test_events_of_an_unknown_source(spending):
+    with pytest.raises(HeadraceError, match="did you mean 'payments'"):
+        spending.values(EVENTS, events={"paymets": EVENTS})
+
+
+def test_a_contract_is_read_off_a_frame():
+    frame = EVENTS.assign(
+        n=pd.array([1, None, 3, 4], dtype="Int64"), flag=[True, False, True, True], shop=EVENTS["shop"].astype("category")
+    )
+    fields = Stream.from_frame("payments", frame, event_time="at").contract.fields()
+    assert {name: repr(field.type) for name, field in fields.items()} == {
+        "payment_id": "str",
+        "at": "timestamp",
+        "card": "int",
+        "shop": "str | None",
+        "amount": "float",
+        "n": "int | None",
+        "flag": "bool",
+    }
+    assert (fields["amount"].ge, fields["amount"].le) == (1.0, 500.0)
+    assert (fields["n"].ge, fields["n"].le) == (1, 4)
+    assert fields["at"].role == "event_time"
+
+
+@pytest.mark.parametrize(
+    ("frame", "column", "code"),
+    [
+        (EVENTS, "att", "HR-WORKBENCH-004"),
+        (EVENTS, "amount", "HR-WORKBENCH-005"),
+        (EVENTS.assign(at=[None, *EVENTS["at"][1:]]), "at", "HR-WORKBENCH-005"),
+        (EVENTS.assign(at=EVENTS["at"].dt.tz_localize(None)), "at", "HR-WORKBENCH-002"),
+        (EVENTS.assign(shop=["a", 1, 2.5, object()]), "at", "HR-WORKBENCH-003"),
+    ],
+)
+def test_frames_from_which_no_stream_can_be_made(frame, column, code):
+    with pytest.raises(HeadraceError) as raised:
+        Stream.from_frame("payments", frame, event_time=column)
+    assert {fault.code for fault in raised.value.faults} == {code}
