@@ -38,8 +38,10 @@ cases = hr.TrainingSet("cases", payments, [now, spending],
                        hr.label(chargebacks, "is_fraud", on="payment_id", matures="2d", default=0))
 
 def fit(train):
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
-    return LogisticRegression(C=1.0).fit(train.X.fillna(0), train.y)
+    from sklearn.pipeline import make_pipeline
+    return make_pipeline(SimpleImputer(), LogisticRegression(C=1.0)).fit(train.X, train.y)
 
 score = hr.Model("score", cases, fit, hr.time_split("25d", "14d"), [hr.roc_auc(), hr.log_loss()],
                  [hr.at_least("roc_auc", 0.1)])

@@ -196,6 +196,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         self._quarantine = f"quarantine_{self.name}"
+        self._make_tables()
         self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
         self._next = self._newest() + 1
 
@@ -251,6 +252,17 @@ class _Work:
             self.flush()
         return int(result.quarantined.num_rows)
 
+    def _make_tables(self) -> None:
+        """Make both tables before the first row, so that a stream without rows can be read like any other."""
+        columns = [(name, one.type.arrow()) for name, one in self.contract.fields().items()]
+        ours = [("_seq", pa.int64()), ("_known_at", pa.timestamp("us", tz="UTC")), ("_load", pa.string())]
+        for name, schema in (
+            (self.name, pa.schema([*columns, *ours])),
+            (self._quarantine, pa.schema([("_load", pa.string()), *QUARANTINE])),
+        ):
+            if not self.lake.exists(name):
+                self.lake.append(name, schema.empty_table())
+
     def _numbered(self) -> pa.Table:
         """Return the accepted rows with the order in which they were learned, when they were known, and their load."""
         loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
@@ -261,17 +273,14 @@ class _Work:
 
     def _newest(self) -> int:
         """Return the highest sequence in the lake: the last file has it, since files are in the order of theirs."""
-        files = self.lake.files(self.name) if self.lake.exists(self.name) else []
+        files = self.lake.files(self.name)
         return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py()) if files else 0
 
     def _stored_keys(self) -> Iterator[pa.RecordBatch]:
-        if self.lake.exists(self.name):
-            yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
+        yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
 
     def _held(self, load: Load) -> npt.NDArray[np.int64]:
         """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
-        if not self.lake.exists(self._quarantine):
-            return _no_rows()
         rows = self.lake.read(self._quarantine, columns=["_load", "_row", "reasons"])
         rows = rows.filter(pc.equal(rows["_load"], load.id))
         for reasons in rows["reasons"].to_pylist():

@@ -41,7 +41,6 @@ class Validated:
         accepted: the contract's columns, in its order and types.
         quarantined: source, position in it (from 1), all reasons, and the row as JSON, as received.
         counts: how many rows break each rule; no values.
-        rows: positions in the batch of the accepted rows.
         faults: warnings about the batch as a whole, such as a column that is ignored.
     """
 

@@ -18,10 +18,12 @@ from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import FORCED, reasons
+from headrace.run.reasons import FORCED, GONE, reasons
+from headrace.run.steps import steps_of
 
 if TYPE_CHECKING:
     from headrace.learn import Registry, TrainReport
+    from headrace.learn.trainingset import BuiltSet
 
 _THRESHOLD = re.compile(r"\bscore\s*[<>]=?\s*(\d*\.?\d+)")
 
@@ -60,7 +62,7 @@ def train(
         One outcome for each model, in the order of the declarations.
 
     Raises:
-        HeadraceError: HR-RUN-005 unknown model, 006 no built training set; HR-LEARN for what goes wrong in training.
+        HeadraceError: HR-RUN-005 unknown model, 006 training set not up to date; HR-LEARN for what goes wrong in training.
     """
     require_sound(loaded.project)
     models = _chosen(loaded.project, names)
@@ -92,15 +94,9 @@ def _chosen(project: Project, names: Sequence[str]) -> list[Model]:
 def _train_one(
     model: Model, loaded: LoadedProject, declared: Declared, journal: Journal, progress: Progress, again: bool
 ) -> Trained:
-    from headrace.learn import train as learn_train
-    from headrace.learn.trainingset import build
-
     step_id = f"model:{model.name}"
-    if journal.step(f"training_set:{model.cases.name}") is None:
-        found = f"training set {model.cases.name} has not been built"
-        raise HeadraceError(Fault("HR-RUN-006", model.place, found, "a built training set", "run 'headrace run' first"))
-    inputs = training_inputs(model, declared, journal)
-    before = journal.step(step_id)
+    built = _built(model, loaded, declared, journal)
+    inputs, before = training_inputs(model, declared, journal), journal.step(step_id)
     why = reasons(None if before is None else before.inputs, inputs)
     if before is not None and not why and not again and _stands(model, before.figures, loaded):
         kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
@@ -109,9 +105,22 @@ def _train_one(
     why = why or FORCED
     progress.begins(step_id, why)
     begun = clock.monotonic_s()
+    report = _fitted(model, built, loaded, declared, progress)
+    figures = {"version": report.version.number, "standing": report.version.standing, "metrics": dict(report.metrics)}
+    journal.complete(step_id, inputs, figures)
+    done = StepReport(step_id, "done", why, clock.monotonic_s() - begun, figures)
+    progress.ends(done)
+    return Trained(done, report)
+
+
+def _fitted(
+    model: Model, built: BuiltSet, loaded: LoadedProject, declared: Declared, progress: Progress
+) -> TrainReport:
+    from headrace.learn import train as learn_train
+
+    # What the user's function prints goes to stderr, since stdout is for results.
     with loaded.importing(), contextlib.redirect_stdout(sys.stderr):
-        built = build(model.cases, loaded.lake(), loaded.state_dir, progress.moves)
-        report = learn_train(
+        return learn_train(
             model,
             built,
             registry(loaded),
@@ -120,11 +129,19 @@ def _train_one(
             declaration=declared.fingerprints[node_id(model)],
             folder=loaded.folder,
         )
-    figures = {"version": report.version.number, "standing": report.version.standing, "metrics": dict(report.metrics)}
-    journal.complete(step_id, inputs, figures)
-    done = StepReport(step_id, "done", why, clock.monotonic_s() - begun, figures)
-    progress.ends(done)
-    return Trained(done, report)
+
+
+def _built(model: Model, loaded: LoadedProject, declared: Declared, journal: Journal) -> BuiltSet:
+    """Return the model's training set as the last run built it; one that is out of date is refused."""
+    from headrace.learn.trainingset import open_set
+
+    step = next(one for one in steps_of(loaded, declared) if one.id == f"training_set:{model.cases.name}")
+    done = journal.step(step.id)
+    why = reasons(None if done is None else done.inputs, step.inputs())
+    if done is None or why or not step.stands(done.figures):
+        found = f"training set {model.cases.name} is not up to date: {'; '.join(why or GONE)}"
+        raise HeadraceError(Fault("HR-RUN-006", model.place, found, "a built set", "run 'headrace run' first"))
+    return open_set(loaded.state_dir / str(done.figures["path"]))
 
 
 def training_inputs(model: Model, declared: Declared, journal: Journal | None) -> dict[str, str]:

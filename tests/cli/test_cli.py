@@ -1,0 +1,213 @@
+"""The commands through click's runner: results, JSON, faults and exit codes."""
+
+import csv
+import io
+import json
+import re
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from headrace.cli.app import COMMANDS, main
+from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = make_bank(tmp_path_factory.mktemp("cli") / "bank")
+    assert _call("run", "--project", folder).exit_code == 0
+    return folder
+
+
+def _call(*args):
+    return CliRunner().invoke(main, [str(one) for one in args])
+
+
+def _json(*args, exit_code=0):
+    result = _call(*args, "--json")
+    assert result.exit_code == exit_code, result.output
+    return json.loads(result.stdout)
+
+
+def test_help_lists_all_commands_and_each_has_an_example():
+    listed = _call("--help").stdout
+    for name, short in COMMANDS.items():
+        assert name in listed
+        assert short in listed
+        told = _call(name, "--help")
+        assert told.exit_code == 0
+        assert f"Example:  {'eval' if name == 'completion' else f'headrace {name}'}" in told.stdout
+        assert ("--json" in told.stdout) == (name not in ("completion", "serve") or name == "serve")
+
+
+def test_an_unknown_command_has_its_nearest():
+    result = _call("rnu")
+    assert result.exit_code == 2
+    assert "did you mean 'run'?" in result.stderr
+    assert _json("rnu", exit_code=2)["faults"][0]["found"] == "No command 'rnu': did you mean 'run'?"
+
+
+def test_an_unknown_option():
+    assert _call("run", "--jsno").exit_code == 2
+
+
+def test_version():
+    assert re.match(r"headrace \d+\.\d+", _call("--version").stdout)
+
+
+def test_check(bank, tmp_path):
+    assert "no faults" in _call("check", "--project", bank).stdout
+    found = _json("check", "--project", bank)
+    assert found["ok"]
+    assert "features:spending" in found["nodes"]
+    bad = make_bank(tmp_path / "bad")
+    edit(bad, '"amount": "amount"', '"amount": "amuont", "x": "1 +"')
+    result = _call("check", "--project", bad)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.search(r"error HR-EXPRESSION-\d+  \S*project.py:\d+\n  found     .*amuont", result.stderr)
+    assert "did you mean 'amount'?" in result.stderr
+    told = _json("check", "--project", bad, exit_code=2)
+    assert not told["ok"]
+    assert len(told["faults"]) == 2
+
+
+def test_plan(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    assert "everything is new" in _call("plan", "--project", folder).stdout
+    _call("run", "--project", folder)
+    assert _call("plan", "--project", folder).stdout == "Nothing would change.\n"
+    edit(folder, "ge=0, le=10000", "ge=0, le=500")
+    add_month(folder, 2)
+    told = _call("plan", "--project", folder).stdout
+    assert "~ stream:payments" in told
+    assert "contract.amount.le: 10000 -> 500" in told
+    assert "new file data/payments-2.csv" in told
+    assert "features:spending  because of stream:payments  [payments-data]" in told
+    assert {one["node"] for one in _json("plan", "--project", folder)["invalidated"]} >= {"features:spending"}
+
+
+def test_run(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    first = _call("run", "--project", folder)
+    assert first.exit_code == 0
+    assert "20 received, 19 accepted, 1 quarantined" in first.stdout
+    again = _json("run", "--project", folder)
+    assert (again["ok"], again["changed"]) == (True, False)
+    assert {tuple(step["why"]) for step in again["steps"]} == {("nothing changed",)}
+    (folder / "data" / "payments-9.csv").write_text("payment_id\n1\n")
+    failed = _call("run", "--project", folder)
+    assert failed.exit_code == 2
+    assert "ingest:payments" in failed.stdout
+    assert "HR-DATA-101" in failed.stderr
+    told = _json("run", "--project", folder, exit_code=2)
+    assert told["faults"][0]["code"] == "HR-DATA-101"
+    assert {step["action"] for step in told["report"]["steps"]} == {"failed", "kept", "skipped"}
+
+
+def test_status(bank):
+    told = _call("status", "--project", bank).stdout
+    assert re.search(r"payments +stream +19 ", told)
+    assert {one["name"]: one["quarantined"] for one in _json("status", "--project", bank)["tables"]}["payments"] == 1
+
+
+def test_query_as_a_table(bank):
+    result = _call("query", "--project", bank, "select payment_id, amount from payments order by 1", "--limit", 3)
+    assert result.exit_code == 0
+    assert "19 rows; the first 3 are shown" in result.stdout
+    assert "p0" in result.stdout
+
+
+def test_query_in_other_forms(bank, tmp_path):
+    sql = "select customer_id, count(*) as n, max(at) as newest from payments group by all order by all"
+    expected = [(0, 7), (1, 6), (2, 6)]
+    rows = _json("query", "--project", bank, sql)
+    assert [(row["customer_id"], row["n"]) for row in rows] == expected
+    text = _call("query", "--project", bank, sql, "--format", "csv").stdout
+    assert [(int(row["customer_id"]), int(row["n"])) for row in csv.DictReader(io.StringIO(text))] == expected
+    out = tmp_path / "out.parquet"
+    result = _call("query", "--project", bank, sql, "--output", out)
+    assert result.exit_code == 0, result.output
+    assert list(zip(*pq.read_table(out).select(["customer_id", "n"]).to_pydict().values(), strict=True)) == expected
+    assert _call("query", "--project", bank, sql, "--output", tmp_path / "out.csv", "--limit", 1).exit_code == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["select * from paymets"], "did you mean 'payments'"),
+        (["selec 1"], "HR-LAKE-006"),
+        (["drop table payments"], "HR-LAKE-005"),
+        (["select * from read_csv('/etc/passwd')"], "HR-LAKE"),
+        (["select 1", "--format", "parquet"], "--output FILE"),
+        (["select 1", "--output", "x.xlsx"], "--format csv, json or parquet"),
+        (["select 1", "--limit", "0"], "--limit"),
+        (["select 1", "--output", "nowhere/at/all.csv"], "HR-CLI-002"),
+    ],
+)
+def test_queries_that_are_refused(bank, args, said):
+    result = _call("query", "--project", bank, *args)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_outside_of_a_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("check", "plan", "run", "train", "status"):
+        result = _call(name)
+        assert result.exit_code == 2
+        assert "HR-PROJECT-001" in result.stderr
+
+
+def test_the_nearest_project_upwards_is_taken(bank, monkeypatch):
+    monkeypatch.chdir(bank / "data")
+    assert _json("check")["ok"]
+
+
+def test_a_fault_of_ours_is_one_line_and_a_file(bank, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("headrace.run.check", broken)
+    result = _call("check", "--project", bank)
+    assert result.exit_code == 70
+    assert len(result.stderr.splitlines()) == 1
+    assert "this is a fault of Headrace" in result.stderr
+    path = re.search(r"in (\S+);", result.stderr)[1]
+    assert path.startswith(str(bank / ".headrace"))
+    with open(path) as file:
+        assert "ZeroDivisionError: a bug" in file.read()
+    assert _json("check", "--project", bank, exit_code=70)["faults"][0]["code"] == "HR-INTERNAL"
+
+
+def test_an_interruption_says_how_to_go_on(bank, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headrace.run.status", interrupted)
+    result = _call("status", "--project", bank)
+    assert result.exit_code == 130
+    assert "goes on where it stopped" in result.stderr
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_train_and_a_gate_that_fails(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    assert "HR-RUN-006" in _call("train", "--project", folder).stderr
+    assert _call("run", "--project", folder).exit_code == 0
+    result = _call("train", "--project", folder)
+    assert result.exit_code == 0, result.output
+    assert "score version 1" in result.stdout
+    assert "logistic_regression" in result.stdout
+    assert "nothing changed since version 1" in _call("train", "--project", folder).stdout
+    edit(folder, 'at_least("roc_auc", 0.1)', 'at_least("roc_auc", 1.1)')
+    failed = _call("train", "--project", folder)
+    assert failed.exit_code == 1
+    assert "HR-RUN-007" in failed.stderr
+    told = _json("train", "--project", folder, "--again", exit_code=1)
+    assert not told["ok"]
+    assert told["models"][0]["report"]["passed"] is False
+    assert _json("status", "--project", folder)["models"][0]["champion"] == 1

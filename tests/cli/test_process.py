@@ -1,0 +1,110 @@
+"""The commands as real processes: exit codes, streams, and what is imported."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.run.bank import make_bank
+
+HEAVY = ("numpy", "pyarrow", "duckdb", "sqlglot", "pandas", "mlflow", "numba", "deltalake", "sklearn", "rich", "sqlite3")
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    return make_bank(tmp_path_factory.mktemp("process") / "bank")
+
+
+def _headrace(*args, **more):
+    words = [sys.executable, "-m", "headrace.cli", *(str(one) for one in args)]
+    return subprocess.run(words, capture_output=True, text=True, **more)
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys; from headrace.cli.app import main\n"
+        "try: main(['--help'])\n"
+        f"except SystemExit: print('LOADED', sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "LOADED []"
+    quickest = 9.0
+    for _ in range(3):
+        begun = time.perf_counter()
+        assert _headrace("--help").returncode == 0
+        quickest = min(quickest, time.perf_counter() - begun)
+    assert quickest < 0.5
+
+
+def test_exit_codes_and_streams(bank):
+    ran = _headrace("run", "--project", bank, "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["ok"]
+    assert "ingest:payments: not built yet" in ran.stderr
+    assert _headrace("nonsense").returncode == 2
+    assert _headrace("query", "--project", bank, "select nothing from payments").returncode == 2
+
+
+def test_a_piped_result_has_no_colours(bank):
+    ran = _headrace("status", "--project", bank, env={**os.environ, "FORCE_COLOR": "", "NO_COLOR": "1"})
+    assert ran.returncode == 0
+    assert "\x1b" not in ran.stdout + ran.stderr
+
+
+def test_prints_of_the_project_stay_out_of_json(bank, tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    with (folder / "project.py").open("a") as file:
+        file.write("\nprint('hello from the project')\n")
+    ran = _headrace("check", "--project", folder, "--json")
+    assert json.loads(ran.stdout)["ok"]
+    assert "hello from the project" in ran.stderr
+
+
+def test_a_reader_that_goes_away(bank):
+    _headrace("run", "--project", bank)
+    words = f"{sys.executable} -m headrace.cli query --project {bank} 'select * from range(200000)' --format csv"
+    ran = subprocess.run(f"{words} | head -1", shell=True, capture_output=True, text=True)
+    assert ran.stdout == "range\n"
+    assert ran.stderr == ""
+
+
+def test_interrupted_by_ctrl_c(bank):
+    child = subprocess.Popen(
+        [sys.executable, "-c", _SLOW, str(bank)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "goes on where it stopped" in told
+    assert "Traceback" not in told
+
+
+_SLOW = """
+import sys, time
+import headrace.run
+from headrace.cli.app import main
+def slow(*args):
+    print("ready", flush=True, file=sys.__stdout__)
+    time.sleep(30)
+headrace.run.check = slow
+main(["check", "--project", sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell):
+    ran = _headrace("completion", shell)
+    assert ran.returncode == 0
+    assert "_HEADRACE_COMPLETE" in ran.stdout
+
+
+def test_the_shell_is_told_of_commands():
+    env = {**os.environ, "_HEADRACE_COMPLETE": "bash_complete", "COMP_WORDS": "headrace tr", "COMP_CWORD": "1"}
+    code = "import sys; sys.argv = ['headrace']; from headrace.cli import main; main(prog_name='headrace')"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert "train" in ran.stdout

@@ -1,0 +1,71 @@
+"""Training through the journal: what is trained, what is kept, and what is refused."""
+
+import pytest
+
+from headrace.errors import HeadraceError
+from headrace.run import load_project, plan_changes, run, status, train
+from headrace.run.training import thresholds
+from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    folder = make_bank(tmp_path_factory.mktemp("train") / "bank", WITH_MODEL, (1, 2))
+    run(load_project(folder))
+    return folder
+
+
+def _train(folder, *names, again=False):
+    return [(one.step.action, one.step.why) for one in train(load_project(folder), names, again=again)]
+
+
+def test_the_life_of_a_model(bank):
+    report = run(load_project(bank))
+    assert not report.changed
+    built = {step.id: step.figures for step in report.steps}["training_set:cases"]
+    assert built["rows"] + sum(built["excluded"].values()) == 38
+    first = train(load_project(bank))
+    assert [(one.step.id, one.step.action) for one in first] == [("model:score", "done")]
+    assert first[0].report.version.number == 1
+    assert _train(bank) == [("kept", ("nothing changed",))]
+    assert _train(bank, "score", again=True) == [("done", ("asked to",))]
+    assert status(load_project(bank)).models[0].versions == 1
+    assert plan_changes(load_project(bank)).training == {}
+    edit(bank, "C=1.0", "C=0.5")
+    assert plan_changes(load_project(bank)).training == {"score": ("declaration of score changed",)}
+    assert _train(bank) == [("done", ("declaration of score changed",))]
+    assert [one.kind for one in status(load_project(bank)).runs] == ["train"] * 4 + ["run"]
+    edit(bank, 'hr.mean("amount", "7d")', 'hr.mean("amount", "14d")')
+    with pytest.raises(HeadraceError, match="HR-RUN-006 .*declaration of spending changed"):
+        train(load_project(bank))
+    assert {step.id: step.why for step in run(load_project(bank)).steps}["training_set:cases"] == (
+        "declaration of spending changed",
+    )
+    assert _train(bank) == [("done", ("cases changed",))]
+
+
+def test_unknown_models_and_sets_that_were_never_built(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL)
+    with pytest.raises(HeadraceError, match=r"HR-RUN-005: .*'scroe'.*did you mean 'score'"):
+        train(load_project(folder), ["scroe"])
+    with pytest.raises(HeadraceError, match="HR-RUN-006 .*not built yet"):
+        train(load_project(folder))
+    with pytest.raises(HeadraceError, match="HR-RUN-005"):
+        train(load_project(make_bank(tmp_path / "other")))
+
+
+def test_new_data_makes_the_set_new(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL)
+    run(load_project(folder))
+    add_month(folder, 2)
+    ran = {step.id: step.why for step in run(load_project(folder)).steps}
+    assert ran["training_set:cases"] == ("new rows in payments", "new rows in chargebacks") or set(
+        ran["training_set:cases"]
+    ) == {"new rows in payments", "new rows in chargebacks"}
+
+
+def test_thresholds_are_read_from_the_rules(bank):
+    project = load_project(bank).project
+    assert thresholds(project, project.all_models["score"]) == (0.9,)
