@@ -33,7 +33,8 @@ class Fault:
 
     def __str__(self) -> str:
         where = f"{self.code} {self.place}".strip()
-        cure = f" Cure: {self.cure.rstrip('.')}." if self.cure else ""
+        end = "" if self.cure.endswith(("?", ".")) else "."
+        cure = f" Cure: {self.cure}{end}" if self.cure else ""
         return f"{where}: found {self.found}; expected {self.expected}.{cure}"
 
     def as_dict(self) -> dict[str, str]:

@@ -197,7 +197,8 @@ def _decimal_of_float(field: Field, raw: pa.Array) -> Read:
     # A float32 prints as fewer digits than the float64 of the same value: 57.16 must not become 57.15999984741211.
     kind = np.float32 if pat.is_float32(finite.type) else np.float64
     numbers = finite.fill_null(0).to_numpy(zero_copy_only=False)
-    scaled = np.rint(numbers.astype(np.float64) * 10.0**field.type.scale)
+    with np.errstate(over="ignore"):
+        scaled = np.rint(numbers.astype(np.float64) * 10.0**field.type.scale)
     limit = min(10**field.type.precision - 1, _EXACT if kind is np.float64 else 2**24)
     fits = (np.abs(scaled) <= limit) & ((scaled / 10.0**field.type.scale).astype(kind) == numbers)
     units = np.where(fits, scaled, 0).astype(np.int64)

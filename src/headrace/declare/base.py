@@ -26,8 +26,8 @@ def here() -> str:
 
 def relative(filename: str) -> str:
     """Return a file's path below the working folder, or its bare name: no path of a machine gets into messages."""
-    path, folder = os.path.abspath(filename), os.getcwd() + os.sep
-    return path[len(folder) :] if path.startswith(folder) else os.path.basename(filename)
+    path = Path(filename).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name
 
 
 @dataclass(frozen=True, kw_only=True)

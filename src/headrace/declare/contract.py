@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from headrace.declare.base import here
 from headrace.errors import Fault
-from headrace.types import LogicalType, parse_annotation
+from headrace.types import STR, LogicalType, parse_annotation
 
 ROLES = ("key", "event_time", "known_time", "valid_from", "valid_to")
 _TIME_ROLES = ROLES[1:]
@@ -21,7 +21,7 @@ class Field:
     """One field of a contract: its type, what bounds it, and what it means."""
 
     name: str = ""
-    type: LogicalType = LogicalType("str")
+    type: LogicalType = STR
     role: str = ""
     ge: Any = None
     gt: Any = None
@@ -166,8 +166,7 @@ def contract_of(name: str, fields: Mapping[str, Field]) -> type[Contract]:
         >>> contract_of("Row", {"x": Field(type=LogicalType("int"))}).fields()["x"].type
         int
     """
-    body = {n: f for n, f in fields.items()}
-    return type(name, (Contract,), {"__annotations__": {n: f.type for n, f in fields.items()}, **body})
+    return type(name, (Contract,), {"__annotations__": {n: f.type for n, f in fields.items()}, **fields})
 
 
 def _read_fields(cls: type[Contract]) -> tuple[dict[str, Field], list[Fault]]:
@@ -232,7 +231,9 @@ def _field_faults(name: str, place: str, one: Field) -> list[Fault]:
     except TypeError:
         empty = True
     if empty:
-        faults.append(Fault("HR-CONTRACT-006", place, f"{name}.{one.name}: no value can satisfy its bounds", "ge <= le"))
+        faults.append(
+            Fault("HR-CONTRACT-006", place, f"{name}.{one.name}: no value can satisfy its bounds", "ge <= le")
+        )
     if (one.pattern or one.min_length is not None or one.max_length is not None) and one.type.name != "str":
         found = f"{name}.{one.name} is {one.type!r} and has a pattern or length"
         faults.append(Fault("HR-CONTRACT-007", place, found, "a str field"))

@@ -96,7 +96,9 @@ class Label(Declared):
         if not isinstance(self.source, Stream):
             faults.append(type_fault(self.place, "source of the label", self.source, "a Stream"))
         if not self.on:
-            faults.append(Fault("HR-LABEL-001", self.place, "a label without on=", "the key that joins it to the spine"))
+            faults.append(
+                Fault("HR-LABEL-001", self.place, "a label without on=", "the key that joins it to the spine")
+            )
         return faults
 
     @property

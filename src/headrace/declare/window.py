@@ -57,7 +57,9 @@ class Window(Declared):
                 faults.append(type_fault(self.place, f"{name} of {what}", text_or_none, "an SQL expression as text"))
         if self.include_current and self.delay is not None:
             found = f"{what} with include_current=True and delay={self.delay!r}"
-            faults.append(Fault("HR-WINDOW-002", self.place, found, "one of them: a delayed window ends before the row"))
+            faults.append(
+                Fault("HR-WINDOW-002", self.place, found, "one of them: a delayed window ends before the row")
+            )
         if len(set(self.windows)) != len(self.windows):
             faults.append(Fault("HR-WINDOW-003", self.place, f"{what} names a window twice", "each window once"))
         if not faults and self.hop is not None:

@@ -72,4 +72,3 @@ def row_contract(plan: Plan) -> type[Contract]:
             return contract
     found = f"rows with {', '.join(plan.row_columns)}, which no source has together"
     raise HeadraceError(Fault("HR-FRAME-005", "", found, "a spine= stream"))
-

@@ -26,7 +26,7 @@ def features(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Fra
         event_time: which of their columns is the moment.
         sources: frames of the plan's ``sources``.
     """
-    found = grouped((*plan.windows, *plan.states), rows, event_time, sources)
+    found = grouped(plan.groups, rows, event_time, sources)
     return found | derived(plan, rows, found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import zlib
 from collections.abc import Iterable, Sequence
@@ -34,7 +33,10 @@ def _scattered(key: pa.Array | pa.ChunkedArray) -> np.ndarray[tuple[int], np.dty
         texts = key.cast(pa.string())
         encoded = (texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts).dictionary_encode()
         codes = np.array([zlib.crc32(text.encode()) for text in encoded.dictionary.to_pylist()] or [0], dtype=np.uint64)
-        return codes[pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)]
+        hashed: np.ndarray[tuple[int], np.dtype[np.uint64]] = codes[
+            pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
+        ]
+        return hashed
     if pa.types.is_date32(key.type):
         key = key.cast(pa.int32())
     whole = pc.fill_null(key.cast(pa.int64()), 0)
@@ -110,7 +112,7 @@ def write_pieces(path: Path, pieces: Iterable[pa.Table], schema: pa.Schema) -> N
         for piece in pieces:
             batches = piece.combine_chunks().to_batches()
             writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=schema))
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def read_piece(path: Path, number: int) -> pa.RecordBatch | None:
@@ -132,4 +134,3 @@ def free_or_fault(folder: Path, bytes_needed: int) -> None:
         found = f"{free / 1e9:.1f} GB free on the disk of the project's state"
         cure = "free some space, or set the state folder of the target in headrace.toml to a larger disk"
         raise HeadraceError(Fault("HR-SPILL-001", "", found, f"about {bytes_needed / 1e9:.1f} GB", cure))
-

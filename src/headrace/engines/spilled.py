@@ -50,14 +50,14 @@ def pieces(job: Job, work: Path, partitions: int, progress: Progress) -> Iterato
 
 
 def _passes(plan: Plan) -> list[Keys]:
-    found = [group.keys for group in (*plan.windows, *plan.states)]
+    found = [group.keys for group in plan.groups]
     if plan.label is not None:
         found.append(plan.label.label.on)
     return list(dict.fromkeys(found))
 
 
 def _groups(plan: Plan, keys: Keys) -> list[Group]:
-    return [group for group in (*plan.windows, *plan.states) if group.keys == keys]
+    return [group for group in plan.groups if group.keys == keys]
 
 
 def _label(plan: Plan, keys: Keys) -> LabelPlan | None:

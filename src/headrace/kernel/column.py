@@ -168,7 +168,8 @@ def to_arrow(column: Column) -> pa.Array:
 
 def _lists(column: Column) -> pa.Array:
     counts = column.counts
-    assert counts is not None and column.type.item is not None
+    assert counts is not None
+    assert column.type.item is not None
     inside = np.arange(column.values.shape[1])[None, :] < counts[:, None]
     items = to_arrow(Column(column.type.item, column.values[inside], None, column.dictionary))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)

@@ -80,7 +80,8 @@ def _module(name: str, text: str) -> ModuleType:
         fresh.write_text(text)
         fresh.replace(path)
     spec = importlib.util.spec_from_file_location(f"headrace_{name}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # compiled code that is loaded from disk looks for its module here
     spec.loader.exec_module(module)

@@ -13,7 +13,7 @@ from headrace.kernel.typing import Ints
 
 
 @njit
-def mix(value: int) -> int:
+def mix(value: int) -> np.int64:
     """Scatter the bits of an int64 (the finaliser of SplitMix64: Steele, Lea, Flood, OOPSLA 2014)."""
     x = np.uint64(value) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -14,10 +14,9 @@ from numba import njit
 from headrace.kernel.typing import Floats, Ints
 
 LIMB = 32
-MASK = np.int64(0xFFFFFFFF)
-SAFE = np.int64(1) << np.int64(53)
+MASK = 0xFFFFFFFF
+SAFE = 1 << 53
 LIMBS = 18
-POWER_9 = np.int64(1_000_000_000)
 
 
 @njit
@@ -33,13 +32,13 @@ def high_part(value: int) -> int:
 @njit
 def fits(high: int, low: int, bits: int) -> bool:
     """Whether high * 2**32 + low surely lies within +-2**bits (bits at most 62)."""
-    bound = np.int64(1) << np.int64(bits - 1)
+    bound = 1 << (bits - 1)
     return -(bound >> LIMB) <= high < (bound >> LIMB) and -bound < low < bound
 
 
 @njit
 def power10(digits: int) -> int:
-    power = np.int64(1)
+    power = 1
     for _ in range(digits):
         power *= 10
     return power

@@ -119,7 +119,7 @@ def _ranks(events: Events, rows: Rows) -> tuple[Ints, Ints]:
     n = len(known)
     order = np.lexsort((np.concatenate([events.seq, row_seq]), np.concatenate([known, row_known])))
     is_event = order < n
-    before = np.cumsum(is_event) - is_event
+    before: Ints = np.cumsum(is_event) - is_event
     rank, row_rank = np.empty(n, dtype=np.int64), np.empty(len(row_known), dtype=np.int64)
     rank[order[is_event]] = before[is_event]
     row_rank[order[~is_event] - n] = before[~is_event]
@@ -144,7 +144,7 @@ def _counting_sort(key, order, cursor):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _ascending(values):  # type: ignore[no-untyped-def]
-    for i in range(1, len(values)):
+    for i in range(1, len(values)):  # noqa: SIM110 - compiled
         if values[i] < values[i - 1]:
             return False
     return True

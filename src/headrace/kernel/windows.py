@@ -64,9 +64,7 @@ def compute(layout: Layout, work: Work, value: Column | None, holds: Bools | Non
     if own is not None:
         own_value = prepared[events:][layout.row_order]
         own_live = _live(aggregate, own.value, own.holds, rows)[layout.row_order]
-    return [
-        _one(layout, aggregate, work, span, values, live, own_value, own_live, everything) for span in work.spans
-    ]
+    return [_one(layout, aggregate, work, span, values, live, own_value, own_live, everything) for span in work.spans]
 
 
 def _live(aggregate: Aggregate, value: Column | None, holds: Bools | None, length: int) -> Bools:

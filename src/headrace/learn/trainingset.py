@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,8 @@ class BuiltSet:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a pandas DataFrame; event times are UTC."""
-        return self.to_arrow().to_pandas()
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
     def __repr__(self) -> str:
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.excluded.items()) or "none"
@@ -72,7 +73,8 @@ class BuiltSet:
         return f"BuiltSet({self.manifest['name']}: {self.rows:,} rows, {features} features; excluded: {left_out})"
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{self.manifest['name']}</b></p>" + self.to_arrow().slice(0, 10).to_pandas().to_html(index=False)
+        first = self.to_arrow().slice(0, 10).to_pandas().to_html(index=False)
+        return f"<p>{html.escape(repr(self))}</p>{first}"
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -154,7 +156,7 @@ def _written(job: Job, path: Path, said: Mapping[str, Any], memory: int, progres
         "parts": parts,
     }
     (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    os.replace(fresh, path)
+    fresh.replace(path)
     return BuiltSet(path, manifest)
 
 
@@ -182,7 +184,7 @@ def _versions(plan: Plan, lake: Lake) -> dict[str, int]:
 def _job(plan: Plan, lake: Lake, versions: Mapping[str, int]) -> Job:
     assert plan.spine is not None
     moment = plan.spine.event_time
-    keys = [key for group in (*plan.windows, *plan.states) for key in group.keys]
+    keys = [key for group in plan.groups for key in group.keys]
     on = list(plan.label.label.on) if plan.label is not None else []
     identity = tuple(dict.fromkeys((*plan.spine.contract.key_fields(), moment, *keys, *on)))
 

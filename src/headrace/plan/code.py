@@ -89,8 +89,8 @@ class _Canonical(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         first = node.body[0]
-        documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-        if documented and isinstance(first.value.value, str):
+        said = first.value if isinstance(first, ast.Expr) else None
+        if isinstance(said, ast.Constant) and isinstance(said.value, str):
             node.body = node.body[1:] or [ast.Pass()]
         node.returns = None
         return self.generic_visit(node)

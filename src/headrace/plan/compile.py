@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from headrace.declare import Contract, Features, Field, Label, Project, Service, Stream, Table, TrainingSet, Window
 from headrace.errors import Fault, HeadraceError, nearest
@@ -88,15 +89,13 @@ def check(project: Project) -> list[Fault]:
     if faults:
         return _distinct(faults)
     groups = list(project.feature_groups.values())
-    attempts: list[Callable[[], object]] = []
     in_sets = {group.name for cases in project.all_training_sets.values() for group in cases.features}
-    for cases in project.all_training_sets.values():
-        attempts.append(lambda cases=cases: compile_set(cases))  # type: ignore[misc]
-    for service in project.all_services.values():
-        attempts.append(lambda service=service: compile_rules(service))  # type: ignore[misc]
-    for group in groups:
-        if group.name not in in_sets:
-            attempts.append(lambda group=group: compile_features([group, *(g for g in groups if g is not group)]))  # type: ignore[misc]
+    alone = [group for group in groups if group.name not in in_sets]
+    attempts: list[Callable[[], object]] = [
+        *(partial(compile_set, cases) for cases in project.all_training_sets.values()),
+        *(partial(compile_rules, service) for service in project.all_services.values()),
+        *(partial(compile_features, [group, *(g for g in groups if g is not group)]) for group in alone),
+    ]
     for attempt in attempts:
         try:
             attempt()
@@ -138,8 +137,11 @@ def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
 
 
 def _own_faults(*roots: TrainingSet | Stream | Table) -> list[Fault]:
-    return Project("own", training_sets=[r for r in roots if isinstance(r, TrainingSet)],
-                   sources=[r for r in roots if not isinstance(r, TrainingSet)]).declared_faults()
+    return Project(
+        "own",
+        training_sets=[r for r in roots if isinstance(r, TrainingSet)],
+        sources=[r for r in roots if not isinstance(r, TrainingSet)],
+    ).declared_faults()
 
 
 class _Features(Mapping[str, Domain]):
@@ -250,12 +252,15 @@ class _Compiler:
                     continue
                 source = group.source.contract.fields().get(key) if group.source.contract else None
                 if source is not None and source.type.bare != have[key].type.bare:
-                    found = f"{key} is {have[key].type!r} in {self.spine.name} and {source.type!r} in {group.source.name}"
+                    found = (
+                        f"{key} is {have[key].type!r} in {self.spine.name} and {source.type!r} in {group.source.name}"
+                    )
                     self.faults.append(Fault("HR-SPINE-002", group.place, found, "one type"))
 
     def keys(self, group: Features) -> bool:
         contract = group.source.contract
-        assert contract is not None and group.by is not None
+        assert contract is not None
+        assert group.by is not None
         have = contract.fields()
         good = True
         for key in group.by.keys:
@@ -266,7 +271,8 @@ class _Compiler:
         return good
 
     def window(self, group: Features) -> WindowGroup:
-        assert isinstance(group.source, Stream) and group.by is not None
+        assert isinstance(group.source, Stream)
+        assert group.by is not None
         self.keys(group)
         scope = domains(group.source.contract)
         made: list[Aggregation] = []
@@ -282,7 +288,9 @@ class _Compiler:
         aggregate = catalogue().get(one.kind)
         if aggregate is None:
             cure = nearest(one.kind, catalogue())
-            self.faults.append(Fault("HR-WINDOW-005", one.place, f"{label}: aggregate {one.kind!r}", "a known one", cure))
+            self.faults.append(
+                Fault("HR-WINDOW-005", one.place, f"{label}: aggregate {one.kind!r}", "a known one", cure)
+            )
             return None
         count = len(self.faults)
         value = None if one.value is None else self.attempt(parse, one.value, scope, one.place, label)
@@ -312,9 +320,7 @@ class _Compiler:
             return None
         outputs = tuple(f"{label}_{w}" for w in one.labels) if one.series else (label,)
         spans = tuple(Span(length, one.delay_us, one.hop_us) for length in one.spans_us)
-        made = Aggregation(
-            one.kind, value, where, one.params, one.include_current, result | None, outputs, spans
-        )
+        made = Aggregation(one.kind, value, where, one.params, one.include_current, result | None, outputs, spans)
         reads = tuple(f"{group.source.name}.{column}" for column in made.reads)
         for output in outputs:
             self.ready[output] = _output_domain(made, domain)
@@ -323,7 +329,8 @@ class _Compiler:
 
     def state(self, group: Features) -> StateGroup | None:
         table = group.source
-        assert isinstance(table, Table) and group.by is not None
+        assert isinstance(table, Table)
+        assert group.by is not None
         if table.contract is None or table.contract.role("valid_from") is None:
             found = f"{group.name} reads table {table.name}, which does not say since when its rows hold"
             cure = "mark the field: hr.valid_from()"

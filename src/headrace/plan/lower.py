@@ -33,8 +33,10 @@ def columns(node: Node, given: Columns, length: int) -> Column:
     if function.strict:
         return _strict(function, node, given, length)
     if function.constants:
-        args = [arg.value if isinstance(arg, Literal) and i else columns(arg, given, length)
-                for i, arg in enumerate(node.args)]
+        args = [
+            arg.value if isinstance(arg, Literal) and i else columns(arg, given, length)
+            for i, arg in enumerate(node.args)
+        ]
     else:
         args = [columns(arg, given, length) for arg in node.args]
     result: Column = function.columnar(*args)

@@ -131,10 +131,15 @@ class Plan:
     label: LabelPlan | None = None
 
     @property
+    def groups(self) -> tuple[WindowGroup | StateGroup, ...]:
+        """What is computed from sources."""
+        return (*self.windows, *self.states)
+
+    @property
     def row_columns(self) -> tuple[str, ...]:
         """Fields that a row must bring: time, keys of entities, and what expressions over the row read."""
         names: list[str] = [] if self.spine is None else [self.spine.event_time]
-        for group in (*self.windows, *self.states):
+        for group in self.groups:
             names += group.keys
         for one in self.derived:
             names += [name for name in references(one.node) if "." not in name]

@@ -13,7 +13,7 @@ from headrace.clock import to_us
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.expression import Call, Literal, Node, Ref, literal
 from headrace.plan.functions import TABLE, Refused
-from headrace.plan.functions.function import is_null, to_float
+from headrace.plan.functions.function import to_float
 from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, Domain, Timestamp
 
 Scope = Mapping[str, Domain]
@@ -60,7 +60,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 120 else text[:117] + "…")
 
 
-def _read(text: str) -> sql.Expression:
+def _read(text: str) -> Any:
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
         raise Refused("an empty or overlong expression", f"SQL of 1 to {LONGEST} characters")
     try:

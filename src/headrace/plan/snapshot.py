@@ -167,7 +167,9 @@ def _model_meaning(model: Model) -> dict[str, Any]:
     return {
         "cases": model.cases.name,
         "fit": hashlib.sha256(code.meaning(model.fit).encode()).hexdigest(),
-        "baseline": None if model.baseline is None else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
+        "baseline": None
+        if model.baseline is None
+        else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
         "split": _public(asdict(model.split)),
         "metrics": [metric.label for metric in model.metrics],
         "metric_params": [[list(pair) for pair in metric.params] for metric in model.metrics],

@@ -32,7 +32,7 @@ def keys_of(values: Ints) -> Ints:
 
 
 @njit
-def key_of(value: int) -> int:
+def key_of(value: int) -> np.int64:
     bits = np.uint64(mix(value))
     register = np.int64(bits >> np.uint64(54))
     rest = bits << np.uint64(10)

@@ -1,6 +1,6 @@
 """count: how many rows, or how many values that are not null."""
 
-from headrace.kernel.aggregate import ANY, Aggregate, Params, Plain, prepare_nothing
+from headrace.kernel.aggregate import ANY, Aggregate, Plain, prepare_nothing
 from headrace.kernel.typing import Floats, Ints
 from headrace.types import INT
 

@@ -53,5 +53,11 @@ decayed_sum_update = njit(decayed_sum.update)
 decayed_sum_remove = njit(decayed_sum.remove)
 
 AGGREGATE = replace(
-    decayed_sum.AGGREGATE, name="decayed_mean", plain=plain, update=update, remove=remove, finalize=finalize, table_keys=6
+    decayed_sum.AGGREGATE,
+    name="decayed_mean",
+    plain=plain,
+    update=update,
+    remove=remove,
+    finalize=finalize,
+    table_keys=6,
 )

@@ -45,7 +45,7 @@ def fraction(time: int, half_life: int) -> float:
 
 
 @njit
-def weighed(value: int, time: int, half_life: int) -> int:
+def weighed(value: int, time: int, half_life: int) -> np.int64:
     """Units of a value, multiplied by 2**fraction of its time."""
     return np.int64(np.rint(float(value) * exp2_fraction(fraction(time, half_life))))
 
@@ -94,7 +94,7 @@ def merge(state: Ints, table: Ints, other: Ints, other_table: Ints, setting: Int
 @njit
 def count_at(table: Ints, moment: int, half_life: int) -> int:
     """How many events still count."""
-    now, count = moment // half_life, np.int64(0)
+    now, count = moment // half_life, 0
     for back in range(REACH + 1):
         count += amount(table, (now - back) * 8 + 5)
     return count

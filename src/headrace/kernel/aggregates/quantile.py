@@ -70,7 +70,7 @@ def finalize(state: Ints, table: Ints, setting: Ints, reals: Floats, moment: int
             keys[used] = table[slot, 0]
             used += 1
     keys = np.sort(keys[:used])
-    left = int(math.floor(reals[2] * (state[0] - 1)))
+    left = math.floor(reals[2] * (state[0] - 1))
     for key in keys:
         left -= amount(table, key)
         if left < 0:

@@ -35,7 +35,7 @@ def plain(events: Plain, moment: int, setting: Ints) -> float | None:
         return None
     units = [whole(value, setting) for _, value in events]
     mean = Fraction(sum(units), n)
-    return rounded(sum((unit - mean) ** 2 for unit in units) / (n - 1), setting * 2)
+    return rounded(Fraction(sum((unit - mean) ** 2 for unit in units)) / (n - 1), setting * 2)
 
 
 @njit

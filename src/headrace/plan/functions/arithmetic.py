@@ -76,9 +76,7 @@ def _whole(name: str) -> Callable[[Sequence[Node]], Call]:
 def _neg(args: Sequence[Node]) -> Call:
     wants(args, "minus", NUMBERS, 1)
     low, high = bounds(args[0])
-    return call(
-        "neg", args, args[0].domain.type.bare, None if high is None else -high, None if low is None else -low
-    )
+    return call("neg", args, args[0].domain.type.bare, None if high is None else -high, None if low is None else -low)
 
 
 def _abs(args: Sequence[Node]) -> Call:
@@ -188,10 +186,15 @@ def _same_length(of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 FUNCTIONS = [
-    Function("to_float", lambda args: Call("to_float", tuple(args), args[0].domain), lambda v, s: float(v) / s,
-             lambda v, s: v.astype(np.float64) / s),
-    Function("rescale", lambda args: Call("rescale", tuple(args), args[0].domain), lambda v, f: v * f,
-             lambda v, f: v * f),
+    Function(
+        "to_float",
+        lambda args: Call("to_float", tuple(args), args[0].domain),
+        lambda v, s: float(v) / s,
+        lambda v, s: v.astype(np.float64) / s,
+    ),
+    Function(
+        "rescale", lambda args: Call("rescale", tuple(args), args[0].domain), lambda v, f: v * f, lambda v, f: v * f
+    ),
     Function("add", _additive("add", lambda x, y: x + y), _checked(lambda a, b: a + b), lambda a, b: a + b),
     Function("sub", _additive("sub", lambda x, y: x - y), _checked(lambda a, b: a - b), lambda a, b: a - b),
     Function("mul", _mul, _checked(lambda a, b: a * b), lambda a, b: a * b),
@@ -204,8 +207,9 @@ FUNCTIONS = [
     Function("floor", _float_function("floor", lambda x: float(math.floor(x))), lambda a: float(np.floor(a)), np.floor),
     Function("ceil", _float_function("ceil", lambda x: float(math.ceil(x))), lambda a: float(np.ceil(a)), np.ceil),
     Function("round", _round, round_plain, _round_columns),
-    Function("ln", _float_function("ln"), _checked(lambda a: elementary.ln(a) if a > 0.0 else math.nan),
-             elementary.ln_each),
+    Function(
+        "ln", _float_function("ln"), _checked(lambda a: elementary.ln(a) if a > 0.0 else math.nan), elementary.ln_each
+    ),
     Function("exp", _float_function("exp"), _checked(elementary.exp), elementary.exp_each),
     Function("pow", _pow, _checked(elementary.power), _same_length(elementary.power_each)),
 ]

@@ -132,14 +132,12 @@ def _extreme(name: str) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
         values = unified(args, name)
         wants(values, name, ("int", "float", "decimal", "timestamp", "date"))
-        lows, highs = zip(*(bounds(value) for value in values), strict=True)
-        pick = max if name == "greatest" else min
-        some = [v for v in values if not v.domain.type.nullable and not isinstance(v, Call)]
         low, high = _union(values)
-        if name == "greatest" and any(b is not None for b in (bounds(v)[0] for v in some)):
-            low = pick(b for b in (bounds(v)[0] for v in some) if b is not None)
-        if name == "least" and any(b is not None for b in (bounds(v)[1] for v in some)):
-            high = pick(b for b in (bounds(v)[1] for v in some) if b is not None)
+        sure = [bounds(v) for v in values if not v.domain.type.nullable and not isinstance(v, Call)]
+        if name == "greatest":
+            low = max((at_least for at_least, _ in sure if at_least is not None), default=low)
+        else:
+            high = min((at_most for _, at_most in sure if at_most is not None), default=high)
         return Call(name, tuple(values), Domain(values[0].domain.type.bare, low, high))
 
     return typed

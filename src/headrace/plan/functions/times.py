@@ -35,11 +35,6 @@ def _calendar(days: int) -> datetime.date:
     return _EPOCH + datetime.timedelta(days=days)
 
 
-def _columns(of: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """Apply to days as numpy's own calendar."""
-    return lambda values, kind: of(values)
-
-
 def _month_start(days: Any) -> Any:
     return days.astype("datetime64[D]").astype("datetime64[M]")
 
@@ -52,11 +47,14 @@ def _day_of_month(days: Any) -> Any:
     return (days.astype("datetime64[D]") - _month_start(days).astype("datetime64[D]")).astype(np.int64) + 1
 
 
-def _by_days(of_days: Callable[[Any], Any], columnar: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
-    return {
-        "scalar": lambda value, kind: of_days(_days(value, kind)),
-        "columnar": lambda values, kind: columnar(_days(values, kind)),
-    }
+def _of_day(name: str, low: int, high: int, scalar: Callable[[Any], Any], columnar: Callable[[Any], Any]) -> Function:
+    """A part of the calendar: the same for a date and for the day of a timestamp."""
+    return Function(
+        name,
+        _part(name, low, high),
+        lambda value, kind: scalar(_days(value, kind)),
+        lambda values, kind: columnar(_days(values, kind)),
+    )
 
 
 def _truncation(args: Sequence[Node]) -> Call:
@@ -120,15 +118,11 @@ FUNCTIONS = [
         lambda v, k: v % 60_000_000 // 1_000_000,
         lambda v, k: v % 60_000_000 // 1_000_000,
     ),
-    Function("dayofweek", _part("dayofweek", 0, 6), **_by_days(lambda d: (d + 4) % 7, lambda d: (d + 4) % 7)),
-    Function("isodow", _part("isodow", 1, 7), **_by_days(lambda d: (d + 3) % 7 + 1, lambda d: (d + 3) % 7 + 1)),
-    Function("day", _part("day", 1, 31), **_by_days(lambda d: _calendar(d).day, _day_of_month)),
-    Function(
-        "month",
-        _part("month", 1, 12),
-        **_by_days(lambda d: _calendar(d).month, lambda d: _month_start(d).astype(np.int64) % 12 + 1),
-    ),
-    Function("year", _part("year", 1, 9999), **_by_days(lambda d: _calendar(d).year, _year_of)),
+    _of_day("dayofweek", 0, 6, lambda d: (d + 4) % 7, lambda d: (d + 4) % 7),
+    _of_day("isodow", 1, 7, lambda d: (d + 3) % 7 + 1, lambda d: (d + 3) % 7 + 1),
+    _of_day("day", 1, 31, lambda d: _calendar(d).day, _day_of_month),
+    _of_day("month", 1, 12, lambda d: _calendar(d).month, lambda d: _month_start(d).astype(np.int64) % 12 + 1),
+    _of_day("year", 1, 9999, lambda d: _calendar(d).year, _year_of),
     Function("date_trunc", _truncation, _truncate, _truncate_columns),
     Function("shift_time", _move, lambda v, by: v + by, lambda v, by: v + by),
     Function("seconds_between", _between, lambda a, b: (a - b) / 1_000_000, lambda a, b: (a - b) / 1_000_000),
