@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -38,7 +39,7 @@ def test_help_lists_all_commands_and_each_has_an_example():
         told = _call(name, "--help")
         assert told.exit_code == 0
         assert f"Example:  {'eval' if name == 'completion' else f'headrace {name}'}" in told.stdout
-            assert ("--json" in told.stdout) == (name != "completion")
+        assert ("--json" in told.stdout) == (name != "completion")
 
 
 def test_an_unknown_command_has_its_nearest():
@@ -178,8 +179,7 @@ def test_a_fault_of_ours_is_one_line_and_a_file(bank, monkeypatch):
     assert "this is a fault of Headrace" in result.stderr
     path = re.search(r"in (\S+);", result.stderr)[1]
     assert path.startswith(str(bank / ".headrace"))
-    with open(path) as file:
-        assert "ZeroDivisionError: a bug" in file.read()
+    assert "ZeroDivisionError: a bug" in Path(path).read_text()
     assert _json("check", "--project", bank, exit_code=70)["faults"][0]["code"] == "HR-INTERNAL"
 
 
@@ -203,6 +203,7 @@ def test_train_and_a_gate_that_fails(tmp_path):
     assert "score version 1" in result.stdout
     assert "logistic_regression" in result.stdout
     assert "nothing changed since version 1" in _call("train", "--project", folder).stdout
+    assert _json("train", "score", "--project", folder, "--again")["models"][0]["why"] == ["asked to"]
     edit(folder, 'at_least("roc_auc", 0.1)', 'at_least("roc_auc", 1.1)')
     failed = _call("train", "--project", folder)
     assert failed.exit_code == 1

@@ -33,7 +33,7 @@ spending = hr.Features("spending", payments, by=hr.Entity("customer_id"), featur
 now = hr.Features("now", payments, features={"amount": "amount"})
 '''
 WITHOUT_MODEL = "project = hr.Project('bank', features=[now, spending], sources=[daily, weekly, chargebacks])\n"
-WITH_MODEL = '''
+WITH_MODEL = """
 cases = hr.TrainingSet("cases", payments, [now, spending],
                        hr.label(chargebacks, "is_fraud", on="payment_id", matures="2d", default=0))
 
@@ -47,7 +47,7 @@ score = hr.Model("score", cases, fit, hr.time_split("25d", "14d"), [hr.roc_auc()
                  [hr.at_least("roc_auc", 0.1)])
 desk = hr.Service("desk", score, {"block": "score > 0.9"})
 project = hr.Project("bank", services=[desk], sources=[daily, weekly])
-'''
+"""
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

@@ -63,9 +63,9 @@ def test_a_journal_of_a_newer_headrace_is_left_alone(tmp_path):
 
 
 def test_a_second_run_is_refused_with_the_process_that_holds_it(tmp_path):
-    with one_at_a_time(tmp_path):
-        with pytest.raises(HeadraceError, match=rf"HR-RUN-001: .*process {os.getpid()}"), one_at_a_time(tmp_path):
-            pass
+    refused = pytest.raises(HeadraceError, match=rf"HR-RUN-001: .*process {os.getpid()}")
+    with one_at_a_time(tmp_path), refused, one_at_a_time(tmp_path):
+        pass
     with one_at_a_time(tmp_path):
         pass
 
@@ -94,3 +94,18 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
         holder.kill()
         holder.wait()
         holder.stdout.close()
+
+
+def test_a_state_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "state").write_text("a file is in the way")
+    with pytest.raises(HeadraceError, match="HR-RUN-008"), one_at_a_time(tmp_path / "state"):
+        pass
+
+
+def test_a_journal_that_cannot_be_written(tmp_path):
+    with Journal(tmp_path / "run.db") as journal:
+        journal._connection.execute("pragma query_only = on")
+        with pytest.raises(HeadraceError, match="HR-RUN-008"):
+            journal.complete("a", {}, {})
+        with pytest.raises(HeadraceError, match="HR-RUN-008"):
+            journal.begin("run")

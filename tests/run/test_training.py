@@ -17,8 +17,8 @@ def bank(tmp_path_factory):
     return folder
 
 
-def _train(folder, *names, again=False):
-    return [(one.step.action, one.step.why) for one in train(load_project(folder), names, again=again)]
+def _train(folder):
+    return [(one.step.action, one.step.why) for one in train(load_project(folder))]
 
 
 def test_the_life_of_a_model(bank):
@@ -30,13 +30,12 @@ def test_the_life_of_a_model(bank):
     assert [(one.step.id, one.step.action) for one in first] == [("model:score", "done")]
     assert first[0].report.version.number == 1
     assert _train(bank) == [("kept", ("nothing changed",))]
-    assert _train(bank, "score", again=True) == [("done", ("asked to",))]
     assert status(load_project(bank)).models[0].versions == 1
     assert plan_changes(load_project(bank)).training == {}
     edit(bank, "C=1.0", "C=0.5")
     assert plan_changes(load_project(bank)).training == {"score": ("declaration of score changed",)}
     assert _train(bank) == [("done", ("declaration of score changed",))]
-    assert [one.kind for one in status(load_project(bank)).runs] == ["train"] * 4 + ["run"]
+    assert [one.kind for one in status(load_project(bank)).runs] == ["train"] * 3 + ["run"] * 2
     edit(bank, 'hr.mean("amount", "7d")', 'hr.mean("amount", "14d")')
     with pytest.raises(HeadraceError, match="HR-RUN-006 .*declaration of spending changed"):
         train(load_project(bank))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from headrace.cli.terminal import console
 
@@ -22,7 +22,7 @@ class Bars:
         self._task: TaskID | None = None
         self._step = ""
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -39,8 +39,9 @@ class Bars:
         """Show that a step begins."""
         self._step = step
         if self._bars is None:
-            print(f"{step}: {', '.join(why)}", file=sys.stderr)
+            print(f"{step}: {', '.join(why)}" if why else step, file=sys.stderr)
             return
+        self.settle("")
         self._task = self._bars.add_task(step, total=None)
 
     def moves(self, what: str, done: int, total: int) -> None:
@@ -50,9 +51,15 @@ class Bars:
 
     def ends(self, report: StepReport) -> None:
         """Leave one line of what became of the step."""
-        if self._bars is not None:
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-                self._task = None
-            if report.action != "kept":
-                self._bars.console.print(f"{report.id:<44} {report.action} in {report.seconds:.1f} s", markup=False)
+        told = f"{report.id:<44} {report.action} in {report.seconds:.1f} s"
+        self.settle("" if report.action == "kept" else told)
+
+    def settle(self, line: str) -> None:
+        """Take the bar away and leave a line, where there is one."""
+        if self._bars is None:
+            return
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        if line:
+            self._bars.console.print(line, markup=False)

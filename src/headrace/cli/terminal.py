@@ -32,8 +32,9 @@ def print_table(
     from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for number, name in enumerate(columns):
+        narrow = number == 0 or name in right
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=narrow, overflow="fold")
     for row in rows:
         table.add_row(*(Text(shown(value)) for value in row))
     console().print(table)

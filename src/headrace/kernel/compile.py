@@ -38,7 +38,10 @@ update = njit(aggregate.update)
 finalize = njit(aggregate.finalize)
 
 
-@njit(cache=True, nogil=True)
+FIRST = -(2**63)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 '''
 
 
@@ -47,7 +50,7 @@ def sweep_of(name: str) -> Callable[..., None]:
     """Return the compiled sweep of an aggregate; the first call with arguments compiles it or loads it from disk."""
     aggregate = catalogue()[name]
     template = merging if aggregate.remove is None else running
-    body = inspect.getsource(template.sweep).replace(": Ints", "").replace(": Bools", "").replace(": int", "")
+    body = inspect.getsource(template.sweep).replace(": Ints", "").replace(": Bools", "").replace(": int", "").replace(": Counts", "")
     other = "merge" if aggregate.remove is None else "remove"
     text = _HEADER.format(module=f"headrace.kernel.aggregates.{name}", other=other) + body.replace(" -> None", "")
     sweep: Callable[..., None] = _module(f"sweep_{name}", text).sweep
@@ -69,8 +72,9 @@ def empty_arguments() -> tuple[Any, ...]:
     ints, bools = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
     segments, out = np.zeros((0, 4), dtype=np.int64), np.zeros((0, 1), dtype=np.int64)
     events = (ints, ints, bools, ints, ints)
-    rows = (ints, ints, ints, bools)
-    return (segments, *events, *rows, 1, 0, 0, np.zeros(8, dtype=np.int64), 1, 0, out, ints)
+    rows = (ints, ints, ints, ints, bools)
+    aggregate = (np.zeros((0, 3), dtype=np.int64), np.zeros(8, dtype=np.int64), 1, 1, 0)
+    return (segments, *events, *rows, *aggregate, out, np.zeros((0, 1), dtype=np.int16))
 
 
 def _module(name: str, text: str) -> ModuleType:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from headrace.kernel.typing import Floats, Ints
+from headrace.kernel.typing import Ints
 
 LIMB = 32
 MASK = 0xFFFFFFFF
@@ -79,10 +79,10 @@ def add_shifted(limbs: Ints, high: int, low: int, shift: int) -> None:
 
 
 @njit
-def multiply(limbs: Ints, factor: int) -> None:
-    """Multiply by a factor below 2**31."""
+def multiply(limbs: Ints, used: int, factor: int) -> None:
+    """Multiply the lowest ``used`` limbs by a factor below 2**31; the product must fit into them."""
     carry = np.int64(0)
-    for position in range(LIMBS):
+    for position in range(used):
         carry += limbs[position] * factor
         limbs[position] = carry & MASK
         carry >>= LIMB
@@ -102,10 +102,10 @@ def square(limbs: Ints, out: Ints) -> None:
 
 
 @njit
-def subtract(limbs: Ints, other: Ints) -> None:
-    """Subtract a number that is not larger."""
+def subtract(limbs: Ints, used: int, other: Ints) -> None:
+    """Subtract a number that is not larger; both fit into ``used`` limbs."""
     borrow = np.int64(0)
-    for position in range(LIMBS):
+    for position in range(used):
         difference = limbs[position] - other[position] + borrow
         limbs[position] = difference & MASK
         borrow = difference >> LIMB
@@ -162,16 +162,53 @@ def to_float(limbs: Ints, used: int, left_over: bool, exponent: int) -> float:
 
 
 @njit
-def total_over(high: int, low: int, count: int, digits: int, exponent: int, limbs: Ints) -> float:
+def nearest_float(high: int, low: int, left_over: bool, exponent: int) -> float:
+    """Return (high * 2**32 + low) * 2**exponent for 0 <= high < 2**62, rounded once.
+
+    Where something was left over below, the number must be at least 2**55, so that its last bit can stand for it.
+    """
+    shift = 0
+    if high >= 1 << 30:
+        shift = math.frexp(float(high))[1] - 30
+    kept = (high << (LIMB - shift)) | (low >> shift)
+    if left_over or low & ((1 << shift) - 1) != 0:
+        kept |= 1
+    return math.ldexp(float(kept), exponent + shift)
+
+
+@njit
+def total_over(high: int, low: int, count: int, digits: int, exponent: int, state: Ints, at: int) -> float:
     """Return (high * 2**32 + low) * 2**exponent / (count * 10**digits), rounded once.
 
-    ``count`` is below 2**31 and ``digits`` at most 18.
+    ``count`` is below 2**31 and ``digits`` at most 18; ``state[at:]`` has room for LIMBS words.
     """
-    if digits <= 6 and fits(high, low, 53):
-        divisor = count * power10(digits)
-        if divisor < SAFE:
-            return math.ldexp(float((high << LIMB) + low) / float(divisor), exponent)
-    sign = load(limbs, high, low)
+    divisor = count * power10(digits) if digits <= 9 else np.int64(SAFE)
+    if divisor < SAFE and fits(high, low, 53):
+        return math.ldexp(float((high << LIMB) + low) / float(divisor), exponent)
+    sign = 1.0
+    high += low >> LIMB
+    low &= MASK
+    if high < 0:
+        sign = -1.0
+        high = -high - (1 if low > 0 else 0)
+        low = (MASK + 1) - low if low > 0 else 0
+    if divisor < 1 << 31 and high < 1 << 62:
+        if divisor == 1:
+            return sign * nearest_float(high, low, False, exponent)
+        first = high // divisor
+        part = ((high - first * divisor) << LIMB) | low
+        second = part // divisor
+        if 1 << 24 <= (first << LIMB) + second and first < 1 << 30:
+            part = (part - second * divisor) << LIMB
+            third = part // divisor
+            left_over = part != third * divisor
+            return sign * nearest_float((first << LIMB) + second, third, left_over, exponent - LIMB)
+    return sign * _total_over_wide(high, low, count, digits, exponent, state[at:])
+
+
+@njit
+def _total_over_wide(high: int, low: int, count: int, digits: int, exponent: int, limbs: Ints) -> float:
+    load(limbs, high, low)
     by = 2 + (digits + 8) // 9
     shift_up(limbs, 3, by)
     used = 3 + by
@@ -180,10 +217,4 @@ def total_over(high: int, low: int, count: int, digits: int, exponent: int, limb
         step = min(digits, 9)
         left_over = divide(limbs, used, power10(step)) or left_over
         digits -= step
-    return sign * to_float(limbs, used, left_over, exponent - 32 * by)
-
-
-def scratch() -> tuple[Ints, Floats]:
-    """Return a zeroed limbs array and its float view, for callers outside compiled code."""
-    limbs = np.zeros(LIMBS, dtype=np.int64)
-    return limbs, limbs.view(np.float64)
+    return to_float(limbs, used, left_over, exponent - 32 * by)

@@ -10,7 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.kernel.aggregates.first import finalize, merge, update
-from headrace.kernel.typing import Bools, Ints
+from headrace.kernel.typing import Bools, Counts, Ints
+
+FIRST = -(2**63)
+"""Before every event: the old edge of a lifetime."""
 
 
 def sweep(
@@ -22,24 +25,27 @@ def sweep(
     by_rank: Ints,
     moment: Ints,
     row_rank: Ints,
+    row_order: Ints,
     own_value: Ints,
     own_live: Bools,
-    span: int,
-    delay: int,
-    hop: int,
+    spans: Ints,
     setting: Ints,
     width: int,
+    items: int,
     table_keys: int,
     out: Ints,
-    counts: Ints,
+    counts: Counts,
 ) -> None:
-    """Compute one window for the rows of each key; arguments as in ``running.sweep``."""
+    """Compute windows for the rows of each key; arguments as in ``running.sweep``."""
     reals = setting.view(np.float64)
-    floats = out.view(np.float64)
+    ints = np.zeros(items, dtype=np.int64)
+    floats = ints.view(np.float64)
     table = np.zeros((1, 3), dtype=np.int64)
     left = np.zeros(width, dtype=np.int64)
     right = np.zeros(width, dtype=np.int64)
     front = np.zeros(width, dtype=np.int64)
+    windows = spans.shape[0]
+    heads, tails = np.zeros(windows, dtype=np.int64), np.zeros(windows, dtype=np.int64)
     longest = 1
     for s in range(segments.shape[0]):
         longest = max(longest, segments[s, 1] - segments[s, 0])
@@ -47,68 +53,78 @@ def sweep(
     while size < longest:
         size *= 2
     tree = np.zeros((2 * size, width), dtype=np.int64)
-    late = len(rank) > 0
-    own = len(own_live) > 0
+    late, own, every = len(rank) > 0, len(own_live) > 0, len(live) == 0
     for s in range(segments.shape[0]):
-        first, last, row, last_row = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        first, last = segments[s, 0], segments[s, 1]
         size = 1
         while size < last - first:
             size *= 2
-        tree[: 2 * size] = 0
+        for node in range(2 * size):
+            for word in range(width):
+                tree[node, word] = 0
         if not late:
             for event in range(first, last):
-                if live[event]:
+                if every or live[event]:
                     update(tree[size + event - first], table, value[event], time[event], setting, reals)
             for node in range(size - 1, 0, -1):
                 merge(tree[node], table, tree[2 * node], table, setting)
                 merge(tree[node], table, tree[2 * node + 1], table, setting)
-        head, tail, known = first, first, first
-        while row < last_row:
-            new_edge = moment[row] - delay
-            old_edge = np.iinfo(np.int64).min
-            if span >= 0:
-                old_edge = new_edge - span
-                if hop > 0:
-                    old_edge = old_edge // hop * hop
+        for w in range(windows):
+            heads[w] = tails[w] = first
+        known = first
+        for row in range(segments[s, 2], segments[s, 3]):
             while late and known < last and rank[by_rank[known]] < row_rank[row]:
                 event = by_rank[known]
-                if live[event]:
+                if every or live[event]:
                     node = size + event - first
                     update(tree[node], table, value[event], time[event], setting, reals)
                     node //= 2
                     while node >= 1:
-                        tree[node] = 0
+                        for word in range(width):
+                            tree[node, word] = 0
                         merge(tree[node], table, tree[2 * node], table, setting)
                         merge(tree[node], table, tree[2 * node + 1], table, setting)
                         node //= 2
                 known += 1
-            while head < last and time[head] < new_edge:
-                head += 1
-            while head > first and time[head - 1] >= new_edge:
-                head -= 1
-            while tail < last and time[tail] < old_edge:
-                tail += 1
-            while tail > first and time[tail - 1] >= old_edge:
-                tail -= 1
-            left[:] = 0
-            right[:] = 0
-            low, high = size + tail - first, size + head - first
-            if tail >= head:
-                low = high
-            while low < high:
-                if low & 1:
-                    merge(left, table, tree[low], table, setting)
-                    low += 1
-                if high & 1:
-                    high -= 1
-                    # right holds what lies behind: it is merged after the node, so take the node in front of it
-                    front[:] = tree[high]
-                    merge(front, table, right, table, setting)
-                    right[:] = front
-                low >>= 1
-                high >>= 1
-            merge(left, table, right, table, setting)
-            if own and own_live[row]:
-                update(left, table, own_value[row], moment[row], setting, reals)
-            counts[row] = finalize(left, table, setting, reals, moment[row], out[row], floats[row])
-            row += 1
+            place = row_order[row]
+            for w in range(windows):
+                new_edge = moment[row] - spans[w, 1]
+                old_edge = FIRST
+                if spans[w, 0] >= 0:
+                    old_edge = new_edge - spans[w, 0]
+                    if spans[w, 2] > 0:
+                        old_edge = old_edge // spans[w, 2] * spans[w, 2]
+                head, tail = heads[w], tails[w]
+                while head < last and time[head] < new_edge:
+                    head += 1
+                while head > first and time[head - 1] >= new_edge:
+                    head -= 1
+                while tail < last and time[tail] < old_edge:
+                    tail += 1
+                while tail > first and time[tail - 1] >= old_edge:
+                    tail -= 1
+                heads[w], tails[w] = head, tail
+                for word in range(width):
+                    left[word] = 0
+                    right[word] = 0
+                low, high = size + tail - first, size + head - first
+                while low < high:
+                    if low & 1:
+                        merge(left, table, tree[low], table, setting)
+                        low += 1
+                    if high & 1:
+                        high -= 1
+                        # right holds what lies behind this node: it is merged after it
+                        for word in range(width):
+                            front[word] = tree[high, word]
+                        merge(front, table, right, table, setting)
+                        for word in range(width):
+                            right[word] = front[word]
+                    low >>= 1
+                    high >>= 1
+                merge(left, table, right, table, setting)
+                if own and own_live[row]:
+                    update(left, table, own_value[row], moment[row], setting, reals)
+                counts[place, w] = finalize(left, table, setting, reals, moment[row], ints, floats)
+                for item in range(items):
+                    out[place, w * items + item] = ints[item]

@@ -12,7 +12,7 @@ from headrace.kernel.aggregates import catalogue
 from headrace.kernel.column import Column, concat
 from headrace.kernel.compile import sweep_of
 from headrace.kernel.layout import Layout, in_threads
-from headrace.kernel.typing import Bools, Ints
+from headrace.kernel.typing import Bools, Counts, Ints
 from headrace.types import LogicalType
 
 
@@ -58,37 +58,42 @@ def compute(layout: Layout, work: Work, value: Column | None, holds: Bools | Non
     events, rows = len(layout.event_order), len(layout.row_order)
     everything = value if own is None or value is None or own.value is None else concat(value, own.value)
     prepared = aggregate.prepare(everything, events + (rows if own else 0), work.setting)
-    live = _live(aggregate, value, holds, events)[layout.event_order]
+    counted = _live(aggregate, value, holds)
+    live = _EVERY if counted is None else counted[layout.event_order]
     values = prepared[:events][layout.event_order]
     own_value, own_live = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
     if own is not None:
         own_value = prepared[events:][layout.row_order]
-        own_live = _live(aggregate, own.value, own.holds, rows)[layout.row_order]
-    return [_one(layout, aggregate, work, span, values, live, own_value, own_live, everything) for span in work.spans]
+        own_counted = _live(aggregate, own.value, own.holds)
+        assert own_counted is not None
+        own_live = own_counted[layout.row_order]
+    out, counts = _swept(layout, aggregate, work, values, live, own_value, own_live)
+    items = aggregate.most(work.params)
+    return [
+        _decoded(aggregate, work.result, out[:, w * items : (w + 1) * items], counts[:, w], everything)
+        for w in range(len(work.spans))
+    ]
 
 
-def _live(aggregate: Aggregate, value: Column | None, holds: Bools | None, length: int) -> Bools:
-    live = np.ones(length, dtype=np.bool_) if holds is None else holds
+def _live(aggregate: Aggregate, value: Column | None, holds: Bools | None) -> Bools | None:
+    """Return which events count; None where all do."""
     if value is None or value.valid is None or aggregate.sees_null:
-        return live
-    return live & value.valid
+        return holds
+    return value.valid if holds is None else holds & value.valid
 
 
-def _one(
-    layout: Layout,
-    aggregate: Aggregate,
-    work: Work,
-    span: Span,
-    values: Ints,
-    live: Bools,
-    own_value: Ints,
-    own_live: Bools,
-    source: Column | None,
-) -> Column:
+_EVERY: Bools = np.zeros(0, dtype=np.bool_)
+
+
+def _swept(
+    layout: Layout, aggregate: Aggregate, work: Work, values: Ints, live: Bools, own_value: Ints, own_live: Bools
+) -> tuple[Ints, Counts]:
+    """Sweep all windows in one pass; the results of a row lie side by side, where the row stood in the input."""
     rows, items = len(layout.row_order), aggregate.most(work.params)
-    out, counts = np.zeros((rows, items), dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    out = np.empty((rows, len(work.spans) * items), dtype=np.int64)
+    counts = np.empty((rows, len(work.spans)), dtype=np.int16)
+    spans = [(-1 if span.length is None else span.length, span.delay, span.hop) for span in work.spans]
     sweep = sweep_of(aggregate.name)
-    length = -1 if span.length is None else span.length
 
     def part(segments: Ints) -> None:
         sweep(
@@ -100,26 +105,25 @@ def _one(
             layout.by_rank,
             layout.moment,
             layout.row_rank,
+            layout.row_order,
             own_value,
             own_live,
-            length,
-            span.delay,
-            span.hop,
+            np.array(spans, dtype=np.int64),
             work.setting,
             aggregate.words(work.params),
+            items,
             aggregate.table_keys,
             out,
             counts,
         )
 
     in_threads(part, layout.segments)
-    placed, placed_counts = np.empty_like(out), np.empty_like(counts)
-    placed[layout.row_order] = out
-    placed_counts[layout.row_order] = counts
-    return _decoded(aggregate, work.result, placed, placed_counts, source)
+    return out, counts
 
 
-def _decoded(aggregate: Aggregate, result: LogicalType, out: Ints, counts: Ints, source: Column | None) -> Column:
+def _decoded(
+    aggregate: Aggregate, result: LogicalType, out: Ints, counts: Counts, source: Column | None
+) -> Column:
     """Turn the words of a result back into values."""
     item = result.item if result.name == "list" else result
     assert item is not None
@@ -142,6 +146,6 @@ def _decoded(aggregate: Aggregate, result: LogicalType, out: Ints, counts: Ints,
     else:
         column = Column(item, flat, inside.ravel(), dictionary)
     if result.name == "list":
-        return Column(result, column.values.reshape(out.shape), None if there.all() else there, dictionary, counts)
+        return Column(result, column.values.reshape(out.shape), None if there.all() else there, dictionary, counts.astype(np.int64))
     valid = column.mask & there
     return Column(result, column.values, None if valid.all() else valid, dictionary)

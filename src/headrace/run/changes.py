@@ -81,11 +81,12 @@ class Changes:
         }
 
     def __repr__(self) -> str:
-        if not self.any:
+        if not self.any and not self.training:
             return "nothing would change"
         lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.parts) for one in self.changes]
         lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
+        lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
         return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from headrace.types import duration_text
 
 _LONGEST = 80
 _CODE = ("fit", "baseline")
+_TYPES = re.compile(r":[a-z]+(?:\([\d,]*\))?(?:\[[^\]]*\])?(?: \| None)?")
+"""Types and bounds that ``plan.snapshot`` adds to each name in an expression; they follow from the contract."""
 _DERIVED = ("lineage", "metric_params")
 """Parts of a meaning that follow from others: to tell them would be to tell the same change twice."""
 
@@ -21,7 +24,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         >>> differences(was, {"owner": "a", "meaning": {"lateness": "2h"}})
         ['lateness: 1h -> 2h']
     """
-    return list(_parts(_readable(old), _readable(new), ""))
+    said = list(_parts(_readable(old), _readable(new), ""))
+    return said or ["types of what it reads"]
 
 
 def _readable(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def _parts(old: object, new: object, path: str) -> Iterator[str]:
         yield from _members(old, new, path)
     elif path in _CODE:
         yield f"{path}: its code changed"
-    else:
+    elif _untyped(old) != _untyped(new):
         yield f"{path}: {_short(old)} -> {_short(new)}"
 
 
@@ -93,6 +97,10 @@ def _told(value: object) -> str:
     return f" ({_short(value)})"
 
 
+def _untyped(value: object) -> str:
+    return _TYPES.sub("", str(value))
+
+
 def _short(value: object) -> str:
-    text = "nothing" if value is None or value == "" else str(value).replace("\n", " ")
+    text = "nothing" if value is None or value == "" else _untyped(value).replace("\n", " ")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -82,6 +82,8 @@ class Journal:
             version = int(self._connection.execute("pragma user_version").fetchone()[0])
             if version == 0:
                 self._connection.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            raise HeadraceError(_unwritten(error)) from error
         except sqlite3.DatabaseError as error:
             cure = f"move {path.name} away: the next run makes a new one, and doubles nothing"
             raise HeadraceError(Fault("HR-RUN-002", path.name, f"{error}", "a journal", cure)) from error
@@ -106,29 +108,23 @@ class Journal:
 
     def complete(self, step_id: str, inputs: Mapping[str, str], figures: Mapping[str, Any]) -> None:
         """Record that a step was done with these inputs; call it after the effect is on disk."""
-        self._connection.execute(
-            "insert or replace into steps values (?, ?, ?, ?)",
-            (step_id, _json(inputs), _json(figures), self._now_us()),
-        )
+        values = (step_id, _json(inputs), _json(figures), self._now_us())
+        self._write("insert or replace into steps values (?, ?, ?, ?)", values)
 
     def forget(self, step_id: str) -> None:
         """Forget a step, so that the next run does it again."""
-        self._connection.execute("delete from steps where id = ?", (step_id,))
+        self._write("delete from steps where id = ?", (step_id,))
 
     def begin(self, kind: str) -> int:
         """Record that a run (``run`` or ``train``) begins; return its number. An unfinished one was cut off."""
-        self._connection.execute("update runs set outcome = 'cut off' where outcome = 'running'")
-        cursor = self._connection.execute(
-            "insert into runs (kind, started, outcome, report) values (?, ?, 'running', '{}')", (kind, self._now_us())
-        )
-        return int(cursor.lastrowid or 0)
+        self._write("update runs set outcome = 'cut off' where outcome = 'running'", ())
+        begun = "insert into runs (kind, started, outcome, report) values (?, ?, 'running', '{}')"
+        return self._write(begun, (kind, self._now_us()))
 
     def finish(self, number: int, outcome: str, report: Mapping[str, Any]) -> None:
         """Record how a run ended: ``done``, ``failed`` or ``interrupted``."""
-        self._connection.execute(
-            "update runs set finished = ?, outcome = ?, report = ? where number = ?",
-            (self._now_us(), outcome, _json(report), number),
-        )
+        values = (self._now_us(), outcome, _json(report), number)
+        self._write("update runs set finished = ?, outcome = ?, report = ? where number = ?", values)
 
     def runs(self, last: int = 10) -> list[PastRun]:
         """Return the last runs, newest first."""
@@ -143,8 +139,19 @@ class Journal:
 
     def keep_snapshot(self, snapshot: Mapping[str, Any]) -> None:
         """Record the declarations that a completed run saw."""
-        self._connection.execute("insert or replace into declarations values (1, ?)", (_json(snapshot),))
+        self._write("insert or replace into declarations values (1, ?)", (_json(snapshot),))
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> int:
+        try:
+            return int(self._connection.execute(statement, values).lastrowid or 0)
+        except sqlite3.DatabaseError as error:
+            raise HeadraceError(_unwritten(error)) from error
 
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _unwritten(error: sqlite3.Error) -> Fault:
+    cure = "free some space and run again: what was done is not done again"
+    return Fault("HR-RUN-008", "", f"a journal that cannot be written: {error}", "room, and the right to write", cure)

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from headrace.errors import Fault, HeadraceError
 
@@ -20,7 +21,7 @@ def one_at_a_time(state_dir: Path) -> Iterator[None]:
         state_dir: folder of the project's state; made where it is absent.
 
     Raises:
-        HeadraceError: HR-RUN-001 when another run holds it.
+        HeadraceError: HR-RUN-001 when another run holds it, 008 when the folder cannot be written.
 
     Example:
         >>> import tempfile
@@ -30,8 +31,7 @@ def one_at_a_time(state_dir: Path) -> Iterator[None]:
     """
     import fcntl
 
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / "run.lock").open("a+") as handle:
+    with _opened(state_dir) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,3 +44,13 @@ def one_at_a_time(state_dir: Path) -> Iterator[None]:
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def _opened(state_dir: Path) -> TextIO:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        return (state_dir / "run.lock").open("a+")
+    except OSError as error:
+        found = f"a state folder {state_dir.name!r} that cannot be written: {error.strerror}"
+        cure = "make it writable, or name another one with path = in [target.local] of headrace.toml"
+        raise HeadraceError(Fault("HR-RUN-008", "", found, "room, and the right to write", cure)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,8 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
         try:
             reports, faults = _bring_up(steps, journal, progress)
         except BaseException as error:
-            journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
+            with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
+                journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
             raise
         report = RunReport(number, clock.monotonic_s() - begun, tuple(reports), tuple(faults), after)
         if report.ok:

@@ -62,7 +62,7 @@ def train(
         One outcome for each model, in the order of the declarations.
 
     Raises:
-        HeadraceError: HR-RUN-005 unknown model, 006 training set not up to date; HR-LEARN for what goes wrong in training.
+        HeadraceError: HR-RUN-005 unknown model, 006 set not up to date; HR-LEARN for what goes wrong in training.
     """
     require_sound(loaded.project)
     models = _chosen(loaded.project, names)
@@ -72,7 +72,8 @@ def train(
         try:
             found = tuple(_train_one(one, loaded, declared, journal, progress, again) for one in models)
         except BaseException as error:
-            journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
+            with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
+                journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
             raise
         journal.finish(number, "done", {"models": [one.as_dict() for one in found]})
     return found

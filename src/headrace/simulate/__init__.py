@@ -1,6 +1,7 @@
 """Seeded worlds for demos, templates and tests: no real data, the same bytes for the same seed."""
 
+from headrace.simulate.faults import FAULTS
 from headrace.simulate.files import Planted, write
-from headrace.simulate.payments import World, payments
+from headrace.simulate.world import World, payments
 
-__all__ = ["Planted", "World", "payments", "write"]
+__all__ = ["FAULTS", "Planted", "World", "payments", "write"]

@@ -1,23 +1,24 @@
-"""A world as files, as a data team would receive them: one a week, and among the last ones rows that are wrong."""
+"""A world as files, as a data team would receive them: one for each week or month, the last ones as CSV with faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from headrace.simulate.payments import DAY_US, World
+from headrace.simulate.columns import DAY_US, Ints, microseconds
+from headrace.simulate.faults import draw, spoil
+from headrace.simulate.world import World
 
-WEEK_US = 7 * DAY_US
-CSV_WEEKS = 2
-"""In the mixed form, the last weeks come as CSV, and the faults are in them."""
-FAULTS = ("negative amount", "amount with letters", "no customer", "impossible date", "payment twice")
+FORMATS = ("mixed", "csv", "parquet")
+PERIODS = ("week", "month")
+CSV_PERIODS = 2
+"""How many of the last weeks or months come as CSV in the mixed format."""
+NEVER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -25,104 +26,117 @@ class Planted:
     """What was written.
 
     Args:
-        files: in the order of time.
-        faults: how many rows of each kind of fault were planted.
+        files: payments, chargebacks, customers, each in the order of time.
+        faults: how many rows of each kind of fault were planted, e.g. ``{"no customer": 70, …}``.
     """
 
     files: tuple[Path, ...]
     faults: dict[str, int]
 
 
-def write(world: World, folder: Path, *, faults: float = 0.0002, format: str = "mixed", seed: int = 11) -> Planted:
-    """Write a world as files of one week each.
+@dataclass(frozen=True)
+class _Part:
+    start: int
+    first_row: int
+    table: pa.Table
+
+    def own(self, chosen: dict[str, Ints]) -> dict[str, Ints]:
+        """Return which of the chosen rows of the whole table are here, as positions in this part."""
+        inside = {fault: rows - self.first_row for fault, rows in chosen.items()}
+        return {fault: rows[(rows >= 0) & (rows < self.table.num_rows)] for fault, rows in inside.items()}
+
+
+def write(
+    world: World,
+    folder: Path,
+    *,
+    per: str = "week",
+    faults: float = 0.0002,
+    format: str = "mixed",
+    seed: int = 11,
+) -> Planted:
+    """Write a world as ``payments-DAY`` and ``chargebacks-DAY`` files, DAY being their first, and ``customers.csv``.
 
     Args:
-        world: what to write.
-        folder: made if absent; gets ``payments-DATE``, ``chargebacks-DATE`` and ``customers`` files.
+        world: what to write; its moments are whole seconds.
+        folder: made if absent; files of the same names are replaced.
+        per: ``week`` (from the first day on) or ``month`` (of the calendar).
         faults: share of all payments to plant as wrong rows; only CSV can hold them.
-        format: ``parquet``, ``csv``, or ``mixed``: Parquet with CSV for the last two weeks.
-        seed: of the planting.
+        format: ``parquet``, ``csv``, or ``mixed``: Parquet, with CSV for the last two weeks or months.
+        seed: of the planting; the same seed gives the same bytes.
+
+    Returns:
+        Planted: the files, and the number of faults of each kind; all 0 where everything is Parquet.
 
     Raises:
-        ValueError: for another format.
+        ValueError: for another period or format, or a share outside 0 to 1.
 
     Example:
         >>> import tempfile
         >>> from headrace.simulate import payments
-        >>> planted = write(payments(days=10, customers=20, terminals=50), Path(tempfile.mkdtemp()), faults=0.05)
-        >>> sorted({file.name.split("-")[0] for file in planted.files})
-        ['chargebacks', 'customers.csv', 'payments']
+        >>> world = payments(days=21, customers=50, terminals=100)
+        >>> planted = write(world, Path(tempfile.mkdtemp()), faults=0.01)
+        >>> [file.name for file in planted.files if file.name.startswith("payments")]
+        ['payments-2026-01-01.parquet', 'payments-2026-01-08.csv', 'payments-2026-01-15.csv']
+        >>> list(planted.faults)
+        ['negative amount', 'amount with letters', 'no customer', 'impossible date', 'payment twice']
     """
-    if format not in ("parquet", "csv", "mixed"):
-        raise ValueError(f"format is {format!r}, not parquet, csv or mixed")
+    if per not in PERIODS or format not in FORMATS or not 0 <= faults <= 1:
+        raise ValueError(
+            f"per is {per!r}, one of {PERIODS}; format is {format!r}, one of {FORMATS}; faults is {faults}, from 0 to 1"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(seed)
-    weeks = list(_weeks(world.payments))
-    as_csv = {"parquet": 0, "csv": len(weeks), "mixed": CSV_WEEKS}[format]
-    in_csv = sum(part.num_rows for _, part in weeks[len(weeks) - as_csv :])
-    share = faults * world.payments.num_rows / in_csv if in_csv else 0.0
-    files: list[Path] = []
-    planted = dict.fromkeys(FAULTS, 0) if as_csv else {}
-    for number, (name, part) in enumerate(weeks):
-        if number < len(weeks) - as_csv:
-            files.append(_parquet(part, folder / f"payments-{name}.parquet"))
-        else:
-            files.append(_csv(_spoiled(part, share, planted, random), folder / f"payments-{name}.csv"))
-    files += [_parquet(part, folder / f"chargebacks-{name}.parquet") for name, part in _weeks(world.chargebacks)]
-    files.append(_csv(world.customers, folder / "customers.csv"))
-    return Planted(tuple(files), planted)
+    starts = _starts(world, per)
+    paid, charged = _parts(world.payments, starts), _parts(world.chargebacks, starts)
+    as_text = {"parquet": 0, "csv": len(paid), "mixed": CSV_PERIODS}[format]
+    text_from = paid[-as_text:][0].start if as_text and paid else NEVER
+    clean = sum(part.table.num_rows for part in paid if part.start < text_from)
+    rows = world.payments.num_rows
+    chosen = draw(clean, rows, round(faults * rows), np.random.default_rng(seed))
+    files = [_written(part, "payments", folder, text_from, chosen) for part in paid]
+    files += [_written(part, "chargebacks", folder, text_from, {}) for part in charged]
+    files.append(_csv(_text(world.customers), folder / "customers.csv"))
+    return Planted(tuple(files), {fault: len(found) for fault, found in chosen.items()})
 
 
-def _weeks(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the first day and the rows of each week; the table is sorted by time."""
-    at = table.column("at").cast(pa.int64()).to_numpy()
+def _starts(world: World, per: str) -> Ints:
+    """Return the first midnight of each week or month, from the first payment to the last event, in microseconds."""
+    at = np.concatenate([microseconds(table["at"]) for table in (world.payments, world.chargebacks)])
     if not len(at):
-        return
-    first = at[0] // DAY_US * DAY_US
-    cuts = np.searchsorted(at, np.arange(first, at[-1] + WEEK_US, WEEK_US))
-    for week, (begin, end) in enumerate(zip(cuts, [*cuts[1:], len(at)], strict=True)):
-        if end > begin:
-            day = np.datetime64(int(first + week * WEEK_US), "us").astype("datetime64[D]")
-            yield str(day), table.slice(begin, end - begin)
+        return at
+    first, last = at[0] // DAY_US * DAY_US, at.max()
+    if per == "week":
+        return np.arange(first, last + 1, 7 * DAY_US)
+    months = np.array([first, last], "M8[us]").astype("M8[M]")
+    midnights: Ints = np.arange(months[0], months[1] + 1).astype("M8[us]").astype(np.int64)
+    return np.asarray(np.maximum(midnights, first), np.int64)
 
 
-def _parquet(table: pa.Table, path: Path) -> Path:
-    pq.write_table(table, path)
+def _parts(table: pa.Table, starts: Ints) -> list[_Part]:
+    """Return the rows of each week or month that has any; the table is sorted by time."""
+    cuts = [*np.searchsorted(microseconds(table["at"]), starts).tolist(), table.num_rows]
+    spans = zip(starts.tolist(), cuts[:-1], cuts[1:], strict=True)
+    return [_Part(start, begin, table.slice(begin, end - begin)) for start, begin, end in spans if end > begin]
+
+
+def _written(part: _Part, name: str, folder: Path, text_from: int, chosen: dict[str, Ints]) -> Path:
+    path = folder / f"{name}-{np.datetime64(part.start, 'us').astype('M8[D]')}"
+    if part.start < text_from:
+        pq.write_table(part.table, path.with_suffix(".parquet"))
+        return path.with_suffix(".parquet")
+    return _csv(spoil(_text(part.table), part.own(chosen)), path.with_suffix(".csv"))
+
+
+def _text(table: pa.Table) -> pa.Table:
+    """Return all columns as strings, moments as ``2026-01-05 10:20:30Z``."""
+    second = pa.timestamp("s", tz="UTC")
+    columns = [column.cast(second) if pa.types.is_timestamp(column.type) else column for column in table.columns]
+    return pa.table([column.cast(pa.string()) for column in columns], table.column_names)
+
+
+def _csv(texts: pa.Table, path: Path) -> Path:
+    # No value holds a comma or a quote; so an empty one is a missing one.
+    with path.open("wb") as file:
+        file.write((",".join(texts.column_names) + "\n").encode())
+        csv.write_csv(texts, file, csv.WriteOptions(include_header=False, quoting_style="none"))
     return path
-
-
-def _csv(table: pa.Table, path: Path) -> Path:
-    csv.write_csv(table, path)
-    return path
-
-
-def _spoiled(part: pa.Table, share: float, planted: dict[str, int], random: np.random.Generator) -> pa.Table:
-    """Return the rows as text, some of them wrong."""
-    texts = pa.table({name: part.column(name).cast(pa.string()) for name in part.column_names})
-    count = min(round(share * part.num_rows), part.num_rows)
-    rows = random.choice(part.num_rows, count, replace=False)
-    for number, fault in enumerate(FAULTS):
-        chosen = np.sort(rows[number :: len(FAULTS)])
-        planted[fault] += len(chosen)
-        texts = _with_fault(texts, fault, chosen)
-    return texts
-
-
-def _with_fault(texts: pa.Table, fault: str, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Table:
-    if fault == "payment twice":
-        return pa.concat_tables([texts, texts.take(pa.array(chosen))])
-    column, of = _SPOIL[fault]
-    old = texts.column(column)
-    mask = np.zeros(len(old), dtype=np.bool_)
-    mask[chosen] = True
-    new = pa.array([of(value) for value in old.take(pa.array(chosen)).to_pylist()], type=pa.string())
-    place = texts.column_names.index(column)
-    return texts.set_column(place, column, pc.replace_with_mask(old.combine_chunks(), pa.array(mask), new))
-
-
-_SPOIL: dict[str, tuple[str, Callable[[str], str]]] = {
-    "negative amount": ("amount", lambda old: "-" + old),
-    "amount with letters": ("amount", lambda old: old.replace(".", "o")),
-    "no customer": ("customer_id", lambda old: ""),
-    "impossible date": ("at", lambda old: "2026-02-30" + old[10:]),
-}

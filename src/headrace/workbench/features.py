@@ -49,8 +49,8 @@ class Features(Shown, declare.Features):
             >>> import pandas as pd, headrace as hr
             >>> at = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-02T00:00Z"])
             >>> df = pd.DataFrame({"at": at, "card": [7, 7], "amount": [9.5, 1.0]})
-            >>> payments = Stream.from_frame("payments", df, event_time="at")
-            >>> spending = Features("spending", payments, hr.Entity("card"), {"sum_7d": hr.sum("amount", "7d")})
+            >>> payments = hr.Stream.from_frame("payments", df, event_time="at")
+            >>> spending = hr.Features("spending", payments, hr.Entity("card"), {"sum_7d": hr.sum("amount", "7d")})
             >>> spending.values(df)["spending.sum_7d"].tolist()
             [nan, 9.5]
         """

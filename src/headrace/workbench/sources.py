@@ -36,7 +36,7 @@ class Stream(Shown, declare.Stream):
         Example:
             >>> import pandas as pd, headrace as hr
             >>> df = pd.DataFrame({"at": pd.to_datetime(["2026-01-01T00:00Z"]), "card": [7], "amount": [9.5]})
-            >>> Stream.from_frame("payments", df, event_time="at").contract.fields()["amount"].le
+            >>> hr.Stream.from_frame("payments", df, event_time="at").contract.fields()["amount"].le
             9.5
         """
         from headrace.workbench.frames import contract_from, to_arrow

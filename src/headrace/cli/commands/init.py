@@ -31,6 +31,8 @@ def command(name: str, template: str, data: bool, customers: int, seed: int, as_
         click.echo(json.dumps({"ok": True, "project": name, "template": template, "files": written}, indent=2))
         return
     click.echo(f"Made the project {name}:")
-    for path in written:
+    for path in (one for one in written if not one.startswith("data/")):
         click.echo(f"  {name}/{path}")
+    if data:
+        click.echo(f"  {name}/data/  ({sum(one.startswith('data/') for one in written)} files)")
     click.echo(f"\nNext:  cd {name} && headrace {'run && headrace train' if data else 'check'}")

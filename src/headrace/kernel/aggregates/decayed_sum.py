@@ -104,7 +104,7 @@ def count_at(table: Ints, moment: int, half_life: int) -> int:
 def scale_up(limbs: Ints, power: int) -> None:
     while power > 0:
         step = min(power, 30)
-        multiply(limbs, np.int64(1) << step)
+        multiply(limbs, LIMBS, 1 << step)
         power -= step
 
 
@@ -135,7 +135,7 @@ def total_at(table: Ints, channel: int, moment: int, setting: Ints, positive: In
     if smaller(positive, negative):
         positive, negative = negative, positive
         sign = -1.0
-    subtract(positive, negative)
+    subtract(positive, LIMBS, negative)
     by = 2 + (digits + 8) // 9
     shift_up(positive, 8, by)
     left_over = False

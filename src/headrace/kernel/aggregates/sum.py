@@ -33,7 +33,7 @@ def merge(state: Ints, table: Ints, other: Ints, other_table: Ints, setting: Int
 def finalize(state: Ints, table: Ints, setting: Ints, reals: Floats, moment: int, ints: Ints, floats: Floats) -> int:
     if state[0] == 0:
         return 0
-    floats[0] = total_over(state[1], state[2], 1, setting[0], setting[1], state[3:])
+    floats[0] = total_over(state[1], state[2], 1, setting[0], setting[1], state, 3)
     return 1
 
 

@@ -89,17 +89,20 @@ def variance(state: Ints, setting: Ints) -> float:
     squares, other = state[9 : 9 + LIMBS], state[9 + LIMBS :]
     load(other, state[1], state[2])
     square(other, squares)
-    other[:] = 0
+    other[:3] = 0
     add_shifted(other, state[7], state[8], 0)
     add_shifted(other, 2 * state[5], 2 * state[6], 1)
     add_shifted(other, state[3], state[4], 2)
-    multiply(other, n)
-    subtract(other, squares)
+    multiply(other, 8, n)
+    subtract(other, 8, squares)
     by = 4 + (digits + 8) // 9
     used = 7 + by
     shift_up(other, 7, by)
-    left_over = divide(other, used, n)
-    left_over = divide(other, used, n - 1) or left_over
+    if n <= 46_340:
+        left_over = divide(other, used, n * (n - 1))
+    else:
+        left_over = divide(other, used, n)
+        left_over = divide(other, used, n - 1) or left_over
     while digits > 0:
         step = min(digits, 9)
         left_over = divide(other, used, power10(step)) or left_over

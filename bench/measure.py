@@ -1,0 +1,48 @@
+"""Timing of rivals in turn, their peak memory, and the table of results."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """One comparison: what was done, and the seconds of each rival, Headrace's first."""
+
+    name: str
+    what: str
+    seconds: dict[str, float]
+    agreed: str
+    aim: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def ratios(self) -> dict[str, float]:
+        """How many times longer each rival took."""
+        ours = next(iter(self.seconds.values()))
+        return {rival: taken / ours for rival, taken in list(self.seconds.items())[1:]}
+
+    def line(self) -> str:
+        """One line for the terminal."""
+        times = ", ".join(f"{name} {taken:.3g} s" for name, taken in self.seconds.items())
+        ratios = ", ".join(f"{ratio:.1f}x {rival}" for rival, ratio in self.ratios().items())
+        notes = "; ".join(f"{key} {value}" for key, value in self.notes.items())
+        return f"{self.name}: {times} -> {ratios or 'alone'} (aim {self.aim or 'none'}; {self.agreed}) {notes}"
+
+
+def in_turn(rivals: dict[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
+    """Run rivals in turn, round by round; return the median seconds and the last result of each."""
+    taken: dict[str, list[float]] = {name: [] for name in rivals}
+    results: dict[str, Any] = {}
+    for _ in range(rounds):
+        for name, run in rivals.items():
+            results.pop(name, None)
+            gc.collect()
+            begun = time.perf_counter()
+            results[name] = run()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(each) for name, each in taken.items()}, results

@@ -1,0 +1,122 @@
+"""``headrace demo``: the whole road in a minute."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace.cli.options import stdout_for_results
+
+if TYPE_CHECKING:
+    from headrace.cli.demo import Decision, Demo
+
+
+@click.command("demo", epilog="Example:  headrace demo --folder demo --customers 1000")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
+@click.option("--customers", default=5_000, show_default=True, type=click.IntRange(200), help="≈ 340 payments each.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(folder: Path, customers: int, as_json: bool) -> None:
+    """Generate 183 days of card payments and run the whole road: contract, lake, features, model, service, parity.
+
+    The project stays in the folder: look at it, change it, run it again. Another demo replaces it.
+    """
+    from headrace.cli.demo import run_demo
+
+    with stdout_for_results():
+        demo = run_demo(folder.resolve(), customers)
+    if as_json:
+        click.echo(json.dumps(demo.as_dict(), indent=2, default=str))
+    else:
+        _print(demo)
+    if demo.parity.differing:
+        raise click.exceptions.Exit(1)
+
+
+def _print(demo: Demo) -> None:
+    from headrace.cli.commands.parity import print_parity
+    from headrace.cli.commands.train import print_trained
+    from headrace.cli.terminal import say
+
+    _rows(demo)
+    _features(demo)
+    for one in demo.trained:
+        print_trained(one)
+    _decisions(demo.decisions)
+    say("\nParity: what was served, recomputed from history", "bold")
+    print_parity(demo.parity)
+    total = sum(demo.seconds.values())
+    parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in demo.seconds.items())
+    say(f"\nReport: {demo.report}", "bold")
+    say(f"Seconds: {total:.1f} in all ({parts})", "dim")
+    say(f"The project is in {_short(demo.folder)}: read its project.py, then 'headrace status' there.")
+
+
+def _short(folder: Path) -> str:
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
+def _rows(demo: Demo) -> None:
+    from headrace.cli.terminal import print_table, say, shown
+
+    figures = [(step.id.split(":")[1], step.figures) for step in demo.run.steps if step.id.startswith("ingest:")]
+    words = ("received", "accepted", "quarantined")
+    rows = [(name, *(one[word] for word in words), _told(one["reasons"])) for name, one in figures]
+    print_table("Rows", ("source", *words, "why"), rows, right=words)
+    built = [step for step in demo.run.steps if step.id.startswith("training_set:")]
+    for step in built:
+        excluded = ", ".join(f"{shown(n)} {why}" for why, n in step.figures["excluded"].items())
+        say(
+            f"Training set {step.id.split(':')[1]}: {shown(step.figures['rows'])} cases; left out: {excluded or 'none'}"
+        )
+
+
+def _told(reasons: Mapping[str, int]) -> str:
+    return "; ".join(f"{count} {rule}" for rule, count in reasons.items())
+
+
+def _features(demo: Demo) -> None:
+    from headrace.cli.terminal import print_table
+
+    groups = demo.loaded.project.feature_groups.values()
+    rows = [(one.name, one.source.name, ", ".join(one.by.keys) if one.by else "", _names(one)) for one in groups]
+    print_table("\nFeatures", ("group", "of", "by", "features"), rows)
+
+
+def _names(group: Any) -> str:
+    def names() -> Iterable[str]:
+        for name, one in group.features.items():
+            series = getattr(one, "series", False)
+            yield f"{name} ({', '.join(one.labels)})" if series else name
+
+    return ", ".join(names())
+
+
+def _decisions(decisions: Iterable[Decision]) -> None:
+    from headrace.cli.terminal import print_table
+
+    rows = [
+        (one.case, one.request["amount"], one.answer.get("decision"), one.answer.get("score"), _reasons(one.answer))
+        for one in decisions
+    ]
+    columns = ("payment", "amount", "decision", "score", "because of")
+    print_table("\nDecisions over HTTP", columns, rows, right=("amount", "score"))
+
+
+def _reasons(answer: Mapping[str, Any]) -> str:
+    """Name the features that moved the score most, as the service explains them."""
+    from headrace.cli.terminal import shown
+
+    said = []
+    for one in answer.get("reasons") or ():
+        if isinstance(one, Mapping):
+            value = one.get("value")
+            said.append(
+                f"{one.get('feature', '')} = {shown(value)}" if value is not None else str(one.get("feature", ""))
+            )
+        else:
+            said.append(str(one))
+    return ", ".join(said)

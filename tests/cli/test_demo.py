@@ -1,0 +1,37 @@
+"""The demo: the whole road from generated files to decisions, parity and a report."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from headrace.cli.app import main
+
+pytest.importorskip("headrace.serve.parity")
+pytest.importorskip("headrace.audit.report")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_whole_road(tmp_path):
+    folder = tmp_path / "demo"
+    result = CliRunner().invoke(main, ["demo", "--folder", str(folder), "--customers", "300", "--json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["ok"]
+    figures = {step["step"]: step["figures"] for step in told["run"]["steps"]}
+    payments = figures["ingest:payments"]
+    assert payments["accepted"] + payments["quarantined"] == payments["received"]
+    assert payments["quarantined"] == sum(payments["reasons"].values()) > 0
+    assert all(model["report"]["passed"] for model in told["models"])
+    assert len(told["decisions"]) == 3
+    assert {one["answer"]["decision"] for one in told["decisions"]} <= {"allow", "review", "block"}
+    assert told["parity"]
+    assert (folder / ".headrace" / "reports" / "report.html").stat().st_size > 1000
+
+
+def test_a_folder_of_ones_own_is_not_replaced(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    result = CliRunner().invoke(main, ["demo", "--folder", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "HR-INIT-002" in result.stderr
+    assert (tmp_path / "mine.txt").exists()
