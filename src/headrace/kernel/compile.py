@@ -38,9 +38,6 @@ update = njit(aggregate.update)
 finalize = njit(aggregate.finalize)
 
 
-FIRST = -(2**63)
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 '''
 
@@ -50,7 +47,7 @@ def sweep_of(name: str) -> Callable[..., None]:
     """Return the compiled sweep of an aggregate; the first call with arguments compiles it or loads it from disk."""
     aggregate = catalogue()[name]
     template = merging if aggregate.remove is None else running
-    body = inspect.getsource(template.sweep).replace(": Ints", "").replace(": Bools", "").replace(": int", "").replace(": Counts", "")
+    body = inspect.getsource(template.sweep).replace(": Ints", "").replace(": Bools", "").replace(": int", "").replace(": Counts", "").replace(": Places", "")
     other = "merge" if aggregate.remove is None else "remove"
     text = _HEADER.format(module=f"headrace.kernel.aggregates.{name}", other=other) + body.replace(" -> None", "")
     sweep: Callable[..., None] = _module(f"sweep_{name}", text).sweep
@@ -73,8 +70,9 @@ def empty_arguments() -> tuple[Any, ...]:
     segments, out = np.zeros((0, 4), dtype=np.int64), np.zeros((0, 1), dtype=np.int64)
     events = (ints, ints, bools, ints, ints)
     rows = (ints, ints, ints, ints, bools)
-    aggregate = (np.zeros((0, 3), dtype=np.int64), np.zeros(8, dtype=np.int64), 1, 1, 0)
-    return (segments, *events, *rows, *aggregate, out, np.zeros((0, 1), dtype=np.int16))
+    places = np.zeros((0, 1), dtype=np.int32)
+    aggregate = (np.zeros(8, dtype=np.int64), 1, 1, 0, 0)
+    return (segments, *events, *rows, places, places, *aggregate, out, np.zeros((0, 1), dtype=np.int16))
 
 
 def _module(name: str, text: str) -> ModuleType:

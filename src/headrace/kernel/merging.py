@@ -10,10 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.kernel.aggregates.first import finalize, merge, update
-from headrace.kernel.typing import Bools, Counts, Ints
-
-FIRST = -(2**63)
-"""Before every event: the old edge of a lifetime."""
+from headrace.kernel.typing import Bools, Counts, Ints, Places
 
 
 def sweep(
@@ -28,11 +25,13 @@ def sweep(
     row_order: Ints,
     own_value: Ints,
     own_live: Bools,
-    spans: Ints,
+    tails: Places,
+    heads: Places,
     setting: Ints,
     width: int,
     items: int,
     table_keys: int,
+    additive: int,
     out: Ints,
     counts: Counts,
 ) -> None:
@@ -44,8 +43,8 @@ def sweep(
     left = np.zeros(width, dtype=np.int64)
     right = np.zeros(width, dtype=np.int64)
     front = np.zeros(width, dtype=np.int64)
-    windows = spans.shape[0]
-    heads, tails = np.zeros(windows, dtype=np.int64), np.zeros(windows, dtype=np.int64)
+    windows = tails.shape[1]
+    origin = segments[0, 2] if len(segments) else 0
     longest = 1
     for s in range(segments.shape[0]):
         longest = max(longest, segments[s, 1] - segments[s, 0])
@@ -69,8 +68,6 @@ def sweep(
             for node in range(size - 1, 0, -1):
                 merge(tree[node], table, tree[2 * node], table, setting)
                 merge(tree[node], table, tree[2 * node + 1], table, setting)
-        for w in range(windows):
-            heads[w] = tails[w] = first
         known = first
         for row in range(segments[s, 2], segments[s, 3]):
             while late and known < last and rank[by_rank[known]] < row_rank[row]:
@@ -88,26 +85,10 @@ def sweep(
                 known += 1
             place = row_order[row]
             for w in range(windows):
-                new_edge = moment[row] - spans[w, 1]
-                old_edge = FIRST
-                if spans[w, 0] >= 0:
-                    old_edge = new_edge - spans[w, 0]
-                    if spans[w, 2] > 0:
-                        old_edge = old_edge // spans[w, 2] * spans[w, 2]
-                head, tail = heads[w], tails[w]
-                while head < last and time[head] < new_edge:
-                    head += 1
-                while head > first and time[head - 1] >= new_edge:
-                    head -= 1
-                while tail < last and time[tail] < old_edge:
-                    tail += 1
-                while tail > first and time[tail - 1] >= old_edge:
-                    tail -= 1
-                heads[w], tails[w] = head, tail
                 for word in range(width):
                     left[word] = 0
                     right[word] = 0
-                low, high = size + tail - first, size + head - first
+                low, high = size + tails[row - origin, w], size + heads[row - origin, w]
                 while low < high:
                     if low & 1:
                         merge(left, table, tree[low], table, setting)

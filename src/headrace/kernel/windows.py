@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,13 @@ from headrace.kernel.aggregate import Aggregate, Params, from_ordered_bits
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.column import Column, concat
 from headrace.kernel.compile import sweep_of
+from headrace.kernel.edges import edges
 from headrace.kernel.layout import Layout, in_threads
 from headrace.kernel.typing import Bools, Counts, Ints
 from headrace.types import LogicalType
+
+
+ROWS_IN_CACHE = 16_384
 
 
 @dataclass(frozen=True)
@@ -92,33 +96,47 @@ def _swept(
     rows, items = len(layout.row_order), aggregate.most(work.params)
     out = np.empty((rows, len(work.spans) * items), dtype=np.int64)
     counts = np.empty((rows, len(work.spans)), dtype=np.int16)
-    spans = [(-1 if span.length is None else span.length, span.delay, span.hop) for span in work.spans]
+    lengths = [-1 if span.length is None else span.length for span in work.spans]
+    spans = np.array([(length, s.delay, s.hop) for length, s in zip(lengths, work.spans, strict=True)], dtype=np.int64)
     sweep = sweep_of(aggregate.name)
 
     def part(segments: Ints) -> None:
-        sweep(
-            segments,
-            layout.time,
-            values,
-            live,
-            layout.rank,
-            layout.by_rank,
-            layout.moment,
-            layout.row_rank,
-            layout.row_order,
-            own_value,
-            own_live,
-            np.array(spans, dtype=np.int64),
-            work.setting,
-            aggregate.words(work.params),
-            items,
-            aggregate.table_keys,
-            out,
-            counts,
-        )
+        for some in _in_cache(segments):
+            tails, heads = np.empty((2, some[-1, 3] - some[0, 2], len(spans)), dtype=np.int32)
+            edges(some, layout.time, layout.moment, spans, tails, heads)
+            sweep(
+                some,
+                layout.time,
+                values,
+                live,
+                layout.rank,
+                layout.by_rank,
+                layout.moment,
+                layout.row_rank,
+                layout.row_order,
+                own_value,
+                own_live,
+                tails,
+                heads,
+                work.setting,
+                aggregate.words(work.params),
+                items,
+                aggregate.table_keys,
+                aggregate.additive,
+                out,
+                counts,
+            )
 
     in_threads(part, layout.segments)
     return out, counts
+
+
+def _in_cache(segments: Ints) -> Iterator[Ints]:
+    """Yield segments a few thousand rows at a time, whose edges stay in the cache until they are used."""
+    cuts = np.searchsorted(segments[:, 3] - segments[0, 2], np.arange(ROWS_IN_CACHE, segments[-1, 3], ROWS_IN_CACHE))
+    for some in np.split(segments, np.unique(cuts)):
+        if len(some):
+            yield some
 
 
 def _decoded(

@@ -38,4 +38,5 @@ AGGREGATE = Aggregate(
     merge=merge,
     finalize=finalize,
     out="int",
+    additive=1,
 )

@@ -49,4 +49,5 @@ AGGREGATE = Aggregate(
     finalize=finalize,
     width=WIDTH,
     bits=62,
+    additive=3,
 )

@@ -129,5 +129,6 @@ AGGREGATE = Aggregate(
     finalize=finalize,
     width=WIDTH,
     bits=62,
+    additive=9,
     bounded=True,
 )
