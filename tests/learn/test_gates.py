@@ -50,7 +50,8 @@ def test_less_is_better_where_the_metric_says_so():
 
 def test_export_gate():
     assert export_gate(Parity(20_000, 100, 1e-6, 0, 2)).passed
-    assert not export_gate(Parity(20_000, 100, 1e-4, 1, 0)).passed
+    assert export_gate(Parity(20_000, 100, 1e-4, 2, 0)).passed
+    assert not export_gate(Parity(20_000, 100, 1e-4, 3, 0)).passed
     assert not export_gate(Parity(20_000, 100, 1e-6, 0, 3)).passed
     assert "differ by at most 1e-06 on 20,000 rows" in export_gate(Parity(20_000, 100, 1e-6, 0, 2)).sentence
 

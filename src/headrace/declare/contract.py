@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from headrace.declare.base import here
 from headrace.errors import Fault
@@ -117,89 +117,33 @@ def valid_to(**more: Any) -> Any:
     return replace(field(**more), role="valid_to")
 
 
-class Contract:
-    """Base class of contracts: one annotated attribute for each field.
-
-    Example:
-        >>> from headrace.types import Decimal, Timestamp
-        >>> class Payment(Contract):
-        ...     payment_id: str = key()
-        ...     at: Timestamp = event_time()
-        ...     amount: Decimal(12, 2) = field(ge=0, unit="EUR")
-        >>> Payment.role("event_time"), Payment.key_fields()
-        ('at', ('payment_id',))
-    """
-
-    __fields: ClassVar[dict[str, Field]] = {}
-    place: ClassVar[str] = ""
-    faults: ClassVar[tuple[Fault, ...]] = ()
-    name: ClassVar[str] = ""
-    doc: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        cls.place = here()
-        cls.name = cls.__name__
-        cls.doc = inspect.cleandoc(cls.__doc__ or "")
-        cls.__fields, faults = _read_fields(cls)
-        cls.faults = (*faults, *_role_faults(cls.name, cls.place, cls.__fields))
-
-    @classmethod
-    def fields(cls) -> dict[str, Field]:
-        """Return the fields by name, in the order in which they were written."""
-        return dict(cls.__fields)
-
-    @classmethod
-    def key_fields(cls) -> tuple[str, ...]:
-        """Return the names of the fields that form the key."""
-        return tuple(name for name, one in cls.__fields.items() if one.role == "key")
-
-    @classmethod
-    def role(cls, role: str) -> str | None:
-        """Return the name of the field with a role such as ``event_time``, or None."""
-        return next((name for name, one in cls.__fields.items() if one.role == role), None)
-
-
-def contract_of(name: str, fields: Mapping[str, Field]) -> type[Contract]:
-    """Return a contract made from fields, as ``init --from`` and data frames need it.
-
-    Example:
-        >>> contract_of("Row", {"x": Field(type=LogicalType("int"))}).fields()["x"].type
-        int
-    """
-    return type(name, (Contract,), {"__annotations__": {n: f.type for n, f in fields.items()}, **fields})
-
-
-def _read_fields(cls: type[Contract]) -> tuple[dict[str, Field], list[Fault]]:
+def _read_fields(cls: ContractType, said: Mapping[str, object], place: str) -> tuple[dict[str, Field], list[Fault]]:
     fields: dict[str, Field] = {}
     faults: list[Fault] = []
-    for base in reversed(cls.__mro__):
-        if base is cls or not issubclass(base, Contract) or base is Contract:
-            continue
-        fields.update(base.fields())
+    for base in reversed(cls.__mro__[1:]):
+        fields.update(getattr(base, "_fields", {}))
     module = sys.modules.get(cls.__module__)
     for name, raw in inspect.get_annotations(cls).items():
-        said = cls.__dict__.get(name, Field())
+        how = said.get(name, Field())
         try:
-            annotation = _evaluated(raw, module, cls)
-            declared = said if isinstance(said, Field) else Field()
-            fields[name] = replace(declared, name=name, type=parse_annotation(annotation))
+            declared = how if isinstance(how, Field) else Field()
+            fields[name] = replace(declared, name=name, type=parse_annotation(_evaluated(raw, module)))
         except (TypeError, NameError, ValueError, SyntaxError) as error:
             expected = "int, float, bool, str, hr.Timestamp, hr.Date, hr.Decimal(p, s), list[…], each also with | None"
-            faults.append(Fault("HR-CONTRACT-001", cls.place, f"{cls.__name__}.{name}: {error}", expected))
-        if not isinstance(said, Field):
-            found = f"{cls.__name__}.{name} = {said!r}"
-            faults.append(Fault("HR-CONTRACT-002", cls.place, found, "hr.field(…), hr.key(), hr.event_time()"))
+            faults.append(Fault("HR-CONTRACT-001", place, f"{cls.__name__}.{name}: {error}", expected))
+        if not isinstance(how, Field):
+            found = f"{cls.__name__}.{name} = {how!r}"
+            faults.append(Fault("HR-CONTRACT-002", place, found, "hr.field(…), hr.key(), hr.event_time()"))
     return fields, faults
 
 
-def _evaluated(raw: object, module: object, cls: type) -> object:
+def _evaluated(raw: object, module: object) -> object:
     """Resolve an annotation that ``from __future__ import annotations`` left as text."""
     if not isinstance(raw, str):
         return raw
-    frame_locals: dict[str, Any] = {}
     frame = sys._getframe(3)
-    frame_locals.update(frame.f_locals)
-    return eval(raw, dict(vars(module)) if module else {}, frame_locals)  # noqa: S307 - the user's own source
+    names = dict(vars(module)) if module else {}
+    return eval(raw, names, dict(frame.f_locals))  # noqa: S307 - the user's own annotation
 
 
 def _role_faults(name: str, place: str, fields: Mapping[str, Field]) -> list[Fault]:
@@ -241,3 +185,62 @@ def _field_faults(name: str, place: str, one: Field) -> list[Fault]:
         found = f"{name}.{one.name} is its {one.role} and may be null"
         faults.append(Fault("HR-CONTRACT-008", place, found, "a type without | None"))
     return faults
+
+
+class ContractType(type):
+    """Reads the fields of a contract out of its class body, so that a field may have any name."""
+
+    place: str
+    faults: tuple[Fault, ...]
+    doc: str
+    _fields: dict[str, Field]
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> ContractType:
+        said = {key: body.pop(key) for key in body.get("__annotations__", {}) if key in body}
+        cls = super().__new__(mcs, name, bases, body)
+        place = here()
+        fields, faults = _read_fields(cls, said, place)
+        cls.place, cls.doc = place, inspect.cleandoc(body.get("__doc__") or "")
+        cls._fields, cls.faults = fields, (*faults, *_role_faults(name, place, fields))
+        return cls
+
+    @property
+    def name(cls) -> str:
+        """Name of the contract."""
+        return cls.__name__
+
+    def fields(cls) -> dict[str, Field]:
+        """Return the fields by name, in the order in which they were written."""
+        return dict(cls._fields)
+
+    def key_fields(cls) -> tuple[str, ...]:
+        """Return the names of the fields that form the key."""
+        return tuple(name for name, one in cls._fields.items() if one.role == "key")
+
+    def role(cls, role: str) -> str | None:
+        """Return the name of the field with a role such as ``event_time``, or None."""
+        return next((name for name, one in cls._fields.items() if one.role == role), None)
+
+
+class Contract(metaclass=ContractType):
+    """Base class of contracts: one annotated attribute for each field.
+
+    Example:
+        >>> from headrace.types import Decimal, Timestamp
+        >>> class Payment(Contract):
+        ...     payment_id: str = key()
+        ...     at: Timestamp = event_time()
+        ...     amount: Decimal(12, 2) = field(ge=0, unit="EUR")
+        >>> Payment.role("event_time"), Payment.key_fields()
+        ('at', ('payment_id',))
+    """
+
+
+def contract_of(name: str, fields: Mapping[str, Field]) -> type[Contract]:
+    """Return a contract made from fields, as ``init --from`` and data frames need it.
+
+    Example:
+        >>> contract_of("Row", {"x": Field(type=LogicalType("int"))}).fields()["x"].type
+        int
+    """
+    return type(name, (Contract,), {"__annotations__": {n: f.type for n, f in fields.items()}, **fields})

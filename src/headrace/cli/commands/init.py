@@ -16,7 +16,7 @@ _DAYS = 183
 @click.argument("name")
 @click.option("--template", type=click.Choice(TEMPLATES), default=TEMPLATES[0], show_default=True)
 @click.option("--data", is_flag=True, help=f"Also generate {_DAYS} days of sample data into NAME/data.")
-@click.option("--customers", default=500, show_default=True, type=click.IntRange(10), help="Of the sample data.")
+@click.option("--customers", default=2000, show_default=True, type=click.IntRange(10), help="Of the sample data.")
 @click.option("--seed", default=1, show_default=True, help="Of the sample data: same seed, same data.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: str, template: str, data: bool, customers: int, seed: int, as_json: bool) -> None:
