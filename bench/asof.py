@@ -42,9 +42,7 @@ def run(rows: int = 100_000, states: int = 1_000_000, keys: int = 20_000, rounds
     def utc(values: np.ndarray) -> pa.Array:
         return pa.array(values).cast(pa.timestamp("us", tz="UTC"))
 
-    spine = pa.table(
-        {"at": utc(np.sort(random.integers(0, 60 * DAY, rows))), "key": random.integers(0, keys, rows)}
-    )
+    spine = pa.table({"at": utc(np.sort(random.integers(0, 60 * DAY, rows))), "key": random.integers(0, keys, rows)})
     since = np.sort(random.choice(60 * DAY, states, replace=False))
     table = pa.table({"key": random.integers(0, keys, states), "since": utc(since), "level": random.random(states)})
     plan = compile_features([levels], questions)
@@ -73,7 +71,7 @@ def _duckdb(spine: pa.Table, table: pa.Table) -> np.ndarray:
     numbered = spine.append_column("row", pa.array(np.arange(spine.num_rows)))
     connection.register("spine", numbered)
     connection.register("states", table)
-    query = "select level from spine asof left join states on spine.key = states.key and spine.\"at\" >= states.since"
+    query = 'select level from spine asof left join states on spine.key = states.key and spine."at" >= states.since'
     return connection.sql(query + " order by spine.row").to_arrow_table().column("level").to_numpy()
 
 

@@ -32,7 +32,11 @@ wanted = hr.Features(
     "f",
     events,
     by=hr.Entity("key"),
-    features={"count": hr.count(["1d", "30d"]), "mean": hr.mean("amount", ["7d", "30d"]), "max": hr.max("amount", "7d")},
+    features={
+        "count": hr.count(["1d", "30d"]),
+        "mean": hr.mean("amount", ["7d", "30d"]),
+        "max": hr.max("amount", "7d"),
+    },
 )
 cases = hr.TrainingSet("cases", asked, [wanted])
 CHUNK = 2_000_000

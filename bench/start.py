@@ -16,6 +16,8 @@ def suite(small: bool) -> list[Result]:
         "headrace --help": [sys.executable, "-m", "headrace.cli", "--help"],
         "an empty Python process": [sys.executable, "-c", ""],
     }
-    rivals = {name: partial(subprocess.run, command, check=True, capture_output=True) for name, command in commands.items()}
+    rivals = {
+        name: partial(subprocess.run, command, check=True, capture_output=True) for name, command in commands.items()
+    }
     seconds, _ = in_turn(rivals, 2 if small else 9)
     return [Result("start", "whole processes", seconds, "exit 0", "below 0.3 s and 0.5 s")]

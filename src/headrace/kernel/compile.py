@@ -47,7 +47,14 @@ def sweep_of(name: str) -> Callable[..., None]:
     """Return the compiled sweep of an aggregate; the first call with arguments compiles it or loads it from disk."""
     aggregate = catalogue()[name]
     template = merging if aggregate.remove is None else running
-    body = inspect.getsource(template.sweep).replace(": Ints", "").replace(": Bools", "").replace(": int", "").replace(": Counts", "").replace(": Places", "")
+    body = (
+        inspect.getsource(template.sweep)
+        .replace(": Ints", "")
+        .replace(": Bools", "")
+        .replace(": int", "")
+        .replace(": Counts", "")
+        .replace(": Places", "")
+    )
     other = "merge" if aggregate.remove is None else "remove"
     text = _HEADER.format(module=f"headrace.kernel.aggregates.{name}", other=other) + body.replace(" -> None", "")
     sweep: Callable[..., None] = _module(f"sweep_{name}", text).sweep

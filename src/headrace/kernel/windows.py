@@ -139,9 +139,7 @@ def _in_cache(segments: Ints) -> Iterator[Ints]:
             yield some
 
 
-def _decoded(
-    aggregate: Aggregate, result: LogicalType, out: Ints, counts: Counts, source: Column | None
-) -> Column:
+def _decoded(aggregate: Aggregate, result: LogicalType, out: Ints, counts: Counts, source: Column | None) -> Column:
     """Turn the words of a result back into values."""
     item = result.item if result.name == "list" else result
     assert item is not None
@@ -164,6 +162,12 @@ def _decoded(
     else:
         column = Column(item, flat, inside.ravel(), dictionary)
     if result.name == "list":
-        return Column(result, column.values.reshape(out.shape), None if there.all() else there, dictionary, counts.astype(np.int64))
+        return Column(
+            result,
+            column.values.reshape(out.shape),
+            None if there.all() else there,
+            dictionary,
+            counts.astype(np.int64),
+        )
     valid = column.mask & there
     return Column(result, column.values, None if valid.all() else valid, dictionary)
