@@ -21,9 +21,10 @@ def table(results: Sequence[Result]) -> str:
     lines = ["| what | seconds | ratio | aim |", "| --- | --- | --- | --- |"]
     for one in results:
         times = "<br>".join(f"{name}: {taken:.3g}" for name, taken in one.seconds.items())
-        ratios = "<br>".join(f"{ratio:.1f}× {rival}" for rival, ratio in one.ratios().items())
+        ratios = "<br>".join(f"{ratio:.1f} x {rival}" for rival, ratio in one.ratios().items())
         notes = "".join(f"<br>{key}: {value}" for key, value in one.notes.items())
-        lines.append(f"| **{one.name}**: {one.what}; {one.agreed}{notes} | {times} | {ratios} | {one.aim} |")
+        what = f"**{one.name}**: {one.what}; {one.agreed}{notes}"
+        lines.append(f"| {what} | {times} | {ratios} | {one.aim} |")
     return "\n".join(lines) + "\n"
 
 
@@ -33,9 +34,9 @@ def write(results: Sequence[Result], *, small: bool) -> None:
     used = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     text = f"""# Benchmarks
 
-Written by `python -m bench --write`, {size}, on {os.cpu_count()} cores, Python {platform.python_version()}, with {used}.
-Rivals run in turn in one process; results are compared before any time counts; seconds are medians and depend on the
-machine, ratios less so. A ratio is how many times longer the rival took.
+Written by `python -m bench --write`, {size}, on {os.cpu_count()} cores, Python {platform.python_version()}, with
+{used}. Rivals run in turn in one process; results are compared before any time counts;
+seconds are medians and depend on the machine, ratios less so. A ratio is how many times longer the rival took.
 
 {table(results)}"""
     (ROOT / "docs" / "benchmarks.md").write_text(text)

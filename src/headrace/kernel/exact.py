@@ -198,7 +198,7 @@ def total_over(high: int, low: int, count: int, digits: int, exponent: int, stat
         first = high // divisor
         part = ((high - first * divisor) << LIMB) | low
         second = part // divisor
-        if 1 << 24 <= (first << LIMB) + second and first < 1 << 30:
+        if (first << LIMB) + second >= 1 << 24 and first < 1 << 30:
             part = (part - second * divisor) << LIMB
             third = part // divisor
             left_over = part != third * divisor

@@ -16,7 +16,6 @@ from headrace.kernel.layout import Layout, in_threads
 from headrace.kernel.typing import Bools, Counts, Ints
 from headrace.types import LogicalType
 
-
 ROWS_IN_CACHE = 16_384
 
 

@@ -197,9 +197,9 @@ class _Typing:
 
     def cast(self, tree: sql.Cast, depth: int) -> Node:
         value, target = self.node(tree.this, depth), tree.to.this.name.lower()
-        if isinstance(value, Literal) and isinstance(value.value, str) and value.domain.type == STR:
-            if target in ("timestamp", "timestampntz", "timestamptz", "date"):
-                return _moment(value.value, target)
+        moments = ("timestamp", "timestampntz", "timestamptz", "date")
+        if isinstance(value, Literal) and isinstance(value.value, str) and target in moments:
+            return _moment(value.value, target)
         have = value.domain.type.name
         if target in ("double", "float"):
             if have == "str":

@@ -137,8 +137,7 @@ def _raised_fault(error: BaseException, path: Path, folder: Path) -> Fault:
 
 
 def _cure(error: BaseException) -> str:
-    import headrace
-
+    headrace = sys.modules["headrace"]
     if isinstance(error, AttributeError) and error.obj is headrace and error.name:
         return nearest(error.name, headrace.__all__) or "see the catalogue in the docs"
     if isinstance(error, NameError) and error.name in headrace.__all__:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from headrace.errors import Fault, HeadraceError
-from headrace.serve.office import Office, office
+from headrace.serve.office import Loaded, Office, office
 from headrace.serve.request import decoded
-
-if TYPE_CHECKING:
-    from headrace.run import LoadedProject
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -122,7 +119,7 @@ def _refused(code: str, found: str, expected: str) -> HeadraceError:
     return HeadraceError(Fault(code, "", found, expected))
 
 
-def serve(loaded: LoadedProject, host: str = "127.0.0.1", port: int = 8470) -> None:
+def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470) -> None:
     """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain.
 
     Args:

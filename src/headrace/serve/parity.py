@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,11 +25,8 @@ from headrace.plan import compile_set, set_fingerprint
 from headrace.plan.compile import domains
 from headrace.plan.meaning import Plan
 from headrace.serve.desk import shared
-from headrace.serve.office import ONLINE
+from headrace.serve.office import ONLINE, Loaded
 from headrace.serve.records import drain, stored
-
-if TYPE_CHECKING:
-    from headrace.run import LoadedProject
 
 Progress = Callable[[str, int, int], None]
 SHOWN = 20
@@ -84,7 +81,7 @@ class ParityReport:
         }
 
 
-def parity(loaded: LoadedProject, services: list[str] | None = None, progress: Progress | None = None) -> ParityReport:
+def parity(loaded: Loaded, services: list[str] | None = None, progress: Progress | None = None) -> ParityReport:
     """Recompute all that was served.
 
     A record says up to which sequence each source was known when it was answered; history is read as of there.

@@ -1,0 +1,1 @@
+"""What an auditor and a reader of a project see: the report."""

@@ -1,0 +1,149 @@
+"""A small project that is loaded and trained once, and copied for each test that serves it."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from headrace.run import load_project, run
+from headrace.run.training import train
+
+PROJECT = '''
+import headrace as hr
+
+
+class Payment(hr.Contract):
+    """A payment."""
+
+    payment_id: str = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    customer_id: int
+    terminal_id: int
+    amount: hr.Decimal(12, 2) = hr.field(ge=0, le=100_000)
+
+
+class Chargeback(hr.Contract):
+    """The truth about a payment."""
+
+    chargeback_id: str = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    payment_id: str
+    terminal_id: int
+    customer_id: int
+    is_fraud: int = hr.field(ge=0, le=1)
+
+
+class Customer(hr.Contract):
+    """A customer's state."""
+
+    customer_id: int
+    valid_from: hr.Timestamp = hr.valid_from()
+    segment: str
+    age_band: str
+
+
+payments = hr.Stream("payments", Payment, source="data/payments*")
+chargebacks = hr.Stream("chargebacks", Chargeback, source="data/chargebacks*")
+customers = hr.Table("customers", Customer, source="data/customers*")
+customer, terminal = hr.Entity("customer_id"), hr.Entity("terminal_id")
+spending = hr.Features("spending", payments, by=customer, features={
+    "count": hr.count(["1d", "7d"]),
+    "mean_7d": hr.mean("amount", "7d"),
+    "std_7d": hr.std("amount", "7d"),
+    "places": hr.nunique("terminal_id", "7d"),
+    "median": hr.quantile("amount", 0.5, "7d"),
+    "last": hr.last("amount", "lifetime"),
+    "decayed": hr.decayed_sum("amount", "12h"),
+    "with_this": hr.sum("amount", "1d", include_current=True),
+})
+risk = hr.Features("risk", chargebacks, by=terminal, features={"frauds": hr.sum("is_fraud", "7d", delay="1h")})
+who = hr.Features("who", customers, by=customer, features={
+    "student": "case when segment = 'student' then 1 else 0 end"})
+now = hr.Features("now", payments, features={
+    "amount": "amount", "ratio": "amount / spending.mean_7d", "night": "hour(at) < 6"})
+cases = hr.TrainingSet("cases", payments, [now, spending, risk, who],
+                       label=hr.label(chargebacks, "is_fraud", on="payment_id", matures="7d", default=0))
+
+
+def boosting(train):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(train.X, train.y)
+
+
+score = hr.Model("score", cases, boosting, hr.time_split(train="20d", test="7d"), [hr.roc_auc()])
+desk = hr.Service("desk", score, decide={"block": "score > 0.5 or amount > 900", "review": "score > 0.02"})
+project = hr.Project("shop", services=[desk])
+'''
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A project with data, a training set and a champion."""
+    from headrace import simulate
+
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "project.py").write_text(PROJECT)
+    (folder / "headrace.toml").write_text('[project]\nname = "shop"\n')
+    world = simulate.payments(days=45, customers=300, terminals=200, seed=5)
+    simulate.write(world, folder / "data", faults=0.0, format="parquet")
+    loaded = load_project(folder)
+    assert run(loaded).ok
+    train(loaded)
+    return folder
+
+
+@pytest.fixture
+def shop(trained, tmp_path):
+    """A copy of it."""
+    shutil.copytree(trained, tmp_path / "shop")
+    return load_project(tmp_path / "shop")
+
+
+class Server:
+    """A service in a process of its own, on a free port."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.wait()
+
+    def wait(self) -> None:
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise AssertionError(self.process.communicate()[1])
+            try:
+                if self.client.get("/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the service did not become ready")
+
+    def stop(self) -> str:
+        self.process.terminate()
+        return self.process.communicate(timeout=60)[1]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def server(shop):
+    """The copy's service, answering."""
+    running = Server(shop.folder)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
