@@ -11,7 +11,7 @@ from tests.docs.blocks import ROOT
 
 _SOURCES = sorted((ROOT / "src").rglob("*.py"))
 _CODE = re.compile(r"HR-[A-Z]+-\d{3}")
-_ROW = re.compile(rf"^\| ({_CODE.pattern}) \| (\S.*?) \| (\S.*) \|$", re.MULTILINE)
+_ROW = re.compile(rf"^\| `({_CODE.pattern})` \| (\S.*?) \| (\S.*) \|$", re.MULTILINE)
 _MADE = "contracts/problems.py"
 """The one place that makes codes of numbers: those of rows in quarantine."""
 

@@ -23,11 +23,11 @@ def bars(rows: Sequence[tuple[str, float, str]], label: str) -> str:
         y = place * 26
         long = max(1.0, 250 * value / most)
         lines.append(
-            f'<text x="188" y="{y + 17}" text-anchor="end">{escape(name)}</text>'
-            f'<rect class="bar" x="198" y="{y + 5}" width="{long:.1f}" height="16" rx="2"/>'
-            f'<text class="soft" x="{206 + long:.1f}" y="{y + 17}">{escape(said)}</text>'
+            f'<text x="268" y="{y + 17}" text-anchor="end">{escape(name)}</text>'
+            f'<rect class="bar" x="278" y="{y + 5}" width="{long:.1f}" height="16" rx="2"/>'
+            f'<text class="soft" x="{286 + long:.1f}" y="{y + 17}">{escape(said)}</text>'
         )
-    return _svg(620, max(26 * len(rows), 26), label, "".join(lines))
+    return _svg(700, max(26 * len(rows), 26), label, "".join(lines))
 
 
 def sparkline(values: Sequence[float], label: str, width: int = 220, height: int = 44) -> str:
@@ -60,10 +60,10 @@ def curves(lines: Sequence[tuple[str, str, Points]], across: str, up: str, label
         x, y = left + size * tick, top + size * (1 - tick)
         parts.append(f'<text class="soft" x="{x:.0f}" y="{top + size + 16}" text-anchor="middle">{tick:g}</text>')
         parts.append(f'<text class="soft" x="{left - 6}" y="{y + 4:.0f}" text-anchor="end">{tick:g}</text>')
-    for place, (name, kind, points) in enumerate(lines):
+    for number, (name, kind, points) in enumerate(lines):
         path = " ".join(f"{left + size * x:.1f},{top + size * (1 - y):.1f}" for x, y in points)
         parts.append(f'<polyline class="{kind}" points="{path}"/>')
-        line = top + 24 + place * 22
+        line = top + 24 + number * 22
         parts.append(f'<line class="{kind}" x1="310" x2="334" y1="{line - 4}" y2="{line - 4}"/>')
         parts.append(f'<text x="342" y="{line}">{escape(name)}</text>')
     parts.append(f'<text x="{left + size / 2}" y="{top + size + 36}" text-anchor="middle">{escape(across)}</text>')
@@ -78,7 +78,7 @@ def flow(columns: Sequence[tuple[str, Sequence[str]]], links: Sequence[tuple[str
     """Return a picture of what comes from what: columns of boxes, and lines between them."""
     tall = max((len(names) for _, names in columns), default=1)
     height, wide = 34 + tall * 36, 176
-    place: dict[str, tuple[float, float]] = {}
+    place: dict[str, tuple[int, int]] = {}
     parts = []
     for number, (title, names) in enumerate(columns):
         x = number * (wide + 44)
@@ -89,7 +89,7 @@ def flow(columns: Sequence[tuple[str, Sequence[str]]], links: Sequence[tuple[str
     for source, target in links:
         if source in place and target in place:
             (x1, y1), (x2, y2) = place[source], place[target]
-            begin, end, middle = x1 + wide, x2, (x1 + wide + x2) / 2
+            begin, end, middle = x1 + wide, x2, (x1 + wide + x2) // 2
             path = f"M{begin} {y1 + 14} C{middle} {y1 + 14} {middle} {y2 + 14} {end} {y2 + 14}"
             parts.append(f'<path class="link" d="{path}"/>')
     for name, (x, y) in place.items():

@@ -103,7 +103,7 @@ def _data(sources: Sequence[Source]) -> str:
     why = ""
     if reasons:
         told = "A row can break more than one rule; every row received is either accepted or here."
-        long = [(name if len(name) <= 27 else name[:26] + "…", value, said) for name, value, said in reasons[:12]]
+        long = [(name if len(name) <= 40 else name[:39] + "…", value, said) for name, value, said in reasons[:12]]
         why = f"<h3>Why rows are in quarantine</h3>{figure(bars(long, 'reasons of quarantine'), told)}"
     head = ("table", "owner", "rows", "quarantined", "days", "rows a day")
     return f"<section><h2>Data</h2>{table(head, rows, (2, 3))}{why}</section>"

@@ -108,14 +108,14 @@ def _resolve(setting: Ints, domain: Domain, bits: int, bounded: bool, name: str)
     if domain.type.name == "decimal":
         setting[DIGITS] = domain.type.scale
     if domain.type.name == "float":
-        if magnitude is None:
+        if magnitude is None or not np.isfinite(magnitude):
             raise ValueError(f"{name} of a float without bounds cannot be exact")
         above = 0 if magnitude == 0 else int(np.frexp(float(magnitude))[1])
         if above > 480:
             raise ValueError(f"{name} of a float beyond 2**480 cannot be exact")
         setting[EXPONENT] = -min(bits - above, 480)
-    if domain.type.name == "int" and bounded and (magnitude is None or magnitude >= 2**bits):
-        raise ValueError(f"{name} of whole numbers that are not bounded below 2**{bits} cannot be exact")
+    if domain.type.name in ("int", "decimal") and bounded and (magnitude is None or magnitude >= 2**bits):
+        raise ValueError(f"{name} of whole numbers (of last digits) that are not bounded below 2**{bits} cannot be exact")
 
 
 def whole(value: Any, setting: Ints) -> int:

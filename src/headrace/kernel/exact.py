@@ -169,7 +169,8 @@ def nearest_float(high: int, low: int, left_over: bool, exponent: int) -> float:
     """
     shift = 0
     if high >= 1 << 30:
-        shift = math.frexp(float(high))[1] - 30
+        # just below 2**62 float(high) rounds up and would ask for a shift of 33
+        shift = min(math.frexp(float(high))[1] - 30, LIMB)
     kept = (high << (LIMB - shift)) | (low >> shift)
     if left_over or low & ((1 << shift) - 1) != 0:
         kept |= 1
@@ -209,7 +210,7 @@ def total_over(high: int, low: int, count: int, digits: int, exponent: int, stat
 @njit
 def _total_over_wide(high: int, low: int, count: int, digits: int, exponent: int, limbs: Ints) -> float:
     load(limbs, high, low)
-    by = 2 + (digits + 8) // 9
+    by = 3 + (digits + 8) // 9
     shift_up(limbs, 3, by)
     used = 3 + by
     left_over = divide(limbs, used, count) if count > 1 else False

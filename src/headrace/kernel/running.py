@@ -57,11 +57,13 @@ def sweep(
     floats = ints.view(np.float64)
     state = np.zeros(width, dtype=np.int64)
     late, own, every = len(rank) > 0, len(own_live) > 0, len(live) == 0
-    longest = 0
+    longest = largest = 0
     for s in range(segments.shape[0]):
         longest = max(longest, segments[s, 1] - segments[s, 0])
+        # a table never forgets a key: each row's own value may bring new ones
+        largest = max(largest, segments[s, 1] - segments[s, 0] + (segments[s, 3] - segments[s, 2] if own else 0))
     capacity = 1
-    while table_keys > 0 and capacity < 2 * table_keys * (longest + 1):
+    while table_keys > 0 and capacity < 2 * table_keys * (largest + 1):
         capacity *= 2
     whole_table = np.zeros((capacity, 3), dtype=np.int64)
     seen = np.zeros(longest if late else 0, dtype=np.uint8)
@@ -71,7 +73,8 @@ def sweep(
     for s in range(segments.shape[0]):
         first, last = segments[s, 0], segments[s, 1]
         capacity = 1
-        while table_keys > 0 and capacity < 2 * table_keys * (last - first + 1):
+        keyed = last - first + (segments[s, 3] - segments[s, 2] if own else 0)
+        while table_keys > 0 and capacity < 2 * table_keys * (keyed + 1):
             capacity *= 2
         table = whole_table[:capacity]
         if by_difference:

@@ -126,7 +126,8 @@ def _swept(
                 counts,
             )
 
-    in_threads(part, layout.segments)
+    if len(layout.segments):
+        in_threads(part, layout.segments)
     return out, counts
 
 

@@ -5,21 +5,27 @@ below 2.5 values a register. Standard error 1.04 / sqrt(1024) = 3.25 %.
 """
 
 import hashlib
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from headrace.kernel.aggregate import ANY, Aggregate, Plain, ordered_bits
+from headrace.kernel.aggregate import ANY, DIGITS, Aggregate, Params, Plain, ordered_bits
 from headrace.kernel.column import Column
 from headrace.kernel.counter import bump, merge_tables, mix
 from headrace.kernel.elementary import ln
 from headrace.kernel.typing import Floats, Ints
-from headrace.types import INT
+from headrace.types import INT, Domain
 
 REGISTERS = 1024
 TOP = 54
 ALPHA = 0.7213 / (1.0 + 1.079 / REGISTERS)
+
+
+def settle(setting: Ints, domain: Domain | None, params: Params) -> None:
+    if domain is not None and domain.type.name == "decimal":
+        setting[DIGITS] = domain.type.scale
 
 
 @njit
@@ -61,7 +67,7 @@ def prepare(column: Column | None, length: int, setting: Ints) -> Ints:
 def plain(events: Plain, moment: int, setting: Ints) -> int | None:
     ranks: dict[int, int] = {}
     for _, value in events:
-        register, rank = divmod(key_of(plain_code(value)), 64)
+        register, rank = divmod(key_of(plain_code(value, setting)), 64)
         ranks[register] = max(ranks.get(register, 0), rank)
     if not events:
         return None
@@ -71,12 +77,12 @@ def plain(events: Plain, moment: int, setting: Ints) -> int | None:
     return round(REGISTERS * ln(REGISTERS / empty)) if raw <= 2.5 * REGISTERS and empty else round(raw)
 
 
-def plain_code(value: Any) -> int:
+def plain_code(value: Any, setting: Ints) -> int:
     if isinstance(value, str):
         return text_code(value)
     if isinstance(value, float):
         return int(ordered_bits(np.array([value]))[0])
-    return int(value)
+    return int(value * 10 ** int(setting[DIGITS])) if isinstance(value, Fraction) else int(value)
 
 
 def update(state: Ints, table: Ints, value: int, time: int, setting: Ints, reals: Floats) -> None:
@@ -127,4 +133,5 @@ AGGREGATE = Aggregate(
     width=REGISTERS,
     out="int",
     table_keys=1,
+    settle=settle,
 )

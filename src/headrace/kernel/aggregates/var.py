@@ -80,8 +80,8 @@ def variance(state: Ints, setting: Ints) -> float:
     """(n * squares - total**2) / (n * (n - 1)) in units of the resolution, rounded once."""
     n, digits = state[0], 2 * setting[0]
     small = state[3] == 0 and state[4] == 0 and state[5] == 0 and state[6] == 0
-    if small and digits <= 4 and fits(state[1], state[2], 31) and fits(state[7], state[8], 53) and n < 1 << 9:
-        total = (state[1] << 32) + state[2]
+    total = (state[1] << 32) + state[2] if fits(state[1], state[2], 53) else SAFE
+    if small and digits <= 4 and abs(total) < 1 << 31 and fits(state[7], state[8], 53) and n < 1 << 9:
         numerator = n * ((state[7] << 32) + state[8]) - total * total
         denominator = n * (n - 1) * power10(digits)
         if numerator < SAFE:

@@ -9,7 +9,7 @@ from typing import Any
 from headrace.plan.expression import Call, Literal, Node
 from headrace.types import FLOAT, STR, Domain, LogicalType
 
-Typed = Callable[[Sequence[Node]], Call]
+Typed = Callable[[Sequence[Node]], Node]
 Bound = float | int | None
 LARGEST = 2**63 - 1
 

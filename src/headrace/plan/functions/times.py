@@ -102,9 +102,9 @@ def _epoch(args: Sequence[Node]) -> Call:
     return call("epoch", args, FLOAT, low, high)
 
 
-def _to_date(args: Sequence[Node]) -> Call:
+def _to_date(args: Sequence[Node]) -> Node:
     wants(args, "cast to date", ("timestamp", "date"), 1)
-    return args[0] if args[0].domain.type.name == "date" and isinstance(args[0], Call) else call("to_date", args, Date)
+    return args[0] if args[0].domain.type.name == "date" else call("to_date", args, Date)
 
 
 FUNCTIONS = [
@@ -125,7 +125,7 @@ FUNCTIONS = [
     _of_day("year", 1, 9999, lambda d: _calendar(d).year, _year_of),
     Function("date_trunc", _truncation, _truncate, _truncate_columns),
     Function("shift_time", _move, lambda v, by: v + by, lambda v, by: v + by),
-    Function("seconds_between", _between, lambda a, b: (a - b) / 1_000_000, lambda a, b: (a - b) / 1_000_000),
-    Function("epoch", _epoch, lambda v: v / 1_000_000, lambda v: v / 1_000_000),
+    Function("seconds_between", _between, lambda a, b: float(a - b) / 1_000_000, lambda a, b: (a - b) / 1_000_000),
+    Function("epoch", _epoch, lambda v: float(v) / 1_000_000, lambda v: v / 1_000_000),
     Function("to_date", _to_date, lambda v: v // DAY, lambda v: v // DAY),
 ]
