@@ -67,7 +67,9 @@ def table(rows: Sequence[Row], contract: type[Contract]) -> pa.Table:
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(kind):
-        values = [None if value is None else Decimal(value).quantize(Decimal(1).scaleb(-kind.scale)) for value in values]
+        values = [
+            None if value is None else Decimal(value).quantize(Decimal(1).scaleb(-kind.scale)) for value in values
+        ]
     return pa.array(values, type=kind)
 
 

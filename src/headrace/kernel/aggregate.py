@@ -115,7 +115,8 @@ def _resolve(setting: Ints, domain: Domain, bits: int, bounded: bool, name: str)
             raise ValueError(f"{name} of a float beyond 2**480 cannot be exact")
         setting[EXPONENT] = -min(bits - above, 480)
     if domain.type.name in ("int", "decimal") and bounded and (magnitude is None or magnitude >= 2**bits):
-        raise ValueError(f"{name} of whole numbers (of last digits) that are not bounded below 2**{bits} cannot be exact")
+        what = "whole numbers" if domain.type.name == "int" else "last digits"
+        raise ValueError(f"{name} of {what} that are not bounded below 2**{bits} cannot be exact")
 
 
 def whole(value: Any, setting: Ints) -> int:

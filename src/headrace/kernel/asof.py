@@ -12,6 +12,8 @@ from headrace.kernel.typing import Ints
 def positions(layout: Layout, valid_to: Ints | None) -> Ints:
     """Return for each row the position of the newest state with valid_from <= moment < valid_to, -1 for none.
 
+    Where states overlap (a promotion within a regular price), the newest that still holds counts.
+
     Args:
         layout: state rows as events (time is valid_from), in the order of their valid_from.
         valid_to: [states] end of validity, exclusive, in input order; None where states hold until the next.
@@ -20,34 +22,40 @@ def positions(layout: Layout, valid_to: Ints | None) -> Ints:
         int64 [rows]: positions in the input, in input order of the rows.
     """
     found = np.empty(len(layout.row_order), dtype=np.int64)
+    until = np.zeros(0, dtype=np.int64) if valid_to is None else valid_to[layout.event_order]
 
     def part(segments: Ints) -> None:
-        _newest(segments, layout.time, layout.moment, layout.rank, layout.row_rank, found)
+        _newest(segments, layout.time, layout.moment, layout.rank, layout.row_rank, until, found)
 
     in_threads(part, layout.segments)
     there = found >= 0
     state = np.where(there, found, 0)
     result = np.full(len(found), -1, dtype=np.int64)
     if len(layout.event_order):
-        original = layout.event_order[state]
-        if valid_to is not None:
-            there &= layout.moment < valid_to[original]
-        result[layout.row_order] = np.where(there, original, -1)
+        result[layout.row_order] = np.where(there, layout.event_order[state], -1)
     return result
 
 
 @njit(cache=True, nogil=True)
-def _newest(segments, time, moment, rank, row_rank, found):  # type: ignore[no-untyped-def]
-    late = len(rank) > 0
+def _newest(segments, time, moment, rank, row_rank, until, found):  # type: ignore[no-untyped-def]
+    late, ends = len(rank) > 0, len(until) > 0
+    latest = until.copy()
     for s in range(segments.shape[0]):
         first, last = segments[s, 0], segments[s, 1]
         head = first
+        for state in range(first + 1, last if ends else first):
+            latest[state] = max(latest[state], latest[state - 1])
         for row in range(segments[s, 2], segments[s, 3]):
             while head < last and time[head] <= moment[row]:
                 head += 1
             while head > first and time[head - 1] > moment[row]:
                 head -= 1
             state = head - 1
-            while late and state >= first and rank[state] >= row_rank[row]:
+            # how long any state up to here holds tells when to stop looking back
+            while state >= first and (not ends or latest[state] > moment[row]):
+                if (not late or rank[state] < row_rank[row]) and (not ends or until[state] > moment[row]):
+                    break
                 state -= 1
+            else:
+                state = first - 1
             found[row] = state if state >= first else -1

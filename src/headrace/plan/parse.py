@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -111,11 +112,11 @@ class _Typing:
             return Literal(tree.this, Domain(STR))
         text = tree.this.lower()
         if "e" in text:
-            return literal(float(text), FLOAT)
+            return literal(_finite(text), FLOAT)
         whole, _, digits = text.partition(".")
         value = int((whole or "0") + digits)
         if abs(value) >= 10**18 or len(digits) > 18:
-            return literal(float(text), FLOAT)
+            return literal(_finite(text), FLOAT)
         return literal(value, Decimal(18, len(digits)) if digits else INT)
 
     def chain(self, tree: Any, depth: int) -> Node:
@@ -244,6 +245,12 @@ def _interval_us(tree: sql.Interval) -> int:
     if unit not in units or tree.this is None or not tree.this.name.lstrip("-").isdigit():
         raise Refused("an interval", "a whole number of weeks, days, hours, minutes or seconds")
     return int(tree.this.name) * units[unit]
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(number := float(text)):
+        return number
+    raise Refused(f"the number {text[:40]}", "a number that float64 can hold, below 1.8e308")
 
 
 def _moment(text: str, target: str) -> Node:

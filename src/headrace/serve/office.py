@@ -173,10 +173,42 @@ class Office:
 
 
 @contextmanager
+def alone(state_dir: Path) -> Iterator[None]:
+    """Hold the one right to give sequences to a project's events.
+
+    Raises:
+        HeadraceError: HR-SERVE-009 while a service answers from the project.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    held = exclusive(state_dir / "serving.lock", wait_s=0)
+    try:
+        held.__enter__()
+    except HeadraceError:
+        found, cure = "a service that is answering from this project", "stop it (SIGTERM), then go on"
+        raise HeadraceError(Fault("HR-SERVE-009", "", found, "one process that takes events in", cure)) from None
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)
+
+
+@contextmanager
+def settled(loaded: Loaded) -> Iterator[None]:
+    """Move into the lake what a service left behind, and keep services away for the length of a ``with`` block."""
+    with alone(loaded.state_dir):
+        if (loaded.state_dir / ONLINE).exists():
+            state = State(loaded.state_dir / ONLINE, [])
+            try:
+                drain(state, loaded.lake(), list(loaded.project.all_services), list(loaded.project.streams))
+            finally:
+                state.close()
+        yield
+
+
+@contextmanager
 def office(project: Project, state_dir: Path, now_us: Callable[[], int] = clock.now_us) -> Iterator[Office]:
     """Open the services of a project; one process at a time may."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with exclusive(state_dir / "serving.lock", wait_s=0):
+    with alone(state_dir):
         opened = Office(project, state_dir, now_us)
         try:
             yield opened

@@ -29,8 +29,12 @@ def settle(setting: Ints, domain: Domain | None, params: Params) -> None:
 def prepare(column: Column | None, length: int, setting: Ints) -> Ints:
     assert column is not None
     values = column.values.astype(np.float64) / 10.0 ** int(setting[DIGITS])
-    bits = (values + 0.0).view(np.int64) & ~np.int64((1 << 44) - 1)
-    return ordered_bits(bits.view(np.float64))
+    cut = ((values + 0.0).view(np.int64) & ~((np.int64(1) << CUT) - 1)).view(np.float64)
+    tiny = np.abs(values) < np.finfo(np.float64).tiny
+    if tiny.any():  # below the smallest normal number the leading digits stand elsewhere
+        mantissa, exponent = np.frexp(values)
+        cut = np.where(tiny, np.ldexp(np.trunc(mantissa * 512), exponent - 9), cut)
+    return ordered_bits(cut)
 
 
 def plain(events: Plain, moment: int, setting: Ints) -> float | None:

@@ -14,6 +14,7 @@ from headrace.plan.functions.function import Function, Refused, bounds, call, to
 from headrace.types import FLOAT, INT, LogicalType
 
 NUMBERS = ("int", "float", "decimal")
+LOWEST = -(2**63)
 
 
 def _interval(args: Sequence[Node], of: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
@@ -22,6 +23,8 @@ def _interval(args: Sequence[Node], of: Callable[[Any, Any], Any]) -> tuple[Any,
     if a is None or b is None or c is None or d is None:
         return None, None
     corners = [of(x, y) for x in (a, b) for y in (c, d)]
+    if not all(math.isfinite(corner) for corner in corners):
+        return None, None
     return min(corners), max(corners)
 
 
@@ -77,6 +80,18 @@ def _neg(args: Sequence[Node]) -> Call:
     wants(args, "minus", NUMBERS, 1)
     low, high = bounds(args[0])
     return call("neg", args, args[0].domain.type.bare, None if high is None else -high, None if low is None else -low)
+
+
+def _within(value: Any) -> Any:
+    """Null for the one whole number beyond 64 bits that a change of sign can give: 2**63."""
+    return None if value == 2**63 and isinstance(value, int) else value
+
+
+def _within_columns(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def columnar(values: Any) -> Any:
+        return of(values) if values.dtype == np.float64 else (of(values), values != LOWEST)
+
+    return columnar
 
 
 def _abs(args: Sequence[Node]) -> Call:
@@ -158,21 +173,22 @@ def _truncated(a: int, b: int) -> int | None:
     if b == 0:
         return None
     size = abs(a) // abs(b)
-    return size if (a < 0) == (b < 0) else -size
+    quotient: int | None = _within(size if (a < 0) == (b < 0) else -size)
+    return quotient
 
 
 def _remainder(a: int, b: int) -> int | None:
-    quotient = _truncated(a, b)
-    return None if quotient is None else a - b * quotient
+    return None if b == 0 else (abs(a) % abs(b) if a >= 0 else -(abs(a) % abs(b)))
 
 
 def _whole_columns(truncate: bool) -> Callable[[Any, Any], Any]:
     def columnar(a: Any, b: Any) -> Any:
         there = b != 0
         divisor = np.where(there, b, 1)
-        size = np.abs(a) // np.abs(divisor)
-        quotient = np.where((a < 0) == (divisor < 0), size, -size)
-        return (quotient if truncate else a - divisor * quotient), there
+        remainder = np.fmod(a, divisor)
+        if not truncate:
+            return remainder, there
+        return (a - remainder) // divisor, there & ~((a == LOWEST) & (divisor == -1))
 
     return columnar
 
@@ -201,8 +217,8 @@ FUNCTIONS = [
     Function("div", _div, _checked(lambda a, b: a / b), lambda a, b: a / b),
     Function("intdiv", _whole("intdiv"), _truncated, _whole_columns(truncate=True)),
     Function("mod", _whole("mod"), _remainder, _whole_columns(truncate=False)),
-    Function("neg", _neg, lambda a: -a, lambda a: -a),
-    Function("abs", _abs, abs, np.abs),
+    Function("neg", _neg, lambda a: _within(-a), _within_columns(np.negative)),
+    Function("abs", _abs, lambda a: _within(abs(a)), _within_columns(np.abs)),
     Function("sqrt", _sqrt, _checked(math.sqrt), np.sqrt),
     Function("floor", _float_function("floor", lambda x: float(math.floor(x))), lambda a: float(np.floor(a)), np.floor),
     Function("ceil", _float_function("ceil", lambda x: float(math.ceil(x))), lambda a: float(np.ceil(a)), np.ceil),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from headrace.kernel.column import Column, concat, one_dictionary
-from headrace.plan.expression import Call, Node
+from headrace.plan.expression import Call, Literal, Node
 from headrace.plan.functions.function import Function, Refused, bounds, unified, wants
 from headrace.types import BOOL, Domain
 
@@ -41,9 +41,13 @@ def _null_if_any(of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _logical(name: str, count: int) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
         wants(args, name, ("bool",), count)
-        return Call(name, tuple(args), Domain(BOOL))
+        return Call(name, tuple(_conditions(args)), Domain(BOOL))
 
     return typed
+
+
+def _conditions(nodes: Sequence[Node]) -> list[Node]:
+    return [Literal(None, Domain(BOOL)) if _null(node) else node for node in nodes]
 
 
 def _and(a: bool | None, b: bool | None) -> bool | None:
@@ -73,8 +77,9 @@ def _or_columns(a: Column, b: Column) -> Column:
 
 
 def _union(nodes: Sequence[Node]) -> tuple[Any, Any]:
-    lows, highs = zip(*(bounds(node) for node in nodes if not _null(node)), strict=True) if nodes else ((), ())
-    return (None if None in lows else min(lows), None if None in highs else max(highs))
+    found: list[tuple[Any, Any]] = [bounds(node) for node in nodes if not _null(node)]
+    lows, highs = [low for low, _ in found], [high for _, high in found]
+    return (None if None in lows else min(lows, default=None), None if None in highs else max(highs, default=None))
 
 
 def _null(node: Node) -> bool:
@@ -85,6 +90,7 @@ def _case(args: Sequence[Node]) -> Call:
     """Arguments: condition, value, condition, value, …, otherwise."""
     conditions, values = list(args[:-1:2]), [*args[1::2], args[-1]]
     wants(conditions, "a condition of case", ("bool",))
+    conditions = _conditions(conditions)
     values = unified(values, "case")
     if all(_null(value) for value in values):
         raise Refused("a case whose values are all null", "at least one value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -9,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from headrace.kernel.column import Column, dtype_of
+from headrace.kernel.column import Column, dtype_of, nulls
 from headrace.plan.expression import Call, Literal, Node
 from headrace.plan.functions.function import Function, Refused, call, wants
 from headrace.types import BOOL, FLOAT, INT, STR, Domain, LogicalType
 
 
-def _typed(name: str, kind: LogicalType, count: int, low: Any = None, high: Any = None) -> Callable[..., Call]:
+def _typed(
+    name: str, kind: LogicalType, count: int, low: Any = None, constant: str = "str"
+) -> Callable[[Sequence[Node]], Call]:
     """Type a function of one text and constants."""
 
     def typed(args: Sequence[Node]) -> Call:
@@ -24,7 +27,8 @@ def _typed(name: str, kind: LogicalType, count: int, low: Any = None, high: Any 
             raise Refused(f"{name} with {len(args)} arguments", f"{count}")
         if any(not isinstance(arg, Literal) for arg in args[1:]):
             raise Refused(f"{name} with a pattern or position that is not a constant", "a constant")
-        return call(name, args, kind, low, high)
+        wants(args[1:], f"{name} with a constant", (constant,))
+        return call(name, args, kind, low)
 
     return typed
 
@@ -33,6 +37,8 @@ def _each(kind: LogicalType, of: Callable[..., Any]) -> Callable[..., Column]:
     """Apply a function to the dictionary of a column of text."""
 
     def columnar(column: Column, *constants: Any) -> Column:
+        if None in constants:
+            return nulls(kind, len(column))
         made = [of(text, *constants) for text in column.dictionary or ()]
         there = np.array([one is not None for one in made] or [False], dtype=np.bool_)
         codes = np.where(column.mask, column.values, 0)
@@ -66,12 +72,17 @@ def _substring(text: str, start: int, length: int | None = None) -> str:
 
 
 def _number(text: str) -> float | None:
-    """A decimal number as float64, null for anything else; digits, sign, point and exponent only."""
-    return float(text) if re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", text) else None
+    """A decimal number as float64, null for anything else; ASCII digits, sign, point and exponent only."""
+    if not re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", text, re.ASCII):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _substring_typed(args: Sequence[Node]) -> Call:
-    return _typed("substring", STR, len(args) if len(args) in (2, 3) else 3)(args)
+    if any(isinstance(arg, Literal) and isinstance(arg.value, int) and arg.value < 0 for arg in args[1:]):
+        raise Refused("substring with a negative position or length", "a position from 1, a length from 0")
+    return _typed("substring", STR, len(args) if len(args) in (2, 3) else 3, constant="int")(args)
 
 
 def _concat(args: Sequence[Node]) -> Call:

@@ -48,8 +48,14 @@ def evaluate(node: Node, row: Row) -> Any:
         return as_float(args[0], node.args[0].domain.type)
     if node.function in CALENDAR:
         return CALENDAR[node.function](_moment(args[0], node))
-    result = EACH[node.function](*args)
-    return None if isinstance(result, float) and not math.isfinite(result) else result
+    return _held(EACH[node.function](*args))
+
+
+def _held(result: Any) -> Any:
+    """A float that is not finite, and the one whole number beyond 64 bits that a change of sign can give, are null."""
+    if isinstance(result, float):
+        return result if math.isfinite(result) else None
+    return None if isinstance(result, int) and result == 2**63 else result
 
 
 def _constant(node: Literal) -> Any:
