@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,8 @@ SHOWN = ("text", "toml", "sql", "json", "html", "mermaid", "{toctree}")
 _OPEN = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 _EXIT = re.compile(r"\s*#\s*exit (\d+)\s*$")
 _PATIENCE_S = 240
+_PORT = "8479"
+"""The port of services in the pages; it stands for a free one, since pages may be run side by side."""
 
 
 @dataclass(frozen=True)
@@ -122,17 +125,20 @@ class Reader:
         folder: where the reader stands; ``$ cd`` moves it, for Python too.
         page: the module that the page's Python blocks fill; a real one, as declarations look up their module.
         started: what runs in the background until the reader leaves.
+        port: where this reader's service listens.
     """
 
     folder: Path
     page: ModuleType = field(default_factory=lambda: ModuleType("page_of_the_docs"))
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    port: str = field(default_factory=lambda: _free_port())
 
     def __post_init__(self) -> None:
         sys.modules[self.page.__name__] = self.page
 
     def follow(self, block: Block) -> None:
         """Run one block; raise AssertionError, or what its code raises, with the line of the page."""
+        block = replace(block, text=block.text.replace(_PORT, self.port))
         if block.language == "python":
             self._python(block)
         else:
@@ -184,6 +190,12 @@ class Reader:
         sys.modules.pop(self.page.__name__, None)
         for process in self.started:
             _stop(process)
+
+
+def _free_port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
 
 
 def _environment() -> dict[str, str]:

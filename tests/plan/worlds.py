@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import HealthCheck, settings
 
 import headrace as hr
 from headrace.declare import Contract
@@ -96,3 +98,10 @@ def differences(left: Iterable[Row], right: Iterable[Row]) -> list[tuple[int, st
     """Return row, feature and both values wherever two lists of rows are not the same."""
     pairs = enumerate(zip(left, right, strict=True))
     return [(at, name, a[name], b[name]) for at, (a, b) in pairs for name in a if bits(a[name]) != bits(b[name])]
+
+
+def examples(count: int) -> settings:
+    """Return how many random worlds a test looks at: a few, or many with HYPOTHESIS_PROFILE=thorough."""
+    thorough = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+    few = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    return settings(max_examples=count * 25 if thorough else count, deadline=None, suppress_health_check=few)

@@ -121,7 +121,7 @@ class Server:
         self.wait()
 
     def wait(self) -> None:
-        for _ in range(600):
+        for _ in range(2_400):
             if self.process.poll() is not None:
                 raise AssertionError(self.process.communicate()[1])
             try:

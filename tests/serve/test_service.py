@@ -100,6 +100,8 @@ def test_parity_of_decisions_between_late_tied_and_unknown_events(server, shop):
         at = START + timedelta(minutes=choose.choice([0, 0, number, -60 * 30]))
         row = payment(number, at, customer_id=choose.choice([1, 2, 3, 10**9]))
         assert decide(server, row).status_code == 200
+        if number % 10 == 0:
+            assert decide(server, row).status_code == 200
         lines = "\n".join(json.dumps(one) for one in (row, payment(number, at)))
         assert server.client.post("/events/payments", content=lines).json()["taken"] == 1
         if number % 9 == 0:
@@ -110,7 +112,7 @@ def test_parity_of_decisions_between_late_tied_and_unknown_events(server, shop):
     report = parity(shop)
     assert report.differing == 0
     assert {row[0] for row in report.rows} >= {"spending.median", "spending.decayed", "who.student", "score"}
-    assert all(compared == 150 for _, compared, _, _ in report.rows)
+    assert all(compared == 165 for _, compared, _, _ in report.rows)
     sequences = shop.lake().sql("select count(*) as n, count(distinct _seq) as d, max(_seq) as m from payments")
     counted = sequences.to_pylist()[0]
     assert counted["n"] == counted["d"] == counted["m"]
@@ -150,7 +152,11 @@ def test_no_answer_is_without_its_record_after_kills(shop):
 
         thread = threading.Thread(target=ask)
         thread.start()
-        stop.wait(random.Random(round_).uniform(0.1, 0.5))
+        enough = len(answered) + random.Random(round_).randint(3, 9)
+        for _ in range(2_000):
+            if len(answered) >= enough:
+                break
+            stop.wait(0.01)
         running.kill()
         stop.set()
         thread.join()

@@ -39,12 +39,15 @@ def positions(layout: Layout, valid_to: Ints | None) -> Ints:
 @njit(cache=True, nogil=True)
 def _newest(segments, time, moment, rank, row_rank, until, found):  # type: ignore[no-untyped-def]
     late, ends = len(rank) > 0, len(until) > 0
-    latest = until.copy()
+    longest = 0
+    for s in range(segments.shape[0]):
+        longest = max(longest, segments[s, 1] - segments[s, 0])
+    latest = np.empty(longest if ends else 0, dtype=np.int64)
     for s in range(segments.shape[0]):
         first, last = segments[s, 0], segments[s, 1]
         head = first
-        for state in range(first + 1, last if ends else first):
-            latest[state] = max(latest[state], latest[state - 1])
+        for state in range(first, last if ends else first):
+            latest[state - first] = max(until[state], latest[state - first - 1]) if state > first else until[state]
         for row in range(segments[s, 2], segments[s, 3]):
             while head < last and time[head] <= moment[row]:
                 head += 1
@@ -52,7 +55,7 @@ def _newest(segments, time, moment, rank, row_rank, until, found):  # type: igno
                 head -= 1
             state = head - 1
             # how long any state up to here holds tells when to stop looking back
-            while state >= first and (not ends or latest[state] > moment[row]):
+            while state >= first and (not ends or latest[state - first] > moment[row]):
                 if (not late or rank[state] < row_rank[row]) and (not ends or until[state] > moment[row]):
                     break
                 state -= 1

@@ -12,8 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from headrace.contracts import validate
-from headrace.declare import Service
+from headrace.declare import Contract, Service
 from headrace.engines import compute
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import SEQ, Frame, feature_array, frame
@@ -27,6 +26,7 @@ from headrace.plan.meaning import Plan
 from headrace.serve.desk import shared
 from headrace.serve.office import ONLINE, Loaded
 from headrace.serve.records import drain, stored
+from headrace.serve.request import as_array
 
 Progress = Callable[[str, int, int], None]
 SHOWN = 20
@@ -121,9 +121,7 @@ def _service(
     if not current:
         return
     contract = cases.spine.contract
-    requests = pa.Table.from_pylist([_request(one["request"], contract) for one in current])
-    rows_table = validate(contract, requests).accepted
-    rows = frame(rows_table, tuple(domains(contract)), contract, service.name)
+    rows = frame(_requests(current, contract), tuple(domains(contract)), contract, service.name)
     horizons = [json.loads(one["horizon"]) for one in current]
     made = recomputed(plan, rows, cases.spine.event_time, horizons, lake)
     served = [msgspec.json.decode(one["features"]) for one in current]
@@ -133,10 +131,14 @@ def _service(
     _scores(columns, current, registry, service, report)
 
 
-def _request(text: str, contract: Any) -> dict[str, Any]:
-    """Values as the service would receive them again: decimals and times as text."""
-    raw = msgspec.json.decode(text)
-    return {name: raw.get(name) for name in contract.fields()}
+def _requests(records: list[dict[str, Any]], contract: type[Contract]) -> pa.Table:
+    """Return the rows that were asked about; the same may have been asked more than once."""
+    asked = [msgspec.json.decode(one["request"]) for one in records]
+    columns = {
+        name: as_array([one.get(name) for one in asked], field.type).cast(field.type.arrow())
+        for name, field in contract.fields().items()
+    }
+    return pa.table(columns)
 
 
 def recomputed(plan: Plan, rows: Frame, moment: str, horizons: list[Mapping[str, int]], lake: Lake) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def row_table(contract: type[Contract], objects: list[Any]) -> pa.Table:
             faults += _field_faults(one, name, field.type, place)
     if faults:
         raise HeadraceError(faults)
-    columns = {name: _array([one.get(name) for one in objects], field.type) for name, field in fields.items()}
+    columns = {name: as_array([one.get(name) for one in objects], field.type) for name, field in fields.items()}
     return pa.table(columns)
 
 
@@ -115,8 +115,8 @@ def _field_faults(one: Mapping[str, Any], name: str, kind: LogicalType, place: s
     return []
 
 
-def _array(values: list[Any], kind: LogicalType) -> pa.Array:
-    """Numbers keep their JSON type; decimals go as text, in which no digit is lost."""
+def as_array(values: list[Any], kind: LogicalType) -> pa.Array:
+    """Return JSON values as Arrow: numbers as they are; decimals and times as text, in which no digit is lost."""
     if kind.name in ("decimal", "timestamp", "date", "str"):
         return pa.array([None if value is None else str(value) for value in values], type=pa.string())
     if kind.name == "float":

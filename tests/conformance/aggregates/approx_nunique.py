@@ -1,0 +1,5 @@
+"""approx_nunique: of a few values the estimate is their number."""
+
+from tests.conformance.answers import Answers
+
+ANSWERS = Answers("shop", window=2, hour=1, delay=2, hop=2, current=2, where=1, lifetime=2, late=3)

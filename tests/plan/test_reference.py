@@ -1,0 +1,136 @@
+"""The batch engine against the oracle, bit by bit, on random worlds."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import headrace as hr
+from headrace.kernel import layout
+from headrace.kernel.aggregates import catalogue
+from headrace.plan import compile_features, reference
+from headrace.plan.meaning import Plan
+from tests.plan.strategies import MOMENTS, VALUES, logs, row, spines, windows
+from tests.plan.worlds import by_batch, differences, events, examples, levels, others
+
+ALL = list(VALUES)
+BY = st.sampled_from([("user",), ("shop",), ("user", "shop"), ("shop", "user")])
+
+
+def plan_of(by: tuple[str, ...], features: dict[str, hr.Window], source: hr.Stream = events) -> Plan:
+    return compile_features([hr.Features("g", source, by=hr.Entity(*by), features=features)], events)
+
+
+@pytest.mark.parametrize("kind", list(catalogue()))
+def test_batch_agrees_with_the_oracle(kind: str) -> None:
+    @given(st.data())
+    @examples(20)
+    def check(data: Any) -> None:
+        plan = plan_of(data.draw(BY), {"f": data.draw(windows(kind)), "g": data.draw(windows(kind))})
+        log = data.draw(logs(ALL))
+        spine = data.draw(spines(log, ALL))
+        learned = data.draw(st.permutations(log))
+        expected = reference.features(plan, spine, {"events": log})
+        assert differences(expected, by_batch(plan, spine, {"events": learned})) == []
+
+    check()
+
+
+@given(st.data())
+@examples(25)
+def test_other_streams_and_rows_that_do_not_say_when_they_were_known(data: Any) -> None:
+    kind = data.draw(st.sampled_from(list(catalogue())))
+    window = data.draw(windows(kind).filter(lambda one: not one.include_current))
+    plan = plan_of(data.draw(BY), {"f": window}, others)
+    log = data.draw(logs(ALL))
+    spine = data.draw(st.lists(row(ALL), max_size=8))
+    expected = reference.features(plan, spine, {"others": log})
+    assert differences(expected, by_batch(plan, spine, {"others": log})) == []
+
+
+@given(st.data())
+@examples(10)
+def test_events_without_sequence_or_known_time_are_known_as_they_happen_in_the_order_given(data: Any) -> None:
+    kind = data.draw(st.sampled_from(["last", "first", "last_n", "sum"]))
+    plan = plan_of(("user",), {"f": data.draw(windows(kind))})
+    log = data.draw(st.lists(row(ALL), max_size=12))
+    assert differences(reference.features(plan, log, {"events": log}), by_batch(plan, log, {"events": log})) == []
+
+
+STATES = st.fixed_dictionaries(
+    {
+        "since": MOMENTS,
+        "until": st.one_of(st.none(), MOMENTS),
+        "user": st.sampled_from([1, 1, 2, None]),
+        "level": st.one_of(st.none(), st.integers(0, 9)),
+        "name": st.sampled_from([None, "a", "b"]),
+    }
+)
+
+
+@given(st.data())
+@examples(60)
+def test_states_agree_with_the_oracle(data: Any) -> None:
+    features = {"level": "level", "more": "level + 1", "name": "coalesce(name, 'none')", "gone": "name is null"}
+    plan = compile_features([hr.Features("s", levels, by=hr.Entity("user"), features=features)], events)
+    made = data.draw(st.lists(STATES, max_size=10))
+    lateness = st.sampled_from([0, 0, 1, 3_600_000_000]) if data.draw(st.booleans()) else st.just(0)
+    learned = sorted(({**one, "_known_at": one["since"] + data.draw(lateness)} for one in made), key=_known)
+    table = [{**one, "_seq": seq} for seq, one in enumerate(learned, 1)]
+    spine = data.draw(st.lists(row([]), max_size=8))
+    expected = reference.features(plan, spine, {"levels": table})
+    assert differences(expected, by_batch(plan, spine, {"levels": table})) == []
+
+
+def _known(state: dict[str, Any]) -> int:
+    return int(state["_known_at"])
+
+
+@given(st.data())
+@examples(8)
+def test_pieces_and_threads_change_nothing(data: Any) -> None:
+    kind = data.draw(st.sampled_from(list(catalogue())))
+    plan = plan_of(("user",), {"f": data.draw(windows(kind))})
+    log = data.draw(logs(ALL, most=20))
+    whole = by_batch(plan, log, {"events": log})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("headrace.kernel.windows.in_threads", _in_single_keys)
+        patch.setattr("headrace.kernel.windows.ROWS_IN_CACHE", 1)
+        assert differences(whole, by_batch(plan, log, {"events": log})) == []
+    for user in (1, 2, None):  # a partition by key holds all that its rows need
+        part = [one for one in log if one["user"] == user]
+        mine = [value for value, one in zip(whole, log, strict=True) if one["user"] == user]
+        assert differences(mine, by_batch(plan, part, {"events": part})) == []
+
+
+def _in_single_keys(work: Any, segments: Any) -> None:
+    for at in reversed(range(len(segments))):
+        work(segments[at : at + 1])
+
+
+def test_threads_share_the_work_and_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    import pyarrow as pa
+
+    from headrace.engines import batch
+
+    rng = np.random.default_rng(7)
+    rows = 60_000
+    user = pa.array(rng.integers(0, 500, rows))
+    at = pa.array(np.sort(rng.integers(0, 10**12, rows))).cast(pa.timestamp("us", tz="UTC"))
+    table = pa.table({"at": at, "user": user, "share": pa.array(rng.uniform(-1, 1, rows))})
+    plan = plan_of(
+        ("user",), {"m": hr.mean("share", ["1h", "1d"]), "v": hr.var("share", "1d"), "x": hr.max("share", "1d")}
+    )
+    made = []
+    for threads in (1, 2, 7):
+        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
+        layout._pool.cache_clear()
+        made.append(batch.features(plan, table, lambda name, columns: table))
+    layout._pool.cache_clear()
+    assert made[0].equals(made[1])
+    assert made[0].equals(made[2])
