@@ -61,17 +61,17 @@ def clock(text: str) -> int:
 
 def sale(at: str, known: str = "", **fields: Any) -> Row:
     """Return an event of customer 1 at a time; ``known`` is when it was learned, at once by default."""
-    row = {name: None for name in Sale.fields()} | {"customer": 1} | fields
+    row = dict.fromkeys(Sale.fields()) | {"customer": 1} | fields
     return row | {"at": clock(at), "_known_at": clock(known or at)}
 
 
 def ask(at: str, **fields: Any) -> Row:
     """Return a row of customer 1 that knows what was known at its moment."""
-    return {name: None for name in Sale.fields()} | {"customer": 1} | fields | {"at": clock(at)}
+    return dict.fromkeys(Sale.fields()) | {"customer": 1} | fields | {"at": clock(at)}
 
 
 def price(since: str, until: str = "", known: str = "", **fields: Any) -> Row:
-    row = {name: None for name in Price.fields()} | {"shop": "north"} | fields
+    row = dict.fromkeys(Price.fields()) | {"shop": "north"} | fields
     return row | {"since": clock(since), "until": clock(until) if until else None, "_known_at": clock(known or since)}
 
 
@@ -120,17 +120,10 @@ class Case:
         return compile_features(groups, sales)
 
     def spine(self) -> list[Row]:
-        events = self.sources()[self.of]
-        position = {id(row): number for number, row in enumerate(self.events)}
-        by_place = {position[id(row)]: row["_seq"] for row in self._learned()}
-        numbered = {row["_seq"]: row for row in events}
-        return [numbered[by_place[row]] if isinstance(row, int) else dict(row) for row in self.rows]
-
-    def _learned(self) -> list[Row]:
-        """The events themselves with their sequence put in, so that an index finds its place in the log."""
-        for seq, row in enumerate(sorted(self.events, key=lambda row: row["_known_at"]), 1):
-            row["_seq"] = seq
-        return list(self.events)
+        """Return the rows that are asked about; an event with its place in the log."""
+        learned = sorted(range(len(self.events)), key=lambda at: self.events[at]["_known_at"])
+        own = {at: {**self.events[at], "_seq": seq} for seq, at in enumerate(learned, 1)}
+        return [own[row] if isinstance(row, int) else row for row in self.rows]
 
     def sources(self) -> dict[str, list[Row]]:
         """Return the rows of each source, with their log."""

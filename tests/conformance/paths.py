@@ -28,7 +28,10 @@ def by_request(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence[
     """Let events into the state of keys as they were learned, and ask about each row when its turn comes."""
     assert plan.spine is not None
     desk = SimpleNamespace(
-        plan=plan, contract=plan.spine.contract, moment=plan.spine.event_time, _fields=tuple(domains(plan.spine.contract))
+        plan=plan,
+        contract=plan.spine.contract,
+        moment=plan.spine.event_time,
+        _fields=tuple(domains(plan.spine.contract)),
     )
     answers: dict[int, dict[str, Any]] = {}
     waiting = {name: sorted(sources[name], key=lambda row: row["_seq"]) for name in source_contracts(plan)}
@@ -41,7 +44,7 @@ def by_request(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence[
                 _learn(state, plan, name, came)
             asked = table([{name: row[name] for name in plan.spine.contract.fields()}], plan.spine.contract)
             with state.env.begin(write=True) as transaction:
-                made = Desk.look(cast(Desk, desk), asked, state, transaction).made
+                made = Desk.look(cast("Desk", desk), asked, state, transaction).made
             answers[position] = {one.name: feature_array(made[one.name]).to_pylist()[0] for one in plan.outputs}
     return [answers[position] for position in range(len(spine))]
 

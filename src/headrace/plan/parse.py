@@ -206,11 +206,11 @@ class _Typing:
             if have == "str":
                 return apply("to_number", [value])
             if have == "bool":
-                return apply("case", [value, literal(1.0, FLOAT), literal(0.0, FLOAT)])
+                return _chosen(value, literal(1.0, FLOAT), literal(0.0, FLOAT))
             if have in ("int", "float", "decimal"):
                 return to_float(value)
         if target in ("int", "bigint") and have in ("int", "bool"):
-            return value if have == "int" else apply("case", [value, literal(1, INT), literal(0, INT)])
+            return value if have == "int" else _chosen(value, literal(1, INT), literal(0, INT))
         if target == "date":
             return apply("to_date", [value])
         raise Refused(f"cast of {have} to {target}", "cast to double, int (from bool) or date")
@@ -225,6 +225,11 @@ def apply(name: str, args: Sequence[Node]) -> Node:
         value = None if function.strict and any(one is None for one in values) else function.scalar(*values)
         return literal(value, node.domain.type)
     return node
+
+
+def _chosen(condition: Node, yes: Node, no: Node) -> Node:
+    """One of two numbers; null where the condition is."""
+    return apply("case", [condition, yes, apply("not", [condition]), no, literal(None, STR)])
 
 
 def _parts(tree: Any, names: Sequence[str]) -> list[Any]:
