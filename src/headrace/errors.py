@@ -79,7 +79,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         "did you mean 'amount'?"
     """
     names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1)
+    folded = {one.lower(): one for one in reversed(names)}
+    close = difflib.get_close_matches(name.lower(), list(folded), n=1)
     if close:
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean '{folded[close[0]]}'?"
     return f"one of: {', '.join(names)}" if names else ""

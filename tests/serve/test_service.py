@@ -167,6 +167,21 @@ def test_no_answer_is_without_its_record_after_kills(shop):
     assert set(answered) <= set(recorded)
 
 
+def test_two_that_drain_at_once_move_each_record_once(shop):
+    from headrace.serve.records import drain
+
+    with office(shop.project, shop.state_dir) as opened:
+        for number in range(20):
+            opened.decide("desk", payment(number))
+        lake = shop.lake()
+        threads = [threading.Thread(target=drain, args=(opened.state, lake, ["desk"], [])) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(one["record_id"] for one in stored(lake, "desk")) == sorted(f"desk-{n}" for n in range(1, 21))
+
+
 def test_only_loopback_and_only_one_process(shop):
     with pytest.raises(HeadraceError, match="HR-SERVE-008"):
         serve(shop, "0.0.0.0")

@@ -85,9 +85,7 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
 
 def check(project: Project) -> list[Fault]:
     """Return every fault of a project: of each declaration by itself, and of how they fit together."""
-    faults = project.declared_faults()
-    if faults:
-        return _distinct(faults)
+    faults = declared = project.declared_faults()
     groups = list(project.feature_groups.values())
     in_sets = {group.name for cases in project.all_training_sets.values() for group in cases.features}
     alone = [group for group in groups if group.name not in in_sets]
@@ -100,7 +98,10 @@ def check(project: Project) -> list[Fault]:
         try:
             attempt()
         except HeadraceError as error:
-            faults += error.faults
+            faults = [*faults, *error.faults]
+        except (AttributeError, TypeError, ValueError):
+            if not declared:  # what is wrong by itself, and told so, may stop what is built upon it
+                raise
     return _distinct(faults)
 
 

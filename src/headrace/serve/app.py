@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -136,10 +138,16 @@ def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470) -> None:
         found = f"the address {host!r}, which others can reach"
         raise HeadraceError(Fault("HR-SERVE-008", "", found, "a loopback address", "leave out --host"))
     with office(loaded.project, loaded.state_dir) as opened:
-        config = uvicorn.Config(
-            App(opened), host=host, port=port, log_level="warning", access_log=False, server_header=False
-        )
-        uvicorn.Server(config).run()
+        config = uvicorn.Config(App(opened), log_level="warning", access_log=False, server_header=False)
+        with socket.create_server((host, port), family=_family(host)) as listening:
+            shown = f"[{host}]" if ":" in host else host
+            address = f"http://{shown}:{listening.getsockname()[1]}"
+            sys.stderr.write(f"{', '.join(opened.desks)} at {address}/services/NAME/decide; Ctrl-C stops\n")
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _loopback(host: str) -> bool:

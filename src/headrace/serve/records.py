@@ -77,14 +77,15 @@ def drain(state: State, lake: Lake, services: list[str], streams: list[str]) -> 
 
 
 def _drain(state: State, lake: Lake, queue: str, name: str, table: str, read: Any) -> int:
-    found = waiting(state, queue, name)
-    if not found.numbers:
+    if not waiting(state, queue, name).numbers:
         return 0
     app = f"{queue}:{name}"
-    done = lake.committed(table, app)
-    values = [value for number, value in zip(found.numbers, found.values, strict=True) if number > done]
-    if values:
-        lake.append(table, read(values), once=(app, found.numbers[-1]))
+    with lake.lock(table):  # a service and a parity check may drain at once: what one moved, the other passes over
+        found = waiting(state, queue, name)
+        done = lake.committed(table, app)
+        values = [value for number, value in zip(found.numbers, found.values, strict=True) if number > done]
+        if values:
+            lake.append(table, read(values), once=(app, found.numbers[-1]))
     with state.writing() as transaction:
         db = state.db(f"{queue}|{name}", transaction)
         for number in found.numbers:

@@ -1,0 +1,67 @@
+"""``check`` tells all faults at once, those of single declarations and those of how they fit together."""
+
+import headrace as hr
+from headrace import plan
+from headrace.errors import nearest
+
+
+class Payment(hr.Contract):
+    """A payment."""
+
+    at: hr.Timestamp = hr.event_time()
+    customer_id: int
+    amount: float
+
+
+payments = hr.Stream("payments", Payment)
+customer = hr.Entity("customer_id")
+
+
+def codes(*groups):
+    return sorted(fault.code for fault in plan.check(hr.Project("p", features=groups)))
+
+
+def test_faults_of_declarations_do_not_hide_those_of_expressions():
+    short = hr.Features("short", payments, by=customer, features={"count": hr.count("0d")})
+    wrong = hr.Features("wrong", payments, features={"a": "amuont", "b": "amount / 0", "c": "(select 1)"})
+    assert codes(short, wrong) == ["HR-EXPRESSION-002"] * 3 + ["HR-TIME-001"]
+
+
+def test_a_sum_of_floats_without_bounds_is_refused_with_its_cure():
+    loose = hr.Features("loose", payments, by=customer, features={"sum": hr.sum("amount", "1d")})
+    (fault,) = plan.check(hr.Project("p", features=[loose]))
+    assert fault.code == "HR-WINDOW-009"
+    assert "hr.field(ge=…, le=…)" in fault.cure
+    bound = {"sum": hr.sum("least(greatest(amount, 0), 100)", "1d")}
+    assert codes(hr.Features("tight", payments, by=customer, features=bound)) == []
+
+
+def test_a_source_that_is_none_is_told_and_nothing_raises():
+    assert "HR-DECLARE-001" in codes(hr.Features("f", "payments", features={"a": "1"}))
+
+
+def test_windows_in_wrong_units():
+    for text in ("0d", "-1d", "7", "7 days", "1y", ""):
+        group = hr.Features("f", payments, by=customer, features={"count": hr.count(text)})
+        assert codes(group) == ["HR-TIME-001"], text
+
+
+def test_a_circle_is_told_once_with_its_way():
+    group = hr.Features("f", payments, features={"a": "f.b + 1", "b": "f.c", "c": "f.a"})
+    (fault,) = plan.check(hr.Project("p", features=[group]))
+    assert fault.code == "HR-FEATURE-004"
+    assert "f.a → f.b → f.c → f.a" in fault.found
+
+
+def test_names_are_found_whatever_their_case():
+    assert nearest("AMOUNT", ["amount", "at"]) == "did you mean 'amount'?"
+
+
+def test_fingerprints_change_with_meaning_only():
+    def one(window, text):
+        group = hr.Features("f", payments, by=customer, features={"n": hr.count(window, where=text)})
+        return plan.fingerprints(hr.Project("p", features=[group]))["features:f"]
+
+    assert one("7d", "amount > 5") == one("168h", "amount>5")
+    assert one("7d", "amount > 5") != one("8d", "amount > 5")
+    assert one("7d", "amount > 5") != one("7d", "amount > 6")
