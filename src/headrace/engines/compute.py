@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,24 +27,35 @@ def features(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Fra
         event_time: which of their columns is the moment.
         sources: frames of the plan's ``sources``.
     """
-    found = grouped(plan.groups, rows, event_time, sources)
+    spine = None if plan.spine is None else plan.spine.name
+    found = grouped(plan.groups, rows, event_time, sources, spine)
     return found | derived(plan, rows, found)
 
 
 def grouped(
-    groups: Sequence[WindowGroup | StateGroup], rows: Frame, event_time: str, sources: Mapping[str, Frame]
+    groups: Sequence[WindowGroup | StateGroup],
+    rows: Frame,
+    event_time: str,
+    sources: Mapping[str, Frame],
+    spine: str | None,
 ) -> dict[str, Column]:
-    """Return the features that are computed from sources; groups of the same events and keys share one layout."""
+    """Return the features that are computed from sources; groups of the same events and keys share one layout.
+
+    Sequences order the events of one stream. A row of the stream ``spine`` has its place among them; of any other
+    source it sees what was known by its own known time.
+    """
+    elsewhere = replace(rows, seq=None)
     found: dict[str, Column] = {}
     layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
     for group in groups:
         if isinstance(group, StateGroup):
-            found |= states(group, sources[group.table.name], rows, event_time)
+            found |= states(group, sources[group.table.name], elsewhere, event_time)
             continue
         events = sources[group.stream.name]
         key = (group.stream.name, group.keys)
         if key not in layouts:
-            layouts[key] = lay_out(group.keys, events, group.stream.event_time, rows, event_time)
+            asked = rows if group.stream.name == spine else elsewhere
+            layouts[key] = lay_out(group.keys, events, group.stream.event_time, asked, event_time)
         found |= windows(group, layouts[key], events, rows)
     return found
 

@@ -146,7 +146,7 @@ def _compute(job: Job, work: Path, keys: Keys, partition: int, count: int, path:
         write_pieces(path, [], pa.schema([(ROW, pa.int64())]))
         return
     rows = row_frame(job, rows_table)
-    made = compute.grouped(_groups(job.plan, keys), rows, job.moment, sources)
+    made = compute.grouped(_groups(job.plan, keys), rows, job.moment, sources, job.spine)
     label = _label(job.plan, keys)
     if label is not None:
         made[LABEL] = labels(label, rows, job.moment, sources[label.label.source.name])

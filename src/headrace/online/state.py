@@ -81,7 +81,7 @@ class State:
             self.env = lmdb.open(str(folder), map_size=MAP_SIZE, max_dbs=256, mode=0o600, metasync=False)
         except lmdb.Error as error:
             found = f"a state that cannot be opened ({error})"
-            cure = "delete the folder 'online' of the state: it is made anew from the lake"
+            cure = "restore the folder 'online': answers that are not in the lake yet are in it"
             raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact LMDB file", cure)) from None
 
     def close(self) -> None:

@@ -85,24 +85,31 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
 
 def check(project: Project) -> list[Fault]:
     """Return every fault of a project: of each declaration by itself, and of how they fit together."""
-    faults = declared = project.declared_faults()
+    declared = project.declared_faults()
     groups = list(project.feature_groups.values())
+    sound = [group for group in groups if not _group_faults(group)]
     in_sets = {group.name for cases in project.all_training_sets.values() for group in cases.features}
-    alone = [group for group in groups if group.name not in in_sets]
     attempts: list[Callable[[], object]] = [
-        *(partial(compile_set, cases) for cases in project.all_training_sets.values()),
-        *(partial(compile_rules, service) for service in project.all_services.values()),
-        *(partial(compile_features, [group, *(g for g in groups if g is not group)]) for group in alone),
+        partial(compile_features, [group, *(g for g in sound if g is not group)])
+        for group in sound
+        if group.name not in in_sets or declared
     ]
+    if not declared:
+        attempts += [partial(compile_set, cases) for cases in project.all_training_sets.values()]
+        attempts += [partial(compile_rules, service) for service in project.all_services.values()]
+    found: list[Fault] = []
     for attempt in attempts:
         try:
             attempt()
         except HeadraceError as error:
-            faults = [*faults, *error.faults]
-        except (AttributeError, TypeError, ValueError):
-            if not declared:  # what is wrong by itself, and told so, may stop what is built upon it
-                raise
-    return _distinct(faults)
+            found += error.faults
+    unsound = [f"{group.name}." for group in groups if group not in sound]
+    return _distinct([*declared, *(one for one in found if not any(name in one.found for name in unsound))])
+
+
+def _group_faults(group: Features) -> list[Fault]:
+    """Faults of a group by itself; with any, nothing more can be said of its expressions."""
+    return [*group.faults, *_own_faults(group.source)] if isinstance(group.source, Stream | Table) else [*group.faults]
 
 
 def _distinct(faults: Sequence[Fault]) -> list[Fault]:

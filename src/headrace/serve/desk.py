@@ -84,7 +84,7 @@ class Desk:
             values = [plain(rows.columns[key], 0) for key in keys]
             events, newest = state.read(source, keys, values, transaction)
             horizon[source] = newest
-            made |= compute.grouped(groups, rows, self.moment, {source: events})
+            made |= compute.grouped(groups, rows, self.moment, {source: events}, None)
         made |= compute.derived(self.plan, rows, made)
         return Seen(rows, made, horizon)
 

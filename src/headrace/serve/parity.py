@@ -16,7 +16,6 @@ from headrace.declare import Contract, Service
 from headrace.engines import compute
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import SEQ, Frame, feature_array, frame
-from headrace.kernel.layout import END
 from headrace.lake import Lake
 from headrace.learn import Registry
 from headrace.online.state import State
@@ -150,8 +149,8 @@ def recomputed(plan: Plan, rows: Frame, moment: str, horizons: list[Mapping[str,
         events = frame(lake.read(source, columns=[*columns, SEQ]), columns, contracts[source], source)
         # known time here is the sequence itself: exactly the events up to the horizon were in the state
         known = np.array([one.get(source, 0) for one in horizons], dtype=np.int64)
-        asked = replace(rows, known=known, seq=np.full(rows.length, END, dtype=np.int64))
-        found |= compute.grouped(groups, asked, moment, {source: replace(events, known=events.seq)})
+        asked = replace(rows, known=known, seq=None)
+        found |= compute.grouped(groups, asked, moment, {source: replace(events, known=events.seq)}, None)
     return found | compute.derived(plan, rows, found)
 
 
