@@ -181,6 +181,12 @@ STATED = [
         price=[5.0, 4.0, 3.0, 4.0, 5.0],
     ),
     state(
+        "a state of the row's own moment holds, whatever else was learned late and whatever the sequences say",
+        [price("12:00", price="1.00"), price("09:00", known="13:00", shop="south", price="2.00")],
+        [{**row, "_known_at": row["at"], "_seq": 1} for row in at("12:00", "11:59:59.999999")],
+        price=[1.0, None],
+    ),
+    state(
         "an expression over an absent state is null, whatever it says of nulls",
         [price("10:00")],
         at("09:00", "11:00"),

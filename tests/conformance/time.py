@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import headrace as hr
-from tests.conformance.case import Case, ask, sale
+from tests.conformance.case import Case, ask, clock, sale
 
 COUNT = {"f": hr.count("1h")}
 HOURS = [sale("10:00", n=1), sale("11:00", n=2), sale("12:00", n=4)]
@@ -151,6 +151,14 @@ CASES = [
         [sale("11:00", n=1), sale("11:30", n=2), sale("12:00", n=4)],
         [ask("12:00"), ask("12:30")],
         {"w.c": [2, 2], "w.s": [3.0, 6.0]},
+        of="visits",
+    ),
+    Case(
+        "sequences of different streams are not compared: what was known at the row's moment is seen",
+        {"c": hr.count("1d"), "s": hr.sum("n", "1d")},
+        [sale("11:00", known="11:30", n=1), sale("10:00", known="12:00", n=2), sale("10:30", known="12:01", n=4)],
+        [ask("12:00") | {"_known_at": clock("12:00"), "_seq": 1}],
+        {"w.c": [2], "w.s": [3.0]},
         of="visits",
     ),
 ]

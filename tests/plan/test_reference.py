@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from headrace.kernel.aggregates import catalogue
 from headrace.plan import compile_features, reference
 from headrace.plan.meaning import Plan
 from tests.plan.strategies import MOMENTS, VALUES, logs, row, spines, windows
-from tests.plan.worlds import by_batch, differences, events, examples, levels, others
+from tests.plan.worlds import DAY, MINUTE, START, by_batch, differences, events, examples, levels, others
 
 ALL = list(VALUES)
 BY = st.sampled_from([("user",), ("shop",), ("user", "shop"), ("shop", "user")])
@@ -42,12 +43,12 @@ def test_batch_agrees_with_the_oracle(kind: str) -> None:
 
 @given(st.data())
 @examples(25)
-def test_other_streams_and_rows_that_do_not_say_when_they_were_known(data: Any) -> None:
+def test_other_streams_agree_with_the_oracle(data: Any) -> None:
     kind = data.draw(st.sampled_from(list(catalogue())))
     window = data.draw(windows(kind).filter(lambda one: not one.include_current))
     plan = plan_of(data.draw(BY), {"f": window}, others)
     log = data.draw(logs(ALL))
-    spine = data.draw(st.lists(row(ALL), max_size=8))
+    spine = data.draw(spines(data.draw(logs(ALL, most=8)), ALL))
     expected = reference.features(plan, spine, {"others": log})
     assert differences(expected, by_batch(plan, spine, {"others": log})) == []
 
@@ -81,7 +82,7 @@ def test_states_agree_with_the_oracle(data: Any) -> None:
     lateness = st.sampled_from([0, 0, 1, 3_600_000_000]) if data.draw(st.booleans()) else st.just(0)
     learned = sorted(({**one, "_known_at": one["since"] + data.draw(lateness)} for one in made), key=_known)
     table = [{**one, "_seq": seq} for seq, one in enumerate(learned, 1)]
-    spine = data.draw(st.lists(row([]), max_size=8))
+    spine = data.draw(spines(data.draw(logs([])), []))
     expected = reference.features(plan, spine, {"levels": table})
     assert differences(expected, by_batch(plan, spine, {"levels": table})) == []
 
@@ -134,3 +135,29 @@ def test_threads_share_the_work_and_change_nothing(monkeypatch: pytest.MonkeyPat
     layout._pool.cache_clear()
     assert made[0].equals(made[1])
     assert made[0].equals(made[2])
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("rows", [1, 25])
+def test_long_histories(late: bool, rows: int) -> None:
+    """A request for one row of a long history finds its windows in another way than a batch does."""
+    random = Random(rows + late)
+    features = {}
+    for kind in catalogue():
+        value = {"decayed_sum": "near", "decayed_mean": "share", "quantile": "free"}.get(kind, "n")
+        how = {"quantile": {"q": 0.9}, "top_k": {"k": 3}, "last_n": {"n": 3}}.get(kind, {})
+        how |= {"half_life": "1h"} if kind.startswith("decayed") else {}
+        features[kind] = hr.declare.aggregate(kind, value, ["1h", "1d", "lifetime"], **how)
+    plan = plan_of(("user",), features)
+    log = []
+    for seq in range(1, 301):
+        at = START + random.randrange(0, 3 * DAY, MINUTE)
+        fields = {"n": random.choice([None, *range(-9, 9)]), "near": random.randrange(2**59)}
+        fields |= {"share": random.uniform(-1, 1), "free": random.gauss(0, 1) * 1e200}
+        known = START + 3 * DAY + seq if late else at
+        log.append({"at": at, "user": 1, **fields, "_known_at": known, "_seq": seq})
+    if not late:
+        log.sort(key=lambda one: one["at"])
+        log = [{**one, "_seq": seq} for seq, one in enumerate(log, 1)]
+    spine = random.sample(log, rows)
+    assert differences(reference.features(plan, spine, {"events": log}), by_batch(plan, spine, {"events": log})) == []

@@ -47,6 +47,8 @@ class Features(Declared):
             return faults
         if self.by is not None and not isinstance(self.by, Entity):
             faults.append(type_fault(self.place, f"by of {self.name}", self.by, "an Entity"))
+        elif self.by is not None:
+            faults += self.by.faults
         if not isinstance(self.features, Mapping):
             return [*faults, type_fault(self.place, f"features of {self.name}", self.features, "a mapping")]
         if not self.features:
@@ -145,6 +147,8 @@ class TrainingSet(Declared):
                 faults.append(type_fault(self.place, f"features of {self.name}", one, "Features"))
         if self.label is not None and not isinstance(self.label, Label):
             faults.append(type_fault(self.place, f"label of {self.name}", self.label, "hr.label(…)"))
+        elif self.label is not None:
+            faults += self.label.faults
         return faults
 
     def __hash__(self) -> int:

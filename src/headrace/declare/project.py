@@ -131,7 +131,8 @@ class Project(Declared):
                 continue
             other = seen.setdefault(node_id(node), node)
             if other is not node and other != node:
-                found = f"two different {kind_of(node)}s named {node.name!r} ({other.place} and {node.place})"
+                kind = kind_of(node).rstrip("s") + "s"
+                found = f"two different {kind} named {node.name!r} ({other.place} and {node.place})"
                 faults.append(Fault("HR-NAME-002", node.place, found, "one name for one thing", "rename one of them"))
             elif other is node:
                 faults += [fault for fault in node.faults if fault not in faults]

@@ -1,0 +1,282 @@
+"""Mistakes in declarations: for each code the declaration that makes it, and words that its fault must say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import headrace as hr
+
+
+class Event(hr.Contract):
+    """A contract without a fault."""
+
+    event_id: str = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    user: int
+    word: str | None
+    amount: hr.Decimal(10, 2) = hr.field(ge=0)
+    ratio: float
+    won: int = hr.field(ge=0, le=1)
+
+
+class Late(hr.Contract):
+    """Another, whose user is text."""
+
+    at: hr.Timestamp = hr.event_time()
+    user: str
+    n: int
+
+
+class Level(hr.Contract):
+    since: hr.Timestamp = hr.valid_from()
+    user: int
+    level: int
+
+
+class Timeless(hr.Contract):
+    user: int
+
+
+events = hr.Stream("events", Event)
+late = hr.Stream("late", Late)
+levels = hr.Table("levels", Level, source="levels.csv")
+user = hr.Entity("user")
+
+
+def windows(**features: hr.Window) -> hr.Features:
+    return hr.Features("f", events, by=user, features=features)
+
+
+def now(**features: str) -> hr.Features:
+    return hr.Features("now", events, features=features)
+
+
+def cases(*groups: hr.Features, **more: Any) -> hr.TrainingSet:
+    return hr.TrainingSet("cases", events, groups or [windows(c=hr.count("1d"))], **more)
+
+
+def truth(
+    value: str = "won", source: hr.Stream = events, on: Any = "event_id", matures: str = "7d"
+) -> hr.declare.Label:
+    return hr.label(source, value, on=on, matures=matures)
+
+
+def model(name: str = "m", cases_: Any = None, **more: Any) -> hr.Model:
+    learned = cases(now(a="amount"), label=truth()) if cases_ is None else cases_
+    how = {"fit": print, "split": hr.time_split(train="30d", test="7d"), "metrics": [hr.roc_auc()]} | more
+    return hr.Model(name, learned, **how)
+
+
+def charter(**more: str) -> hr.Charter:
+    said = dict.fromkeys(("problem", "data", "quality", "deployment", "success"), "said") | {"metric": "roc_auc"}
+    return hr.Charter(**(said | more))
+
+
+def contract(**fields: Any) -> type[hr.Contract]:
+    """A contract from pairs of annotation and field."""
+    annotations = {name: kind for name, (kind, _) in fields.items()}
+    said = {name: how for name, (_, how) in fields.items() if how is not None}
+    return type("Broken", (hr.Contract,), {"__annotations__": annotations, **said})
+
+
+def broken(**fields: Any) -> hr.Project:
+    timed = {"at": (hr.Timestamp, hr.event_time())} | fields
+    return hr.Project("p", sources=[hr.Stream("s", contract(**timed))])
+
+
+def project(*groups: hr.Features) -> hr.Project:
+    return hr.Project("p", features=groups)
+
+
+def learning(training_set: hr.TrainingSet) -> hr.Project:
+    return hr.Project("p", training_sets=[training_set])
+
+
+Mistake = tuple[Callable[[], hr.Project], str]
+MISTAKES: Mapping[str, list[Mistake]] = {
+    "HR-NAME-001": [
+        (lambda: hr.Project("p", sources=[hr.Stream("Events", Event)]), "'Events'"),
+        (lambda: hr.Project("p", sources=[hr.Stream("a" * 64, Event)]), "at most 63"),
+        (lambda: hr.Project("p", sources=[hr.Stream('e"; drop', Event)]), "drop"),
+        (lambda: hr.Project("p", sources=[hr.Stream("../e", Event)]), "../e"),
+        (lambda: project(hr.Features("F", events, by=user, features={"c": hr.count("1d")})), "'F'"),
+        (lambda: project(now(**{"a b": "amount"})), "'a b'"),
+        (lambda: hr.Project(""), "project named ''"),
+    ],
+    "HR-NAME-002": [(lambda: project(now(a="amount"), now(b="amount")), "two different features named 'now'")],
+    "HR-NAME-003": [
+        (
+            lambda: hr.Project("p", sources=[hr.Stream("x", Event), hr.Table("x", Level, source="x.csv")]),
+            "also a stream",
+        )
+    ],
+    "HR-DECLARE-001": [
+        (lambda: hr.Project("p", sources=[hr.Stream("s", dict)]), "a class that derives from hr.Contract"),  # type: ignore[arg-type]
+        (lambda: project(hr.Features("f", events, by=user, features={"c": "amount"})), "an aggregate such as"),
+        (lambda: project(hr.Features("f", events, features={"c": hr.count("1d")})), "an SQL scalar expression"),
+        (lambda: project(hr.Features("f", events, by="user", features={"c": hr.count("1d")})), "an Entity"),  # type: ignore[arg-type]
+        (lambda: project(windows(c=hr.sum(5, "1d"))), "an SQL expression as text"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(fit="fit")]), "a function"),
+        (lambda: hr.Project("p", models=[model(split="30d")]), "hr.time_split"),
+    ],
+    "HR-CONTRACT-001": [
+        (lambda: broken(x=(complex, None)), "Broken.x"),
+        (lambda: broken(x=(int | str, None)), "Broken.x"),
+        (lambda: broken(x=("hr.Decimal(30, 2)", None)), "Broken.x"),
+    ],
+    "HR-CONTRACT-002": [(lambda: broken(x=(int, 5)), "Broken.x = 5")],
+    "HR-CONTRACT-003": [(lambda: broken(b=(hr.Timestamp, hr.event_time())), "event_time twice: at, b")],
+    "HR-CONTRACT-004": [(lambda: broken(k=(str, hr.known_time())), "k is the known_time and has type str")],
+    "HR-CONTRACT-005": [(lambda: broken(x=(str, hr.field(ge=1))), "has bounds")],
+    "HR-CONTRACT-006": [
+        (lambda: broken(x=(int, hr.field(ge=2, le=1))), "no value can satisfy"),
+        (lambda: broken(x=(int, hr.field(ge="a", le=1))), "no value can satisfy"),
+    ],
+    "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
+    "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],
+    "HR-STREAM-001": [(lambda: hr.Project("p", sources=[hr.Stream("s", Timeless)]), "no event time")],
+    "HR-TABLE-001": [
+        (lambda: hr.Project("p", sources=[hr.Table("t", Level)]), "neither source nor query"),
+        (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", query="b")]), "both source and query"),
+    ],
+    "HR-TABLE-002": [(lambda: hr.Project("p", sources=[hr.Table("t", source="t.csv")]), "no contract")],
+    "HR-ENTITY-001": [
+        (lambda: project(hr.Features("f", events, by=hr.Entity(), features={"c": hr.count("1d")})), "Entity()"),
+        (
+            lambda: project(hr.Features("f", events, by=hr.Entity("user", "user"), features={"c": hr.count("1d")})),
+            "Entity",
+        ),
+    ],
+    "HR-ENTITY-002": [
+        (lambda: project(hr.Features("f", events, by=hr.Entity("usr"), features={"c": hr.count("1d")})), "'user'"),
+        (lambda: project(hr.Features("f", events, by=hr.Entity("ratio"), features={"c": hr.count("1d")})), "'ratio'"),
+    ],
+    "HR-TIME-001": [
+        (lambda: project(windows(c=hr.count("0d"))), "'0d' is not longer than zero"),
+        (lambda: project(windows(c=hr.count("-7d"))), "'-7d' is not longer than zero"),
+        (lambda: project(windows(c=hr.count("7"))), "'7' has no unit"),
+        (lambda: project(windows(c=hr.count("7 fortnights"))), "the unit 'fortnights'"),
+        (lambda: project(windows(c=hr.count("1.5d"))), "'1.5d' is not a duration"),
+        (lambda: project(windows(c=hr.count("2000000d"))), "longer than a century"),
+        (lambda: project(windows(c=hr.count("1d", delay="0s"))), "delay of hr.count"),
+        (lambda: project(windows(c=hr.count("1d", hop="5x"))), "hop of hr.count"),
+        (lambda: learning(cases(label=truth(matures="0d"))), "matures of the label"),
+        (lambda: hr.Project("p", models=[model(split=hr.time_split(train="x", test="7d"))]), "train of time_split"),
+        (lambda: hr.Project("p", sources=[hr.Stream("s", Event, lateness="soon")]), "lateness of s"),
+    ],
+    "HR-WINDOW-001": [(lambda: project(windows(c=hr.count([]))), "without a window")],
+    "HR-WINDOW-002": [(lambda: project(windows(c=hr.count("1d", delay="1d", include_current=True))), "delay='1d'")],
+    "HR-WINDOW-003": [(lambda: project(windows(c=hr.count(["1d", "1d"]))), "names a window twice")],
+    "HR-WINDOW-004": [
+        (lambda: project(windows(c=hr.count("1h", hop="1d"))), "hop <= window"),
+        (lambda: project(windows(c=hr.count("lifetime", hop="1d"))), "hop <= window"),
+    ],
+    "HR-WINDOW-005": [
+        (lambda: project(windows(c=hr.declare.aggregate("summ", "amount", "1d"))), "did you mean 'sum'?")
+    ],
+    "HR-WINDOW-006": [(lambda: project(windows(c=hr.declare.aggregate("sum", None, "1d"))), "without a value")],
+    "HR-WINDOW-007": [
+        (lambda: project(windows(c=hr.mean("word", "1d"))), "mean of str"),
+        (lambda: project(windows(c=hr.max("amount > 1", "1d"))), "max of bool"),
+    ],
+    "HR-WINDOW-008": [
+        (
+            lambda: learning(
+                cases(hr.Features("l", late, by=hr.Entity("n"), features={"c": hr.count("1d", include_current=True)}))
+            ),
+            "a spine of the same stream",
+        )
+    ],
+    "HR-WINDOW-009": [
+        (lambda: project(windows(c=hr.sum("ratio", "1d"))), "least(greatest(x, low), high)"),
+        (lambda: project(windows(c=hr.quantile("ratio", 2, "1d"))), "q is 2"),
+        (lambda: project(windows(c=hr.decayed_sum("amount", "0d"))), "not longer than zero"),
+        (lambda: project(windows(c=hr.last_n("amount", 0, "1d"))), "n is 0"),
+    ],
+    "HR-FEATURE-001": [(lambda: project(now()), "has no features")],
+    "HR-FEATURE-002": [(lambda: project(hr.Features("l", levels, features={"a": "level"})), "whose row is to be read")],
+    "HR-FEATURE-003": [
+        (lambda: learning(cases(hr.Features("l", late, features={"a": "n"}))), "the spine is events"),
+    ],
+    "HR-FEATURE-004": [
+        (lambda: project(now(a="now.b * 2.0", b="now.a")), "now.a → now.b → now.a"),
+        (lambda: project(now(a="now.a")), "now.a → now.a"),
+    ],
+    "HR-EXPRESSION-002": [
+        (lambda: project(now(a="amuont")), "did you mean 'amount'?"),
+        (lambda: project(windows(m=hr.mean("amuont", "1d"))), "did you mean 'amount'?"),
+        (lambda: project(windows(m=hr.count("1d", where="usr = 1"))), "did you mean 'user'?"),
+        (lambda: project(now(a="spending.mean")), "unknown column 'spending.mean'"),
+        (lambda: project(now(a="word + 1")), "add of str"),
+        (lambda: project(now(a="amount > word")), "a comparison of"),
+        (lambda: project(now(a="amount / 0")), "a division by zero"),
+        (lambda: project(now(a="amount / (1 - 1)")), "a division by zero"),
+        (lambda: project(now(a="user * user")), "without bounds"),
+        (lambda: project(now(a="amount; drop table events")), "2 statements"),
+        (lambda: project(now(a="(select max(amount) from events)")), "not a scalar expression"),
+        (lambda: project(now(a="amount) from events --")), "not SQL"),
+        (lambda: project(now(a="read_csv('/etc/passwd')")), "function"),
+        (lambda: project(now(a="getenv('HOME')")), "function getenv"),
+        (lambda: project(now(a="sum(amount) over ()")), "not a scalar expression"),
+        (lambda: project(now(a="max(amount)")), "function max"),
+        (lambda: project(now(a="now()")), "function"),
+        (lambda: project(now(a="random()")), "function"),
+        (lambda: project(now(a="*")), "not a scalar expression"),
+        (lambda: project(now(a=" ")), "an empty or overlong expression"),
+        (lambda: project(now(a="1e999")), "a number that float64 can hold"),
+        (lambda: project(now(a="substring(word, -1)")), "negative position"),
+        (lambda: project(now(a="word like 5")), "expected str"),
+        (lambda: learning(cases(where="amuont > 1")), "did you mean 'amount'?"),
+    ],
+    "HR-EXPRESSION-003": [
+        (lambda: project(windows(c=hr.count("1d", where="amount"))), "a condition, true or false"),
+        (lambda: learning(cases(where="amount + 1")), "a condition, true or false"),
+    ],
+    "HR-STATE-001": [
+        (
+            lambda: project(
+                hr.Features("l", hr.Table("plain", Timeless, source="l.csv"), by=user, features={"a": "user"})
+            ),
+            "hr.valid_from()",
+        )
+    ],
+    "HR-SPINE-001": [
+        (
+            lambda: learning(cases(hr.Features("l", late, by=hr.Entity("n"), features={"c": hr.count("1d")}))),
+            "has no 'n'",
+        )
+    ],
+    "HR-SPINE-002": [
+        (
+            lambda: learning(cases(hr.Features("l", late, by=user, features={"c": hr.count("1d")}))),
+            "user is int in events",
+        )
+    ],
+    "HR-LABEL-001": [(lambda: learning(cases(label=truth(on=[]))), "without on=")],
+    "HR-LABEL-002": [(lambda: learning(cases(label=truth(on="event"))), "did you mean 'event_id'?")],
+    "HR-LABEL-003": [(lambda: learning(cases(label=truth("word"))), "a number or a condition")],
+    "HR-LEAK-001": [
+        (lambda: learning(cases(now(won="won"), label=truth())), "add delay='7d' or drop it"),
+        (lambda: learning(cases(windows(s=hr.sum("won", "30d")), label=truth())), "f.s reads events.won"),
+        (lambda: learning(cases(windows(s=hr.sum("won", "30d", delay="6d")), label=truth())), "f.s reads events.won"),
+        (lambda: learning(cases(windows(c=hr.count("1d", where="won = 1")), label=truth())), "f.c reads events.won"),
+        (
+            lambda: learning(cases(windows(s=hr.sum("won", "1d")), now(a="coalesce(f.s, 0.0) + 1"), label=truth())),
+            "now.a reads events.won",
+        ),
+    ],
+    "HR-TRAINING-001": [(lambda: learning(hr.TrainingSet("cases", events, [])), "has no features")],
+    "HR-MODEL-001": [(lambda: hr.Project("p", models=[model(cases_=cases())]), "which has no label")],
+    "HR-MODEL-002": [(lambda: hr.Project("p", models=[model(metrics=[])]), "has no metrics")],
+    "HR-MODEL-003": [
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_acu", 0.5)])]), "did you mean 'roc_auc'?")
+    ],
+    "HR-SERVICE-001": [
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), decide={"allow": "score > 1"})]), "another name")
+    ],
+    "HR-CHARTER-001": [(lambda: hr.Project("p", charter=charter(problem=" ")), "leaves 'problem' open")],
+    "HR-CHARTER-002": [
+        (lambda: hr.Project("p", charter=charter(metric="roc_acu"), models=[model()]), "did you mean 'roc_auc'?")
+    ],
+}
