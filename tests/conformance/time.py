@@ -161,4 +161,11 @@ CASES = [
         {"w.c": [2], "w.s": [3.0]},
         of="visits",
     ),
+    Case(
+        "seconds over more than nine thousand years are the nearest float of the microseconds, divided",
+        {"s": hr.time_since_last()},
+        [sale("12:00") | {"at": -62_135_596_800_000_000 + 1, "_known_at": -62_135_596_800_000_000 + 1}],
+        [ask("12:00") | {"at": 253_402_300_799_999_999}],
+        {"w.s": [float(315_537_897_599_999_998) / 1e6]},
+    ),
 ]

@@ -6,7 +6,7 @@ from headrace.types import FLOAT
 
 
 def plain(events: Plain, moment: int, setting: Ints) -> float | None:
-    return (moment - events[-1][0]) / 1_000_000 if events else None
+    return float(moment - events[-1][0]) / 1_000_000 if events else None
 
 
 def update(state: Ints, table: Ints, value: int, time: int, setting: Ints, reals: Floats) -> None:
