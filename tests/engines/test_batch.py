@@ -12,6 +12,7 @@ from headrace.engines import batch
 from headrace.errors import HeadraceError
 from headrace.kernel.aggregates import catalogue
 from headrace.plan import compile_features
+from tests.plan.strategies import columns_of, usual
 from tests.plan.worlds import START, Event, Level, by_batch, events, levels, table
 
 USER = hr.Entity("user")
@@ -28,11 +29,10 @@ def run(spine: pa.Table, sources: dict[str, pa.Table] | None = None, plan: Any =
 
 @pytest.mark.parametrize("kind", list(catalogue()))
 def test_no_rows_and_no_events(kind: str) -> None:
-    params = {"quantile": {"q": 0.5}, "top_k": {"k": 2}, "last_n": {"n": 2}}.get(kind, {})
-    params |= {"half_life": "1h"} if kind.startswith("decayed") else {}
-    feature = hr.declare.aggregate(kind, "n" if "decayed" not in kind else "near", "1d", include_current=True, **params)
+    column = columns_of(kind)[0]
+    feature = hr.declare.aggregate(kind, column, "1d", include_current=True, **usual(kind))
     plan = compile_features([hr.Features("g", events, by=USER, features={"f": feature})], events)
-    row = ONE | {"near": 1}
+    row = ONE | {column: None}
     assert by_batch(plan, [], {"events": []}) == []
     assert by_batch(plan, [], {"events": [row]}) == []
     assert len(by_batch(plan, [row], {"events": []})) == 1

@@ -14,7 +14,7 @@ from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.counter import amount
 from headrace.plan.compile import domains
-from tests.plan.strategies import VALUED, VALUES, params
+from tests.plan.strategies import VALUES, columns_of, params
 from tests.plan.worlds import START, Event, examples, table
 
 KINDS = list(catalogue())
@@ -51,7 +51,7 @@ class Working:
 def loads(draw: Any, kind: str) -> tuple[Any, dict[str, Any], list[tuple[int, int]]]:
     """A setting, parameters, and prepared values with their times, in the total order."""
     aggregate, how = catalogue()[kind], draw(params(kind))
-    name = draw(st.sampled_from([one for one in VALUED.get(kind, tuple(VALUES)) if one]))
+    name = draw(st.sampled_from([one for one in columns_of(kind) if one]))
     values = draw(st.lists(VALUES[name], min_size=1, max_size=12))
     column = typed_column(table([{name: value} for value in values], Event).column(name), Event.fields()[name].type, "")
     setting = aggregate.setting(domains(Event)[name], how)

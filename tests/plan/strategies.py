@@ -8,7 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 import headrace as hr
-from tests.plan.worlds import DAY, HOUR, MINUTE, START
+from headrace.kernel.aggregates import catalogue
+from headrace.plan.compile import domains
+from tests.conformance.answers import found
+from tests.plan.worlds import DAY, HOUR, MINUTE, START, Event
 
 Strategy = st.SearchStrategy[Any]
 
@@ -43,24 +46,28 @@ VALUES: dict[str, Strategy] = {
     "seen": st.integers(-(10**15), 4 * 10**15),
     "day": st.integers(-20_000, 60_000),
 }
-NUMBERS = ("n", "money", "fine", "ratio", "share", "flag")
-DECAYED = ("near", "money", "fine", "ratio", "share", "flag")
-ORDERED = ("wide", "money", "fine", "free", "seen", "day", "word")
-VALUED: dict[str, tuple[str, ...]] = {
-    "sum": (*NUMBERS, "wide"),
-    "mean": (*NUMBERS, "wide"),
-    "var": NUMBERS,
-    "std": NUMBERS,
-    "min": ORDERED,
-    "max": ORDERED,
-    "top_k": (*ORDERED, "flag"),
-    "quantile": ("wide", "money", "fine", "free"),
-    "decayed_sum": DECAYED,
-    "decayed_mean": DECAYED,
-    "count": (*VALUES, ""),
-    "time_since_last": ("word", ""),
-}
-"""Which columns an aggregate of the catalogue is asked about; one that is not named here takes every type."""
+
+
+def columns_of(kind: str) -> list[str]:
+    """Return the columns that an aggregate can be asked about, as its own declaration says; "" for none."""
+    one, known = catalogue()[kind], domains(Event)
+    names = [name for name in VALUES if known[name].type.name in one.takes and _settles(kind, name)]
+    return [*names, ""] if one.value_optional or not one.takes else names
+
+
+def _settles(kind: str, name: str) -> bool:
+    try:
+        catalogue()[kind].setting(domains(Event)[name], usual(kind))
+    except ValueError:
+        return False
+    return True
+
+
+def usual(kind: str) -> dict[str, Any]:
+    """Return the parameters with which an aggregate answers the questions of the conformance cases."""
+    answers = found(kind)
+    return {} if answers is None else dict(answers.params)
+
 
 LENGTHS = ["1us", "1m", "1h", "90m", "6h", "1d", "7d"]
 
@@ -68,7 +75,7 @@ LENGTHS = ["1us", "1m", "1h", "90m", "6h", "1d", "7d"]
 @st.composite
 def windows(draw: Any, kind: str) -> hr.Window:
     """A window of an aggregate, in every way in which one can be declared."""
-    value = draw(st.sampled_from(VALUED.get(kind, tuple(VALUES)))) or None
+    value = draw(st.sampled_from(columns_of(kind))) or None
     span = draw(st.one_of(st.just("lifetime"), st.lists(st.sampled_from(LENGTHS), min_size=1, max_size=3, unique=True)))
     how: dict[str, Any] = {"where": draw(st.sampled_from([None, None, "flag", "word > 'a' or n is null"]))}
     extra = draw(st.sampled_from(["", "delay", "hop", "include_current", "include_current"]))
@@ -82,7 +89,7 @@ def windows(draw: Any, kind: str) -> hr.Window:
 
 
 def params(kind: str) -> Strategy:
-    """What an aggregate takes besides its value."""
+    """What an aggregate takes besides its value: what its answers say, or where it matters, more."""
     table: dict[str, dict[str, Strategy]] = {
         "quantile": {"q": st.sampled_from([0, 0.1, 0.5, 0.99, 1])},
         "top_k": {"k": st.integers(1, 4)},
@@ -90,7 +97,7 @@ def params(kind: str) -> Strategy:
         "decayed_sum": {"half_life": st.sampled_from(["7us", "1m", "1h", "3d"])},
         "decayed_mean": {"half_life": st.sampled_from(["7us", "1m", "1h", "3d"])},
     }
-    return st.fixed_dictionaries(table.get(kind, {}))
+    return st.fixed_dictionaries(table[kind]) if kind in table else st.just(usual(kind))
 
 
 MOMENTS = st.one_of(

@@ -15,7 +15,7 @@ from headrace.kernel import layout
 from headrace.kernel.aggregates import catalogue
 from headrace.plan import compile_features, reference
 from headrace.plan.meaning import Plan
-from tests.plan.strategies import MOMENTS, VALUES, logs, row, spines, windows
+from tests.plan.strategies import MOMENTS, VALUES, columns_of, logs, row, spines, usual, windows
 from tests.plan.worlds import DAY, MINUTE, START, by_batch, differences, events, examples, levels, others
 
 ALL = list(VALUES)
@@ -144,15 +144,13 @@ def test_long_histories(late: bool, rows: int) -> None:
     random = Random(rows + late)
     features = {}
     for kind in catalogue():
-        value = {"decayed_sum": "near", "decayed_mean": "share", "quantile": "free"}.get(kind, "n")
-        how = {"quantile": {"q": 0.9}, "top_k": {"k": 3}, "last_n": {"n": 3}}.get(kind, {})
-        how |= {"half_life": "1h"} if kind.startswith("decayed") else {}
-        features[kind] = hr.declare.aggregate(kind, value, ["1h", "1d", "lifetime"], **how)
+        value = [name for name in ("free", "share", "near") if name in columns_of(kind)]
+        features[kind] = hr.declare.aggregate(kind, random.choice(value), ["1h", "1d", "lifetime"], **usual(kind))
     plan = plan_of(("user",), features)
     log = []
     for seq in range(1, 301):
         at = START + random.randrange(0, 3 * DAY, MINUTE)
-        fields = {"n": random.choice([None, *range(-9, 9)]), "near": random.randrange(2**59)}
+        fields = {"near": random.choice([None, 7, -7, random.randrange(2**59)])}
         fields |= {"share": random.uniform(-1, 1), "free": random.gauss(0, 1) * 1e200}
         known = START + 3 * DAY + seq if late else at
         log.append({"at": at, "user": 1, **fields, "_known_at": known, "_seq": seq})

@@ -15,6 +15,8 @@ from headrace.types import FLOAT, Domain
 
 CUT = np.int64(44)
 """Binary digits of the 52 that are dropped."""
+EXACT = 2**53
+"""Whole numbers up to this are float64 without rounding."""
 
 
 def settle(setting: Ints, domain: Domain | None, params: Params) -> None:
@@ -28,9 +30,12 @@ def settle(setting: Ints, domain: Domain | None, params: Params) -> None:
 
 def prepare(column: Column | None, length: int, setting: Ints) -> Ints:
     assert column is not None
-    values = column.values.astype(np.float64) / 10.0 ** int(setting[DIGITS])
+    power = 10 ** int(setting[DIGITS])
+    values = column.values.astype(np.float64) / power
+    for wide in np.flatnonzero(np.abs(column.values) > EXACT) if power > 1 else ():
+        values[wide] = int(column.values[wide]) / power  # float64 would round twice
     cut = ((values + 0.0).view(np.int64) & ~((np.int64(1) << CUT) - 1)).view(np.float64)
-    tiny = np.abs(values) < np.finfo(np.float64).tiny
+    tiny = (np.abs(values) < np.finfo(np.float64).tiny) & (values != 0)
     if tiny.any():  # below the smallest normal number the leading digits stand elsewhere
         mantissa, exponent = np.frexp(values)
         cut = np.where(tiny, np.ldexp(np.trunc(mantissa * 512), exponent - 9), cut)
