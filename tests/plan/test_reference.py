@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 from typing import Any
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import headrace as hr
-from headrace.kernel import layout
+from headrace.kernel import threads as kernel_threads
 from headrace.kernel.aggregates import catalogue
 from headrace.plan import compile_features, reference
 from headrace.plan.meaning import Plan
@@ -100,7 +99,7 @@ def test_pieces_and_threads_change_nothing(data: Any) -> None:
     whole = by_batch(plan, log, {"events": log})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headrace.kernel.windows.in_threads", _in_single_keys)
-        patch.setattr("headrace.kernel.windows.ROWS_IN_CACHE", 1)
+        patch.setattr("headrace.kernel.windows.IN_CACHE", 1)
         assert differences(whole, by_batch(plan, log, {"events": log})) == []
     for user in (1, 2, None):  # a partition by key holds all that its rows need
         part = [one for one in log if one["user"] == user]
@@ -129,10 +128,10 @@ def test_threads_share_the_work_and_change_nothing(monkeypatch: pytest.MonkeyPat
     )
     made = []
     for threads in (1, 2, 7):
-        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
-        layout._pool.cache_clear()
+        monkeypatch.setattr(kernel_threads, "cores", lambda threads=threads: threads)
+        kernel_threads._pool.cache_clear()
         made.append(batch.features(plan, table, lambda name, columns: table))
-    layout._pool.cache_clear()
+    kernel_threads._pool.cache_clear()
     assert made[0].equals(made[1])
     assert made[0].equals(made[2])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from headrace.kernel import asof
 from headrace.kernel.column import Column
 from headrace.kernel.layout import Events, Layout, Rows, arrange
 from headrace.kernel.typing import Bools
-from headrace.kernel.windows import Own, compute
+from headrace.kernel.windows import compute
+from headrace.kernel.work import Job, Own
 from headrace.plan import lower
 from headrace.plan.expression import Node
-from headrace.plan.meaning import Aggregation, Plan, StateGroup, WindowGroup
+from headrace.plan.meaning import Plan, StateGroup, WindowGroup
 
 
 def features(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Frame]) -> dict[str, Column]:
@@ -46,17 +48,16 @@ def grouped(
     """
     elsewhere = replace(rows, seq=None)
     found: dict[str, Column] = {}
-    layouts: dict[tuple[str, tuple[str, ...]], Layout] = {}
+    together: dict[tuple[str, tuple[str, ...]], list[WindowGroup]] = {}
     for group in groups:
         if isinstance(group, StateGroup):
             found |= states(group, sources[group.table.name], elsewhere, event_time)
-            continue
-        events = sources[group.stream.name]
-        key = (group.stream.name, group.keys)
-        if key not in layouts:
-            asked = rows if group.stream.name == spine else elsewhere
-            layouts[key] = lay_out(group.keys, events, group.stream.event_time, asked, event_time)
-        found |= windows(group, layouts[key], events, rows)
+        else:
+            together.setdefault((group.stream.name, group.keys), []).append(group)
+    for (name, keys), some in together.items():
+        events, asked = sources[name], rows if name == spine else elsewhere
+        layout = lay_out(keys, events, some[0].stream.event_time, asked, event_time)
+        found |= windows(some, layout, events, rows)
     return found
 
 
@@ -83,36 +84,30 @@ def lay_out(keys: tuple[str, ...], events: Frame, happened: str, rows: Frame, mo
     return arrange(known_events, Rows(row_codes, rows.columns[moment].values, rows.seq, rows.known), size)
 
 
-def windows(group: WindowGroup, layout: Layout, events: Frame, rows: Frame) -> dict[str, Column]:
-    """Return the windowed aggregates of a group."""
-    evaluated: dict[Node, Column] = {}
-
-    def value_of(node: Node | None) -> Column | None:
-        if node is None:
-            return None
-        if node not in evaluated:
-            evaluated[node] = lower.columns(node, events.columns, events.length)
-        return evaluated[node]
-
+def windows(groups: Sequence[WindowGroup], layout: Layout, events: Frame, rows: Frame) -> dict[str, Column]:
+    """Return the windowed aggregates of groups of the same events and keys."""
+    value_of = _evaluator(events)
+    own_of = _evaluator(rows)
+    holds_of = cache(lambda node: value_of(node).values & value_of(node).mask)
+    all_rows: Bools = np.ones(rows.length, dtype=np.bool_)
+    own_holds_of = cache(lambda node: all_rows if node is None else own_of(node).values & own_of(node).mask)
+    wanted = [one for group in groups for one in group.aggregations]
+    jobs = []
+    for one in wanted:
+        own = None
+        if one.include_current:
+            own = Own(None if one.value is None else own_of(one.value), own_holds_of(one.where))
+        value = None if one.value is None else value_of(one.value)
+        jobs.append(Job(one.work, value, None if one.where is None else holds_of(one.where), own))
     found: dict[str, Column] = {}
-    for one in group.aggregations:
-        condition = value_of(one.where)
-        holds = None if condition is None else condition.values & condition.mask
-        columns = compute(layout, one.work(), value_of(one.value), holds, _own(one, rows))
+    for one, columns in zip(wanted, compute(layout, jobs), strict=True):
         found.update(zip(one.outputs, columns, strict=True))
     return found
 
 
-def _own(one: Aggregation, rows: Frame) -> Own | None:
-    """The row's own value and condition, where the row itself is to be included."""
-    if not one.include_current:
-        return None
-    value = None if one.value is None else lower.columns(one.value, rows.columns, rows.length)
-    holds: Bools = np.ones(rows.length, dtype=np.bool_)
-    if one.where is not None:
-        condition = lower.columns(one.where, rows.columns, rows.length)
-        holds = condition.values & condition.mask
-    return Own(value, holds)
+def _evaluator(frame: Frame) -> Callable[[Node], Column]:
+    """Return a function that evaluates each expression over a frame once."""
+    return cache(lambda node: lower.columns(node, frame.columns, frame.length))
 
 
 def states(group: StateGroup, table: Frame, rows: Frame, moment: str) -> dict[str, Column]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.kernel.column import Column, concat, from_arrow, one_dictionary, to_arrow
+from headrace.kernel.column import Column, from_arrow, one_dictionary, to_arrow
 from headrace.kernel.typing import Ints
 from headrace.types import FLOAT, LogicalType
 
@@ -81,11 +81,16 @@ def feature_array(column: Column) -> pa.Array:
 
 
 def joint_codes(events: Iterable[Column], rows: Iterable[Column]) -> tuple[Ints, Ints, int]:
-    """Return dense codes of the keys of events and rows, and how many there are; a null in a key gives code 0."""
+    """Return dense codes of the keys of events and rows, and how many there are; a null in a key gives code 0.
+
+    Where events and rows have the same keys, their codes are the same array.
+    """
+    pairs = list(zip(events, rows, strict=True))
+    same = all(_same(left, right) for left, right in pairs)
     event_codes = row_codes = np.zeros(0, dtype=np.int64)
     size = 0
-    for position, (left, right) in enumerate(zip(events, rows, strict=True)):
-        left_code, right_code, count = _codes(left, right)
+    for position, (left, right) in enumerate(pairs):
+        left_code, right_code, count = _codes(left, right.part(0, 0) if same else right)
         if position == 0:
             event_codes, row_codes, size = left_code, right_code, count
             continue
@@ -93,7 +98,13 @@ def joint_codes(events: Iterable[Column], rows: Iterable[Column]) -> tuple[Ints,
         event_codes = np.where(there[0], event_codes * count + left_code, 0)
         row_codes = np.where(there[1], row_codes * count + right_code, 0)
         event_codes, row_codes, size = _dense(event_codes, row_codes)
-    return event_codes, row_codes, size
+    return event_codes, event_codes if same else row_codes, size
+
+
+def _same(left: Column, right: Column) -> bool:
+    if len(left) != len(right) or left.dictionary != right.dictionary or not np.array_equal(left.values, right.values):
+        return False
+    return (left.valid is None) == (right.valid is None) and np.array_equal(left.mask, right.mask)
 
 
 def _codes(left: Column, right: Column) -> tuple[Ints, Ints, int]:
@@ -101,15 +112,19 @@ def _codes(left: Column, right: Column) -> tuple[Ints, Ints, int]:
         left, right = one_dictionary(left, right)
         codes, size = (left.values + 1, right.values + 1), len(left.dictionary or ()) + 1
     else:
-        values = concat(left, right).values.astype(np.int64)
-        low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
-        if high - low < 4 * len(values) + 1024:
-            first, second = left.values.astype(np.int64) - low + 1, right.values.astype(np.int64) - low + 1
-            codes, size = (first, second), high - low + 2
+        both = left.values.astype(np.int64, copy=False), right.values.astype(np.int64, copy=False)
+        low = min((int(values.min()) for values in both if len(values)), default=0)
+        high = max((int(values.max()) for values in both if len(values)), default=0)
+        if high - low < 4 * (len(left) + len(right)) + 1024:
+            codes, size = (both[0] - low + 1, both[1] - low + 1), high - low + 2
         else:
-            first, second, size = _dense(left.values.astype(np.int64), right.values.astype(np.int64), keep_zero=False)
+            first, second, size = _dense(*both, keep_zero=False)
             codes = (first, second)
-    return np.where(left.mask, codes[0], 0), np.where(right.mask, codes[1], 0), size
+    made = [
+        one if keys.valid is None else np.where(keys.valid, one, 0)
+        for keys, one in zip((left, right), codes, strict=True)
+    ]
+    return made[0], made[1], size
 
 
 def _dense(left: Ints, right: Ints, keep_zero: bool = True) -> tuple[Ints, Ints, int]:

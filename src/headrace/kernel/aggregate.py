@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from headrace.kernel.column import Column
-from headrace.kernel.typing import Floats, Ints
+from headrace.kernel.placing import ordered_bits, scaled
+from headrace.kernel.typing import Ints
 from headrace.types import Domain, LogicalType, list_of
 
 Params = Mapping[str, Any]
@@ -139,7 +140,7 @@ def prepare_number(column: Column | None, length: int, setting: Ints) -> Ints:
     if column is None:
         return np.zeros(length, dtype=np.int64)
     if column.type.name == "float":
-        return np.rint(np.ldexp(column.values, int(-setting[EXPONENT]))).astype(np.int64)
+        return scaled(column.values, 2.0 ** int(-setting[EXPONENT]))
     return column.values.astype(np.int64)
 
 
@@ -151,20 +152,6 @@ def prepare_nothing(column: Column | None, length: int, setting: Ints) -> Ints:
 def prepare_position(column: Column | None, length: int, setting: Ints) -> Ints:
     """For aggregates whose result is the value of one of the events."""
     return np.arange(length, dtype=np.int64)
-
-
-def ordered_bits(values: Floats) -> Ints:
-    """Return float64 as int64 in the same order; -0.0 becomes 0.0."""
-    bits: Ints = (values + 0.0).view(np.int64)
-    flipped: Ints = bits ^ ((bits >> 63) & np.int64(0x7FFFFFFFFFFFFFFF))
-    return flipped
-
-
-def from_ordered_bits(ordered: Ints) -> Floats:
-    """Undo ``ordered_bits``."""
-    bits = ordered ^ ((ordered >> 63) & np.int64(0x7FFFFFFFFFFFFFFF))
-    floats: Floats = bits.view(np.float64)
-    return floats
 
 
 def prepare_value(column: Column | None, length: int, setting: Ints) -> Ints:

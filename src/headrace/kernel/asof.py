@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from headrace.kernel.layout import Layout, in_threads
+from headrace.kernel.layout import Layout
+from headrace.kernel.threads import in_threads
 from headrace.kernel.typing import Ints
 
 

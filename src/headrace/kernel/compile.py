@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -23,7 +24,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from headrace.kernel import merging, running
+from headrace.kernel import differences, merging, queueing, running
+from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 
 _HEADER = '''"""Written by headrace.kernel.compile; may be deleted at any time."""
@@ -33,53 +35,84 @@ from numba import njit
 
 from {module} import AGGREGATE as aggregate
 
-update = njit(aggregate.update)
-{other} = njit(aggregate.{other})
-finalize = njit(aggregate.finalize)
+{constants}
+{functions}
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 '''
+_TYPES = re.compile(r": (Ints|Bools|Counts|Places|int)\b| -> None")
 
 
 @cache
-def sweep_of(name: str) -> Callable[..., None]:
-    """Return the compiled sweep of an aggregate; the first call with arguments compiles it or loads it from disk."""
+def sweep_of(name: str, late: bool) -> Callable[..., None]:
+    """Return the compiled sweep of an aggregate; the first call with arguments compiles it or loads it from disk.
+
+    Args:
+        name: of the aggregate.
+        late: whether events may become known after they happened; decides which arguments the sweep takes.
+    """
     aggregate = catalogue()[name]
-    template = merging if aggregate.remove is None else running
-    body = (
-        inspect.getsource(template.sweep)
-        .replace(": Ints", "")
-        .replace(": Bools", "")
-        .replace(": int", "")
-        .replace(": Counts", "")
-        .replace(": Places", "")
-    )
-    other = "merge" if aggregate.remove is None else "remove"
-    text = _HEADER.format(module=f"headrace.kernel.aggregates.{name}", other=other) + body.replace(" -> None", "")
-    sweep: Callable[..., None] = _module(f"sweep_{name}", text).sweep
+    template = _template(aggregate, late)
+    body = inspect.getsource(template.sweep)
+    fixed = _fixed(aggregate)
+    for constant in fixed:
+        body = body.replace(f"    {constant}: int,\n", "")
+    constants = "\n".join(f"{constant} = {value}" for constant, value in fixed.items())
+    used = [one for one in ("update", "remove", "merge", "finalize") if f"{one}(" in body]
+    functions = "\n".join(f"{one} = njit(forceinline=True)(aggregate.{one})" for one in used)
+    text = _HEADER.format(
+        module=f"headrace.kernel.aggregates.{name}", constants=constants, functions=functions
+    ) + _TYPES.sub("", body)
+    sweep: Callable[..., None] = _module(f"{template.__name__.rpartition('.')[2]}_{name}", text).sweep
     return sweep
 
 
-def warm(names: Iterable[str] | None = None) -> None:
+def _template(aggregate: Aggregate, late: bool) -> ModuleType:
+    if not late and aggregate.additive:
+        return differences
+    if aggregate.remove is not None:
+        return running
+    return merging if late else queueing
+
+
+@cache
+def arguments(name: str, late: bool) -> tuple[str, ...]:
+    """Return the names of the arguments that the sweep of an aggregate takes."""
+    aggregate = catalogue()[name]
+    fixed = _fixed(aggregate)
+    return tuple(one for one in inspect.signature(_template(aggregate, late).sweep).parameters if one not in fixed)
+
+
+def _fixed(aggregate: Aggregate) -> dict[str, int]:
+    """Return what is the same in all uses of an aggregate: constants, by which the compiler unrolls its loops."""
+    sizes = {"width": aggregate.width, "items": aggregate.items}
+    sizes |= {"table_keys": aggregate.table_keys, "additive": aggregate.additive}
+    return {name: size for name, size in sizes.items() if isinstance(size, int)}
+
+
+def warm(names: Iterable[str] | None = None, late: bool = False) -> None:
     """Compile the sweeps of these aggregates (all of them by default) or load them from disk.
 
     Example:
         >>> warm(["count"])
     """
+    empty = empty_arguments()
     for name in names or catalogue():
-        sweep_of(name)(*empty_arguments())
+        sweep_of(name, late)(*(empty[one] for one in arguments(name, late)))
 
 
-def empty_arguments() -> tuple[Any, ...]:
+def empty_arguments() -> dict[str, Any]:
     """Return arguments of the right types without events or rows."""
     ints, bools = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
-    segments, out = np.zeros((0, 4), dtype=np.int64), np.zeros((0, 1), dtype=np.int64)
-    events = (ints, ints, bools, ints, ints)
-    rows = (ints, ints, ints, ints, bools)
-    places = np.zeros((0, 1), dtype=np.int32)
-    aggregate = (np.zeros(8, dtype=np.int64), 1, 1, 0, 0)
-    return (segments, *events, *rows, places, places, *aggregate, out, np.zeros((0, 1), dtype=np.int16))
+    places = np.zeros((0, 0), dtype=np.int32)
+    given: dict[str, Any] = dict.fromkeys(("time", "value", "rank", "by_rank", "moment", "row_rank", "own_value"), ints)
+    given |= dict.fromkeys(("live", "own_live"), bools) | dict.fromkeys(("tails", "heads"), places)
+    given |= dict.fromkeys(("tail_of", "head_of"), ints) | dict.fromkeys(("items", "width"), 1)
+    given |= dict.fromkeys(("table_keys", "additive", "word", "result"), 0)
+    counts = np.zeros((0, 1), dtype=np.int16)
+    tables = {"segments": np.zeros((0, 4), dtype=np.int64), "words": np.zeros((0, 1), dtype=np.int64), "counts": counts}
+    return given | tables | {"setting": np.zeros(8, dtype=np.int64)}
 
 
 def _module(name: str, text: str) -> ModuleType:

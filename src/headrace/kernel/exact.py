@@ -11,11 +11,13 @@ import math
 import numpy as np
 from numba import njit
 
+from headrace.kernel.doubled import from_bits, pair, rounded_quotient
 from headrace.kernel.typing import Ints
 
 LIMB = 32
 MASK = 0xFFFFFFFF
 SAFE = 1 << 53
+WORD = 2.0**LIMB
 LIMBS = 18
 
 
@@ -30,10 +32,15 @@ def high_part(value: int) -> int:
 
 
 @njit
-def fits(high: int, low: int, bits: int) -> bool:
-    """Whether high * 2**32 + low surely lies within +-2**bits (bits at most 62)."""
-    bound = 1 << (bits - 1)
-    return -(bound >> LIMB) <= high < (bound >> LIMB) and -bound < low < bound
+def narrow(value: int) -> bool:
+    """Whether a whole number is a float64 without rounding."""
+    return -SAFE <= value <= SAFE
+
+
+@njit
+def power2(exponent: int) -> float:
+    """2**exponent, for exponents that float64 has: from -1022 to 1023."""
+    return from_bits((exponent + 1023) << 52)
 
 
 @njit
@@ -162,54 +169,27 @@ def to_float(limbs: Ints, used: int, left_over: bool, exponent: int) -> float:
 
 
 @njit
-def nearest_float(high: int, low: int, left_over: bool, exponent: int) -> float:
-    """Return (high * 2**32 + low) * 2**exponent for 0 <= high < 2**62, rounded once.
-
-    Where something was left over below, the number must be at least 2**55, so that its last bit can stand for it.
-    """
-    shift = 0
-    if high >= 1 << 30:
-        # just below 2**62 float(high) rounds up and would ask for a shift of 33
-        shift = min(math.frexp(float(high))[1] - 30, LIMB)
-    kept = (high << (LIMB - shift)) | (low >> shift)
-    if left_over or low & ((1 << shift) - 1) != 0:
-        kept |= 1
-    return math.ldexp(float(kept), exponent + shift)
-
-
-@njit
-def total_over(high: int, low: int, count: int, digits: int, exponent: int, state: Ints, at: int) -> float:
+def total_over(high: int, low: int, count: int, digits: int, exponent: int) -> float:
     """Return (high * 2**32 + low) * 2**exponent / (count * 10**digits), rounded once.
 
-    ``count`` is below 2**31 and ``digits`` at most 18; ``state[at:]`` has room for LIMBS words.
+    ``count`` is below 2**31 and ``digits`` at most 18.
     """
-    divisor = count * power10(digits) if digits <= 9 else np.int64(SAFE)
-    if divisor < SAFE and fits(high, low, 53):
-        return math.ldexp(float((high << LIMB) + low) / float(divisor), exponent)
-    sign = 1.0
-    high += low >> LIMB
-    low &= MASK
-    if high < 0:
-        sign = -1.0
-        high = -high - (1 if low > 0 else 0)
-        low = (MASK + 1) - low if low > 0 else 0
-    if divisor < 1 << 31 and high < 1 << 62:
-        if divisor == 1:
-            return sign * nearest_float(high, low, False, exponent)
-        first = high // divisor
-        part = ((high - first * divisor) << LIMB) | low
-        second = part // divisor
-        if (first << LIMB) + second >= 1 << 24 and first < 1 << 30:
-            part = (part - second * divisor) << LIMB
-            third = part // divisor
-            left_over = part != third * divisor
-            return sign * nearest_float((first << LIMB) + second, third, left_over, exponent - LIMB)
-    return sign * _total_over_wide(high, low, count, digits, exponent, state[at:])
+    if narrow(high) and narrow(low):
+        total = pair(float(high) * WORD, float(low))
+        if count == 1 and digits == 0:
+            return total[0] * power2(exponent)
+        divisor = float(count) * float(power10(digits))
+        if divisor <= SAFE:
+            quotient = rounded_quotient(total, 0.0, divisor)
+            if not math.isnan(quotient):
+                return quotient * power2(exponent)
+    return _total_by_limbs(high, low, count, digits, exponent)
 
 
 @njit
-def _total_over_wide(high: int, low: int, count: int, digits: int, exponent: int, limbs: Ints) -> float:
-    load(limbs, high, low)
+def _total_by_limbs(high: int, low: int, count: int, digits: int, exponent: int) -> float:
+    limbs = np.zeros(LIMBS, dtype=np.int64)
+    sign = load(limbs, high, low)
     by = 3 + (digits + 8) // 9
     shift_up(limbs, 3, by)
     used = 3 + by
@@ -218,4 +198,4 @@ def _total_over_wide(high: int, low: int, count: int, digits: int, exponent: int
         step = min(digits, 9)
         left_over = divide(limbs, used, power10(step)) or left_over
         digits -= step
-    return to_float(limbs, used, left_over, exponent - 32 * by)
+    return sign * to_float(limbs, used, left_over, exponent - 32 * by)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numba import njit
 
+from headrace.kernel.placing import ordered
+from headrace.kernel.threads import in_ranges
 from headrace.kernel.typing import Ints
 
 END = np.int64(1) << np.int64(62)
@@ -61,6 +58,26 @@ class Layout:
     by_rank: Ints
     row_rank: Ints
 
+    @property
+    def late(self) -> bool:
+        """Whether some events became known after they happened."""
+        return len(self.row_rank) > 0
+
+    def part(self, segments: Ints) -> Layout:
+        """Return the layout of a run of segments, with places counted from its own beginning."""
+        events, rows = slice(segments[0, 0], segments[-1, 1]), slice(segments[0, 2], segments[-1, 3])
+        origin = np.array([events.start, events.start, rows.start, rows.start])
+        return Layout(
+            self.event_order[events],
+            self.row_order[rows],
+            segments - origin,
+            self.time[events],
+            self.moment[rows],
+            self.rank[events],
+            self.by_rank[events] - events.start,
+            self.row_rank[rows],
+        )
+
 
 def arrange(events: Events, rows: Rows, keys: int) -> Layout:
     """Lay events and rows out by key.
@@ -74,7 +91,7 @@ def arrange(events: Events, rows: Rows, keys: int) -> Layout:
     """
     by_time = _by_time(events)
     event_order, event_starts = _grouped(events.key, by_time, keys)
-    time = events.time[event_order]
+    time = ordered(events.time, event_order)
     nothing = np.zeros(0, dtype=np.int64)
     rank = by_rank = row_rank = nothing
     if _is_late(events, rows):
@@ -84,23 +101,23 @@ def arrange(events: Events, rows: Rows, keys: int) -> Layout:
         place[event_order] = np.arange(len(time))
         by_rank = place[known_order]
         rank = rank[event_order]
-        in_order = np.lexsort((rows.moment, row_rank))
-    elif _ascending(rows.moment):
-        in_order = np.arange(len(rows.moment), dtype=np.int64)
-    else:
-        in_order = np.argsort(rows.moment, kind="stable")
-    row_order, row_starts = _grouped(rows.key, in_order, keys)
-    if len(row_rank):
+        row_order, row_starts = _grouped(rows.key, np.lexsort((rows.moment, row_rank)), keys)
         row_rank = row_rank[row_order]
+    elif rows.key is events.key and np.array_equal(rows.moment, events.time):
+        row_order, row_starts = event_order, event_starts
+    else:
+        in_order = None if _ascending(rows.moment) else np.argsort(rows.moment, kind="stable")
+        row_order, row_starts = _grouped(rows.key, in_order, keys)
+    moment = time if row_order is event_order else ordered(rows.moment, row_order)
     segments = np.stack([event_starts[:-1], event_starts[1:], row_starts[:-1], row_starts[1:]], axis=1)
     segments = np.ascontiguousarray(segments[segments[:, 3] > segments[:, 2]])
-    return Layout(event_order, row_order, segments, time, rows.moment[row_order], rank, by_rank, row_rank)
+    return Layout(event_order, row_order, segments, time, moment, rank, by_rank, row_rank)
 
 
-def _by_time(events: Events) -> Ints:
-    """Return the positions of events in the total order: event time, then sequence."""
+def _by_time(events: Events) -> Ints | None:
+    """Return the positions of events in the total order, event time, then sequence; None where they are in it."""
     if _in_total_order(events.time, events.seq):
-        return np.arange(len(events.time), dtype=np.int64)
+        return None
     return np.lexsort((events.seq, events.time))
 
 
@@ -126,20 +143,36 @@ def _ranks(events: Events, rows: Rows) -> tuple[Ints, Ints]:
     return rank, row_rank
 
 
-def _grouped(key: Ints, order: Ints, keys: int) -> tuple[Ints, Ints]:
-    """Sort an order by key, keeping it within a key; return it and where each key starts."""
-    counts = np.bincount(key, minlength=keys) if len(key) else np.zeros(keys, dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return _counting_sort(key, order, starts[:-1].copy()), starts
+def _grouped(key: Ints, order: Ints | None, keys: int) -> tuple[Ints, Ints]:
+    """Sort an order (None for that of the input) by key, keeping it within a key; return it and where keys start.
+
+    Each thread counts and places its own part of the order.
+    """
+    order = np.zeros(0, dtype=np.int64) if order is None else order
+    parts = in_ranges(lambda start, stop: (start, stop, _counted(key, order, start, stop, keys)), len(key))
+    counts = np.stack([count for _, _, count in parts])
+    starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))]).astype(np.int64)
+    cursors = starts[:-1] + np.cumsum(counts, axis=0) - counts
+    out = np.empty(len(key), dtype=np.int64)
+    begin = {start: cursor for (start, _, _), cursor in zip(parts, cursors, strict=True)}
+    in_ranges(lambda start, stop: _placed(key, order, start, stop, begin[start], out), len(key))
+    return out, starts
 
 
 @njit(cache=True, nogil=True)
-def _counting_sort(key, order, cursor):  # type: ignore[no-untyped-def]
-    out = np.empty(len(order), dtype=np.int64)
-    for position in order:
+def _counted(key, order, start, stop, keys):  # type: ignore[no-untyped-def]
+    counts = np.zeros(keys, dtype=np.int64)
+    for i in range(start, stop):
+        counts[key[order[i] if len(order) else i]] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _placed(key, order, start, stop, cursor, out):  # type: ignore[no-untyped-def]
+    for i in range(start, stop):
+        position = order[i] if len(order) else i
         out[cursor[key[position]]] = position
         cursor[key[position]] += 1
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -156,20 +189,3 @@ def _in_total_order(time, seq):  # type: ignore[no-untyped-def]
         if time[i] < time[i - 1] or (time[i] == time[i - 1] and seq[i] < seq[i - 1]):
             return False
     return True
-
-
-def in_threads(work: Callable[[Ints], Any], segments: Ints) -> None:
-    """Call ``work`` on parts of the segments of about equal size, one thread for each core."""
-    threads = os.cpu_count() or 1
-    load = np.cumsum(segments[:, 1] - segments[:, 0] + segments[:, 3] - segments[:, 2])
-    if threads == 1 or len(load) < 2 or load[-1] < 50_000:
-        work(segments)
-        return
-    pieces = 4 * threads
-    cuts = np.searchsorted(load, np.linspace(0, load[-1], pieces + 1)[1:-1])
-    list(_pool().map(work, [part for part in np.split(segments, cuts) if len(part)]))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="headrace-kernel")

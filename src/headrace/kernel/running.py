@@ -1,8 +1,7 @@
 """The sweep for aggregates that can give values up: one state slides along the events of a key.
 
 This file is compiled once for each aggregate, with its ``update``, ``remove`` and ``finalize`` in place of those
-below (see ``compile.py``). Where the state is a plain sum over events (``additive``) and all was known in time, the
-state of a window is the difference of two running states, whatever its length.
+below (see ``compile.py``).
 """
 
 from __future__ import annotations
@@ -22,18 +21,20 @@ def sweep(
     by_rank: Ints,
     moment: Ints,
     row_rank: Ints,
-    row_order: Ints,
     own_value: Ints,
     own_live: Bools,
     tails: Places,
     heads: Places,
+    tail_of: Ints,
+    head_of: Ints,
     setting: Ints,
     width: int,
     items: int,
     table_keys: int,
-    additive: int,
-    out: Ints,
+    words: Ints,
+    word: int,
     counts: Counts,
+    result: int,
 ) -> None:
     """Compute windows for the rows of each key.
 
@@ -46,11 +47,11 @@ def sweep(
         by_rank: [events] the events of each key in the order of ``rank``; empty likewise.
         moment: [rows] time of the row; ascending within a key, or in the order of ``row_rank`` where that is given.
         row_rank: [rows] how many events were known before the row; empty likewise.
-        row_order: [rows] where the results of the row belong.
         own_value, own_live: [rows] the row's own prepared value, where it is to be included; else empty.
-        tails, heads: [rows of the segments, windows] see ``edges.edges``.
-        setting, width, items, table_keys, additive: of the aggregate.
-        out: [rows, windows * items] results; counts: [rows, windows] number of items, 0 for null.
+        tails, heads: see ``edges.edges``; tail_of, head_of: [windows] which of them are a window's.
+        setting, width, items, table_keys: of the aggregate.
+        words: [rows, all words] results, written from column ``word`` on, window by window.
+        counts: [rows, all results] number of items, 0 for null, written from column ``result`` on.
     """
     reals = setting.view(np.float64)
     ints = np.zeros(items, dtype=np.int64)
@@ -67,9 +68,6 @@ def sweep(
         capacity *= 2
     whole_table = np.zeros((capacity, 3), dtype=np.int64)
     seen = np.zeros(longest if late else 0, dtype=np.uint8)
-    by_difference = additive > 0 and not late
-    running = np.zeros((longest + 1 if by_difference else 0, additive), dtype=np.int64)
-    origin = segments[0, 2] if len(segments) else 0
     for s in range(segments.shape[0]):
         first, last = segments[s, 0], segments[s, 1]
         capacity = 1
@@ -77,17 +75,8 @@ def sweep(
         while table_keys > 0 and capacity < 2 * table_keys * (keyed + 1):
             capacity *= 2
         table = whole_table[:capacity]
-        if by_difference:
-            for word in range(width):
-                state[word] = 0
-            for event in range(first, last):
-                if every or live[event]:
-                    update(state, table, value[event], time[event], setting, reals)
-                for word in range(additive):
-                    running[event - first + 1, word] = state[word]
-        for w in range(tails.shape[1]):
-            for word in range(width):
-                state[word] = 0
+        for w in range(len(tail_of)):
+            state[:] = 0
             for slot in range(capacity if table_keys > 0 else 0):
                 table[slot, 1] = 0
                 table[slot, 2] = 0
@@ -95,48 +84,41 @@ def sweep(
                 seen[event] = 0
             tail, head, known = first, first, first
             for row in range(segments[s, 2], segments[s, 3]):
-                new_tail, new_head = tails[row - origin, w], heads[row - origin, w]
-                if by_difference:
-                    for word in range(additive):
-                        state[word] = running[new_head, word] - running[new_tail, word]
-                else:
-                    new_tail += first
-                    new_head += first
-                    while late and known < last and rank[by_rank[known]] < row_rank[row]:
-                        event = by_rank[known]
-                        seen[event - first] = 1
-                        if tail <= event < head and (every or live[event]):
-                            update(state, table, value[event], time[event], setting, reals)
-                        known += 1
-                    if new_tail > head or new_head < tail:
-                        # the windows of this row and the one before share nothing: start anew beside it
-                        for event in range(tail, head):
-                            if (every or live[event]) and (not late or seen[event - first]):
-                                remove(state, table, value[event], time[event], setting, reals)
-                        tail = head = new_tail if new_tail > head else new_head
-                    while head < new_head:
-                        if (every or live[head]) and (not late or seen[head - first]):
-                            update(state, table, value[head], time[head], setting, reals)
-                        head += 1
-                    while head > new_head:
-                        head -= 1
-                        if (every or live[head]) and (not late or seen[head - first]):
-                            remove(state, table, value[head], time[head], setting, reals)
-                    while tail < new_tail:
-                        if (every or live[tail]) and (not late or seen[tail - first]):
-                            remove(state, table, value[tail], time[tail], setting, reals)
-                        tail += 1
-                    while tail > new_tail:
-                        tail -= 1
-                        if (every or live[tail]) and (not late or seen[tail - first]):
-                            update(state, table, value[tail], time[tail], setting, reals)
+                new_tail, new_head = first + tails[tail_of[w], row], first + heads[head_of[w], row]
+                while late and known < last and rank[by_rank[known]] < row_rank[row]:
+                    event = by_rank[known]
+                    seen[event - first] = 1
+                    if tail <= event < head and (every or live[event]):
+                        update(state, table, value[event], time[event], setting, reals)
+                    known += 1
+                if new_tail > head or new_head < tail:
+                    # the windows of this row and the one before share nothing: start anew beside it
+                    for event in range(tail, head):
+                        if (every or live[event]) and (not late or seen[event - first]):
+                            remove(state, table, value[event], time[event], setting, reals)
+                    tail = head = new_tail if new_tail > head else new_head
+                while head < new_head:
+                    if (every or live[head]) and (not late or seen[head - first]):
+                        update(state, table, value[head], time[head], setting, reals)
+                    head += 1
+                while head > new_head:
+                    head -= 1
+                    if (every or live[head]) and (not late or seen[head - first]):
+                        remove(state, table, value[head], time[head], setting, reals)
+                while tail < new_tail:
+                    if (every or live[tail]) and (not late or seen[tail - first]):
+                        remove(state, table, value[tail], time[tail], setting, reals)
+                    tail += 1
+                while tail > new_tail:
+                    tail -= 1
+                    if (every or live[tail]) and (not late or seen[tail - first]):
+                        update(state, table, value[tail], time[tail], setting, reals)
                 own_counts = own and own_live[row]
                 if own_counts:
                     update(state, table, own_value[row], moment[row], setting, reals)
                 found = finalize(state, table, setting, reals, moment[row], ints, floats)
                 if own_counts:
                     remove(state, table, own_value[row], moment[row], setting, reals)
-                place = row_order[row]
-                counts[place, w] = found
+                counts[row, result + w] = found
                 for item in range(items):
-                    out[place, w * items + item] = ints[item]
+                    words[row, word + w * items + item] = ints[item]

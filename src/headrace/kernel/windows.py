@@ -1,173 +1,135 @@
-"""Windows over a layout: prepare the values of an aggregate once, then sweep each window."""
+"""Windows over a layout: a few thousand rows at a time, all that is asked about them while they are in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
-from headrace.kernel.aggregate import Aggregate, Params, from_ordered_bits
+from headrace.kernel import placing
 from headrace.kernel.aggregates import catalogue
-from headrace.kernel.column import Column, concat
-from headrace.kernel.compile import sweep_of
+from headrace.kernel.column import Column
+from headrace.kernel.compile import arguments, sweep_of
 from headrace.kernel.edges import edges
-from headrace.kernel.layout import Layout, in_threads
-from headrace.kernel.typing import Bools, Counts, Ints
-from headrace.types import LogicalType
+from headrace.kernel.inputs import Inputs
+from headrace.kernel.layout import Layout
+from headrace.kernel.results import Sweep, columns
+from headrace.kernel.threads import in_threads
+from headrace.kernel.typing import Counts, Ints
+from headrace.kernel.work import Job
 
-ROWS_IN_CACHE = 16_384
-
-
-@dataclass(frozen=True)
-class Span:
-    """One window: its length in microseconds (None for a lifetime), delay and hop (0 for none)."""
-
-    length: int | None
-    delay: int = 0
-    hop: int = 0
+IN_CACHE = 65_536
+"""Events and rows that are swept together."""
+WORDS = 16
+"""Words of results that a row collects before they are turned into columns."""
 
 
-@dataclass(frozen=True)
-class Own:
-    """The row's own value and whether its condition holds, where the row itself is to be included."""
-
-    value: Column | None
-    holds: Bools
-
-
-@dataclass(frozen=True)
-class Work:
-    """An aggregate of one value under one condition, and the windows over which it is wanted."""
-
-    aggregate: str
-    setting: Ints
-    params: Params
-    result: LogicalType
-    spans: Sequence[Span]
+def compute(layout: Layout, jobs: Sequence[Job]) -> list[list[Column]]:
+    """Return for each job one column for each of its windows, in the order of the rows that were laid out."""
+    sweeps, places = _sweeps(layout, jobs)
+    found: dict[int, list[Column]] = {}
+    for some in _rounds(list(sweeps)):
+        words, counts = _swept(layout, [sweeps[at] for at in some])
+        found |= dict(zip(some, columns([sweeps[at] for at in some], words, counts), strict=True))
+    return [found[at][first : first + len(job.work.spans)] for job, (at, first) in zip(jobs, places, strict=True)]
 
 
-def compute(layout: Layout, work: Work, value: Column | None, holds: Bools | None, own: Own | None) -> list[Column]:
-    """Return one column for each window of the work, in the order of the rows that were laid out.
+def _sweeps(layout: Layout, jobs: Sequence[Job]) -> tuple[list[Sweep], list[tuple[int, int]]]:
+    """Return what to sweep, and for each job which of it is its own: place in the list, first window.
 
-    Args:
-        layout: order of events and rows.
-        work: what to compute.
-        value: [events] the value, in the order in which the events were given; None where there is none.
-        holds: [events] whether the condition holds; None where there is none.
-        own: the same of the rows themselves, where they are to be included.
+    Values that are prepared alike are prepared once; jobs that differ in nothing but their windows share a sweep.
     """
-    aggregate = catalogue()[work.aggregate]
-    events, rows = len(layout.event_order), len(layout.row_order)
-    everything = value if own is None or value is None or own.value is None else concat(value, own.value)
-    prepared = aggregate.prepare(everything, events + (rows if own else 0), work.setting)
-    counted = _live(aggregate, value, holds)
-    live = _EVERY if counted is None else counted[layout.event_order]
-    values = prepared[:events][layout.event_order]
-    own_value, own_live = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
-    if own is not None:
-        own_value = prepared[events:][layout.row_order]
-        own_counted = _live(aggregate, own.value, own.holds)
-        assert own_counted is not None
-        own_live = own_counted[layout.row_order]
-    out, counts = _swept(layout, aggregate, work, values, live, own_value, own_live)
-    items = aggregate.most(work.params)
-    return [
-        _decoded(aggregate, work.result, out[:, w * items : (w + 1) * items], counts[:, w], everything)
-        for w in range(len(work.spans))
-    ]
+    inputs = Inputs(layout)
+    sweeps: dict[Hashable, Sweep] = {}
+    places = []
+    for job in jobs:
+        work = job.work
+        aggregate = catalogue()[work.aggregate]
+        source = inputs.source(job)
+        value, live = inputs.prepared(aggregate, job, source), inputs.live(aggregate, job)
+        same = (aggregate.name, tuple(sorted(work.params.items())), work.setting.tobytes(), id(value), id(live))
+        sweep = sweeps.setdefault(same, Sweep(aggregate, work, source, value, live))
+        places.append((list(sweeps).index(same), len(sweep.spans)))
+        sweep.spans.extend(work.spans)
+    return list(sweeps.values()), places
 
 
-def _live(aggregate: Aggregate, value: Column | None, holds: Bools | None) -> Bools | None:
-    """Return which events count; None where all do."""
-    if value is None or value.valid is None or aggregate.sees_null:
-        return holds
-    return value.valid if holds is None else holds & value.valid
+def _rounds(sweeps: list[Sweep]) -> Iterator[list[int]]:
+    """Yield the places of sweeps whose results fit into a few words of each row, and say where these stand."""
+    some: list[int] = []
+    word = result = 0
+    for at, sweep in enumerate(sweeps):
+        width = len(sweep.spans) * sweep.items
+        if some and word + width > WORDS:
+            yield some
+            some, word, result = [], 0, 0
+        sweep.word, sweep.result = word, result
+        some.append(at)
+        word, result = word + width, result + len(sweep.spans)
+    if some:
+        yield some
 
 
-_EVERY: Bools = np.zeros(0, dtype=np.bool_)
-
-
-def _swept(
-    layout: Layout, aggregate: Aggregate, work: Work, values: Ints, live: Bools, own_value: Ints, own_live: Bools
-) -> tuple[Ints, Counts]:
+def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
     """Sweep all windows in one pass; the results of a row lie side by side, where the row stood in the input."""
-    rows, items = len(layout.row_order), aggregate.most(work.params)
-    out = np.empty((rows, len(work.spans) * items), dtype=np.int64)
-    counts = np.empty((rows, len(work.spans)), dtype=np.int16)
-    lengths = [-1 if span.length is None else span.length for span in work.spans]
-    spans = np.array([(length, s.delay, s.hop) for length, s in zip(lengths, work.spans, strict=True)], dtype=np.int64)
-    sweep = sweep_of(aggregate.name)
+    rows, spans = len(layout.row_order), [span for sweep in sweeps for span in sweep.spans]
+    words = placing.aligned(rows, sum(len(sweep.spans) * sweep.items for sweep in sweeps))
+    counts = np.empty((rows, len(spans)), dtype=np.int16)
+    old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
+    new = {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
+    old_edges, new_edges = np.array(list(old), dtype=np.int64), np.array(list(new), dtype=np.int64)
+    calls = []
+    for sweep in sweeps:
+        given = {
+            "tail_of": np.array([old[span.old_edge] for span in sweep.spans], dtype=np.int64),
+            "head_of": np.array([new[span.delay] for span in sweep.spans], dtype=np.int64),
+            "setting": sweep.work.setting,
+            "width": sweep.aggregate.words(sweep.work.params),
+            "items": sweep.items,
+            "table_keys": sweep.aggregate.table_keys,
+            "additive": sweep.aggregate.additive,
+            "word": sweep.word,
+            "result": sweep.result,
+        }
+        names = arguments(sweep.aggregate.name, layout.late)
+        calls.append((sweep, given, sweep_of(sweep.aggregate.name, layout.late), names))
 
     def part(segments: Ints) -> None:
         for some in _in_cache(segments):
-            tails, heads = np.empty((2, some[-1, 3] - some[0, 2], len(spans)), dtype=np.int32)
-            edges(some, layout.time, layout.moment, spans, tails, heads)
-            sweep(
-                some,
-                layout.time,
-                values,
-                live,
-                layout.rank,
-                layout.by_rank,
-                layout.moment,
-                layout.row_rank,
-                layout.row_order,
-                own_value,
-                own_live,
-                tails,
-                heads,
-                work.setting,
-                aggregate.words(work.params),
-                items,
-                aggregate.table_keys,
-                aggregate.additive,
-                out,
-                counts,
-            )
+            here = layout.part(some)
+            size = len(here.moment)
+            tails, heads = np.empty((len(old), size), dtype=np.int32), np.empty((len(new), size), dtype=np.int32)
+            edges(here.segments, here.time, here.moment, not layout.late, old_edges, new_edges, tails, heads)
+            shared = {
+                "segments": here.segments,
+                "time": here.time,
+                "moment": here.moment,
+                "rank": here.rank,
+                "by_rank": here.by_rank,
+                "row_rank": here.row_rank,
+                "tails": tails,
+                "heads": heads,
+                "words": placing.aligned(size, words.shape[1]),
+                "counts": np.empty((size, counts.shape[1]), dtype=np.int16),
+            }
+            events, asked = slice(some[0, 0], some[-1, 1]), slice(some[0, 2], some[-1, 3])
+            for sweep, given, call, names in calls:
+                given = shared | given
+                given |= {"value": sweep.value.events[events], "own_value": sweep.value.rows[asked]}
+                given |= {"live": sweep.live.events[events], "own_live": sweep.live.rows[asked]}
+                call(*[given[name] for name in names])
+            placing.scatter(shared["words"], here.row_order, words)
+            placing.scatter(shared["counts"], here.row_order, counts)
 
     if len(layout.segments):
         in_threads(part, layout.segments)
-    return out, counts
+    return words, counts
 
 
 def _in_cache(segments: Ints) -> Iterator[Ints]:
-    """Yield segments a few thousand rows at a time, whose edges stay in the cache until they are used."""
-    cuts = np.searchsorted(segments[:, 3] - segments[0, 2], np.arange(ROWS_IN_CACHE, segments[-1, 3], ROWS_IN_CACHE))
+    """Yield segments a few thousand events and rows at a time."""
+    size = segments[:, 1] - segments[0, 0] + segments[:, 3] - segments[0, 2]
+    cuts = np.searchsorted(size, np.arange(IN_CACHE, size[-1], IN_CACHE))
     for some in np.split(segments, np.unique(cuts)):
         if len(some):
             yield some
-
-
-def _decoded(aggregate: Aggregate, result: LogicalType, out: Ints, counts: Counts, source: Column | None) -> Column:
-    """Turn the words of a result back into values."""
-    item = result.item if result.name == "list" else result
-    assert item is not None
-    there = counts > 0
-    inside = np.arange(out.shape[1])[None, :] < counts[:, None]
-    flat = out.ravel()
-    dictionary = source.dictionary if source is not None and item.name == "str" else None
-    if aggregate.out == "position":
-        assert source is not None
-        taken = source.take(np.where(inside.ravel(), flat, -1))
-        column = Column(item, taken.values, taken.valid, dictionary)
-    elif aggregate.out == "float":
-        floats = flat.view(np.float64)
-        inside &= np.isfinite(floats).reshape(inside.shape)
-        column = Column(item, floats, inside.ravel(), None)
-    elif aggregate.out == "value" and item.name == "float":
-        column = Column(item, from_ordered_bits(flat), inside.ravel(), None)
-    elif aggregate.out == "value" and item.name == "bool":
-        column = Column(item, flat.astype(np.bool_), inside.ravel(), None)
-    else:
-        column = Column(item, flat, inside.ravel(), dictionary)
-    if result.name == "list":
-        return Column(
-            result,
-            column.values.reshape(out.shape),
-            None if there.all() else there,
-            dictionary,
-            counts.astype(np.int64),
-        )
-    valid = column.mask & there
-    return Column(result, column.values, None if valid.all() else valid, dictionary)

@@ -9,7 +9,7 @@ from functools import partial
 from headrace.declare import Contract, Features, Field, Label, Project, Service, Stream, Table, TrainingSet, Window
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.aggregates import catalogue
-from headrace.kernel.windows import Span
+from headrace.kernel.work import Span
 from headrace.plan.expression import Node, references
 from headrace.plan.leaks import leaks
 from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan, StateGroup, WindowGroup

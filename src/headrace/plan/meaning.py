@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from headrace.declare import Label, Stream, Table
 from headrace.kernel.aggregates import catalogue
-from headrace.kernel.windows import Span, Work
+from headrace.kernel.work import Span, Work
 from headrace.plan.expression import Node, references
 from headrace.types import Domain, LogicalType
 
@@ -26,6 +27,7 @@ class Aggregation:
     outputs: tuple[str, ...]
     spans: tuple[Span, ...]
 
+    @cached_property
     def work(self) -> Work:
         """Return what the kernel needs to know."""
         domain = None if self.value is None else self.value.domain
@@ -33,7 +35,7 @@ class Aggregation:
         setting = catalogue()[self.aggregate].setting(domain, params)
         return Work(self.aggregate, setting, params, self.result, self.spans)
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """Fields of the event that it reads."""
         nodes = [node for node in (self.value, self.where) if node is not None]

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from headrace.kernel.aggregate import ANY, DIGITS, Aggregate, Params, Plain, ordered_bits
+from headrace.kernel.aggregate import ANY, DIGITS, Aggregate, Params, Plain
 from headrace.kernel.column import Column
 from headrace.kernel.counter import bump, merge_tables, mix
 from headrace.kernel.elementary import ln
+from headrace.kernel.placing import ordered_bits
 from headrace.kernel.typing import Floats, Ints
 from headrace.types import INT, Domain
 

@@ -18,7 +18,7 @@ def plain(events: Plain, moment: int, setting: Ints) -> float | None:
 def finalize(state: Ints, table: Ints, setting: Ints, reals: Floats, moment: int, ints: Ints, floats: Floats) -> int:
     if state[0] == 0:
         return 0
-    floats[0] = total_over(state[1], state[2], state[0], setting[0], setting[1], state, 3)
+    floats[0] = total_over(state[1], state[2], state[0], setting[0], setting[1])
     return 1
 
 

@@ -11,15 +11,13 @@ def plain(events: Plain, moment: int, setting: Ints) -> Any:
 
 
 def update(state: Ints, table: Ints, value: int, time: int, setting: Ints, reals: Floats) -> None:
-    if state[0] == 0 or value < state[1]:
-        state[1] = value
+    state[1] = value if (state[0] == 0) | (value < state[1]) else state[1]
     state[0] = 1
 
 
 def merge(state: Ints, table: Ints, other: Ints, other_table: Ints, setting: Ints) -> None:
-    if other[0] != 0 and (state[0] == 0 or other[1] < state[1]):
-        state[0] = 1
-        state[1] = other[1]
+    state[1] = other[1] if (other[0] != 0) & ((state[0] == 0) | (other[1] < state[1])) else state[1]
+    state[0] |= other[0]
 
 
 def finalize(state: Ints, table: Ints, setting: Ints, reals: Floats, moment: int, ints: Ints, floats: Floats) -> int:

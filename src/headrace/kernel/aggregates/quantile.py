@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
-from headrace.kernel.aggregate import DIGITS, FREE, Aggregate, Params, Plain, ordered_bits
+from headrace.kernel.aggregate import DIGITS, FREE, Aggregate, Params, Plain
 from headrace.kernel.column import Column
 from headrace.kernel.counter import amount, bump, merge_tables
+from headrace.kernel.placing import ordered_bits
 from headrace.kernel.typing import Floats, Ints
 from headrace.types import FLOAT, Domain
 

@@ -1,12 +1,9 @@
 """sum: exact total, rounded once."""
 
 from headrace.kernel.aggregate import NUMBERS, Aggregate, Plain, prepare_number, rounded, whole
-from headrace.kernel.exact import LIMBS, high_part, low_part, total_over
+from headrace.kernel.exact import high_part, low_part, total_over
 from headrace.kernel.typing import Floats, Ints
 from headrace.types import FLOAT
-
-COUNT, HIGH, LOW, SCRATCH = 0, 1, 2, 3
-WIDTH = SCRATCH + LIMBS
 
 
 def plain(events: Plain, moment: int, setting: Ints) -> float | None:
@@ -33,7 +30,7 @@ def merge(state: Ints, table: Ints, other: Ints, other_table: Ints, setting: Int
 def finalize(state: Ints, table: Ints, setting: Ints, reals: Floats, moment: int, ints: Ints, floats: Floats) -> int:
     if state[0] == 0:
         return 0
-    floats[0] = total_over(state[1], state[2], 1, setting[0], setting[1], state, 3)
+    floats[0] = total_over(state[1], state[2], 1, setting[0], setting[1])
     return 1
 
 
@@ -47,7 +44,7 @@ AGGREGATE = Aggregate(
     remove=remove,
     merge=merge,
     finalize=finalize,
-    width=WIDTH,
+    width=3,
     bits=62,
     additive=3,
 )

@@ -3,19 +3,22 @@
 import math
 from fractions import Fraction
 
+import numpy as np
 from numba import njit
 
 from headrace.kernel.aggregate import NUMBERS, Aggregate, Plain, prepare_number, rounded, whole
+from headrace.kernel.doubled import TINY, add, pair, rounded_quotient, squared, times
 from headrace.kernel.exact import (
     LIMBS,
     SAFE,
+    WORD,
     add_shifted,
     divide,
-    fits,
     high_part,
     load,
     low_part,
     multiply,
+    power2,
     power10,
     shift_up,
     square,
@@ -25,8 +28,8 @@ from headrace.kernel.exact import (
 from headrace.kernel.typing import Floats, Ints
 from headrace.types import FLOAT
 
-# words: count, total (2), squares of high halves (2), products of halves (2), squares of low halves (2), scratch
-WIDTH = 9 + 2 * LIMBS
+# words: count, total (2), squares (4, each of 32 bits, the highest first)
+WIDTH = 7
 
 
 def plain(events: Plain, moment: int, setting: Ints) -> float | None:
@@ -40,20 +43,20 @@ def plain(events: Plain, moment: int, setting: Ints) -> float | None:
 
 @njit
 def shift_squares(state: Ints, value: int, sign: int) -> None:
-    """Add or take away the square of a value below 2**62, as (a * 2**32 + b)**2 in halves."""
+    """Add or take away the square of a value below 2**62, in pieces of 32 bits."""
     size = -value if value < 0 else value
     a, b = high_part(size), low_part(size)
-    aa, ab = a * a, a * b
-    state[3] += sign * high_part(aa)
-    state[4] += sign * low_part(aa)
-    state[5] += sign * high_part(ab)
-    state[6] += sign * low_part(ab)
+    aa, ab = a * a, 2 * a * b
     # b * b can need 64 bits: (b1 * 2**16 + b0)**2 without its top word
     b1, b0 = b >> 16, b & 0xFFFF
     cross = 2 * b1 * b0
     low = ((cross & 0xFFFF) << 16) + b0 * b0
-    state[7] += sign * (b1 * b1 + (cross >> 16) + (low >> 32))
-    state[8] += sign * (low & 0xFFFFFFFF)
+    second = b1 * b1 + (cross >> 16) + (low >> 32) + low_part(ab)
+    third = high_part(second) + high_part(ab) + low_part(aa)
+    state[3] += sign * (high_part(third) + high_part(aa))
+    state[4] += sign * low_part(third)
+    state[5] += sign * low_part(second)
+    state[6] += sign * low_part(low)
 
 
 def update(state: Ints, table: Ints, value: int, time: int, setting: Ints, reals: Floats) -> None:
@@ -71,28 +74,38 @@ def remove(state: Ints, table: Ints, value: int, time: int, setting: Ints, reals
 
 
 def merge(state: Ints, table: Ints, other: Ints, other_table: Ints, setting: Ints) -> None:
-    for word in range(9):
+    for word in range(WIDTH):
         state[word] += other[word]
 
 
 @njit
 def variance(state: Ints, setting: Ints) -> float:
     """(n * squares - total**2) / (n * (n - 1)) in units of the resolution, rounded once."""
-    n, digits = state[0], 2 * setting[0]
-    small = state[3] == 0 and state[4] == 0 and state[5] == 0 and state[6] == 0
-    total = (state[1] << 32) + state[2] if fits(state[1], state[2], 53) else SAFE
-    if small and digits <= 4 and abs(total) < 1 << 31 and fits(state[7], state[8], 53) and n < 1 << 9:
-        numerator = n * ((state[7] << 32) + state[8]) - total * total
-        denominator = n * (n - 1) * power10(digits)
-        if numerator < SAFE:
-            return math.ldexp(float(numerator) / float(denominator), 2 * setting[1])
-    squares, other = state[9 : 9 + LIMBS], state[9 + LIMBS :]
-    load(other, state[1], state[2])
+    n, digits, exponent = state[0], 2 * setting[0], 2 * setting[1]
+    wide = 0
+    for word in range(1, 7):
+        wide |= (state[word] + SAFE) >> 54
+    divisor = float(n) * float(n - 1)
+    if digits > 0:
+        divisor *= float(power10(digits)) if digits <= 18 else math.inf
+    if wide == 0 and divisor <= SAFE:
+        squares = pair(float(state[3]) * WORD**3, float(state[4]) * WORD**2)
+        squares = add(squares, pair(float(state[5]) * WORD, float(state[6])))
+        most, less = times(squares, float(n)), squared(pair(float(state[1]) * WORD, float(state[2])))
+        found = rounded_quotient(add(most, (-less[0], -less[1])), most[0] * TINY, divisor)
+        if not math.isnan(found):
+            return found * power2(exponent)
+    return _variance_by_limbs(n, state[1], state[2], (state[3], state[4], state[5], state[6]), digits, exponent)
+
+
+@njit
+def _variance_by_limbs(n: int, high: int, low: int, parts: tuple[int, ...], digits: int, exponent: int) -> float:
+    squares, other = np.zeros((2, LIMBS), dtype=np.int64)
+    load(other, high, low)
     square(other, squares)
     other[:3] = 0
-    add_shifted(other, state[7], state[8], 0)
-    add_shifted(other, 2 * state[5], 2 * state[6], 1)
-    add_shifted(other, state[3], state[4], 2)
+    add_shifted(other, parts[2], parts[3], 0)
+    add_shifted(other, parts[0], parts[1], 2)
     multiply(other, 8, n)
     subtract(other, 8, squares)
     by = 4 + (digits + 8) // 9
@@ -107,7 +120,7 @@ def variance(state: Ints, setting: Ints) -> float:
         step = min(digits, 9)
         left_over = divide(other, used, power10(step)) or left_over
         digits -= step
-    return to_float(other, used, left_over, 2 * setting[1] - 32 * by)
+    return to_float(other, used, left_over, exponent - 32 * by)
 
 
 def finalize(state: Ints, table: Ints, setting: Ints, reals: Floats, moment: int, ints: Ints, floats: Floats) -> int:
@@ -129,6 +142,6 @@ AGGREGATE = Aggregate(
     finalize=finalize,
     width=WIDTH,
     bits=62,
-    additive=9,
+    additive=WIDTH,
     bounded=True,
 )

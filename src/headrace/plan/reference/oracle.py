@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.declare import Contract
 from headrace.kernel.aggregates import catalogue
-from headrace.kernel.windows import Span
+from headrace.kernel.work import Span
 from headrace.plan.expression import Node
 from headrace.plan.meaning import Aggregation, LabelPlan, Plan, StateGroup, WindowGroup
 from headrace.plan.reference.expressions import evaluate
@@ -95,7 +95,7 @@ def window(group: WindowGroup, one: Aggregation, span: Span, case: Case, events:
     ]
     if one.value is not None and not aggregate.sees_null:
         counted = [(time, value) for time, value in counted if value is not None]
-    return aggregate.plain(counted, case.moment, one.work().setting)
+    return aggregate.plain(counted, case.moment, one.work.setting)
 
 
 def lies(event: Event, span: Span, case: Case) -> bool:

@@ -1,0 +1,121 @@
+"""Moves between the order of the input and the order of the sweep, and from rows of results to columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from headrace.kernel.column import Column
+from headrace.kernel.doubled import bits_of
+from headrace.kernel.threads import in_ranges
+from headrace.kernel.typing import Bools, Counts, Floats, Ints
+
+AS_IS, FLOAT, ORDERED = 0, 1, 2
+"""What the word of a result is: itself; the bits of a float that may be beyond its range; bits in ascending order."""
+_BLOCK = 256
+
+
+def ordered(values: NDArray[Any], order: Ints) -> NDArray[Any]:
+    """Return values in an order, gathered in threads."""
+    out = np.empty(len(order), dtype=values.dtype)
+    if len(order):
+        in_ranges(lambda start, stop: values.take(order[start:stop], out=out[start:stop], mode="clip"), len(order))
+    return out
+
+
+def ordered_column(column: Column, order: Ints) -> Column:
+    """Return a column in an order."""
+    valid = None if column.valid is None else ordered(column.valid, order)
+    return replace(column, values=ordered(column.values, order), valid=valid)
+
+
+def scaled(values: Floats, factor: float) -> Ints:
+    """Return each float64 times a power of two as the nearest whole number, ties to even."""
+    out = np.empty(len(values), dtype=np.int64)
+    in_ranges(lambda start, stop: _scaled(values[start:stop], factor, out[start:stop]), len(values))
+    return out
+
+
+def ordered_bits(values: Floats) -> Ints:
+    """Return float64 as int64 in the same order; -0.0 becomes 0.0."""
+    out = np.empty(len(values), dtype=np.int64)
+    in_ranges(lambda start, stop: _ordered_bits(values[start:stop], out[start:stop]), len(values))
+    return out
+
+
+def columns(words: Ints, counts: Counts, at: Ints, count_at: Ints, kinds: Ints) -> tuple[Ints, Bools, Ints]:
+    """Turn rows of results into columns.
+
+    Args:
+        words: [rows, words] results as they were computed.
+        counts: [rows, results] number of items of each, 0 for null.
+        at, count_at, kinds: [columns] where its word and its count stand, and what the word is.
+
+    Returns:
+        values [columns, rows], 0 where there is none; whether there is one [columns, rows]; nulls [columns].
+    """
+    values = np.empty((len(at), len(words)), dtype=np.int64)
+    valid = np.empty((len(at), len(words)), dtype=np.bool_)
+
+    def part(start: int, stop: int) -> Ints:
+        nulls = np.zeros(len(at), dtype=np.int64)
+        _columns(words, counts, at, count_at, kinds, start, stop, values, valid, nulls)
+        return nulls
+
+    return values, valid, np.asarray(np.sum(in_ranges(part, len(words)), axis=0), dtype=np.int64)
+
+
+def aligned(rows: int, words: int) -> Ints:
+    """Return an array of rows that begins with a line of the cache, so that short rows lie in one."""
+    whole = np.empty(rows * words + 7, dtype=np.int64)
+    start = (-whole.ctypes.data // 8) % 8
+    return whole[start : start + rows * words].reshape(rows, words)
+
+
+@njit(cache=True, nogil=True)
+def _scaled(values, factor, out):  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        out[i] = np.int64(np.rint(values[i] * factor))
+
+
+@njit(cache=True, nogil=True)
+def _ordered_bits(values, out):  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        bits = bits_of(values[i] + 0.0)
+        out[i] = bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
+
+
+@njit(cache=True, nogil=True)
+def scatter(rows, order, out):  # type: ignore[no-untyped-def]
+    """Put rows where they belong."""
+    for i in range(len(order)):
+        place = order[i]
+        for j in range(rows.shape[1]):
+            out[place, j] = rows[i, j]
+
+
+@njit(cache=True, nogil=True)
+def _columns(words, counts, at, count_at, kinds, start, stop, values, valid, nulls):  # type: ignore[no-untyped-def]
+    beyond = np.int64(0x7FF0000000000000)
+    for block in range(start, stop, _BLOCK):
+        end = min(block + _BLOCK, stop)
+        for column in range(len(at)):
+            word, count, kind = at[column], count_at[column], kinds[column]
+            missing = 0
+            for row in range(block, end):
+                value = words[row, word]
+                there = counts[row, count] > 0
+                if kind == FLOAT:
+                    there &= (value & beyond) != beyond
+                elif kind == ORDERED:
+                    value ^= (value >> 63) & 0x7FFFFFFFFFFFFFFF
+                if not there:
+                    missing += 1
+                    value = 0
+                values[column, row] = value
+                valid[column, row] = there
+            nulls[column] += missing
