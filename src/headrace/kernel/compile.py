@@ -33,6 +33,7 @@ _HEADER = '''"""Written by headrace.kernel.compile; may be deleted at any time."
 import numpy as np
 from numba import njit
 
+from headrace.kernel.placing import NULL
 from {module} import AGGREGATE as aggregate
 
 {constants}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.kernel.aggregates.count import finalize, update
+from headrace.kernel.placing import NULL
 from headrace.kernel.typing import Bools, Counts, Ints, Places
 
 
@@ -59,6 +60,7 @@ def sweep(
                     state[part] = sums[head[row], part] - sums[tail[row], part]
                 if own and own_live[row]:
                     update(state, table, own_value[row], moment[row], setting, reals)
-                counts[row, result + w] = finalize(state, table, setting, reals, moment[row], ints, floats)
+                found = finalize(state, table, setting, reals, moment[row], ints, floats)
+                counts[row, result + w] = found
                 for item in range(items):
-                    words[row, word + w * items + item] = ints[item]
+                    words[row, word + w * items + item] = ints[item] if item < found else NULL

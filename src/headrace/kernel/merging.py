@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.kernel.aggregates.first import finalize, merge, update
+from headrace.kernel.placing import NULL
 from headrace.kernel.typing import Bools, Counts, Ints, Places
 
 
@@ -98,6 +99,7 @@ def sweep(
                 merge(left, table, right, table, setting)
                 if own and own_live[row]:
                     update(left, table, own_value[row], moment[row], setting, reals)
-                counts[row, result + w] = finalize(left, table, setting, reals, moment[row], ints, floats)
+                found = finalize(left, table, setting, reals, moment[row], ints, floats)
+                counts[row, result + w] = found
                 for item in range(items):
-                    words[row, word + w * items + item] = ints[item]
+                    words[row, word + w * items + item] = ints[item] if item < found else NULL

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.kernel.aggregates.first import finalize, merge, update
+from headrace.kernel.placing import NULL
 from headrace.kernel.typing import Bools, Counts, Ints, Places
 
 
@@ -81,6 +82,7 @@ def sweep(
                 merge(state, table, newer, table, setting)
                 if own and own_live[row]:
                     update(state, table, own_value[row], moment[row], setting, reals)
-                counts[row, result + w] = finalize(state, table, setting, reals, moment[row], ints, floats)
+                found = finalize(state, table, setting, reals, moment[row], ints, floats)
+                counts[row, result + w] = found
                 for item in range(items):
-                    words[row, word + w * items + item] = ints[item]
+                    words[row, word + w * items + item] = ints[item] if item < found else NULL

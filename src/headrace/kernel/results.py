@@ -32,32 +32,40 @@ class Sweep:
     def items(self) -> int:
         return self.aggregate.most(self.work.params)
 
+    @property
+    def counted(self) -> bool:
+        """Whether its number of items must be kept: for lists, and where any word can be a value."""
+        return self.work.result.name == "list" or self.kind == placing.COUNTED
 
-def columns(sweeps: list[Sweep], words: Ints, counts: Counts) -> list[list[Column]]:
-    """Turn the words of results back into columns: for each sweep one for each window."""
+    @property
+    def kind(self) -> int:
+        """What its words are, see ``placing``."""
+        item = self.work.result.item or self.work.result
+        if self.aggregate.out != "value":
+            return placing.FLOAT if self.aggregate.out == "float" else placing.AS_IS
+        if item.name in ("int", "timestamp"):
+            return placing.COUNTED
+        return placing.ORDERED if item.name == "float" else placing.AS_IS
+
+
+def columns(sweeps: list[Sweep], words: Ints, counts: Counts, places: Ints) -> list[list[Column]]:
+    """Turn the words of results back into columns: for each sweep one for each window; see ``placing.columns``."""
     single = [(sweep, w) for sweep in sweeps if sweep.work.result.name != "list" for w in range(len(sweep.spans))]
     at = np.array([sweep.word + w for sweep, w in single], dtype=np.int64)
     count_at = np.array([sweep.result + w for sweep, w in single], dtype=np.int64)
-    kinds = np.array([_kind(sweep.aggregate, sweep.work.result) for sweep, _ in single], dtype=np.int64)
-    values, valid, nulls = placing.columns(words, counts, at, count_at, kinds)
+    kinds = np.array([sweep.kind for sweep, _ in single], dtype=np.int64)
+    values, valid, nulls = placing.columns(words, counts, places, at, count_at, kinds)
+    scalars = iter(zip(values, valid, nulls, strict=True))
     found: list[list[Column]] = []
-    row = 0
     for sweep in sweeps:
         found.append([])
         for w in range(len(sweep.spans)):
             if sweep.work.result.name == "list":
-                first = sweep.word + w * sweep.items
-                found[-1].append(_lists(sweep, words[:, first : first + sweep.items], counts[:, sweep.result + w]))
+                found[-1].append(_lists(sweep, w, words, counts, places))
             else:
-                found[-1].append(_decoded(sweep, sweep.work.result, values[row], valid[row] if nulls[row] else None))
-                row += 1
+                value, there, missing = next(scalars)
+                found[-1].append(_decoded(sweep, sweep.work.result, value, there if missing else None))
     return found
-
-
-def _kind(aggregate: Aggregate, item: LogicalType) -> int:
-    if aggregate.out == "float":
-        return placing.FLOAT
-    return placing.ORDERED if aggregate.out == "value" and item.name == "float" else placing.AS_IS
 
 
 def _decoded(sweep: Sweep, item: LogicalType, words: Ints, valid: Bools | None) -> Column:
@@ -75,16 +83,16 @@ def _decoded(sweep: Sweep, item: LogicalType, words: Ints, valid: Bools | None) 
     return Column(item, words, valid, dictionary)
 
 
-def _lists(sweep: Sweep, words: Ints, counts: Counts) -> Column:
+def _lists(sweep: Sweep, window: int, words: Ints, counts: Counts, places: Ints) -> Column:
     item = sweep.work.result.item
     assert item is not None
-    rows, items = words.shape
-    at = np.arange(items, dtype=np.int64)
-    inside = (np.arange(items)[None, :] < counts[:, None]).astype(np.int16)
-    kinds = np.full(items, _kind(sweep.aggregate, item), dtype=np.int64)
-    values, valid, _ = placing.columns(np.ascontiguousarray(words), inside, at, at, kinds)
-    column = _decoded(sweep, item, np.ascontiguousarray(values.T).ravel(), valid.T.ravel())
-    there = counts > 0
-    valid_lists = None if there.all() else there
-    lists = column.values.reshape(rows, items)
-    return Column(sweep.work.result, lists, valid_lists, column.dictionary, counts.astype(np.int64))
+    first, items = sweep.word + window * sweep.items, sweep.items
+    lengths = counts[places, sweep.result + window]
+    inside = np.arange(items)[None, :] < lengths[:, None]
+    flat = np.where(inside, words[places, first : first + items], 0).ravel()
+    column = _decoded(
+        sweep, item, placing.from_ordered_bits(flat) if sweep.kind == placing.ORDERED else flat, inside.ravel()
+    )
+    there = lengths > 0
+    lists = column.values.reshape(len(places), items)
+    return Column(sweep.work.result, lists, None if there.all() else there, column.dictionary, lengths.astype(np.int64))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.kernel.aggregates.count import finalize, remove, update
+from headrace.kernel.placing import NULL
 from headrace.kernel.typing import Bools, Counts, Ints, Places
 
 
@@ -50,8 +51,8 @@ def sweep(
         own_value, own_live: [rows] the row's own prepared value, where it is to be included; else empty.
         tails, heads: see ``edges.edges``; tail_of, head_of: [windows] which of them are a window's.
         setting, width, items, table_keys: of the aggregate.
-        words: [rows, all words] results, written from column ``word`` on, window by window.
-        counts: [rows, all results] number of items, 0 for null, written from column ``result`` on.
+        words: [rows, all words] results, window by window from column ``word`` on; NULL where there is none.
+        counts: [rows, all results] number of items, 0 for null, from column ``result`` on.
     """
     reals = setting.view(np.float64)
     ints = np.zeros(items, dtype=np.int64)
@@ -121,4 +122,4 @@ def sweep(
                     remove(state, table, own_value[row], moment[row], setting, reals)
                 counts[row, result + w] = found
                 for item in range(items):
-                    words[row, word + w * items + item] = ints[item]
+                    words[row, word + w * items + item] = ints[item] if item < found else NULL

@@ -24,8 +24,11 @@ def cores() -> int:
 
 def in_threads(work: Callable[[Ints], Any], segments: Ints) -> None:
     """Call ``work`` on parts of the segments (see ``running.sweep``) of about equal size."""
+    if len(segments) < 2:  # a request
+        work(segments)
+        return
     load = np.cumsum(segments[:, 1] - segments[:, 0] + segments[:, 3] - segments[:, 2])
-    if cores() == 1 or len(load) < 2 or load[-1] < WORTH_IT:
+    if cores() == 1 or load[-1] < WORTH_IT:
         work(segments)
         return
     cuts = np.searchsorted(load, np.linspace(0, load[-1], 4 * cores() + 1)[1:-1])

@@ -26,12 +26,13 @@ WORDS = 16
 
 def compute(layout: Layout, jobs: Sequence[Job]) -> list[list[Column]]:
     """Return for each job one column for each of its windows, in the order of the rows that were laid out."""
-    sweeps, places = _sweeps(layout, jobs)
-    found: dict[int, list[Column]] = {}
-    for some in _rounds(list(sweeps)):
-        words, counts = _swept(layout, [sweeps[at] for at in some])
-        found |= dict(zip(some, columns([sweeps[at] for at in some], words, counts), strict=True))
-    return [found[at][first : first + len(job.work.spans)] for job, (at, first) in zip(jobs, places, strict=True)]
+    sweeps, taken = _sweeps(layout, jobs)
+    places = placing.inverse(layout.row_order)
+    found: list[list[Column]] = []
+    for some in _rounds(sweeps):
+        words, counts = _swept(layout, some)
+        found += columns(some, words, counts, places)
+    return [found[at][first : first + len(job.work.spans)] for job, (at, first) in zip(jobs, taken, strict=True)]
 
 
 def _sweeps(layout: Layout, jobs: Sequence[Job]) -> tuple[list[Sweep], list[tuple[int, int]]]:
@@ -41,7 +42,7 @@ def _sweeps(layout: Layout, jobs: Sequence[Job]) -> tuple[list[Sweep], list[tupl
     """
     inputs = Inputs(layout)
     sweeps: dict[Hashable, Sweep] = {}
-    places = []
+    taken = []
     for job in jobs:
         work = job.work
         aggregate = catalogue()[work.aggregate]
@@ -49,32 +50,32 @@ def _sweeps(layout: Layout, jobs: Sequence[Job]) -> tuple[list[Sweep], list[tupl
         value, live = inputs.prepared(aggregate, job, source), inputs.live(aggregate, job)
         same = (aggregate.name, tuple(sorted(work.params.items())), work.setting.tobytes(), id(value), id(live))
         sweep = sweeps.setdefault(same, Sweep(aggregate, work, source, value, live))
-        places.append((list(sweeps).index(same), len(sweep.spans)))
+        taken.append((list(sweeps).index(same), len(sweep.spans)))
         sweep.spans.extend(work.spans)
-    return list(sweeps.values()), places
+    return list(sweeps.values()), taken
 
 
-def _rounds(sweeps: list[Sweep]) -> Iterator[list[int]]:
-    """Yield the places of sweeps whose results fit into a few words of each row, and say where these stand."""
-    some: list[int] = []
+def _rounds(sweeps: list[Sweep]) -> Iterator[list[Sweep]]:
+    """Yield sweeps whose results fit into a few words of each row, and say where these stand."""
+    some: list[Sweep] = []
     word = result = 0
-    for at, sweep in enumerate(sweeps):
+    for sweep in sweeps:
         width = len(sweep.spans) * sweep.items
         if some and word + width > WORDS:
             yield some
             some, word, result = [], 0, 0
-        sweep.word, sweep.result = word, result
-        some.append(at)
-        word, result = word + width, result + len(sweep.spans)
+        sweep.word, sweep.result = word, result if sweep.counted else 0
+        some.append(sweep)
+        word, result = word + width, result + (len(sweep.spans) if sweep.counted else 0)
     if some:
         yield some
 
 
 def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
-    """Sweep all windows in one pass; the results of a row lie side by side, where the row stood in the input."""
+    """Sweep all windows in one pass; return words and counts (see ``placing.columns``) in the order of the sweep."""
     rows, spans = len(layout.row_order), [span for sweep in sweeps for span in sweep.spans]
     words = placing.aligned(rows, sum(len(sweep.spans) * sweep.items for sweep in sweeps))
-    counts = np.empty((rows, len(spans)), dtype=np.int16)
+    counts = np.empty((rows, sum(len(sweep.spans) for sweep in sweeps if sweep.counted)), dtype=np.int16)
     old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
     new = {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
     old_edges, new_edges = np.array(list(old), dtype=np.int64), np.array(list(new), dtype=np.int64)
@@ -97,6 +98,7 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
     def part(segments: Ints) -> None:
         for some in _in_cache(segments):
             here = layout.part(some)
+            events, asked = slice(some[0, 0], some[-1, 1]), slice(some[0, 2], some[-1, 3])
             size = len(here.moment)
             tails, heads = np.empty((len(old), size), dtype=np.int32), np.empty((len(new), size), dtype=np.int32)
             edges(here.segments, here.time, here.moment, not layout.late, old_edges, new_edges, tails, heads)
@@ -109,17 +111,15 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
                 "row_rank": here.row_rank,
                 "tails": tails,
                 "heads": heads,
-                "words": placing.aligned(size, words.shape[1]),
-                "counts": np.empty((size, counts.shape[1]), dtype=np.int16),
+                "words": words[asked],
             }
-            events, asked = slice(some[0, 0], some[-1, 1]), slice(some[0, 2], some[-1, 3])
+            uncounted = np.empty((size, len(spans)), dtype=np.int16)
             for sweep, given, call, names in calls:
                 given = shared | given
                 given |= {"value": sweep.value.events[events], "own_value": sweep.value.rows[asked]}
                 given |= {"live": sweep.live.events[events], "own_live": sweep.live.rows[asked]}
+                given["counts"] = counts[asked] if sweep.counted else uncounted
                 call(*[given[name] for name in names])
-            placing.scatter(shared["words"], here.row_order, words)
-            placing.scatter(shared["counts"], here.row_order, counts)
 
     if len(layout.segments):
         in_threads(part, layout.segments)
@@ -129,6 +129,9 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
 def _in_cache(segments: Ints) -> Iterator[Ints]:
     """Yield segments a few thousand events and rows at a time."""
     size = segments[:, 1] - segments[0, 0] + segments[:, 3] - segments[0, 2]
+    if size[-1] <= IN_CACHE:
+        yield segments
+        return
     cuts = np.searchsorted(size, np.arange(IN_CACHE, size[-1], IN_CACHE))
     for some in np.split(segments, np.unique(cuts)):
         if len(some):
