@@ -9,7 +9,6 @@ from headrace.declare import Contract
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
 from headrace.types import LogicalType
 
-
 Groups = Mapping[tuple[str, tuple[str, ...]], Sequence[WindowGroup | StateGroup]]
 """The groups of a plan by the slot that they read."""
 

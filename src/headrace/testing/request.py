@@ -53,7 +53,7 @@ def _learn(state: State, source: str, events: Frame) -> None:
     seq = np.arange(1, events.length + 1) if events.seq is None else events.seq
     known = events.columns[slots[0].time].values if events.known is None else events.known
     order, half = np.argsort(seq, kind="stable"), events.length // 2
-    for some in (order[:half], *np.split(order[half:], events.length - half)):
+    for some in (order[:half], *(order[at : at + 1] for at in range(half, events.length))):
         state.add(source, table.take(pa.array(some)), seq[some], known[some])
 
 

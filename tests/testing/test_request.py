@@ -5,12 +5,15 @@ import pyarrow as pa
 import pytest
 
 import headrace as hr
+from headrace.engines.batch import features as batch_features
 from headrace.engines.batch import row_contract, source_contracts
-from headrace.engines.compute import features
-from headrace.engines.frame import frame
+from headrace.engines.frame import feature_array, frame
 from headrace.plan import compile_features
-from headrace.serve.values import held, leaving, same
+from headrace.serve.fields import column
+from headrace.serve.values import held, leaving
 from headrace.testing import request_path
+from headrace.types import LogicalType
+from tests.plan.worlds import bits, differences
 
 STAMP = pa.timestamp("us", tz="UTC")
 
@@ -80,11 +83,20 @@ def test_rows_asked_one_by_one_get_the_values_of_the_batch(seed):
     contracts = source_contracts(plan)
     tables = {"events": history, "people": towns}
     sources = {name: frame(tables[name], columns, contracts[name], name) for name, columns in plan.sources.items()}
-    for known in (True, False):
-        spine = asked if known else asked.drop_columns(["_seq", "_known_at"])
+    for spine in (asked, asked.drop_columns(["_seq", "_known_at"])):
         rows = frame(spine, tuple(dict.fromkeys(("at", *plan.row_columns))), row_contract(plan), "rows")
-        batch = features(plan, rows, "at", sources)
+        batch = batch_features(plan, spine, lambda name, columns: tables[name])
         single = request_path(plan, rows, "at", sources)
-        for name, values in single.items():
-            expected = [leaving(held(batch[name], i), batch[name].type) for i in range(rows.length)]
-            assert all(same(a, b) for a, b in zip(values, expected, strict=True)), name
+        assert differences(single.to_pylist(), batch.select(single.column_names).to_pylist()) == []
+
+
+def test_a_value_leaves_a_service_as_it_leaves_the_batch():
+    kinds = {"float": [0.1, -0.0, None], "bool": [True, None], "int": [2**63 - 1, None], "str": ["ü", None]}
+    for name, values in kinds.items():
+        made = column(LogicalType(name), values)
+        assert [bits(leaving(held(made, i), made.type)) for i in range(len(values))] == [
+            bits(value) for value in feature_array(made).to_pylist()
+        ]
+    decimals = column(LogicalType("decimal", precision=18, scale=2), [10**17 + 1, -5, None])
+    left = [leaving(held(decimals, i), decimals.type) for i in range(3)]
+    assert [bits(value) for value in left] == [bits(value) for value in feature_array(decimals).to_pylist()]
