@@ -160,9 +160,12 @@ def _in_total_order(time, seq):  # type: ignore[no-untyped-def]
 
 def in_threads(work: Callable[[Ints], Any], segments: Ints) -> None:
     """Call ``work`` on parts of the segments of about equal size, one thread for each core."""
+    if len(segments) < 2:  # a request
+        work(segments)
+        return
     threads = os.cpu_count() or 1
     load = np.cumsum(segments[:, 1] - segments[:, 0] + segments[:, 3] - segments[:, 2])
-    if threads == 1 or len(load) < 2 or load[-1] < 50_000:
+    if threads == 1 or load[-1] < 50_000:
         work(segments)
         return
     pieces = 4 * threads

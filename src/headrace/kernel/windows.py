@@ -133,6 +133,9 @@ def _swept(
 
 def _in_cache(segments: Ints) -> Iterator[Ints]:
     """Yield segments a few thousand rows at a time, whose edges stay in the cache until they are used."""
+    if segments[-1, 3] - segments[0, 2] <= ROWS_IN_CACHE:
+        yield segments
+        return
     cuts = np.searchsorted(segments[:, 3] - segments[0, 2], np.arange(ROWS_IN_CACHE, segments[-1, 3], ROWS_IN_CACHE))
     for some in np.split(segments, np.unique(cuts)):
         if len(some):
