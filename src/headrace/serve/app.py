@@ -40,7 +40,7 @@ def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470) -> None:
         port: 0 takes a free one.
 
     Raises:
-        HeadraceError: HR-SERVE-006 for another host, 013 for a port in use, and as ``Office``.
+        HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
     """
     with contextlib.closing(_bound(host, port)) as bound:
         server = _server(Office(loaded))
@@ -120,7 +120,7 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         found = f"port {port}, which cannot be had ({error.strerror})"
-        raise HeadraceError(Fault("HR-SERVE-013", "", found, "a free port", "name another one with --port")) from None
+        raise HeadraceError(Fault("HR-SERVE-004", "", found, "a free port", "name another one with --port")) from None
     return bound
 
 

@@ -64,7 +64,7 @@ class App:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             # neither the answer nor the log may hold what the request held
             _log.error("%s while answering %s", type(error).__name__, scope["path"].split("/")[1][:20])
-            status, document = 500, {"error": {"code": "HR-SERVE-004", "found": "a fault of the service itself"}}
+            status, document = 500, {"error": {"code": "HR-INTERNAL", "found": "a fault of the service itself"}}
         body = msgspec.json.encode(document)
         headers = [
             (b"content-type", b"application/json"),

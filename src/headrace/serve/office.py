@@ -72,7 +72,8 @@ class Office:
         """Answer one row; when this returns, the answer is on record.
 
         Raises:
-            HeadraceError: HR-SERVE-007 unknown service, 004 no room for the record; HR-REQUEST and HR-DATA for the row.
+            HeadraceError: HR-SERVE-007 unknown service, HR-ONLINE-002 no room for the record, 003 an old row;
+                HR-REQUEST and HR-DATA for what is wrong with the row.
         """
         begun = clock.monotonic_s()
         desk = self.desk(name)
@@ -89,8 +90,8 @@ class Office:
         """Take live events; when this returns, they are durable and in the state. All of them are taken, or none.
 
         Raises:
-            HeadraceError: HR-SERVE-008 unknown stream, 004 no room, 005 a load is going on; HR-REQUEST and HR-DATA for
-                every line that is wrong.
+            HeadraceError: HR-SERVE-008 unknown stream, 005 a load is going on, HR-ONLINE-002 no room; HR-REQUEST and
+                HR-DATA for every line that is wrong.
         """
         if stream not in self.intake.streams:
             cure = nearest(stream[:64], self.intake.streams)
