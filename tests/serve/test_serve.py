@@ -3,16 +3,20 @@
 import json
 import os
 import random
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import httpx
 import pyarrow as pa
 import pytest
 
+from headrace.connect import ingest
 from headrace.errors import HeadraceError
 from headrace.run import run
+from headrace.run.steps import live_events
 from headrace.serve import drain, parity
 from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
@@ -69,6 +73,8 @@ def test_bad_requests_are_refused_and_leave_no_record(client, shop):
         answer = client.post(DECIDE, content=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert {"code", "found", "expected", "cure"} <= set(answer.json()["error"])
+    unknown = client.post("/services/desl/decide", json=payment(1)).json()["error"]
+    assert (unknown["code"], unknown["cure"]) == ("HR-SERVE-007", "did you mean 'desk'?")
     for method, path, status in [
         ("POST", "/services/desl/decide", 404),
         ("POST", "/events/paiments", 404),
@@ -112,6 +118,8 @@ def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):
         assert client.post(DECIDE, json=row).status_code == 200
         lines = "\n".join(json.dumps(event) for event in (row, payment(number, at)))
         assert client.post("/events/payments", content=lines).json()["taken"] == 1
+        if number % 10 == 0:
+            assert client.post(DECIDE, json=row).status_code == 200
         if number % 9 == 0:
             back = {"chargeback_id": f"b{number}", "at": at.isoformat(), "payment_id": row["payment_id"]}
             back |= {"terminal_id": row["terminal_id"], "customer_id": 1, "is_fraud": 1}
@@ -129,7 +137,7 @@ def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):
         "score",
         "decision",
     }
-    assert all(compared == 300 for _, compared, _, _ in report.rows)
+    assert all(compared == 330 for _, compared, _, _ in report.rows)
     table = shop.lake().read("payments")
     assert sorted(table["_seq"].to_pylist()) == list(range(1, table.num_rows + 1))
 
@@ -149,6 +157,73 @@ def test_a_load_beside_the_service_is_seen_by_later_rows_only(client, shop):
     else:
         pytest.fail("the state did not catch up with the lake")
     assert parity(shop).passed
+
+
+def test_while_files_are_loaded_posts_are_asked_to_come_again(client, shop):
+    with shop.lake().lock("payments"):
+        busy = client.post("/events/payments", json=payment(700))
+        assert (busy.status_code, busy.json()["error"]["code"]) == (503, "HR-SERVE-005")
+        assert client.post(DECIDE, json=payment(700)).status_code == 200
+    assert client.post("/events/payments", json=payment(700)).json()["taken"] == 1
+
+
+def test_a_load_begins_with_what_was_posted_before_it(client, shop):
+    """Files never take the sequence of a live event, even if it came after the run had looked for such events."""
+    client.post("/events/payments", json=payment(1))
+    text = f"payment_id,at,customer_id,terminal_id,amount\nnew,{START.isoformat()},3,1,5.00\n"
+    (shop.folder / "data" / "payments-more.csv").write_text(text)
+    payments = shop.project.streams["payments"]
+    report = ingest(payments, shop.folder, shop.lake(), first=lambda: live_events(shop, payments))
+    assert report.accepted == 1
+    last = shop.lake().read("payments", columns=["payment_id", "_seq"]).sort_by("_seq").to_pylist()[-2:]
+    assert [one["payment_id"] for one in last] == ["live-1", "new"]
+    assert last[1]["_seq"] == last[0]["_seq"] + 1
+
+
+def test_a_stream_that_has_no_table_yet_begins_with_its_first_event(shop):
+    shutil.rmtree(shop.lake().root / "chargebacks")
+    ask = payment(1, START + timedelta(hours=3))
+    back = {"chargeback_id": "b", "at": START.isoformat(), "payment_id": "x", "terminal_id": 1, "customer_id": 1}
+    with start(shop) as running, httpx.Client(base_url=running.url) as client:
+        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["risk.frauds"] is None
+        assert client.post("/events/chargebacks", json=back | {"is_fraud": 1}).json()["sequences"] == [1]
+        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["risk.frauds"] == 1
+    assert parity(shop).passed
+
+
+def test_an_event_that_did_not_reach_the_state_is_made_up_for(shop, monkeypatch):
+    with start(shop, settle_s=600) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        ask = payment(3, START + timedelta(days=1))
+        before = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
+        assert client.post("/events/payments", json=payment(800, customer_id=3)).status_code == 200
+        add, state = running.office.state.add, running.office.state
+        monkeypatch.setattr(state, "add", Mock(side_effect=OSError("disk")))
+        assert client.post("/events/payments", json=payment(801, customer_id=3)).status_code == 500
+        monkeypatch.setattr(state, "add", add)
+        assert client.post("/events/payments", json=payment(802, customer_id=3)).status_code == 200
+        after = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
+    assert after == before + 3
+    assert parity(shop).passed
+
+
+def test_nothing_of_a_person_is_in_refusals_or_in_what_is_logged(shop, capfd):
+    with start(shop) as running, httpx.Client(base_url=running.url) as client:
+        for change in ({"customer_id": "Ada"}, {"amount": "Ada"}, {"at": "Ada"}, {"terminal_id": [{"Ada": 1}]}):
+            for path in (DECIDE, "/events/payments"):
+                refused = client.post(path, json=payment(1) | change)
+                assert refused.status_code == 400
+                assert "Ada" not in refused.text
+        assert "Ada" not in client.post(DECIDE, content=b'{"customer_id": Ada}').text
+    assert "Ada" not in "".join(capfd.readouterr())
+
+
+def test_two_that_drain_at_once_move_each_record_once(shop):
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        ids = [client.post(DECIDE, json=payment(number)).json()["record_id"] for number in range(20)]
+        with ThreadPoolExecutor(4) as pool:
+            moved = [one.get("decisions_desk", 0) for one in pool.map(drain, [shop] * 4)]
+        assert sum(moved) == 20
+        assert sorted(one["record_id"] for one in rows_of(shop, "decisions_desk")) == sorted(ids)
 
 
 def altered(shop, change):
@@ -248,6 +323,22 @@ def test_only_loopback_and_only_one_process(shop):
             serve(shop, host)
     with start(shop), pytest.raises(HeadraceError, match="HR-SERVE-011"):
         serve(shop, port=0)
+
+
+def test_a_number_is_never_given_twice(tmp_path):
+    for after in (7, 8):
+        with opened(tmp_path) as spool:
+            spool.put_records([(after, "desk", {"record_id": str(after)})], 1)
+            spool.forget_records(after)
+        with opened(tmp_path) as spool:
+            assert (spool.last_number(), spool.records()) == (after, [])
+
+
+def test_a_broken_spool_is_told_and_not_made_anew(tmp_path):
+    (tmp_path / "data.mdb").write_bytes(b"x" * 65_536)
+    with pytest.raises(HeadraceError, match="HR-ONLINE-001"), opened(tmp_path):
+        pass
+    assert (tmp_path / "data.mdb").read_bytes() == b"x" * 65_536
 
 
 def test_the_spool_is_the_users_own(shop):
