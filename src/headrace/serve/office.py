@@ -192,7 +192,7 @@ def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:
     plans = [compile_set(desk.service.model.cases) for desk in desks.values()]
     folder = loaded.state_dir / "online"
     state = build(plans, lake, folder)
-    if any(state.position(source) > newest(lake, source) > 0 for source in state.sources if _numbered(lake, source)):
+    if any(state.position(source) > newest(lake, source) for source in state.sources if _numbered(lake, source)):
         state.close()
         shutil.rmtree(state.folder)
         state = build(plans, lake, folder)
@@ -200,7 +200,7 @@ def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:
 
 
 def _numbered(lake: Lake, source: str) -> bool:
-    return lake.exists(source) and "_seq" in lake.schema(source).names
+    return not lake.exists(source) or "_seq" in lake.schema(source).names
 
 
 def _answer(desk: Desk, decided: Decided, record_id: str, explain: int, with_features: bool) -> dict[str, Any]:
