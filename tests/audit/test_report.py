@@ -3,10 +3,12 @@
 import re
 from html.parser import HTMLParser
 
+import httpx
+
 from headrace.audit.report import write
 from headrace.learn import Registry
 from headrace.run import load_project
-from headrace.serve.office import office
+from headrace.serve.app import start
 from tests.serve.conftest import shop, trained  # noqa: F401 - fixtures
 
 EMPTY = '''
@@ -65,15 +67,15 @@ def test_a_project_without_anything_still_has_a_page(tmp_path):
 
 def test_the_page_tells_what_the_registry_and_the_records_tell(shop):  # noqa: F811
     row = {"payment_id": "<b>x", "at": "2026-02-10T00:00:00Z", "customer_id": 31337, "terminal_id": 1, "amount": "5"}
-    with office(shop.project, shop.state_dir) as opened:
-        opened.decide("desk", row, explain=2)
+    with start(shop) as running:
+        record_id = httpx.post(f"{running.url}/services/desk/decide?explain=2", json=row).json()["record_id"]
     text = page_of(write(shop))
     champion = Registry(shop.state_dir / "models").champion("score")
     assert f"score version {champion.number} may be used" in text
     assert champion.digest[:16] in text
     assert f"{champion.metrics['roc_auc']:,.4g}" in text
     assert all(f"<code>{name}</code>" in text for name in ("spending.mean_7d", "risk.frauds", "now.ratio"))
-    assert "desk-1" in text
+    assert record_id in text
     assert "31337" not in text
     assert "&lt;b&gt;" not in text
     assert "<b>x" not in text

@@ -2,82 +2,57 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from headrace.declare import Contract
+import pyarrow as pa
+
 from headrace.engines.batch import source_contracts
-from headrace.engines.frame import feature_array, frame
-from headrace.online import State
+from headrace.engines.frame import KNOWN, SEQ, frame
 from headrace.plan import reference
-from headrace.plan.compile import domains
 from headrace.plan.meaning import Plan
-from headrace.serve.desk import Desk
+from headrace.serve.fields import RowReader, document
+from headrace.serve.values import held
+from headrace.testing import request_path
 from tests.plan.worlds import by_batch, table
 
 Row = Mapping[str, Any]
+YEAR_3000 = 32_503_680_000_000_000
 Path_ = Callable[[Plan, Sequence[Row], Mapping[str, Sequence[Row]]], list[dict[str, Any]]]
 """Plan, rows and rows of each source (with ``_seq`` and ``_known_at``) -> the features of each row, in order."""
 
 
 def by_request(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
-    """Let events into the state of keys as they were learned, and ask about each row when its turn comes."""
+    """Ask about each row as a client does, of a state of keys that has learned all events of the sources."""
     assert plan.spine is not None
-    desk = SimpleNamespace(
-        plan=plan,
-        contract=plan.spine.contract,
-        moment=plan.spine.event_time,
-        _fields=tuple(domains(plan.spine.contract)),
-    )
-    answers: dict[int, dict[str, Any]] = {}
-    waiting = {name: sorted(sources[name], key=lambda row: row["_seq"]) for name in source_contracts(plan)}
-    with _state(plan) as state:
-        for position in sorted(range(len(spine)), key=lambda at: _turn(spine[at], plan.spine.event_time)):
-            row = spine[position]
-            for name, events in waiting.items():
-                came = [one for one in events if _before(one, row, plan, name)]
-                waiting[name] = events[len(came) :]
-                _learn(state, plan, name, came)
-            asked = table([{name: row[name] for name in plan.spine.contract.fields()}], plan.spine.contract)
-            with state.env.begin(write=True) as transaction:
-                made = Desk.look(cast("Desk", desk), asked, state, transaction).made
-            answers[position] = {one.name: feature_array(made[one.name]).to_pylist()[0] for one in plan.outputs}
-    return [answers[position] for position in range(len(spine))]
+    contracts = source_contracts(plan)
+    events = {
+        name: frame(table(sources[name], contracts[name]), columns, contracts[name], name)
+        for name, columns in plan.sources.items()
+    }
+    asked = table(spine, plan.spine.contract)
+    if all(row[plan.spine.event_time] < YEAR_3000 for row in spine):  # requests hold no later times, nor do files
+        asked = _over_http(asked, plan)
+    names = [name for name in plan.spine.contract.fields() if name in asked.column_names]
+    rows = frame(asked, names, plan.spine.contract, "the requests")
+    found: list[dict[str, Any]] = request_path(plan, rows, plan.spine.event_time, events).to_pylist()
+    return found
 
 
-@contextmanager
-def _state(plan: Plan) -> Iterator[State]:
-    with tempfile.TemporaryDirectory() as folder:
-        state = State(Path(folder), [plan])
-        try:
-            yield state
-        finally:
-            state.close()
-
-
-def _turn(row: Row, moment: str) -> tuple[int, int]:
-    return int(row.get("_known_at", row[moment])), int(row.get("_seq", 2**62))
-
-
-def _before(event: Row, row: Row, plan: Plan, source: str) -> bool:
-    """What a stream learned is ordered by sequence; between sources only known times can be compared."""
+def _over_http(rows: pa.Table, plan: Plan) -> pa.Table:
+    """Write rows as the bodies of requests, and read them as a service does; the place in the log goes beside."""
     assert plan.spine is not None
-    known, seq = _turn(row, plan.spine.event_time)
-    if source != plan.spine.name:
-        seq = 2**62
-    return (int(event["_known_at"]), int(event["_seq"])) < (known, seq)
-
-
-def _learn(state: State, plan: Plan, source: str, rows: Sequence[Row]) -> None:
-    contract: type[Contract] = source_contracts(plan)[source]
-    columns = list(dict.fromkeys(name for shelf in state.shelves if shelf.source == source for name in shelf.types))
-    if rows:
-        with state.writing() as transaction:
-            state.add(source, frame(table(rows, contract), columns, contract, source), transaction)
+    reader = RowReader(plan.spine.contract)
+    names = [name for name in reader.fields if name in rows.column_names]
+    columns = frame(rows, names, plan.spine.contract, "the rows").columns
+    empty = dict.fromkeys(reader.fields)
+    given = [empty | {name: held(columns[name], at) for name in names} for at in range(rows.num_rows)]
+    asked = reader.arrow([reader.read(json.dumps(document(row, reader.fields)).encode()) for row in given])
+    for name in (SEQ, KNOWN):
+        if name in rows.column_names:
+            asked = asked.append_column(name, rows[name])
+    return asked
 
 
 PATHS: dict[str, Path_] = {

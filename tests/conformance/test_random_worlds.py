@@ -12,8 +12,8 @@ import headrace as hr
 from headrace.kernel.aggregates import catalogue
 from headrace.plan import compile_features
 from tests.conformance.paths import PATHS
-from tests.plan.strategies import VALUES, logs, spines, windows
-from tests.plan.worlds import differences, events, examples, others
+from tests.plan.strategies import VALUES, logs, spines, versions, windows
+from tests.plan.worlds import differences, events, examples, levels, others
 
 COLUMNS = list(VALUES)
 
@@ -28,10 +28,11 @@ def test_a_path_agrees_with_the_oracle(path: str) -> None:
         other = {"h": data.draw(kinds.flatmap(windows).filter(lambda one: not one.include_current))}
         by = hr.Entity(*data.draw(st.sampled_from([("user",), ("user", "shop")])))
         groups = [hr.Features("a", events, by=by, features=mine), hr.Features("b", others, by=by, features=other)]
-        now = hr.Features("now", events, features={"r": "ratio / 3", "c": "coalesce(word, 'none') || '!'"})
-        plan = compile_features([*groups, now], events)
+        who = hr.Features("who", levels, by=hr.Entity("user"), features={"level": "level", "name": "name || '?'"})
+        row = {"r": "ratio / 3", "c": "coalesce(word, 'none') || '!'", "l": "who.level * share", "n": "who.name = word"}
+        plan = compile_features([*groups, who, hr.Features("now", events, features=row)], events)
         log = data.draw(logs(COLUMNS, most=8))
-        sources = {"events": log, "others": data.draw(logs(COLUMNS, most=6))}
+        sources = {"events": log, "others": data.draw(logs(COLUMNS, most=6)), "levels": data.draw(versions(most=6))}
         spine = data.draw(spines(log, COLUMNS))
         assert differences(PATHS["reference"](plan, spine, sources), PATHS[path](plan, spine, sources)) == []
 

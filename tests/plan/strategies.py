@@ -128,6 +128,23 @@ def logs(draw: Any, names: list[str], most: int = 14) -> list[dict[str, Any]]:
 
 
 @st.composite
+def versions(draw: Any, most: int = 10) -> list[dict[str, Any]]:
+    """Rows of the table of levels in the order in which they were learned, with their sequence and known time."""
+    version = {
+        "since": MOMENTS,
+        "until": st.one_of(st.none(), MOMENTS),
+        "user": st.sampled_from([1, 1, 2, None]),
+        "level": st.one_of(st.none(), st.integers(0, 9)),
+        "name": st.sampled_from([None, "a", "b"]),
+    }
+    made = draw(st.lists(st.fixed_dictionaries(version), max_size=most))
+    lateness = st.sampled_from([0, 0, 1, HOUR]) if draw(st.booleans()) else st.just(0)
+    known = [one["since"] + draw(lateness) for one in made]
+    learned = sorted(zip(known, made, strict=True), key=lambda pair: pair[0])
+    return [{**one, "_known_at": at, "_seq": seq} for seq, (at, one) in enumerate(learned, 1)]
+
+
+@st.composite
 def spines(draw: Any, log: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
     """Rows to ask about: events of the log themselves, or any rows, which know what was known at their moment."""
     if draw(st.booleans()):

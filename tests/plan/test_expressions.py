@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from headrace.engines.frame import frame
 from headrace.errors import HeadraceError
 from headrace.kernel.column import to_arrow
-from headrace.online.state import plain
 from headrace.plan import lower
 from headrace.plan.compile import domains
 from headrace.plan.expression import Node
 from headrace.plan.parse import parse
 from headrace.plan.reference.expressions import evaluate
 from headrace.plan.reference.values import as_float, digits, entering
+from headrace.serve.values import held
 from tests.plan.texts import LEAVES, ROWS, Row, expressions
 from tests.plan.worlds import bits, examples, table
 
@@ -32,14 +32,14 @@ def by_columns(node: Node, rows: list[dict[str, Any]]) -> list[Any]:
     given_rows = frame(table(rows, Row), list(SCOPE), Row, "rows")
     made = lower.columns(node, given_rows.columns, len(rows))
     assert len(to_arrow(made)) == len(rows)
-    return [plain(made, position) for position in range(len(rows))]
+    return [held(made, position) for position in range(len(rows))]
 
 
 def by_row(node: Node, rows: list[dict[str, Any]]) -> list[Any]:
     given_rows = frame(table(rows, Row), list(SCOPE), Row, "rows")
     function = lower.row_function(node)
     columns = given_rows.columns.items()
-    return [function({name: plain(column, position) for name, column in columns}) for position in range(len(rows))]
+    return [function({name: held(column, position) for name, column in columns}) for position in range(len(rows))]
 
 
 def by_oracle(node: Node, rows: list[dict[str, Any]]) -> list[Any]:

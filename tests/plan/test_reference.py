@@ -14,7 +14,7 @@ from headrace.kernel import threads as kernel_threads
 from headrace.kernel.aggregates import catalogue
 from headrace.plan import compile_features, reference
 from headrace.plan.meaning import Plan
-from tests.plan.strategies import MOMENTS, VALUES, columns_of, logs, row, spines, usual, windows
+from tests.plan.strategies import VALUES, columns_of, logs, row, spines, usual, versions, windows
 from tests.plan.worlds import DAY, MINUTE, START, by_batch, differences, events, examples, levels, others
 
 ALL = list(VALUES)
@@ -61,33 +61,15 @@ def test_events_without_sequence_or_known_time_are_known_as_they_happen_in_the_o
     assert differences(reference.features(plan, log, {"events": log}), by_batch(plan, log, {"events": log})) == []
 
 
-STATES = st.fixed_dictionaries(
-    {
-        "since": MOMENTS,
-        "until": st.one_of(st.none(), MOMENTS),
-        "user": st.sampled_from([1, 1, 2, None]),
-        "level": st.one_of(st.none(), st.integers(0, 9)),
-        "name": st.sampled_from([None, "a", "b"]),
-    }
-)
-
-
 @given(st.data())
 @examples(60)
 def test_states_agree_with_the_oracle(data: Any) -> None:
     features = {"level": "level", "more": "level + 1", "name": "coalesce(name, 'none')", "gone": "name is null"}
     plan = compile_features([hr.Features("s", levels, by=hr.Entity("user"), features=features)], events)
-    made = data.draw(st.lists(STATES, max_size=10))
-    lateness = st.sampled_from([0, 0, 1, 3_600_000_000]) if data.draw(st.booleans()) else st.just(0)
-    learned = sorted(({**one, "_known_at": one["since"] + data.draw(lateness)} for one in made), key=_known)
-    table = [{**one, "_seq": seq} for seq, one in enumerate(learned, 1)]
+    table = data.draw(versions())
     spine = data.draw(spines(data.draw(logs([])), []))
     expected = reference.features(plan, spine, {"levels": table})
     assert differences(expected, by_batch(plan, spine, {"levels": table})) == []
-
-
-def _known(state: dict[str, Any]) -> int:
-    return int(state["_known_at"])
 
 
 @given(st.data())

@@ -1,7 +1,7 @@
 """A small project that is loaded and trained once, and copied for each test that serves it."""
 
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -112,12 +112,13 @@ class Server:
     """A service in a process of its own, on a free port."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", str(self.port)]
+        command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", "0"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        said = self.process.stderr.readline()
+        found = re.search(r"http://127.0.0.1:\d+", said)
+        if found is None:
+            raise AssertionError(said + self.process.communicate()[1])
+        self.client = httpx.Client(base_url=found[0], timeout=30)
         self.wait()
 
     def wait(self) -> None:
@@ -138,12 +139,3 @@ class Server:
     def kill(self) -> None:
         self.process.kill()
         self.process.communicate()
-
-
-@pytest.fixture
-def server(shop):
-    """The copy's service, answering."""
-    running = Server(shop.folder)
-    yield running
-    if running.process.poll() is None:
-        running.stop()

@@ -69,6 +69,7 @@ def ingest(
     progress: Progress | None = None,
     *,
     batch_rows: int = BATCH_ROWS,
+    first: Callable[[], object] = tuple,
 ) -> IngestReport:
     """Load the new files of a stream into the lake; files that were loaded before are passed over.
 
@@ -78,6 +79,7 @@ def ingest(
         lake: with the tables ``<stream>``, ``quarantine_<stream>`` and ``loads_<stream>`` afterwards.
         progress: told the rows done, after each batch.
         batch_rows: rows that are held in memory and committed together.
+        first: called when no other process can add to the stream any more, to bring in what was learned before.
 
     Returns:
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
@@ -93,6 +95,7 @@ def ingest(
         raise HeadraceError(faults)
     files = find_files(folder, source)
     with lake.lock(stream.name):
+        first()
         ledger = Ledger(lake, stream.name)
         plan = _plan(stream.name, contract, files, folder, ledger, batch_rows)
         if not plan.loads:

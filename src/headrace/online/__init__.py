@@ -1,5 +1,7 @@
-"""State of keys for requests: each key's events in LMDB, in the order of the log, read without a copy of the rest."""
+"""State of keys in LMDB: the events of one entity, ready for the next request, kept up to date from the lake."""
 
-from headrace.online.state import State
+from headrace.online.build import build
+from headrace.online.slots import Slot, slots_of
+from headrace.online.state import Reading, Slice, State
 
-__all__ = ["State"]
+__all__ = ["Reading", "Slice", "Slot", "State", "build", "slots_of"]

@@ -1,232 +1,342 @@
-"""The state of a project's keys in one LMDB environment: built from the lake, then moved on by live events."""
+"""The state of keys: one LMDB environment that holds, for each key, its events in the order they were learned."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lmdb
-import msgspec
 import numpy as np
 import pyarrow as pa
 
-from headrace.declare import Contract
-from headrace.engines.batch import source_contracts
-from headrace.engines.frame import KNOWN, SEQ, Frame, frame, joint_codes
 from headrace.errors import Fault, HeadraceError
-from headrace.kernel.column import Column
-from headrace.kernel.typing import Ints
-from headrace.lake import Lake
-from headrace.online.packing import join, matrix, unpack
-from headrace.plan.meaning import Plan, WindowGroup
+from headrace.kernel.column import Column, dtype_of, from_arrow
+from headrace.kernel.typing import Bools, Ints
+from headrace.online import keys as online_keys
+from headrace.online.packed import FIRST, KNOWN, SEQ, TIME, Chunk, join, nothing, pack, spans, unpack
+from headrace.online.room import REBUILD, environment, no_room
+from headrace.online.slots import Slot
+from headrace.online.texts import Texts
 from headrace.types import LogicalType
 
-MAP_SIZE = 1 << 38
-"""Upper bound of the file; it only grows as far as it is used."""
+Place = tuple[str, int]
+"""A stream and a sequence: where a row stands that is an event of that stream itself."""
+MAP_BYTES = 64 << 30
+"""Upper bound of the file; it only takes what is used."""
+_SMALL, _LARGE = 256, 4096
+"""Events up to which a live event goes into the last chunk of its key, and most events of a chunk."""
+_NUMBER = struct.Struct(">I")
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The events of one source by one set of keys, and which of their columns are kept."""
+class Slice:
+    """The events of one row's key, as columns; the columns of the key repeat the row's own."""
 
-    source: str
-    keys: tuple[str, ...]
-    time: str
-    types: Mapping[str, LogicalType]
-
-    @property
-    def name(self) -> str:
-        return f"{self.source}|{','.join(self.keys)}"
-
-    @property
-    def time_line(self) -> int:
-        return 1 + 2 * list(self.types).index(self.time)
+    slot: Slot
+    length: int
+    columns: Mapping[str, Column]
+    seq: Ints
 
 
-def shelves(plans: Sequence[Plan]) -> list[Shelf]:
-    """Return what the plans of some services need, each source and key once."""
-    found: dict[tuple[str, tuple[str, ...]], tuple[str, dict[str, LogicalType]]] = {}
-    for plan in plans:
-        contracts = source_contracts(plan)
-        for group in plan.groups:
-            source = group.stream if isinstance(group, WindowGroup) else group.table
-            time = group.stream.event_time if isinstance(group, WindowGroup) else group.valid_from
-            fields = contracts[source.name].fields()
-            _, types = found.setdefault((source.name, group.keys), (time, {}))
-            types |= {column: fields[column].type for column in group.columns}
-    return [Shelf(source, keys, time, dict(sorted(types.items()))) for (source, keys), (time, types) in found.items()]
+@dataclass(frozen=True)
+class Reading:
+    """What one row sees: slices by slot, and the horizon: last sequence (or version) applied for each source."""
+
+    slices: Mapping[tuple[str, tuple[str, ...]], Slice]
+    horizon: Mapping[str, int]
 
 
 class State:
-    """Events of every key, where a request finds them.
+    """The state of some slots in a folder, readable by many threads, written by one process.
+
+    Only this user can read the files (mode 0600): keys are those of the entities. Each write is one transaction that
+    holds events and position together; LMDB undoes what is killed half way. The last transaction may be lost with the
+    power (``metasync`` is off), never its wholeness: what is lost comes again from the lake and the spool.
 
     Args:
-        folder: of the LMDB environment; its files are for the owner alone, since keys are values of entities.
-        plans: of the services that read it.
+        folder: of the state; made where it is absent.
+        slots: what it holds, from ``slots_of``.
+        map_bytes: upper bound of its size.
     """
 
-    def __init__(self, folder: Path, plans: Sequence[Plan]) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder = folder
-        self.shelves = shelves(plans)
-        self._contracts: dict[str, type[Contract]] = {}
-        for plan in plans:
-            self._contracts |= source_contracts(plan)
-        try:
-            self.env = lmdb.open(str(folder), map_size=MAP_SIZE, max_dbs=256, mode=0o600, metasync=False)
-        except lmdb.Error as error:
-            found = f"a state that cannot be opened ({error})"
-            cure = "restore the folder 'online': answers that are not in the lake yet are in it"
-            raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact LMDB file", cure)) from None
+    def __init__(self, folder: Path, slots: Sequence[Slot], map_bytes: int = MAP_BYTES) -> None:
+        self.folder, self.slots = Path(folder), tuple(slots)
+        self._env = environment(self.folder, map_bytes, len(self.slots) + 4, REBUILD, metasync=False)
+        self._meta = self._env.open_db(b"meta")
+        self._texts = Texts(self._env.open_db(b"texts"))
+        self._held = {slot.id: self._env.open_db(b"slot-%d" % i) for i, slot in enumerate(self.slots)}
+        self.sources = tuple(dict.fromkeys(slot.source for slot in self.slots))
 
     def close(self) -> None:
-        """Let go of the environment."""
-        self.env.close()
+        """Release the files."""
+        self._env.close()
 
     @contextmanager
-    def writing(self) -> Iterator[lmdb.Transaction]:
-        """Give a transaction that is durable when the block ends, or has no effect.
+    def begin(self) -> Iterator[Any]:
+        """Give a write transaction that is durable when the block ends, or has no effect.
 
         Raises:
             HeadraceError: HR-ONLINE-002 when the disk is full.
         """
-        try:
-            with self.env.begin(write=True) as transaction:
-                yield transaction
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
-            raise HeadraceError(_full(str(error))) from None
-        except lmdb.Error as error:
-            if "No space" in str(error) or "Input/output" in str(error):
-                raise HeadraceError(_full(str(error))) from None
-            raise
+        with no_room(), self._env.begin(write=True) as transaction:
+            yield transaction
 
-    def db(self, name: str, transaction: lmdb.Transaction) -> Any:
-        """Return one of the environment's tables, made if it is absent."""
-        return self.env.open_db(name.encode(), txn=transaction)
+    # -- what was applied
 
-    def seen(self, source: str) -> int:
-        """Return the newest sequence of a source that is in the state, 0 for none."""
-        with self.env.begin() as transaction:
-            return int(transaction.get(_seen(source)) or 0)
+    def position(self, source: str) -> int:
+        """Return the last sequence of a source that was applied, 0 for none."""
+        with self._env.begin(db=self._meta) as transaction:
+            return self._number(transaction, b"position:" + source.encode())
 
-    def build(self, lake: Lake) -> int:
-        """Bring the state up to the lake; only what is new is read. Return how many events were added."""
-        shape = json.dumps([[one.name, {c: repr(t) for c, t in one.types.items()}] for one in self.shelves]).encode()
-        with self.writing() as transaction:
-            if transaction.get(b"shape") != shape:
-                for shelf in self.shelves:
-                    transaction.drop(self.db(shelf.name, transaction), delete=False)
-                    transaction.delete(_seen(shelf.source))
-                transaction.put(b"shape", shape)
-        return sum(self._build(source, lake) for source in dict.fromkeys(one.source for one in self.shelves))
+    def note(self, name: str, transaction: Any = None) -> Any:
+        """Return what was noted under a name, or None."""
+        if transaction is not None:
+            raw = transaction.get(b"note:" + name.encode(), db=self._meta)
+        else:
+            with self._env.begin(db=self._meta) as reading:
+                raw = reading.get(b"note:" + name.encode())
+        return None if raw is None else json.loads(bytes(raw))
 
-    def _build(self, source: str, lake: Lake) -> int:
-        if not lake.exists(source):
-            return 0
-        mine = [one for one in self.shelves if one.source == source]
-        columns = list(dict.fromkeys(column for one in mine for column in one.types))
-        seen = self.seen(source)
-        parts = []
-        for batch in lake.batches(source, columns=[*columns, SEQ, KNOWN]):
-            new = np.asarray(batch.column(SEQ)) > seen
-            if new.any():
-                parts.append(pa.Table.from_batches([batch]).filter(pa.array(new)))
-        if not parts:
-            return 0
-        events = frame(pa.concat_tables(parts), columns, self._contracts[source], source)
-        with self.writing() as transaction:
-            self.add(source, events, transaction)
-        return events.length
+    def put_note(self, transaction: Any, name: str, value: Any) -> None:
+        """Note a plain value in a transaction."""
+        transaction.put(b"note:" + name.encode(), json.dumps(value).encode(), db=self._meta)
 
-    def add(self, source: str, events: Frame, transaction: lmdb.Transaction) -> None:
-        """Put events into the state; their newest sequence becomes the newest seen."""
-        assert events.seq is not None
-        for shelf in self.shelves:
-            if shelf.source == source:
-                self._shelve(shelf, events, transaction)
-        if events.length:
-            newest = max(int(events.seq.max()), int(transaction.get(_seen(source)) or 0))
-            transaction.put(_seen(source), str(newest).encode())
+    def put_position(self, transaction: Any, source: str, position: int) -> None:
+        """Note how far a source has been applied."""
+        transaction.put(b"position:" + source.encode(), struct.pack(">q", position), db=self._meta)
 
-    def _shelve(self, shelf: Shelf, events: Frame, transaction: lmdb.Transaction) -> None:
-        identifiers = {
-            name: self._identifiers(f"{shelf.name}|{name}", events.columns[name].dictionary or (), transaction)
-            for name, kind in shelf.types.items()
-            if kind.name == "str"
-        }
-        lines = matrix(events, shelf.types, identifiers)
-        keys = [events.columns[key] for key in shelf.keys]
-        codes, _, _ = joint_codes(keys, [key.part(0, 0) for key in keys])
-        order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=-1)).tolist()
-        arranged, db = lines[:, order], self.db(shelf.name, transaction)
-        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-            first = int(order[start])
-            if codes[first] == 0:
-                continue  # an event without a key belongs to nobody
-            name = encoded([plain(key, first) for key in keys])
-            packed = join(_bytes(transaction.get(name, db=db)), arranged[:, start:end], shelf.time_line)
-            transaction.put(name, packed, db=db)
+    def floor(self, transaction: Any, slot: Slot) -> int | None:
+        """Return from which event time on a slot is complete, None where all of it is there."""
+        raw = transaction.get(_floor_key(slot), db=self._meta)
+        return None if raw is None else int(struct.unpack(">q", raw)[0])
 
-    def _identifiers(self, column: str, texts: Sequence[str], transaction: lmdb.Transaction) -> Ints:
-        """Return the number of each text of a column, the same for ever; new texts get new numbers."""
-        db = self.db(f"texts|{column}", transaction)
-        found = np.empty(len(texts), dtype=np.int64)
-        for position, text in enumerate(texts):
-            key = b"t" + encoded([text])
-            stored = transaction.get(key, db=db)
-            if stored is None:
-                stored = str(transaction.stat(db)["entries"] // 2).encode()
-                transaction.put(key, stored, db=db)
-                transaction.put(b"n" + stored, text.encode(), db=db)
-            found[position] = int(stored)
-        return found
+    def _number(self, transaction: Any, key: bytes) -> int:
+        raw = transaction.get(key, db=self._meta)
+        return 0 if raw is None else int(struct.unpack(">q", raw)[0])
 
-    def read(
-        self, source: str, keys: tuple[str, ...], values: Sequence[Any], transaction: lmdb.Transaction
-    ) -> tuple[Frame, int]:
-        """Return the events of one key, and the newest sequence of the source that is in the state."""
-        shelf = next(one for one in self.shelves if one.source == source and one.keys == keys)
-        packed = None
-        if all(value is not None for value in values):
-            packed = _bytes(transaction.get(encoded(list(values)), db=self.db(shelf.name, transaction)))
+    # -- reading
 
-        def words(column: str, numbers: Sequence[int]) -> list[str]:
-            db = self.db(f"texts|{shelf.name}|{column}", transaction)
-            return [bytes(transaction.get(b"n" + str(number).encode(), db=db) or b"").decode() for number in numbers]
+    def read(self, row: Mapping[str, Any], moment: int, known: int, place: Place | None = None) -> Reading:
+        """Return what a row may see of its keys.
 
-        return unpack(packed, shelf.types, words), int(transaction.get(_seen(source)) or 0)
+        Args:
+            row: its fields, as the kernel holds them.
+            moment: its event time, microseconds UTC; what happened later is left out.
+            known: an event is visible if its known time, microseconds UTC, is not behind this.
+            place: where the row is an event of a stream itself; of that stream's events that became known at just
+                that time, those up to its sequence are visible. Sequences of two streams say nothing about each other.
+
+        Raises:
+            HeadraceError: HR-ONLINE-001 when the state was altered on disk, 003 for a row older than what is held.
+        """
+        slices = {}
+        with self._env.begin(buffers=True) as transaction:
+            for slot in self.slots:
+                seq = place[1] if place is not None and place[0] == slot.source else None
+                slices[slot.id] = self._slice(transaction, slot, row, moment, (known, seq))
+            horizon = {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources}
+        return Reading(slices, horizon)
+
+    def _slice(
+        self, transaction: Any, slot: Slot, row: Mapping[str, Any], moment: int, until: tuple[int, int | None]
+    ) -> Slice:
+        floor = self.floor(transaction, slot)
+        oldest = None if slot.reach is None else moment - slot.reach
+        if floor is not None and oldest is not None and oldest < floor:
+            found = f"a row whose windows reach further back than the state of {slot.source}"
+            expected, cure = "a recent event time", "score old rows in batch: a training set reads all history"
+            raise HeadraceError(Fault("HR-ONLINE-003", "", found, expected, cure))
+        chunk = _visible(self._chunks(transaction, slot, row, moment, oldest), moment, oldest, until)
+        columns = {slot.time: Column(LogicalType("timestamp"), chunk.matrix[TIME])}
+        for key, kind in zip(slot.keys, slot.key_types, strict=True):
+            columns[key] = repeated(row[key], kind, len(chunk))
+        for i, (name, kind) in enumerate(slot.columns):
+            columns[name] = self._column(transaction, kind, chunk.matrix[FIRST + i], chunk.there[i])
+        return Slice(slot, len(chunk), columns, chunk.matrix[SEQ])
+
+    def _chunks(self, transaction: Any, slot: Slot, row: Mapping[str, Any], moment: int, oldest: int | None) -> Chunk:
+        key = online_keys.encode([row[name] for name in slot.keys])
+        found = []
+        if key is not None:
+            with transaction.cursor(db=self._held[slot.id]) as cursor:
+                there = cursor.set_range(key)
+                while there and len(cursor.key()) == len(key) + 4 and bytes(cursor.key()[:-4]) == key:
+                    raw = cursor.value()
+                    _, first, last = spans(raw)
+                    if first <= moment and (oldest is None or last >= oldest):
+                        found.append(unpack(raw))
+                    there = cursor.next()
+        return join(found) if found else nothing(len(slot.columns))
+
+    def _column(self, transaction: Any, kind: LogicalType, words: Ints, there: Bools) -> Column:
+        valid = None if there.all() else there
+        if kind.name == "str":
+            return self._texts.column(transaction, kind, words, valid)
+        if kind.name == "float":
+            return Column(kind, words.view(np.float64), valid)
+        return Column(kind, words.astype(np.bool_) if kind.name == "bool" else words, valid)
+
+    # -- writing
+
+    def add(self, source: str, events: pa.Table, seq: Ints, known: Ints) -> None:
+        """Add live events to all slots of a source and move its position, in one transaction.
+
+        Args:
+            source: name of the stream.
+            events: typed columns of its contract.
+            seq: sequence of each, ascending; what was applied before is passed over.
+            known: when each was learned, microseconds UTC.
+        """
+        with self.begin() as transaction:
+            done = self._number(transaction, b"position:" + source.encode())
+            fresh = seq > done
+            if not fresh.any():
+                return
+            rows = events.filter(pa.array(fresh))
+            for slot in self.slots:
+                if slot.source == source:
+                    self.put_events(transaction, slot, rows, seq[fresh], known[fresh])
+            self.put_position(transaction, source, int(seq.max()))
+
+    def clear(self, transaction: Any, slot: Slot) -> None:
+        """Remove all of a slot."""
+        transaction.drop(self._held[slot.id], delete=False)
+
+    def forget(self, transaction: Any, slot: Slot, floor: int) -> None:
+        """Drop the events of a slot before an event time; from now on it is complete only from there."""
+        with transaction.cursor(db=self._held[slot.id]) as cursor:
+            there = cursor.first()
+            while there:
+                _, oldest, newest = spans(cursor.value())
+                if newest < floor:
+                    there = cursor.delete() and bool(cursor.key())
+                    continue
+                if oldest < floor:
+                    chunk = unpack(bytes(cursor.value()))
+                    cursor.put(bytes(cursor.key()), pack(chunk.select(chunk.matrix[TIME] >= floor)))
+                there = cursor.next()
+        transaction.put(_floor_key(slot), struct.pack(">q", floor), db=self._meta)
+
+    def put_events(self, transaction: Any, slot: Slot, rows: pa.Table, seq: Ints, known: Ints) -> None:
+        """Put events under their keys: sorted at once, one write for each key."""
+        if not rows.num_rows:
+            return
+        by_key = [from_arrow(rows.column(name), kind) for name, kind in zip(slot.keys, slot.key_types, strict=True)]
+        time = from_arrow(rows.column(slot.time), LogicalType("timestamp")).values
+        matrix = np.empty((FIRST + len(slot.columns), rows.num_rows), dtype=np.int64)
+        there = np.ones((len(slot.columns), rows.num_rows), dtype=np.bool_)
+        matrix[TIME], matrix[SEQ], matrix[KNOWN] = time, seq, known
+        for i, (name, kind) in enumerate(slot.columns):
+            column = from_arrow(rows.column(name), kind)
+            matrix[FIRST + i] = self._words(transaction, column)
+            if column.valid is not None:
+                there[i] = column.valid
+        self._put(transaction, slot, by_key, Chunk(matrix, there))
+
+    def _words(self, transaction: Any, column: Column) -> Ints:
+        if column.dictionary is not None:
+            numbers = self._texts.numbers(transaction, column.dictionary)
+            return numbers[np.where(column.mask, column.values, 0)] if len(numbers) else np.zeros(len(column), np.int64)
+        if column.type.name == "float":
+            return np.where(column.mask, column.values, 0.0).view(np.int64)
+        return column.values.astype(np.int64)
+
+    def _put(self, transaction: Any, slot: Slot, by_key: Sequence[Column], chunk: Chunk) -> None:
+        codes = _codes(by_key)
+        order = np.lexsort((chunk.matrix[SEQ], chunk.matrix[TIME], codes))
+        ordered, codes = chunk.select(order), codes[order]
+        starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+        ends = np.append(starts[1:], len(codes))
+        names = online_keys.encode_rows(by_key, order[starts])
+        found = sorted(
+            (name, start, end) for name, start, end in zip(names, starts, ends, strict=True) if name is not None
+        )
+        with transaction.cursor(db=self._held[slot.id]) as cursor:
+            empty = not cursor.first()
+            for name, start, end in found:
+                events = _part(ordered, int(start), int(end))
+                number, kept = (0, None) if empty else _last(cursor, name)
+                if kept is not None:
+                    events = join([kept, events])
+                for first in range(0, len(events), _LARGE):
+                    raw = pack(_part(events, first, first + _LARGE))
+                    if not cursor.put(name + _NUMBER.pack(number), raw, append=empty):
+                        raise AssertionError("keys of a new slot are written in their order")
+                    number += 1
+
+    def size(self) -> dict[str, int]:
+        """Return how many keys' chunks each slot holds, by ``source by keys``, and the bytes of the file."""
+        with self._env.begin() as transaction:
+            entries = {
+                f"{slot.source} by {', '.join(slot.keys)}": transaction.stat(self._held[slot.id])["entries"]
+                for slot in self.slots
+            }
+        return {**entries, "bytes": (self.folder / "data.mdb").stat().st_blocks * 512}
+
+    def __repr__(self) -> str:
+        return f"State({', '.join(f'{n}: {c:,}' for n, c in self.size().items())})"
 
 
-def encoded(values: Sequence[Any]) -> bytes:
-    """Return key values as bytes, within the 511 that LMDB allows; longer ones by their digest."""
-    packed = msgspec.msgpack.encode(values)
-    return packed if len(packed) <= 500 else b"#" + hashlib.sha256(packed).digest()
+def _visible(chunk: Chunk, moment: int, oldest: int | None, until: tuple[int, int | None]) -> Chunk:
+    """Copy what the row may see out of LMDB's pages, which only live as long as the transaction."""
+    (known, seq), learned = until, chunk.matrix[KNOWN]
+    chosen = (chunk.matrix[TIME] <= moment) & (learned <= known)
+    if seq is not None:
+        chosen &= (learned < known) | (chunk.matrix[SEQ] <= seq)
+    if oldest is not None:
+        chosen &= chunk.matrix[TIME] >= oldest
+    return chunk.select(chosen)
 
 
-def plain(column: Column, position: int) -> Any:
-    """Return one value as the kernel holds it: text as text, all else as a number; None for null."""
-    if column.valid is not None and not column.valid[position]:
-        return None
-    if column.counts is not None:
-        return column.to_python()[position]
-    value = column.values[position].item()
-    return column.dictionary[value] if column.dictionary is not None else value
+def layout_of(slots: Sequence[Slot]) -> str:
+    """Return a digest of what a state holds: another layout is another folder."""
+    said = json.dumps(["1", *(slot.as_dict() for slot in slots)], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-def _bytes(stored: bytes | memoryview | None) -> bytes | None:
-    return None if stored is None else bytes(stored)
+def repeated(value: Any, kind: LogicalType, length: int) -> Column:
+    """Return one plain value as a column of that length."""
+    if value is None:
+        column = Column(kind, np.zeros(length, dtype_of(kind)), np.zeros(length, np.bool_))
+        return column if kind.name != "str" else Column(kind, column.values, column.valid, ())
+    if kind.name == "str":
+        return Column(kind, np.zeros(length, dtype=np.int64), None, (value,))
+    return Column(kind, np.full(length, value, dtype=dtype_of(kind)))
 
 
-def _seen(source: str) -> bytes:
-    return b"seen:" + source.encode()
+def _floor_key(slot: Slot) -> bytes:
+    return b"floor:" + "\0".join((slot.source, *slot.keys)).encode()
 
 
-def _full(reason: str) -> Fault:
-    cure = "free some space: what was not answered was not taken"
-    return Fault("HR-ONLINE-002", "", f"a disk that takes no more ({reason[:60]})", "room for the state", cure)
+def _codes(columns: Sequence[Column]) -> Ints:
+    """Return numbers that are equal where the keys are; a text's is its place in the dictionary."""
+    codes = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        values = np.where(column.mask, column.values.astype(np.int64), 0)
+        _, one = (
+            np.unique(np.stack([codes, column.mask.astype(np.int64), values]), axis=1, return_inverse=True)
+            if (len(columns) > 1 or column.valid is not None)
+            else (None, values)
+        )
+        codes = np.asarray(one, dtype=np.int64).reshape(-1)
+    return codes
+
+
+def _part(chunk: Chunk, start: int, end: int) -> Chunk:
+    return Chunk(chunk.matrix[:, start:end], chunk.there[:, start:end])
+
+
+def _last(cursor: Any, name: bytes) -> tuple[int, Chunk | None]:
+    """Return the number for the next chunk of a key, and the last one where it is small enough to be added to."""
+    there = cursor.last() if not cursor.set_range(name + b"\xff\xff\xff\xff") else cursor.prev()
+    if not there or len(cursor.key()) != len(name) + 4 or not bytes(cursor.key()).startswith(name):
+        return 0, None
+    number = _NUMBER.unpack(bytes(cursor.key())[-4:])[0]
+    if spans(cursor.value())[0] < _SMALL:
+        return number, unpack(bytes(cursor.value()))
+    return number + 1, None

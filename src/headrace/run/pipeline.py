@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,8 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
         RunFailed: when steps failed; it carries their faults and the report.
     """
     require_sound(loaded.project)
-    with one_at_a_time(loaded.state_dir), _settled(loaded), Journal(loaded.state_dir / "run.db") as journal:
+    with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
+        _drained(loaded)
         declared = Declared(loaded.project)
         steps = steps_of(loaded, declared)
         last = journal.runs(1)
@@ -118,16 +119,12 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
     return report
 
 
-@contextlib.contextmanager
-def _settled(loaded: LoadedProject) -> Iterator[None]:
-    """Live events come into the lake before files do: both continue one sequence."""
-    if not (loaded.state_dir / "online").exists():
-        yield
-        return
-    from headrace.serve.office import settled
+def _drained(loaded: LoadedProject) -> None:
+    """What was served and posted comes into the lake first, so that a run builds on all that is known."""
+    if (loaded.state_dir / "spool").exists():
+        from headrace.serve.drain import drain
 
-    with settled(loaded):
-        yield
+        drain(loaded)
 
 
 def _bring_up(steps: list[Step], journal: Journal, progress: Progress) -> tuple[list[StepReport], list[Fault]]:

@@ -65,7 +65,10 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
     def work(progress: Progress) -> Figures:
         from headrace.connect import ingest
 
-        report = ingest(source, loaded.folder, lake, lambda done, what: progress.moves(what, done, 0))
+        def told(done: int, what: str) -> None:
+            progress.moves(what, done, 0)
+
+        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source))
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
         report.raise_errors()
         return {
@@ -80,6 +83,14 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         }
 
     return Step(f"ingest:{source.name}", (), inputs, stands, work)
+
+
+def live_events(loaded: LoadedProject, source: Stream | Table) -> None:
+    """Bring the live events of a stream into its table; the caller holds its lock: files continue their sequence."""
+    if isinstance(source, Stream) and (loaded.state_dir / "spool").exists():
+        from headrace.serve.drain import drain_stream
+
+        drain_stream(loaded, source)
 
 
 def source_files(source: Stream | Table, folder: Path) -> Inputs:

@@ -1,157 +1,129 @@
-"""HTTP: a small ASGI application over the office. Loopback only."""
+"""The server: uvicorn on loopback, in the foreground for people and in a thread for tests and notebooks."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import ipaddress
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-from urllib.parse import parse_qs
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.serve.office import Loaded, Office, office
-from headrace.serve.request import decoded
+from headrace.serve.http import App
+from headrace.serve.loaded import Loaded
+from headrace.serve.office import SETTLE_S, Office
+from headrace.serve.spool import MAP_BYTES
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-LARGEST = 1_000_000
-"""Bytes of a body; more is refused before it is read to its end."""
-_STATUS = {"HR-SERVE-002": 404, "HR-SERVE-003": 404, "HR-SERVE-005": 404, "HR-SERVE-006": 405, "HR-SERVE-007": 413}
-_UNAVAILABLE = ("HR-ONLINE",)
+if TYPE_CHECKING:
+    import uvicorn
 
 
-class App:
-    """ASGI application: ``/services/{name}/decide``, ``/events/{stream}``, ``/health/live`` and ``/health/ready``."""
+@dataclass(frozen=True)
+class Running:
+    """A service in a thread of this process."""
 
-    def __init__(self, opened: Office) -> None:
-        self.office = opened
-
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        try:
-            status, answer = 200, await self.answer(scope, receive)
-        except HeadraceError as error:
-            status, answer = _refusal(error)
-        body = msgspec.json.encode(answer)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"cache-control", b"no-store"),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def answer(self, scope: Mapping[str, Any], receive: Receive) -> Any:
-        """Return the answer to a request.
-
-        Raises:
-            HeadraceError: when there is none.
-        """
-        match (scope["method"], *scope["path"].strip("/").split("/")):
-            case ("GET", "health", "live"):
-                return {"live": True}
-            case ("GET", "health", "ready"):
-                return {"ready": True, "services": sorted(self.office.desks)}
-            case ("POST", "services", name, "decide"):
-                return await self._decide(name, scope, receive)
-            case ("POST", "events", stream):
-                body = await _body(receive)
-                lines = [line for line in body.splitlines() if line.strip()] if b"\n" in body.strip() else [body]
-                bodies = [decoded(line) for line in lines] if len(lines) > 1 else _several(decoded(body))
-                return await asyncio.to_thread(self.office.take, stream, bodies)
-            case (_, "services", _, "decide") | (_, "events", _) | (_, "health", _):
-                raise _refused("HR-SERVE-006", f"method {scope['method']}", "POST to decide, GET for health")
-        raise _refused("HR-SERVE-005", "an unknown path", "/services/NAME/decide, /events/STREAM, /health/ready")
-
-    async def _decide(self, name: str, scope: Mapping[str, Any], receive: Receive) -> Any:
-        asked = parse_qs(scope["query_string"].decode("latin-1"))
-        explain = asked.get("explain", ["0"])[-1]
-        if not explain.isdigit() or len(explain) > 3:
-            raise _refused("HR-REQUEST-010", "explain= with another value", "how many reasons, 0 to 999")
-        body = decoded(await _body(receive))
-        shown = asked.get("features", ["0"])[-1] == "1"
-        return await asyncio.to_thread(self.office.decide, name, body, int(explain), shown)
-
-
-def _several(body: Any) -> list[Any]:
-    return body if isinstance(body, list) else [body]
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _refused("HR-REQUEST-011", "half a request", "a whole one")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > LARGEST:
-            raise _refused("HR-SERVE-007", f"a body of more than {LARGEST:,} bytes", "a smaller one")
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
-def _refusal(error: HeadraceError) -> tuple[int, dict[str, Any]]:
-    first = error.faults[0]
-    status = 503 if first.code.startswith(_UNAVAILABLE) else _STATUS.get(first.code, 400)
-    shown = [{key: value for key, value in fault.as_dict().items() if value} for fault in error.faults]
-    return status, {"error": shown[0], "errors": shown}
-
-
-def _refused(code: str, found: str, expected: str) -> HeadraceError:
-    return HeadraceError(Fault(code, "", found, expected))
+    url: str
+    office: Office
 
 
 def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470) -> None:
-    """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain.
+    """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain into the lake.
 
     Args:
         loaded: the project.
-        host: an address of this machine's loopback; others need tokens, which do not exist yet.
+        host: an address of this machine's loopback; any other would need tokens, which do not exist yet.
         port: 0 takes a free one.
 
     Raises:
-        HeadraceError: HR-SERVE-008 for another host, 004 without a champion.
+        HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
     """
+    with contextlib.closing(_bound(host, port)) as bound:
+        server = _server(Office(loaded))
+        names = ", ".join(sorted(loaded.project.all_services))
+        sys.stderr.write(f"{names} at {_url(bound)}/services/NAME/decide; Ctrl-C stops\n")
+        sys.stderr.flush()
+        server.run(sockets=[bound])
+
+
+@contextlib.contextmanager
+def start(
+    loaded: Loaded,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    now_us: clock.Clock = clock.now_us,
+    spool_bytes: int = MAP_BYTES,
+    settle_s: float = SETTLE_S,
+) -> Iterator[Running]:
+    """Run a service in a thread for the length of a ``with`` block, and drain it at the end.
+
+    Args:
+        loaded: the project.
+        host, port: as for ``serve``; by default a free port.
+        now_us: the clock.
+        spool_bytes: upper bound of what waits for the lake.
+        settle_s: seconds between two trips of live events to the lake.
+
+    Yields:
+        Running: with the ``url`` to which paths are added.
+    """
+    with contextlib.closing(_bound(host, port)) as bound:
+        office = Office(loaded, now_us, spool_bytes)
+        server = _server(office, settle_s)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="headrace-serve", daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        try:
+            yield Running(_url(bound), office)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _server(office: Office, settle_s: float = SETTLE_S) -> uvicorn.Server:
     import uvicorn
 
-    if not _loopback(host):
-        found = f"the address {host!r}, which others can reach"
-        raise HeadraceError(Fault("HR-SERVE-008", "", found, "a loopback address", "leave out --host"))
-    with office(loaded.project, loaded.state_dir) as opened:
-        config = uvicorn.Config(App(opened), log_level="warning", access_log=False, server_header=False)
-        with socket.create_server((host, port), family=_family(host)) as listening:
-            shown = f"[{host}]" if ":" in host else host
-            address = f"http://{shown}:{listening.getsockname()[1]}"
-            sys.stderr.write(f"{', '.join(opened.desks)} at {address}/services/NAME/decide; Ctrl-C stops\n")
-            uvicorn.Server(config).run(sockets=[listening])
+    config = uvicorn.Config(
+        App(office, settle_s),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=10,
+    )
+    return uvicorn.Server(config)
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _loopback(host: str) -> bool:
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a bound socket, before anything else is opened: a wrong address is told at once."""
+    address = "127.0.0.1" if host == "localhost" else host
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        local = ipaddress.ip_address(address)
     except ValueError:
-        return False
+        local = None
+    if local is None or not local.is_loopback:
+        found = f"the address {host[:100]!r}, which others could reach"
+        cure = "leave out --host; access from elsewhere needs tokens, which this version does not have"
+        raise HeadraceError(Fault("HR-SERVE-006", "", found, "loopback, e.g. 127.0.0.1", cure))
+    bound = socket.socket(socket.AF_INET6 if local.version == 6 else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((address, port))
+    except OSError as error:
+        bound.close()
+        found = f"port {port}, which cannot be had ({error.strerror})"
+        raise HeadraceError(Fault("HR-SERVE-004", "", found, "a free port", "name another one with --port")) from None
+    return bound
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

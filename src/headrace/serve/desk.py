@@ -1,125 +1,140 @@
-"""A service at work: the values of a row from the state of its keys, its score, the decision, and why."""
+"""A service at work: features of one row from the state of its keys, its score, and the decision of the rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import lmdb
-import numpy as np
-import pyarrow as pa
-
 from headrace.declare import Service
 from headrace.engines import compute
-from headrace.engines.frame import Frame, feature_array, frame
+from headrace.engines.frame import Frame
+from headrace.errors import Fault, HeadraceError
 from headrace.kernel.column import Column
-from headrace.learn import Registry, Scorer, Version
-from headrace.online.state import State, plain
-from headrace.plan import compile_rules, compile_set, lower, set_fingerprint
-from headrace.plan.compile import domains
-from headrace.plan.meaning import Plan, StateGroup, WindowGroup
-
-Values = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What was known of a row: every feature as a column of one value, and up to which sequence each source was."""
-
-    row: Frame
-    made: Mapping[str, Column]
-    horizon: Mapping[str, int]
+from headrace.learn import Registry, Version
+from headrace.online import Reading, State
+from headrace.online.slots import Groups, groups_of
+from headrace.plan import compile_rules, compile_set, lower
+from headrace.plan.meaning import Plan
+from headrace.plan.snapshot import digest, plan_meaning
+from headrace.serve.explain import reasons
+from headrace.serve.fields import Row, RowReader, column
+from headrace.serve.values import held, leaving, vector
+from headrace.types import LogicalType
 
 
 @dataclass(frozen=True)
-class Decision:
-    """An answer: features as they leave Headrace, score, decision, and reasons where they were asked for."""
+class Decided:
+    """One answer, before it is on record.
 
-    features: Values
+    Args:
+        row: the request's fields as the kernel holds them.
+        features: every feature as it leaves, in the order of the plan.
+        score, decision: what the model and the rules said.
+        reasons: as many as were asked for.
+        known: up to when the row knows what was learned, microseconds UTC.
+        horizon: last sequence (or version) of each source that the state had applied.
+    """
+
+    row: Row
+    features: Mapping[str, Any]
     score: float
     decision: str
+    reasons: list[dict[str, Any]]
+    known: int
     horizon: Mapping[str, int]
-    reasons: tuple[Values, ...]
 
 
 class Desk:
-    """One service with the champion of its model.
+    """A service with the champion of its model.
 
     Args:
         service: the declaration.
-        registry: where its model is.
-        typical: value of each feature that stands for not knowing it, for reasons; NaN for null.
+        version: of its model.
+        registry: from which the model is loaded; its digest is verified.
+        typical: median of each feature, for reasons.
     """
 
-    def __init__(self, service: Service, registry: Registry, version: Version, typical: Mapping[str, float]) -> None:
-        self.service = service
-        self.plan: Plan = compile_set(service.model.cases)
-        self.declaration = set_fingerprint(service.model.cases)
-        self.version, self.typical = version, typical
-        self.scorer: Scorer = registry.load(version)
-        self.contract = service.model.cases.spine.contract
-        self.moment = service.model.cases.spine.event_time
-        self._fields = tuple(domains(self.contract))
-        self._rules: list[tuple[str, Callable[[Mapping[str, Any]], Any]]] = [
-            (decision, lower.row_function(rule)) for decision, rule in compile_rules(service)
-        ]
+    def __init__(self, service: Service, version: Version, registry: Registry, typical: Mapping[str, float]) -> None:
+        self.service, self.version, self.typical = service, version, typical
+        cases = service.model.cases
+        self.plan = compile_set(cases)
+        self.moment = cases.spine.event_time
+        self.reader = RowReader(cases.spine.contract)
+        self.scorer = registry.load(version)
+        self.meaning = features_fingerprint(self.plan)
+        self._groups = groups_of(self.plan)
+        self._rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
+        self._kinds = {name: self.reader.fields[name].type for name in self.plan.row_columns}
+        missing = [name for name in self.scorer.features if name not in {one.name for one in self.plan.outputs}]
+        if missing:
+            found = f"version {version.number} of {version.name}, which knows the feature {missing[0]}"
+            cure = "run 'headrace train' after a change of features"
+            raise HeadraceError(Fault("HR-SERVE-003", service.place, found, "a model of the declared features", cure))
 
-    def decide(self, row: pa.Table, state: State, transaction: lmdb.Transaction, explain: int = 0) -> Decision:
-        """Answer one row that keeps the contract, from the state as it stands in a transaction."""
-        seen = self.look(row, state, transaction)
-        features = {one.name: feature_array(seen.made[one.name]).to_pylist()[0] for one in self.plan.outputs}
-        score = float(self.scorer.score(self.inputs(features))[0])
-        given = {name: plain(column, 0) for name, column in {**seen.row.columns, **seen.made}.items()}
-        given["score"] = score
-        decision = next((name for name, rule in self._rules if rule(given) is True), self.service.otherwise)
-        return Decision(features, score, decision, seen.horizon, self.reasons(features, score, explain))
+    def decide(self, row: Row, state: State, now: int, explain: int = 0) -> Decided:
+        """Answer one row from the state as it is.
 
-    def look(self, row: pa.Table, state: State, transaction: lmdb.Transaction) -> Seen:
-        """Return the features of one row: the batch path itself, over the events of the row's own keys."""
-        rows = frame(row, self._fields, self.contract, "the request")
-        made: dict[str, Column] = {}
-        horizon: dict[str, int] = {}
-        for source, keys, groups in shared(self.plan):
-            values = [plain(rows.columns[key], 0) for key in keys]
-            events, newest = state.read(source, keys, values, transaction)
-            horizon[source] = newest
-            made |= compute.grouped(groups, rows, self.moment, {source: events}, None)
-        made |= compute.derived(self.plan, rows, made)
-        return Seen(rows, made, horizon)
+        A row knows what was learned by now, and also what was known by its own moment where that is later.
 
-    def inputs(self, features: Mapping[str, Any]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-        """Return features as the model takes them: float32, booleans as 0 and 1, NaN for null."""
-        values = [features[name] for name in self.scorer.features]
-        return np.array([[np.nan if value is None else float(value) for value in values]]).astype(np.float32)
-
-    def reasons(self, features: Mapping[str, Any], score: float, most: int) -> tuple[Values, ...]:
-        """Return the features that moved the score most: by how much it falls when each is set to its typical value.
-
-        The method is occlusion, one feature at a time; what features do together is not divided among them.
+        Raises:
+            HeadraceError: HR-ONLINE-003 for a row older than the state reaches.
         """
-        if most <= 0:
-            return ()
-        x = np.repeat(self.inputs(features), len(self.scorer.features), axis=0)
-        for position, name in enumerate(self.scorer.features):
-            x[position, position] = self.typical.get(name, np.nan)
-        moved = score - self.scorer.score(x)
-        order = np.argsort(-np.abs(moved), kind="stable")[:most]
-        return tuple(
-            {
-                "feature": self.scorer.features[i],
-                "value": features[self.scorer.features[i]],
-                "moves_score_by": float(moved[i]),
-                "method": "occlusion",
-            }
-            for i in order.tolist()
-        )
+        moment = row[self.moment]
+        known = max(now, moment)
+        reading = state.read(row, moment, known)
+        made = features(self.plan, self._groups, self._kinds, row, self.moment, reading)
+        kept = {one.name: held(made[one.name], 0) for one in self.plan.outputs}
+        values = {name: leaving(value, made[name].type) for name, value in kept.items()}
+        x = vector(values, self.scorer.features)
+        score = float(self.scorer.score(x)[0])
+        decision = self.decision(row, kept, score)
+        why = reasons(self.scorer, x, values, self.typical, explain) if explain else []
+        return Decided(row, values, score, decision, why, known, reading.horizon)
+
+    def decision(self, row: Row, kept: Mapping[str, Any], score: float) -> str:
+        """Return the first decision whose rule is true of a row, its features (as held) and its score."""
+        given = {**row, **kept, "score": score}
+        return next((name for name, rule in self._rules if rule(given) is True), self.service.otherwise)
 
 
-def shared(plan: Plan) -> list[tuple[str, tuple[str, ...], list[WindowGroup | StateGroup]]]:
-    """Return the groups of a plan by the source and keys that they share."""
-    found: dict[tuple[str, tuple[str, ...]], list[WindowGroup | StateGroup]] = {}
-    for group in plan.groups:
-        source = group.stream.name if isinstance(group, WindowGroup) else group.table.name
-        found.setdefault((source, group.keys), []).append(group)
-    return [(source, keys, groups) for (source, keys), groups in found.items()]
+def features(
+    plan: Plan, groups: Groups, kinds: Mapping[str, LogicalType], row: Row, moment: str, reading: Reading
+) -> dict[str, Column]:
+    """Return the features of one row, by the batch engine itself over the events of the row's keys.
+
+    Args:
+        plan: what to compute.
+        groups: of the plan, by the slot of the state that they read.
+        kinds: the plan's ``row_columns`` with their types.
+        row: its fields, as the kernel holds them.
+        moment: which of them is the event time.
+        reading: what the row may see, and nothing else: so time alone orders what is here.
+    """
+    rows = Frame(1, {name: column(kind, [row[name]]) for name, kind in kinds.items()})
+    found: dict[str, Column] = {}
+    for slot, some in groups.items():
+        events = reading.slices[slot]
+        frame = Frame(events.length, events.columns, events.seq)
+        found |= compute.grouped(some, rows, moment, {slot[0]: frame}, None)
+    return found | compute.derived(plan, rows, found)
+
+
+def features_fingerprint(plan: Plan) -> str:
+    """Return the fingerprint of all that decides the values of features: records of another cannot be recomputed."""
+    meaning = plan_meaning(plan)
+    return digest({"spine": meaning["spine"], "features": meaning["features"], "order": meaning["order"]})
+
+
+def warm(desk: Desk, state: State) -> None:
+    """Load compiled code before the first request: one row that nobody knows."""
+    row: Row = {}
+    for name, field in desk.reader.fields.items():
+        row[name] = None if field.type.nullable or field.type.name == "list" else _ANY[field.type.name]
+    row[desk.moment] = 2**52
+    desk.decide(row, state, 2**52, explain=1)
+
+
+_ANY: dict[str, Any] = {"str": "", "float": 0.0, "bool": False} | dict.fromkeys(
+    ("int", "timestamp", "date", "decimal"), 0
+)

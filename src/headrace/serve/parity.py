@@ -1,45 +1,48 @@
-"""Parity: every value that was served, recomputed from history in the lake by the batch path, compared bit by bit."""
+"""Parity: what was served, recomputed from history in the lake and compared bit by bit."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-import numpy as np
 import pyarrow as pa
 
-from headrace.declare import Contract, Service
-from headrace.engines import compute
-from headrace.engines.batch import source_contracts
-from headrace.engines.frame import SEQ, Frame, feature_array, frame
+from headrace.declare import Service
+from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import Lake
-from headrace.learn import Registry
-from headrace.online.state import State
-from headrace.plan import compile_set, set_fingerprint
-from headrace.plan.compile import domains
+from headrace.learn import Registry, Scorer
+from headrace.learn.scorer import load
+from headrace.plan import compile_rules, compile_set, lower
 from headrace.plan.meaning import Plan
-from headrace.serve.desk import shared
-from headrace.serve.office import ONLINE, Loaded
-from headrace.serve.records import drain, stored
-from headrace.serve.request import as_array
+from headrace.serve import record as serve_record
+from headrace.serve.desk import features_fingerprint
+from headrace.serve.drain import drain, table_of
+from headrace.serve.fields import RowReader
+from headrace.serve.history import recomputed
+from headrace.serve.loaded import Loaded
+from headrace.serve.record import Record
+from headrace.serve.values import held, leaving, same, vector
 
 Progress = Callable[[str, int, int], None]
-SHOWN = 20
+EXAMPLES = 20
+_AT_ONCE = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Difference:
-    """A value that history does not confirm."""
+    """One served value that history does not confirm."""
 
+    service: str
     feature: str
     record_id: str
     served: Any
-    history: Any
+    recomputed: Any
     cause: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
 
 
 @dataclass
@@ -47,18 +50,24 @@ class ParityReport:
     """What was compared.
 
     Args:
-        rows: feature, compared, equal, differing.
-        differences: the first of them, each with both values and its cause.
-        skipped: records that could not be recomputed, by reason.
+        rows: feature (also ``score`` and ``decision``), compared, equal, differing.
+        examples: the first differences, each with its record, both values and the cause as far as it can be told.
+        skipped: records that today's declaration or models cannot recompute, by reason; never counted as equal.
+        records: how many records were compared.
     """
 
     rows: list[tuple[str, int, int, int]] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
+    examples: list[Difference] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    records: int = 0
 
     @property
     def compared(self) -> int:
         return sum(row[1] for row in self.rows)
+
+    @property
+    def equal(self) -> int:
+        return sum(row[2] for row in self.rows)
 
     @property
     def differing(self) -> int:
@@ -66,135 +75,155 @@ class ParityReport:
 
     @property
     def passed(self) -> bool:
+        """Whether nothing differs."""
         return self.differing == 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
+        """Return the report as plain values for ``--json``."""
         names = ("feature", "compared", "equal", "differing")
         return {
             "compared": self.compared,
+            "equal": self.equal,
             "differing": self.differing,
-            "features": [dict(zip(names, row, strict=True)) for row in self.rows],
-            "differences": [vars(one) for one in self.differences],
+            "records": self.records,
             "skipped": dict(self.skipped),
+            "features": [dict(zip(names, row, strict=True)) for row in self.rows],
+            "examples": [one.as_dict() for one in self.examples],
         }
 
+    def count(self, name: str, differing: int, compared: int) -> None:
+        """Add comparisons of a feature."""
+        for i, (known, had, equal, wrong) in enumerate(self.rows):
+            if known == name:
+                self.rows[i] = (name, had + compared, equal + compared - differing, wrong + differing)
+                return
+        self.rows.append((name, compared, compared - differing, differing))
 
-def parity(loaded: Loaded, services: list[str] | None = None, progress: Progress | None = None) -> ParityReport:
-    """Recompute all that was served.
+    def skip(self, reason: str, count: int) -> None:
+        """Note records that cannot be compared."""
+        if count:
+            self.skipped[reason] = self.skipped.get(reason, 0) + count
 
-    A record says up to which sequence each source was known when it was answered; history is read as of there.
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+def parity(loaded: Loaded, services: Sequence[str] | None = None, progress: Progress = _silent) -> ParityReport:
+    """Recompute every recorded decision from history, by the batch path, and compare it with what was served.
+
+    A record sees, of each source, what had a sequence up to its horizon and was known by its known time: what was
+    loaded or posted later changes nothing. What waits in the spool is brought into the lake first.
 
     Args:
         loaded: the project.
         services: names; all by default.
-        progress: told what is done.
+        progress: told of what is compared, how many records, of how many.
+
+    Returns:
+        Counts for each feature, for the score (by the model with the recorded digest) and for the decision.
+
+    Raises:
+        HeadraceError: HR-SERVE-007 for an unknown service.
     """
-    report = ParityReport()
-    project, lake = loaded.project, loaded.lake()
-    names = list(project.all_services) if services is None else services
-    if (loaded.state_dir / ONLINE).exists():
-        state = State(loaded.state_dir / ONLINE, [])
-        try:
-            drain(state, lake, list(project.all_services), list(project.streams))
-        finally:
-            state.close()
-    for name in names:
-        records = list(stored(lake, name))
-        if progress is not None:
-            progress(f"parity of {name}", 0, len(records))
-        _service(project.all_services[name], records, lake, Registry(loaded.state_dir / "models"), report)
-        if progress is not None:
-            progress(f"parity of {name}", len(records), len(records))
+    declared = loaded.project.all_services
+    unknown = [name for name in services or () if name not in declared]
+    if unknown:
+        cure = nearest(unknown[0], declared)
+        raise HeadraceError(Fault("HR-SERVE-007", "", f"no service {unknown[0]!r}", "a declared one", cure))
+    drain(loaded)
+    report, lake = ParityReport(), loaded.lake()
+    for name in declared if services is None else services:
+        _service(declared[name], loaded, lake, report, progress)
     return report
 
 
-def _service(
-    service: Service, records: list[dict[str, Any]], lake: Lake, registry: Registry, report: ParityReport
-) -> None:
-    cases = service.model.cases
-    plan, declaration = compile_set(cases), set_fingerprint(cases)
-    current = [one for one in records if one["declaration"] == declaration]
-    if len(current) < len(records):
-        report.skipped["served by an older declaration"] += len(records) - len(current)
-    if not current:
+def _service(service: Service, loaded: Loaded, lake: Lake, report: ParityReport, progress: Progress) -> None:
+    table = table_of(service.name)
+    if not lake.exists(table):
         return
-    contract = cases.spine.contract
-    rows = frame(_requests(current, contract), tuple(domains(contract)), contract, service.name)
-    horizons = [json.loads(one["horizon"]) for one in current]
-    made = recomputed(plan, rows, cases.spine.event_time, horizons, lake)
-    served = [msgspec.json.decode(one["features"]) for one in current]
-    columns = {output.name: feature_array(made[output.name]).to_pylist() for output in plan.outputs}
-    for name, values in columns.items():
-        _compare(name, [one.get(name) for one in served], values, current, report)
-    _scores(columns, current, registry, service, report)
+    plan = compile_set(service.model.cases)
+    check = _Check(service, plan, Registry(loaded.state_dir / "models"), report)
+    done, total = 0, lake.rows(table)
+    for batch in lake.batches(table, batch_rows=_AT_ONCE):
+        records = serve_record.read(pa.Table.from_batches([batch]))
+        done += len(records)
+        mine = [one for one in records if one["features_declaration"] == check.meaning]
+        report.skip("served by other declarations of the features", len(records) - len(mine))
+        if mine:
+            check.compare(mine, lake)
+        progress(f"parity {service.name}", done, total)
 
 
-def _requests(records: list[dict[str, Any]], contract: type[Contract]) -> pa.Table:
-    """Return the rows that were asked about; the same may have been asked more than once."""
-    asked = [msgspec.json.decode(one["request"]) for one in records]
-    columns = {
-        name: as_array([one.get(name) for one in asked], field.type).cast(field.type.arrow())
-        for name, field in contract.fields().items()
-    }
-    return pa.table(columns)
+class _Check:
+    """Compares records of one service."""
+
+    def __init__(self, service: Service, plan: Plan, registry: Registry, report: ParityReport) -> None:
+        self.service, self.plan, self.registry, self.report = service, plan, registry, report
+        self.meaning = features_fingerprint(plan)
+        self.reader = RowReader(service.model.cases.spine.contract)
+        self.rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
+        self._scorers: dict[str, Scorer | None] = {}
+
+    def compare(self, records: list[Record], lake: Lake) -> None:
+        """Recompute and compare some records."""
+        rows = [self.reader.read(record["request"].encode()) for record in records]
+        horizons = [json.loads(record["horizon"]) for record in records]
+        known = [record["_known_at"] for record in records]
+        made = recomputed(self.plan, rows, horizons, known, lake)
+        served = [json.loads(record["features"]) for record in records]
+        kept = {one.name: [held(made[one.name], i) for i in range(len(rows))] for one in self.plan.outputs}
+        left = {name: [leaving(v, made[name].type) for v in values] for name, values in kept.items()}
+        for name, values in left.items():
+            self._judge(name, [one.get(name) for one in served], values, records)
+        self.report.records += len(records)
+        scores = self._scores(left, records)
+        self._judge_known("score", scores, records)
+        decisions: dict[int, Any] = {}
+        for i, score in scores.items():
+            given = {**rows[i], **{name: values[i] for name, values in kept.items()}, "score": score}
+            decision = next((name for name, rule in self.rules if rule(given) is True), self.service.otherwise)
+            decisions[i] = decision
+        self._judge_known("decision", decisions, records)
+
+    def _judge_known(self, name: str, found: Mapping[int, Any], records: list[Record]) -> None:
+        chosen = [records[i] for i in found]
+        self._judge(name, [one[name] for one in chosen], list(found.values()), chosen)
+
+    def _judge(self, name: str, served: Sequence[Any], history: Sequence[Any], records: Sequence[Record]) -> None:
+        differing = 0
+        for was, now, record in zip(served, history, records, strict=True):
+            if not same(was, now):
+                differing += 1
+                if len(self.report.examples) < EXAMPLES:
+                    one = Difference(self.service.name, name, record["record_id"], was, now, _cause(record, was, now))
+                    self.report.examples.append(one)
+        self.report.count(name, differing, len(records))
+
+    def _scores(self, left: Mapping[str, list[Any]], records: list[Record]) -> dict[int, float]:
+        """Score row by row, as it was served: a batch may add up in another order."""
+        found: dict[int, float] = {}
+        for i, record in enumerate(records):
+            scorer = self._scorer(record["model_digest"])
+            if scorer is None:
+                self.report.skip("scored by a model whose file is gone or altered", 1)
+                continue
+            x = vector({name: values[i] for name, values in left.items()}, scorer.features)
+            found[i] = float(scorer.score(x)[0])
+        return found
+
+    def _scorer(self, digest: str) -> Scorer | None:
+        if digest not in self._scorers:
+            try:
+                self._scorers[digest] = load(self.registry.root / "files" / f"{digest}.onnx", digest)
+            except HeadraceError:
+                self._scorers[digest] = None
+        return self._scorers[digest]
 
 
-def recomputed(plan: Plan, rows: Frame, moment: str, horizons: list[Mapping[str, int]], lake: Lake) -> dict[str, Any]:
-    """Return every feature by the batch path, each row seeing of each source what had a sequence up to its horizon."""
-    contracts = source_contracts(plan)
-    found: dict[str, Any] = {}
-    for source, _, groups in shared(plan):
-        columns = tuple(dict.fromkeys(column for group in groups for column in group.columns))
-        events = frame(lake.read(source, columns=[*columns, SEQ]), columns, contracts[source], source)
-        # known time here is the sequence itself: exactly the events up to the horizon were in the state
-        known = np.array([one.get(source, 0) for one in horizons], dtype=np.int64)
-        asked = replace(rows, known=known, seq=None)
-        found |= compute.grouped(groups, asked, moment, {source: replace(events, known=events.seq)}, None)
-    return found | compute.derived(plan, rows, found)
-
-
-def _compare(
-    name: str, served: list[Any], history: list[Any], records: list[dict[str, Any]], report: ParityReport
-) -> None:
-    differing = 0
-    for was, now, record in zip(served, history, records, strict=True):
-        expected = msgspec.json.decode(msgspec.json.encode(now))
-        if msgspec.json.encode(was) == msgspec.json.encode(expected):
-            continue
-        differing += 1
-        if len(report.differences) < SHOWN:
-            report.differences.append(Difference(name, record["record_id"], was, expected, _cause(was, expected)))
-    report.rows.append((name, len(served), len(served) - differing, differing))
-
-
-def _cause(was: Any, now: Any) -> str:
-    if was is None or now is None:
-        return "an event is there in one of them only: a table was rewritten, or the record was altered"
-    return "the record, or the history up to its horizon, was altered"
-
-
-def _scores(
-    columns: Mapping[str, list[Any]],
-    records: list[dict[str, Any]],
-    registry: Registry,
-    service: Service,
-    report: ParityReport,
-) -> None:
-    """Score again, each record with the version that scored it."""
-    scorers = {one.digest: one for one in registry.versions(service.model.name)}
-    again: list[float | None] = []
-    loaded: dict[str, Any] = {}
-    for position, record in enumerate(records):
-        digest = record["digest"]
-        if digest not in scorers:
-            report.skipped["scored by a version that is gone"] += 1
-            again.append(record["score"])
-            continue
-        if digest not in loaded:
-            loaded[digest] = registry.load(scorers[digest])
-        names = loaded[digest].features
-        values = [columns[name][position] for name in names]
-        x = np.array([[np.nan if value is None else float(value) for value in values]]).astype(np.float32)
-        again.append(float(loaded[digest].score(x)[0]))
-    _compare("score", [record["score"] for record in records], again, records, report)
+def _cause(record: Record, was: Any, now: Any) -> str:
+    if serve_record.checksum(record) != record["checksum"]:
+        return "the record was altered after it was written"
+    if (was is None) != (now is None):
+        return "history has events that the state did not have, or the other way round"
+    return "history or state was altered, or the kernel computes otherwise than when this was served"

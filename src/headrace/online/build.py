@@ -1,0 +1,129 @@
+"""Building and catching up: what the lake holds beyond a state's position, each source in one transaction."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from headrace.kernel.column import from_arrow
+from headrace.kernel.typing import Ints
+from headrace.lake import Lake
+from headrace.online.slots import Slot, slots_of
+from headrace.online.state import MAP_BYTES, State, layout_of
+from headrace.plan.meaning import Plan
+from headrace.types import LogicalType
+
+MARGIN_US = 30 * 86_400_000_000
+"""How much further back than the longest window state is kept: requests may be this much older than the data."""
+_NEWEST, _MIDDLE = 0.999, 0.5
+"""The share of events that decides what is newest, in all of history and in what is added to it: events that are dated
+into the future by mistake must not empty the state."""
+_ENOUGH = 1000
+"""As many added events say how far time has gone on."""
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What a table of the lake tells: rows with their order, how far they go, and whether they are all of it."""
+
+    rows: pa.Table
+    seq: Ints
+    known: Ints
+    position: int
+    whole: bool
+
+
+def build(plans: Iterable[Plan], lake: Lake, folder: Path, *, map_bytes: int = MAP_BYTES) -> State:
+    """Return the state of the keys that some plans need, brought up to the lake.
+
+    Another set of plans that needs the same holds the same state; what needs something else gets a folder of its own,
+    and what nobody needs any more is removed.
+
+    Args:
+        plans: of the services.
+        lake: with the tables of what the plans read; one that is not there yet has no rows.
+        folder: of all state; the state itself is a folder in it, and may be deleted at any time.
+        map_bytes: upper bound of its size.
+
+    Raises:
+        HeadraceError: HR-ONLINE-002 when the disk is full.
+    """
+    slots = slots_of(plans)
+    own = Path(folder) / f"keys-{layout_of(slots)}"
+    for other in Path(folder).glob("keys-*"):
+        if other != own:
+            shutil.rmtree(other, ignore_errors=True)
+    state = State(own, slots, map_bytes)
+    refresh(state, lake)
+    return state
+
+
+def refresh(state: State, lake: Lake) -> dict[str, int]:
+    """Apply what the lake has learned since; return how many events of each source that were."""
+    return {name: _refresh(state, lake, name) for name in state.sources if lake.exists(name)}
+
+
+def _refresh(state: State, lake: Lake, source: str) -> int:
+    version = lake.version(source)
+    if state.note(f"version {source}") == version:
+        return 0
+    files = [Path(file).name for file in lake.files(source, version)]
+    slots = [slot for slot in state.slots if slot.source == source]
+    learned = _learned(lake, source, version, files, state.note(f"files {source}") or [], slots)
+    done = 0 if learned.whole else state.position(source)
+    chosen = np.arange(len(learned.seq)) if learned.whole else np.flatnonzero(learned.seq > done)
+    with state.begin() as transaction:
+        for slot in slots:
+            if learned.whole:
+                state.clear(transaction, slot)
+            _fill(state, transaction, slot, learned, chosen)
+        state.put_position(transaction, source, max(done, learned.position))
+        state.put_note(transaction, f"version {source}", version)
+        state.put_note(transaction, f"files {source}", files)
+    return len(chosen)
+
+
+def _learned(
+    lake: Lake, source: str, version: int, files: Sequence[str], applied: Sequence[str], slots: Sequence[Slot]
+) -> _Learned:
+    """Read the files that are new; a table made by a query has no sequence and is read, and replaced, as a whole."""
+    schema, time = lake.schema(source, version), slots[0].time
+    numbered = "_seq" in schema.names
+    whole = not applied or not set(applied) <= set(files) or not numbered
+    fresh = [name for name in files if whole or name not in set(applied)]
+    columns = dict.fromkeys(name for slot in slots for name in slot.reads)
+    ours = [name for name in ("_seq", "_known_at") if name in schema.names]
+    wanted = pa.schema([schema.field(name) for name in (*columns, *ours)])
+    parts = [pq.read_table(lake.root / source / name, columns=wanted.names, partitioning=None) for name in fresh]
+    rows = pa.concat_tables([part.select(wanted.names).cast(wanted) for part in parts] or [wanted.empty_table()])
+    seq = np.asarray(rows["_seq"].to_numpy()) if numbered else np.arange(rows.num_rows, dtype=np.int64)
+    # rows of a query count as known since they hold
+    known = pc.coalesce(
+        rows["_known_at" if "_known_at" in ours else time].cast(pa.int64()), rows[time].cast(pa.int64())
+    )
+    position = int(seq.max(initial=0)) if numbered else version
+    return _Learned(rows, seq, np.asarray(known.to_numpy(), dtype=np.int64), position, whole)
+
+
+def _fill(state: State, transaction: Any, slot: Slot, learned: _Learned, chosen: Ints) -> None:
+    """Put the events that windows can still reach; when time has gone on by the margin, drop what they cannot."""
+    time = from_arrow(learned.rows.column(slot.time), LogicalType("timestamp")).values
+    floor = state.floor(transaction, slot)
+    if slot.reach is not None and len(time) and (learned.whole or len(time) >= _ENOUGH):
+        at = int((_NEWEST if learned.whole else _MIDDLE) * (len(time) - 1))
+        reached = int(np.partition(time, at)[at]) - slot.reach - MARGIN_US
+        if learned.whole or floor is None or reached >= floor + MARGIN_US:
+            floor = reached
+            state.forget(transaction, slot, floor)
+    if floor is not None:
+        chosen = chosen[time[chosen] >= floor]
+    rows = learned.rows if len(chosen) == len(time) else learned.rows.take(pa.array(chosen))
+    state.put_events(transaction, slot, rows, learned.seq[chosen], learned.known[chosen])

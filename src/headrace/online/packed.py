@@ -1,0 +1,88 @@
+"""Chunks: events of one key side by side, column after column, eight bytes a value, as they lie in LMDB."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.errors import Fault, HeadraceError
+from headrace.kernel.typing import Bools, Ints
+from headrace.online.room import REBUILD
+
+_HEADER = struct.Struct("<IIqqII")
+"""Events, columns, oldest and newest time, columns with nulls, CRC-32 of the rest."""
+TIME, SEQ, KNOWN, FIRST = 0, 1, 2, 3
+"""Rows of the matrix: event time, sequence, known time; then the columns of the slot."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some events of a key.
+
+    Args:
+        matrix: int64 [3 + columns, events].
+        there: bool [columns, events], False for null.
+    """
+
+    matrix: Ints
+    there: Bools
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[1])
+
+    def select(self, chosen: NDArray[np.generic]) -> Chunk:
+        """Return the chosen events."""
+        return Chunk(self.matrix[:, chosen], self.there[:, chosen])
+
+
+def pack(chunk: Chunk) -> bytes:
+    """Return a chunk as bytes with a checksum."""
+    time = chunk.matrix[TIME]
+    there = chunk.there
+    body = np.ascontiguousarray(chunk.matrix).tobytes()
+    nulls = 0 if there.all() else there.shape[0]
+    if nulls:
+        body += np.ascontiguousarray(there).tobytes()
+    width = chunk.matrix.shape[0]
+    return _HEADER.pack(len(chunk), width, int(time.min()), int(time.max()), nulls, zlib.crc32(body)) + body
+
+
+def spans(raw: bytes | memoryview) -> tuple[int, int, int]:
+    """Return number of events, oldest and newest time of a packed chunk without reading the rest."""
+    events, _, oldest, newest, _, _ = _HEADER.unpack_from(raw)
+    return events, oldest, newest
+
+
+def unpack(raw: bytes | memoryview) -> Chunk:
+    """Return a chunk; its arrays are views of ``raw``.
+
+    Raises:
+        HeadraceError: HR-ONLINE-001 when the checksum does not fit.
+    """
+    events, width, _, _, nulls, checksum = _HEADER.unpack_from(raw)
+    body = memoryview(raw)[_HEADER.size :]
+    if zlib.crc32(body) != checksum:
+        found = "state of a key that was altered on disk"
+        raise HeadraceError(Fault("HR-ONLINE-001", "", found, "what was written", REBUILD))
+    matrix = np.frombuffer(body, dtype=np.int64, count=width * events).reshape(width, events)
+    if not nulls:
+        return Chunk(matrix, np.ones((width - FIRST, events), dtype=np.bool_))
+    there = np.frombuffer(body, dtype=np.bool_, count=nulls * events, offset=8 * width * events)
+    return Chunk(matrix, there.reshape(nulls, events))
+
+
+def join(chunks: list[Chunk]) -> Chunk:
+    """Return chunks of the same slot as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    matrix = np.concatenate([one.matrix for one in chunks], axis=1)
+    return Chunk(matrix, np.concatenate([one.there for one in chunks], axis=1))
+
+
+def nothing(columns: int) -> Chunk:
+    """Return a chunk without events."""
+    return Chunk(np.zeros((FIRST + columns, 0), dtype=np.int64), np.zeros((columns, 0), dtype=np.bool_))

@@ -1,0 +1,59 @@
+"""Room: files of LMDB that only their owner can read, and what it says when the disk is full or one is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from headrace.errors import Fault, HeadraceError
+
+REBUILD = "stop the service and delete the folder 'online' of the project's state: it is made anew from the lake"
+RESTORE = "restore the folder 'spool' of the project's state: answers that are not in the lake yet are in it"
+_FULL = ("No space left", "File too large", "quota", "Input/output")
+
+
+def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasync: bool = True) -> Any:
+    """Open an LMDB environment (mode 0600), made where it is absent.
+
+    Args:
+        folder: of its files.
+        map_bytes: upper bound of its size; it only takes what is used.
+        databases: at most so many named ones.
+        cure: what helps when its file is broken.
+        metasync: whether also the last transaction survives the loss of power, besides the wholeness of all.
+
+    Raises:
+        HeadraceError: HR-ONLINE-001 when the file is broken, 002 when the disk is full.
+    """
+    try:
+        with no_room():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return lmdb.open(
+                str(folder), map_size=map_bytes, max_dbs=databases, mode=0o600, metasync=metasync, max_readers=512
+            )
+    except lmdb.Error as error:
+        found = f"a file of LMDB that cannot be opened ({type(error).__name__})"
+        raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact one", cure)) from error
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Turn a full disk, or a full file of LMDB, into HR-ONLINE-002."""
+    try:
+        yield
+    except (lmdb.MapFullError, lmdb.DiskError, OSError) as error:
+        raise _full(error) from error
+    except lmdb.Error as error:
+        if any(sign in str(error) for sign in _FULL):
+            raise _full(error) from error
+        raise
+
+
+def _full(error: Exception) -> HeadraceError:
+    found = f"a disk that takes no more ({type(error).__name__})"
+    cure = "free some space: nothing was answered that is not on record"
+    return HeadraceError(Fault("HR-ONLINE-002", "", found, "room for state and records", cure))

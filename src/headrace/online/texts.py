@@ -1,0 +1,69 @@
+"""Texts as numbers: an exact table in LMDB, so that a column of text takes eight bytes a value."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from headrace.kernel.column import Column
+from headrace.kernel.typing import Bools, Ints
+from headrace.types import LogicalType
+
+_LONGEST = 400
+_MOST = 1_000_000
+"""Texts that are kept in memory beside the table."""
+
+
+class Texts:
+    """The table: text to number, and back. Numbers are given in the order in which texts first appear."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self._known: dict[int, str] = {}
+
+    def numbers(self, transaction: Any, texts: Iterable[str]) -> Ints:
+        """Return the numbers of texts, giving new ones where needed; only within a write transaction."""
+        found = []
+        next_free = struct.unpack(">Q", transaction.get(b"n", b"\0" * 8, db=self._database))[0]
+        first_free = next_free
+        for text in texts:
+            key = _key(text)
+            held = transaction.get(key, db=self._database)
+            if held is None:
+                held = struct.pack(">Q", next_free)
+                transaction.put(key, held, db=self._database)
+                transaction.put(b"i" + held, text.encode(), db=self._database)
+                next_free += 1
+            found.append(struct.unpack(">Q", held)[0])
+        if next_free > first_free:
+            transaction.put(b"n", struct.pack(">Q", next_free), db=self._database)
+        return np.array(found, dtype=np.int64)
+
+    def column(self, transaction: Any, kind: LogicalType, numbers: Ints, valid: Bools | None) -> Column:
+        """Return numbers as a column of text with its ascending dictionary."""
+        there = numbers if valid is None else numbers[valid]
+        distinct = np.unique(there)
+        texts = [self._text(transaction, number) for number in distinct.tolist()]
+        order = sorted(range(len(texts)), key=texts.__getitem__)
+        rank = np.zeros(max(len(texts), 1), dtype=np.int64)
+        rank[order] = np.arange(len(texts))
+        places = np.minimum(np.searchsorted(distinct, numbers), max(len(texts) - 1, 0))
+        return Column(kind, rank[places], valid, tuple(texts[i] for i in order))
+
+    def _text(self, transaction: Any, number: int) -> str:
+        found = self._known.get(number)
+        if found is None:
+            found = bytes(transaction.get(b"i" + struct.pack(">Q", number), db=self._database)).decode()
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[number] = found
+        return found
+
+
+def _key(text: str) -> bytes:
+    raw = text.encode()
+    return b"t" + raw if len(raw) <= _LONGEST else b"h" + hashlib.sha256(raw).digest()

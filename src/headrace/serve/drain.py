@@ -1,0 +1,119 @@
+"""From the spool into the lake: each record and each live event exactly once, whatever is killed and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from headrace.declare import Stream
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake
+from headrace.serve import record as serve_record
+from headrace.serve.fields import RowReader
+from headrace.serve.loaded import Loaded
+from headrace.serve.spool import Spool, opened
+
+LIVE = "live"
+"""Application id of the commits that bring live events, and ``_load`` of their rows."""
+
+
+def drain(loaded: Loaded) -> dict[str, int]:
+    """Bring all that waits in a project's spool into its lake; return how many rows each table got.
+
+    Safe at any time and from any process: a lock for each table, and the lake's own record of what was committed,
+    keep every row from being lost or doubled. A service that runs beside is waited for.
+
+    Raises:
+        HeadraceError: HR-LAKE-… when the lake cannot be written; then the spool keeps everything.
+    """
+    folder = spool_of(loaded.state_dir)
+    if not (folder / "data.mdb").exists():
+        return {}
+    lake, moved = loaded.lake(), dict[str, int]()
+    with opened(folder) as spool:
+        for stream in loaded.project.streams.values():
+            if spool.events_waiting(stream.name):
+                with lake.lock(stream.name):
+                    moved[stream.name] = drain_events(spool, lake, stream)
+        return moved | drain_records(spool, lake)
+
+
+def drain_stream(loaded: Loaded, stream: Stream) -> int:
+    """Bring the live events of one stream into the lake; the caller holds the stream's lock."""
+    with opened(spool_of(loaded.state_dir)) as spool:
+        return drain_events(spool, loaded.lake(), stream)
+
+
+def spool_of(state_dir: Path) -> Path:
+    """Return the folder of a project's spool: it is no cache, so it lies beside what may be deleted."""
+    return state_dir / "spool"
+
+
+def table_of(service: str) -> str:
+    """Return the name of the lake table that holds a service's decisions."""
+    return f"decisions_{service}"
+
+
+def drain_records(spool: Spool, lake: Lake) -> dict[str, int]:
+    """Move all records into the tables of their services."""
+    moved: dict[str, int] = {}
+    with lake.lock("decisions"):
+        while batch := spool.records():
+            for service in dict.fromkeys(service for _, service, _ in batch):
+                mine = [(number, record) for number, name, record in batch if name == service]
+                moved[table_of(service)] = moved.get(table_of(service), 0) + _commit(spool, lake, service, mine)
+            spool.forget_records(batch[-1][0])
+    return moved
+
+
+def _commit(spool: Spool, lake: Lake, service: str, numbered: Sequence[tuple[int, serve_record.Record]]) -> int:
+    # A new spool counts from one again: its id keeps its numbers apart from those of an older one.
+    name, app = table_of(service), f"records:{spool.id}"
+    done = lake.committed(name, app)
+    fresh = [record for number, record in numbered if number > done]
+    if fresh:
+        lake.append(name, serve_record.table(fresh), once=(app, numbered[-1][0]))
+    return len(fresh)
+
+
+def drain_events(spool: Spool, lake: Lake, stream: Stream) -> int:
+    """Move the live events of a stream into its table; the caller holds the stream's lock.
+
+    Raises:
+        HeadraceError: HR-SERVE-012 when other rows took their sequences: the stream was loaded without draining first.
+    """
+    waiting = spool.events(stream.name)
+    if not waiting:
+        return 0
+    done = lake.committed(stream.name, LIVE)
+    fresh = [(seq, values) for seq, values in waiting if seq > done]
+    if fresh:
+        if lake.exists(stream.name) and newest(lake, stream.name) >= fresh[0][0]:
+            found = f"{len(fresh)} live events of {stream.name} whose sequence other rows have taken"
+            cure = "they are kept in the spool; load files with 'headrace run' only, which drains first"
+            raise HeadraceError(Fault("HR-SERVE-012", stream.place, found, "one order of learning", cure))
+        lake.append(stream.name, event_table(stream, fresh), once=(LIVE, fresh[-1][0]))
+    spool.forget_events(stream.name, waiting[-1][0])
+    return len(fresh)
+
+
+def event_table(stream: Stream, events: Sequence[tuple[int, list[object]]]) -> pa.Table:
+    """Return spooled events as rows of their stream's table."""
+    reader = RowReader(stream.contract)
+    rows = reader.arrow([dict(zip(reader.fields, values, strict=False)) for _, values in events])
+    known = pa.array([values[-1] for _, values in events], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+    seq = pa.array([seq for seq, _ in events], pa.int64())
+    load = pa.array([LIVE] * len(events), pa.string())
+    return rows.append_column("_seq", seq).append_column("_known_at", known).append_column("_load", load)
+
+
+def newest(lake: Lake, name: str) -> int:
+    """Return the highest sequence of a table, 0 where it is empty or has none: from the footer of its last file."""
+    if not lake.exists(name) or "_seq" not in lake.schema(name).names:
+        return 0
+    files = lake.files(name)
+    return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py() or 0) if files else 0

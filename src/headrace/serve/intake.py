@@ -1,0 +1,223 @@
+"""Live events: taken once, durable, numbered and in the state before they are acknowledged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from headrace import clock
+from headrace.contracts import KeyIndex
+from headrace.declare import Stream
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake
+from headrace.online import State
+from headrace.online.build import refresh
+from headrace.serve.drain import drain_events, event_table, newest
+from headrace.serve.fields import Row, RowReader
+from headrace.serve.spool import Spool
+
+MANY = 20_000
+"""Live events, or records, that are worth a commit to the lake while a service runs; the rest goes when it ends."""
+_PATIENCE_S = 2.0
+"""How long a post waits for a load of the same stream before it is told to come again."""
+_YIELD_S = 0.05
+"""How long a stream is left alone after it was let go, so that a load that waits for it gets its turn."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """Rows of one request; no stream means: let loads have their turn, and catch up with the lake."""
+
+    stream: str = ""
+    rows: Sequence[Row] = ()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a post: the sequence of each row, None for one whose key was taken before."""
+
+    sequences: tuple[int | None, ...]
+
+
+@dataclass
+class _Turn:
+    """A stream as this process last saw it, and while ``hold`` is there no other process adds to it.
+
+    Args:
+        last: its newest sequence, in the lake or in the spool.
+        version: of its table in the lake, -1 where there is none.
+    """
+
+    last: int
+    version: int
+    hold: ExitStack | None = None
+
+
+@dataclass
+class Intake:
+    """The one writer of live events; all of its work is done by one thread.
+
+    Args:
+        streams: by name.
+        lake, spool, state: where events come to lie.
+        now: a clock that never goes back, microseconds UTC.
+    """
+
+    streams: dict[str, Stream]
+    lake: Lake
+    spool: Spool
+    state: State
+    now: Callable[[], int]
+    _turns: dict[str, _Turn] = field(default_factory=dict)
+    _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
+    _let_go_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.readers = {name: RowReader(stream.contract) for name, stream in self.streams.items()}
+
+    def work(self, posts: Sequence[Post]) -> list[Taken | Exception]:
+        """Take some posts in, in their order; those of a stream share one transaction."""
+        found: list[Taken | Exception | None] = [None] * len(posts)
+        for stream in dict.fromkeys(post.stream for post in posts):
+            mine = [i for i, post in enumerate(posts) if post.stream == stream]
+            try:
+                results = self._take(stream, [posts[i] for i in mine]) if stream else self._settle(mine)
+            except Exception as error:  # noqa: BLE001 - it belongs to those who posted
+                results = []
+                for i in mine:
+                    found[i] = error
+            for i, result in zip(mine, results, strict=False):
+                found[i] = result
+        return [one for one in found if one is not None]
+
+    def close(self) -> None:
+        """Drain, and let go of all streams, also when that fails: what is not in the lake stays in the spool."""
+        try:
+            self._drain(0)
+        finally:
+            self._let_go()
+
+    def _take(self, stream: str, posts: Sequence[Post]) -> list[Taken]:
+        turn = self._turn(stream)
+        rows = [row for post in posts for row in post.rows]
+        fresh = self._unseen(stream, rows)
+        now = self.now()
+        numbered = [(turn.last + 1 + i, [*rows[place].values(), now]) for i, place in enumerate(fresh)]
+        if numbered:
+            try:
+                self.spool.put_events([(stream, seq, values) for seq, values in numbered], now)
+            except BaseException:
+                self._keys.pop(stream, None)
+                raise
+            turn.last = numbered[-1][0]
+            if stream in self._keys:
+                self._keys[stream][1].settle()
+            self._apply(stream, numbered)
+        given = dict(zip(fresh, (seq for seq, _ in numbered), strict=True))
+        return list(_shared(posts, [given.get(place) for place in range(len(rows))]))
+
+    def _apply(self, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
+        if stream not in self.state.sources or not numbered:
+            return
+        if self.state.position(stream) < numbered[0][0] - 1:
+            # an earlier write to the state failed, when what it held was in the spool already
+            numbered = self.spool.events(stream, self.state.position(stream))
+        seq = np.array([seq for seq, _ in numbered], dtype=np.int64)
+        known = np.array([values[-1] for _, values in numbered], dtype=np.int64)
+        self.state.add(stream, event_table(self.streams[stream], numbered), seq, known)
+
+    def _turn(self, stream: str) -> _Turn:
+        """Hold a stream against loads, which would give the same sequences to other rows.
+
+        Raises:
+            HeadraceError: HR-SERVE-005 while it is being loaded.
+        """
+        turn = self._turns.get(stream)
+        if turn is not None and turn.hold is not None:
+            return turn
+        time.sleep(max(0.0, self._let_go_at + _YIELD_S - clock.monotonic_s()))
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.lake.lock(stream, wait_s=_PATIENCE_S))
+            except HeadraceError:
+                found, cure = f"stream {stream}, which is being loaded from files", "post again in a few seconds"
+                raise HeadraceError(Fault("HR-SERVE-005", "", found, "a free stream", cure)) from None
+            version = self._version(stream)
+            if turn is None or turn.version != version:
+                self.catch_up()
+                waiting = self.spool.events(stream)
+                turn = _Turn(max(newest(self.lake, stream), waiting[-1][0] if waiting else 0), version)
+            turn.hold = stack.pop_all()
+        self._turns[stream] = turn
+        return turn
+
+    def _let_go(self) -> None:
+        for turn in self._turns.values():
+            if turn.hold is not None:
+                turn.hold.close()
+                turn.hold, self._let_go_at = None, clock.monotonic_s()
+
+    def _version(self, stream: str) -> int:
+        return self.lake.version(stream) if self.lake.exists(stream) else -1
+
+    def catch_up(self) -> None:
+        """Apply to the state what the lake has learned, then live events that are not there yet."""
+        refresh(self.state, self.lake)
+        for stream in self.streams:
+            if stream in self.state.sources:
+                self._apply(stream, self.spool.events(stream, self.state.position(stream)))
+
+    def _settle(self, asked: Sequence[object]) -> list[Taken]:
+        self._let_go()
+        self.catch_up()
+        self._drain(MANY)
+        return [Taken(())] * len(asked)
+
+    def _drain(self, least: int) -> None:
+        for stream, declared in self.streams.items():
+            if self.spool.events_waiting(stream) > least:
+                turn = self._turn(stream)
+                drain_events(self.spool, self.lake, declared)
+                version, keys = self._version(stream), self._keys.get(stream)
+                if keys is not None and keys[0] == turn.version:
+                    # our own commit brought only keys that the index has
+                    self._keys[stream] = (version, keys[1])
+                turn.version = version
+
+    # -- keys
+
+    def _unseen(self, stream: str, rows: Sequence[Row]) -> list[int]:
+        """Return the places of rows whose key nobody has, and remember them."""
+        names = self.streams[stream].contract.key_fields()
+        if not names or not rows:
+            return list(range(len(rows)))
+        keys = self.readers[stream].arrow(rows).select(list(names))
+        repeated = set(self._index(stream).repeated(keys, np.ones(len(rows), dtype=np.bool_)).tolist())
+        return [place for place in range(len(rows)) if place not in repeated]
+
+    def _index(self, stream: str) -> KeyIndex:
+        version = self._turns[stream].version
+        if stream not in self._keys or self._keys[stream][0] != version:
+            names = self.streams[stream].contract.key_fields()
+            self._keys[stream] = (version, KeyIndex(names, lambda: self._stored(stream, list(names))))
+        return self._keys[stream][1]
+
+    def _stored(self, stream: str, names: list[str]) -> Iterator[pa.Table | pa.RecordBatch]:
+        if self.lake.exists(stream):
+            yield from self.lake.batches(stream, columns=names)
+        waiting = self.spool.events(stream)
+        if waiting:
+            yield event_table(self.streams[stream], waiting).select(names)
+
+
+def _shared(posts: Sequence[Post], sequences: Sequence[int | None]) -> Iterator[Taken]:
+    begin = 0
+    for post in posts:
+        yield Taken(tuple(sequences[begin : begin + len(post.rows)]))
+        begin += len(post.rows)

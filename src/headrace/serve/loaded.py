@@ -1,0 +1,21 @@
+"""What serving needs of a loaded project, whoever loaded it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from headrace.declare import Project
+from headrace.lake import Lake
+
+
+class Loaded(Protocol):
+    """A project and the folder of its state; ``headrace.run.LoadedProject`` is one."""
+
+    @property
+    def project(self) -> Project: ...
+
+    @property
+    def state_dir(self) -> Path: ...
+
+    def lake(self) -> Lake: ...

@@ -1,0 +1,174 @@
+"""The spool: records and live events, durable on this machine until they are in the lake."""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from headrace import clock
+from headrace.online.room import RESTORE, environment, no_room
+
+MAP_BYTES = 64 << 30
+"""Upper bound of the file; it only takes what is used."""
+_KEY = struct.Struct(">Q")
+_open: dict[Path, tuple[Spool, int]] = {}
+_opening = threading.Lock()
+
+
+@contextmanager
+def opened(folder: Path, map_bytes: int = MAP_BYTES) -> Iterator[Spool]:
+    """Open the spool in a folder; within a process it is opened once and shared, as LMDB demands."""
+    folder = Path(folder).resolve()
+    with _opening:
+        spool, users = _open.get(folder) or (Spool(folder, map_bytes), 0)
+        _open[folder] = spool, users + 1
+    try:
+        yield spool
+    finally:
+        with _opening:
+            users = _open[folder][1] - 1
+            if users:
+                _open[folder] = spool, users
+            else:
+                del _open[folder]
+                spool.close()
+
+
+class Spool:
+    """Records by number and events by stream and sequence, in one LMDB environment (mode 0600).
+
+    Every write is one transaction that is on the disk (fsync) when it returns: neither kill -9 nor the loss of power
+    takes anything back that was acknowledged. Writers gather what waits and pay for one fsync together.
+    """
+
+    def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
+        self._env = environment(folder, map_bytes, 256, RESTORE)
+        self._meta, self._records = self._env.open_db(b"meta"), self._env.open_db(b"records")
+        self._streams: dict[str, Any] = {}
+        with no_room(), self._env.begin(write=True, db=self._meta) as transaction:
+            if transaction.get(b"id") is None:
+                transaction.put(b"id", uuid.uuid4().hex[:12].encode())
+            self.id = bytes(transaction.get(b"id") or b"").decode()
+
+    def close(self) -> None:
+        self._env.close()
+
+    def clock(self) -> int:
+        """Return the newest time that was written, microseconds UTC; ours must not go back behind it."""
+        return self._number(b"clock")
+
+    def last_number(self) -> int:
+        """Return the highest number that any record was given."""
+        return self._number(b"last")
+
+    def _number(self, name: bytes) -> int:
+        with self._env.begin(db=self._meta) as transaction:
+            raw = transaction.get(name)
+        return 0 if raw is None else int(_KEY.unpack(raw)[0])
+
+    # -- records
+
+    def put_records(self, records: Sequence[tuple[int, str, dict[str, Any]]], now: int) -> None:
+        """Write records, each with its number and service.
+
+        Raises:
+            HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
+        """
+        with no_room(), self._env.begin(write=True, db=self._records) as transaction:
+            for number, service, record in records:
+                transaction.put(_KEY.pack(number), json.dumps([service, record], separators=(",", ":")).encode())
+            self._note(transaction, now, last=max(number for number, _, _ in records))
+
+    def records(self, most: int = 100_000) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return the oldest records that are not in the lake yet."""
+        found = []
+        with self._env.begin(db=self._records) as transaction:
+            for key, value in transaction.cursor():
+                service, record = json.loads(value)
+                found.append((int(_KEY.unpack(key)[0]), service, record))
+                if len(found) == most:
+                    break
+        return found
+
+    def records_waiting(self) -> int:
+        """Return how many records are not in the lake yet."""
+        with self._env.begin() as transaction:
+            return int(transaction.stat(self._records)["entries"])
+
+    def forget_records(self, last: int) -> None:
+        """Remove records up to a number, once they are in the lake."""
+        with self._env.begin(write=True, db=self._records) as transaction:
+            _remove(transaction.cursor(), last)
+
+    # -- live events
+
+    def put_events(self, events: Sequence[tuple[str, int, list[Any]]], now: int) -> None:
+        """Write live events: stream, sequence, and fields as the kernel holds them with the known time last.
+
+        Raises:
+            HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
+        """
+        databases = {stream: self._stream(stream) for stream, _, _ in events}
+        with no_room(), self._env.begin(write=True) as transaction:
+            for stream, seq, values in events:
+                raw = json.dumps(values, separators=(",", ":")).encode()
+                transaction.put(_KEY.pack(seq), raw, db=databases[stream])
+            self._note(transaction, now)
+
+    def events(self, stream: str, after: int = 0) -> list[tuple[int, list[Any]]]:
+        """Return the live events of a stream with a sequence beyond ``after`` that are still here, in order."""
+        database = self._stream(stream)
+        found = []
+        with self._env.begin(db=database) as transaction, transaction.cursor() as cursor:
+            there = cursor.set_range(_KEY.pack(after + 1))
+            while there:
+                found.append((int(_KEY.unpack(cursor.key())[0]), json.loads(cursor.value())))
+                there = cursor.next()
+        return found
+
+    def events_waiting(self, stream: str) -> int:
+        """Return how many live events of a stream are not in the lake yet."""
+        database = self._stream(stream)
+        with self._env.begin() as transaction:
+            return int(transaction.stat(database)["entries"])
+
+    def forget_events(self, stream: str, last: int) -> None:
+        """Remove live events up to a sequence, once they are in the lake."""
+        with self._env.begin(write=True, db=self._stream(stream)) as transaction:
+            _remove(transaction.cursor(), last)
+
+    def _stream(self, name: str) -> Any:
+        if name not in self._streams:
+            with no_room():
+                self._streams[name] = self._env.open_db(b"events:" + name.encode())
+        return self._streams[name]
+
+    def _note(self, transaction: Any, now: int, last: int | None = None) -> None:
+        transaction.put(b"clock", _KEY.pack(now), db=self._meta)
+        if last is not None:
+            transaction.put(b"last", _KEY.pack(last), db=self._meta)
+
+
+def _remove(cursor: Any, last: int) -> None:
+    cursor.first()
+    # behind the last entry, where a deletion may leave it, a cursor has an empty key
+    while (key := cursor.key()) and _KEY.unpack(key)[0] <= last:
+        cursor.delete()
+
+
+class Ticking:
+    """A clock that never goes back, not even behind what was written before a restart."""
+
+    def __init__(self, start: int, now_us: clock.Clock = clock.now_us) -> None:
+        self._last, self._now_us, self._lock = start, now_us, threading.Lock()
+
+    def __call__(self) -> int:
+        with self._lock:
+            self._last = max(self._last, self._now_us())
+            return self._last

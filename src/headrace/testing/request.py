@@ -1,0 +1,70 @@
+"""The request path for conformance: events are learned one after another, and rows are asked about one at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.engines.frame import Frame, feature_array
+from headrace.kernel.column import Column, to_arrow
+from headrace.online import State, slots_of
+from headrace.online.slots import groups_of
+from headrace.plan.meaning import Output, Plan
+from headrace.serve.desk import features
+from headrace.serve.values import held
+from headrace.types import FLOAT
+
+_MAP_BYTES = 1 << 30
+
+
+def request_path(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Frame]) -> pa.Table:
+    """Return every feature of every row as a service computes it.
+
+    The state is the one that services have, on disk: half of each source is loaded at once, the rest comes live.
+
+    Args:
+        plan: what to compute.
+        rows: to ask about; without a known time, each knows what was known at its moment.
+        event_time: which of their columns is the moment.
+        sources: events of all keys, by stream or table.
+
+    Returns:
+        A column for each feature, as it leaves Headrace; a row for each row, in order.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        state = State(Path(folder), slots_of([plan]), _MAP_BYTES)
+        try:
+            for name in state.sources:
+                _learn(state, name, sources[name])
+            made = [_one(plan, state, rows, event_time, row) for row in range(rows.length)]
+        finally:
+            state.close()
+    arrays = {one.name: [feature_array(each[one.name]) for each in made] for one in plan.outputs}
+    return pa.table({one.name: pa.chunked_array(arrays[one.name], type=_type(one)) for one in plan.outputs})
+
+
+def _learn(state: State, source: str, events: Frame) -> None:
+    slots = [slot for slot in state.slots if slot.source == source]
+    table = pa.table({name: to_arrow(events.columns[name]) for slot in slots for name in slot.reads})
+    seq = np.arange(1, events.length + 1) if events.seq is None else events.seq
+    known = events.columns[slots[0].time].values if events.known is None else events.known
+    order, half = np.argsort(seq, kind="stable"), events.length // 2
+    for some in (order[:half], *(order[at : at + 1] for at in range(half, events.length))):
+        state.add(source, table.take(pa.array(some)), seq[some], known[some])
+
+
+def _one(plan: Plan, state: State, rows: Frame, event_time: str, position: int) -> Mapping[str, Column]:
+    row = {name: held(column, position) for name, column in rows.columns.items()}
+    known = row[event_time] if rows.known is None else int(rows.known[position])
+    place = None if rows.seq is None or plan.spine is None else (plan.spine.name, int(rows.seq[position]))
+    reading = state.read(row, row[event_time], known, place)
+    kinds = {name: rows.columns[name].type for name in plan.row_columns}
+    return features(plan, groups_of(plan), kinds, row, event_time, reading)
+
+
+def _type(output: Output) -> pa.DataType:
+    return (FLOAT if output.type.name == "decimal" else output.type).arrow()

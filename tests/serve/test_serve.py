@@ -1,0 +1,348 @@
+"""The service as its clients see it: answers, refusals, records that survive, and parity with history."""
+
+import json
+import os
+import random
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from headrace.connect import ingest
+from headrace.errors import HeadraceError
+from headrace.run import run
+from headrace.run.steps import live_events
+from headrace.serve import drain, parity
+from headrace.serve.app import serve, start
+from headrace.serve.drain import spool_of
+from headrace.serve.spool import opened
+from tests.serve.conftest import Server
+
+START = datetime(2026, 2, 14, tzinfo=UTC)
+DECIDE = "/services/desk/decide"
+KILLS = int(os.environ.get("HEADRACE_KILLS", "3"))
+
+
+def payment(number, at=START, **more):
+    row = {"payment_id": f"live-{number}", "at": at.isoformat(), "customer_id": number % 7}
+    return row | {"terminal_id": number % 11, "amount": f"{(number * 37) % 300}.25"} | more
+
+
+@pytest.fixture
+def client(shop):
+    with start(shop, settle_s=0.2) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        yield client
+
+
+def rows_of(loaded, table):
+    return loaded.lake().read(table).to_pylist() if loaded.lake().exists(table) else []
+
+
+def test_an_answer_names_its_model_its_record_and_its_reasons(client):
+    answer = client.post(f"{DECIDE}?explain=3&features=1", json=payment(1)).json()
+    assert answer["decision"] in ("block", "review", "allow")
+    assert 0 <= answer["score"] <= 1
+    assert set(answer["model"]) == {"name", "version", "digest"}
+    assert [set(one) for one in answer["reasons"]] == [{"feature", "value", "typical", "moves_score_by", "method"}] * 3
+    assert answer["features"]["now.amount"] == 37.25
+    assert set(client.post(DECIDE, json=payment(1)).json()) == {"decision", "score", "record_id", "model"}
+    assert client.get("/health/live").json() == {"live": True}
+    assert client.get("/health/ready").json() == {"ready": True, "services": ["desk"]}
+
+
+def test_the_first_rule_that_holds_decides(client):
+    assert client.post(DECIDE, json=payment(1, amount="901")).json()["decision"] == "block"
+
+
+def test_bad_requests_are_refused_and_leave_no_record(client, shop):
+    bad = [
+        (b"{", "HR-REQUEST-002", 400),
+        (b"[" * 50_000, "HR-REQUEST-002", 400),
+        (b" " * 100_000, "HR-REQUEST-001", 413),
+        (json.dumps(payment(1) | {"amuont": 1}).encode(), "HR-REQUEST-005", 400),
+        (json.dumps(payment(1, at=START.replace(tzinfo=None))).encode(), "HR-DATA-009", 400),
+        (json.dumps(payment(1, amount="-1")).encode(), "HR-DATA-004", 400),
+        (json.dumps(payment(1, at=START - timedelta(days=4000))).encode(), "HR-ONLINE-003", 400),
+    ]
+    for body, code, status in bad:
+        answer = client.post(DECIDE, content=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert {"code", "found", "expected", "cure"} <= set(answer.json()["error"])
+    unknown = client.post("/services/desl/decide", json=payment(1)).json()["error"]
+    assert (unknown["code"], unknown["cure"]) == ("HR-SERVE-007", "did you mean 'desk'?")
+    for method, path, status in [
+        ("POST", "/services/desl/decide", 404),
+        ("POST", "/events/paiments", 404),
+        ("GET", DECIDE, 405),
+        ("GET", "/nothing", 404),
+        ("POST", f"{DECIDE}?explain=-1", 400),
+        ("POST", f"{DECIDE}?explian=1", 400),
+    ]:
+        assert client.request(method, path, json=payment(1)).status_code == status
+    drain(shop)
+    assert rows_of(shop, "decisions_desk") == []
+
+
+def test_what_is_posted_is_read_by_the_next_request_and_taken_once(client, shop):
+    later = payment(7, START + timedelta(hours=2))
+    before = client.post(f"{DECIDE}?features=1", json=later).json()["features"]
+    event = payment(7, START + timedelta(hours=1))
+    first = client.post("/events/payments", json=event).json()
+    assert first["taken"] == 1
+    assert client.post("/events/payments", json=event).json() == {"taken": 0, "known_before": 1, "sequences": [None]}
+    after = client.post(f"{DECIDE}?features=1", json=later).json()["features"]
+    assert after["spending.count_1d"] == before["spending.count_1d"] + 1
+    lines = "\n".join(json.dumps(payment(i)) for i in range(100, 110)) + "\n" + json.dumps({"payment_id": 1})
+    assert client.post("/events/payments", content=lines).status_code == 400
+    old = rows_of(shop, "payments")[0]
+    loaded = payment(1, payment_id=old["payment_id"])
+    assert client.post("/events/payments", json=loaded).json()["taken"] == 0
+    drain(shop)
+    table = shop.lake().read("payments").sort_by("_seq")
+    assert table["_seq"].to_pylist() == list(range(1, table.num_rows + 1))
+    assert table["payment_id"].to_pylist()[-1] == "live-7"
+    assert first["sequences"] == [table.num_rows]
+
+
+def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):
+    choose = random.Random(3)
+
+    def one(number):
+        at = START + timedelta(minutes=choose.choice([0, 0, number, -60 * 30, 60 * 24 * 300]))
+        row = payment(number, at, customer_id=choose.choice([1, 2, 3, 10**9]))
+        assert client.post(DECIDE, json=row).status_code == 200
+        lines = "\n".join(json.dumps(event) for event in (row, payment(number, at)))
+        assert client.post("/events/payments", content=lines).json()["taken"] == 1
+        if number % 10 == 0:
+            assert client.post(DECIDE, json=row).status_code == 200
+        if number % 9 == 0:
+            back = {"chargeback_id": f"b{number}", "at": at.isoformat(), "payment_id": row["payment_id"]}
+            back |= {"terminal_id": row["terminal_id"], "customer_id": 1, "is_fraud": 1}
+            assert client.post("/events/chargebacks", json=back).status_code == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(300)))
+    report = parity(shop)
+    assert report.passed
+    assert report.as_dict()["examples"] == []
+    assert {row[0] for row in report.rows} >= {
+        "spending.median",
+        "spending.decayed",
+        "who.student",
+        "score",
+        "decision",
+    }
+    assert all(compared == 330 for _, compared, _, _ in report.rows)
+    table = shop.lake().read("payments")
+    assert sorted(table["_seq"].to_pylist()) == list(range(1, table.num_rows + 1))
+
+
+def test_a_load_beside_the_service_is_seen_by_later_rows_only(client, shop):
+    ask = payment(3, START + timedelta(days=1))
+    first = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]
+    client.post("/events/payments", json=payment(500, customer_id=3))
+    at = (START + timedelta(hours=1)).isoformat()
+    text = f"payment_id,at,customer_id,terminal_id,amount\nnew,{at},3,1,5.00\n"
+    (shop.folder / "data" / "payments-more.csv").write_text(text)
+    assert run(shop).ok
+    for _ in range(200):
+        second = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]
+        if second["spending.count_1d"] == first["spending.count_1d"] + 2:
+            break
+    else:
+        pytest.fail("the state did not catch up with the lake")
+    assert parity(shop).passed
+
+
+def test_while_files_are_loaded_posts_are_asked_to_come_again(client, shop):
+    with shop.lake().lock("payments"):
+        busy = client.post("/events/payments", json=payment(700))
+        assert (busy.status_code, busy.json()["error"]["code"]) == (503, "HR-SERVE-005")
+        assert client.post(DECIDE, json=payment(700)).status_code == 200
+    assert client.post("/events/payments", json=payment(700)).json()["taken"] == 1
+
+
+def test_a_load_begins_with_what_was_posted_before_it(client, shop):
+    """Files never take the sequence of a live event, even if it came after the run had looked for such events."""
+    client.post("/events/payments", json=payment(1))
+    text = f"payment_id,at,customer_id,terminal_id,amount\nnew,{START.isoformat()},3,1,5.00\n"
+    (shop.folder / "data" / "payments-more.csv").write_text(text)
+    payments = shop.project.streams["payments"]
+    report = ingest(payments, shop.folder, shop.lake(), first=lambda: live_events(shop, payments))
+    assert report.accepted == 1
+    last = shop.lake().read("payments", columns=["payment_id", "_seq"]).sort_by("_seq").to_pylist()[-2:]
+    assert [one["payment_id"] for one in last] == ["live-1", "new"]
+    assert last[1]["_seq"] == last[0]["_seq"] + 1
+
+
+def test_a_stream_that_has_no_table_yet_begins_with_its_first_event(shop):
+    with start(shop) as running:  # a state of a lake that is gone is not believed
+        assert running.office.state.position("chargebacks") > 1
+    shutil.rmtree(shop.lake().root / "chargebacks")
+    ask = payment(1, START + timedelta(hours=3))
+    back = {"chargeback_id": "b", "at": START.isoformat(), "payment_id": "x", "terminal_id": 1, "customer_id": 1}
+    with start(shop) as running, httpx.Client(base_url=running.url) as client:
+        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["risk.frauds"] is None
+        assert client.post("/events/chargebacks", json=back | {"is_fraud": 1}).json()["sequences"] == [1]
+        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["risk.frauds"] == 1
+    assert parity(shop).passed
+
+
+def test_an_event_that_did_not_reach_the_state_is_made_up_for(shop, monkeypatch):
+    with start(shop, settle_s=600) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        ask = payment(3, START + timedelta(days=1))
+        before = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
+        assert client.post("/events/payments", json=payment(800, customer_id=3)).status_code == 200
+        add, state = running.office.state.add, running.office.state
+        monkeypatch.setattr(state, "add", Mock(side_effect=OSError("disk")))
+        assert client.post("/events/payments", json=payment(801, customer_id=3)).status_code == 500
+        monkeypatch.setattr(state, "add", add)
+        assert client.post("/events/payments", json=payment(802, customer_id=3)).status_code == 200
+        after = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
+    assert after == before + 3
+    assert parity(shop).passed
+
+
+def test_nothing_of_a_person_is_in_refusals_or_in_what_is_logged(shop, capfd):
+    with start(shop) as running, httpx.Client(base_url=running.url) as client:
+        for change in ({"customer_id": "Ada"}, {"amount": "Ada"}, {"at": "Ada"}, {"terminal_id": [{"Ada": 1}]}):
+            for path in (DECIDE, "/events/payments"):
+                refused = client.post(path, json=payment(1) | change)
+                assert refused.status_code == 400
+                assert "Ada" not in refused.text
+        assert "Ada" not in client.post(DECIDE, content=b'{"customer_id": Ada}').text
+    assert "Ada" not in "".join(capfd.readouterr())
+
+
+def test_two_that_drain_at_once_move_each_record_once(shop):
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        ids = [client.post(DECIDE, json=payment(number)).json()["record_id"] for number in range(20)]
+        with ThreadPoolExecutor(4) as pool:
+            moved = [one.get("decisions_desk", 0) for one in pool.map(drain, [shop] * 4)]
+        assert sum(moved) == 20
+        assert sorted(one["record_id"] for one in rows_of(shop, "decisions_desk")) == sorted(ids)
+
+
+def altered(shop, change):
+    lake = shop.lake()
+    records = lake.read("decisions_desk").to_pylist()
+    change(records)
+    lake.overwrite("decisions_desk", pa.Table.from_pylist(records, schema=lake.schema("decisions_desk")))
+
+
+def test_parity_names_what_was_altered(shop):
+    with start(shop) as running:
+        ids = [httpx.post(running.url + DECIDE, json=payment(i)).json()["record_id"] for i in (5, 6)]
+    assert parity(shop).passed
+
+    def change(records):
+        features = json.loads(records[1]["features"])
+        features["spending.count_7d"] += 1
+        records[1]["features"] = json.dumps(features)
+
+    altered(shop, change)
+    report = parity(shop)
+    (one,) = report.examples
+    assert (one.feature, one.record_id, one.served) == ("spending.count_7d", ids[1], one.recomputed + 1)
+    assert one.cause == "the record was altered after it was written"
+    assert (report.differing, report.passed) == (1, False)
+    assert [row for row in report.rows if row[3]] == [("spending.count_7d", 2, 1, 1)]
+
+
+def test_no_answer_is_without_its_record_and_none_is_doubled_after_kills(shop):
+    answered, posted = [], []
+    server = Server(shop.folder)
+    for round_ in range(KILLS):
+
+        def ask(running, lane, round_=round_):
+            for number in range(10**6):
+                name = round_ * 10**6 + lane * 10**5 + number
+                try:
+                    answer = running.client.post(DECIDE, json=payment(name))
+                    if answer.status_code == 200:
+                        answered.append(answer.json()["record_id"])
+                    event = running.client.post("/events/payments", json=payment(name))
+                    if event.status_code == 200:
+                        posted.append(f"live-{name}")
+                except Exception:  # noqa: BLE001 - the server is being killed
+                    return
+
+        threads = [threading.Thread(target=ask, args=(server, lane)) for lane in range(4)]
+        before = len(answered)
+        for thread in threads:
+            thread.start()
+        while len(answered) < before + 10 + round_:
+            threads[0].join(0.005)
+        server.kill()
+        for thread in threads:
+            thread.join()
+        server = Server(shop.folder)
+    server.stop()
+    kept = [one["record_id"] for one in rows_of(shop, "decisions_desk")]
+    assert len(kept) == len(set(kept))
+    assert set(answered) <= set(kept)
+    events = [one["payment_id"] for one in rows_of(shop, "payments") if one["_load"] == "live"]
+    assert len(events) == len(set(events))
+    assert set(posted) <= set(events)
+    report = parity(shop)
+    assert report.passed
+    assert report.records == len(kept)
+
+
+def test_a_full_spool_refuses_instead_of_answering_without_a_record(shop):
+    with start(shop, spool_bytes=160 * 1024) as running, httpx.Client(base_url=running.url) as client:
+        answers = [client.post(DECIDE, json=payment(i)) for i in range(200)]
+    refused = [one for one in answers if one.status_code != 200]
+    assert {one.status_code for one in refused} == {503}
+    assert refused[0].json()["error"]["code"] == "HR-ONLINE-002"
+    assert len(rows_of(shop, "decisions_desk")) == len(answers) - len(refused)
+
+
+def test_a_clock_that_goes_back_hides_nothing(shop):
+    times = iter([2 * 10**15, 10**15] + [10**15] * 1000)
+    last = [2 * 10**15]
+
+    def now():
+        last[0] = next(times, last[0])
+        return last[0]
+
+    with start(shop, now_us=now) as running, httpx.Client(base_url=running.url) as client:
+        ask = payment(3, START + timedelta(days=1))
+        before = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
+        client.post("/events/payments", json=payment(600, customer_id=3))
+        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"] == before + 1
+    assert parity(shop).passed
+
+
+def test_only_loopback_and_only_one_process(shop):
+    for host in ("0.0.0.0", "example.org", "192.168.0.1"):
+        with pytest.raises(HeadraceError, match="HR-SERVE-006"):
+            serve(shop, host)
+    with start(shop), pytest.raises(HeadraceError, match="HR-SERVE-011"):
+        serve(shop, port=0)
+
+
+def test_a_number_is_never_given_twice(tmp_path):
+    for after in (7, 8):
+        with opened(tmp_path) as spool:
+            spool.put_records([(after, "desk", {"record_id": str(after)})], 1)
+            spool.forget_records(after)
+        with opened(tmp_path) as spool:
+            assert (spool.last_number(), spool.records()) == (after, [])
+
+
+def test_a_broken_spool_is_told_and_not_made_anew(tmp_path):
+    (tmp_path / "data.mdb").write_bytes(b"x" * 65_536)
+    with pytest.raises(HeadraceError, match="HR-ONLINE-001"), opened(tmp_path):
+        pass
+    assert (tmp_path / "data.mdb").read_bytes() == b"x" * 65_536
+
+
+def test_the_spool_is_the_users_own(shop):
+    with opened(spool_of(shop.state_dir)):
+        assert {path.stat().st_mode & 0o777 for path in spool_of(shop.state_dir).iterdir()} == {0o600}
