@@ -148,6 +148,11 @@ def to_arrow(column: Column) -> pa.Array:
     """Return a column as an Arrow array of ``column.type.arrow()``."""
     if column.counts is not None:
         return _lists(column)
+    # Arrow wants a bit for each value that is there; int64 and float64 it shares as they lie
+    bits = None if column.valid is None else pa.py_buffer(np.packbits(column.valid, bitorder="little"))
+    if column.type.name in ("int", "float", "timestamp"):
+        values = pa.py_buffer(np.ascontiguousarray(column.values))
+        return pa.Array.from_buffers(column.type.arrow(), len(column), [bits, values])
     mask = None if column.valid is None else ~column.valid
     match column.type.name:
         case "str":
@@ -157,12 +162,9 @@ def to_arrow(column: Column) -> pa.Array:
             words = np.empty((len(column), 2), dtype=np.int64)
             words[:, 0] = column.values
             words[:, 1] = column.values >> 63
-            bits = None if column.valid is None else pa.array(column.valid).buffers()[1]
             return pa.Array.from_buffers(column.type.arrow(), len(column), [bits, pa.py_buffer(words)])
         case "date":
             return pa.array(column.values.astype(np.int32), type=pa.int32(), mask=mask).cast(pa.date32())
-        case "timestamp":
-            return pa.array(column.values, type=pa.int64(), mask=mask).cast(column.type.arrow())
     return pa.array(column.values, type=column.type.arrow(), mask=mask)
 
 

@@ -92,10 +92,10 @@ def squared(a: tuple[float, float]) -> tuple[float, float]:
 @njit
 def rounded_quotient(a: tuple[float, float], lost: float, divisor: float) -> float:
     """(a +- lost) / divisor as the nearest float64; nan where it could be one of two."""
-    first = a[0] / divisor
+    first, inverse = a[0] / divisor, 1.0 / divisor
     rest, crumb = pair(fused(-first, divisor, a[0]), a[1])
-    second = rest / divisor
-    bound = abs(lost / divisor)
+    second = rest * inverse
+    bound = abs(lost * inverse)
     if crumb != 0.0 or fused(-second, divisor, rest) != 0.0:
         bound += abs(second) * 2.0**-50
     # otherwise first + second is the quotient, and even a tie between two numbers is broken as it should be
