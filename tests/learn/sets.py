@@ -15,7 +15,7 @@ from headrace.lake import Lake
 DAY_US = 86_400_000_000
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 ROWS, PIECE = 2000, 600
-SPILLING = 150_000
+SPILLING = 400_000
 """Bytes of memory that a build of this set cannot do with: it is cut into several partitions."""
 
 

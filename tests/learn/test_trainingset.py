@@ -14,6 +14,7 @@ import headrace as hr
 from headrace.engines import job, spilled
 from headrace.lake import Lake
 from headrace.learn.trainingset import build
+from tests.disks import fill, small_disk
 from tests.learn.sets import PIECE, ROWS, SPILLING, cases, filled, more
 
 IN_MEMORY = 10**9
@@ -77,6 +78,31 @@ def test_too_little_disk_is_told_before_anything_is_spilled(
     shutil.rmtree(tmp_path / "sets")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: _Usage(10 * fullest, 0, 4 * fullest))
     build(cases(), lake, tmp_path, memory=SPILLING)
+
+
+@pytest.mark.parametrize("memory", [IN_MEMORY, SPILLING])
+@pytest.mark.parametrize("when", ["reading rows", "reading events by shop", "features by event_id", "writing"])
+def test_a_disk_that_fills_up_while_building(lake: Lake, tmp_path: Path, when: str, memory: int) -> None:
+    def meanwhile(what: str, *_: int) -> None:
+        if what == (when if memory == SPILLING else "features") and not (disk / "filler").exists():
+            fill(disk, 4096)
+
+    with small_disk(tmp_path / "disk", "6m") as disk:
+        with pytest.raises(hr.HeadraceError, match="HR-SET-002: found a full disk while building cases") as told:
+            build(cases(), lake, disk, meanwhile, memory=memory)
+        assert told.value.exit_code == 2
+        assert not list((disk / "sets" / "cases").glob("*.new"))
+        (disk / "filler").unlink()
+        build(cases(), lake, disk, memory=memory)
+        build(cases(), lake, tmp_path / "undisturbed", memory=memory)
+        assert contents(disk) == contents(tmp_path / "undisturbed")
+
+
+def test_a_disk_that_is_too_small_from_the_beginning(lake: Lake, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        with pytest.raises(hr.HeadraceError, match="HR-SPILL-001"):
+            build(cases(), lake, disk, memory=SPILLING)
+        assert contents(disk) == {}
 
 
 class Stopped(BaseException):
