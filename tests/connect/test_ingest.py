@@ -104,15 +104,15 @@ def test_keys_are_unique_within_a_file_across_files_and_across_runs(tmp_path: Pa
         (
             [line(1), line(2)],
             (
-                "found a file that grew after it was loaded: its first 50 bytes are what was loaded; expected files that "
-                "stay as they are. Cure: put the rows behind them into a new file, and cut this one back."
+                "found a file that grew after it was loaded: its first 50 bytes are what was loaded; expected files "
+                "that stay as they are. Cure: put the rows behind them into a new file, and cut this one back."
             ),
         ),
         (
             [line(7)],
             (
-                "found a file that was edited after it was loaded; what was loaded stays as it was; expected files that "
-                "stay as they are. Cure: restore it, and bring other rows in a new file."
+                "found a file that was edited after it was loaded; what was loaded stays as it was; expected files "
+                "that stay as they are. Cure: restore it, and bring other rows in a new file."
             ),
         ),
     ],
@@ -247,8 +247,8 @@ def test_a_file_that_changed_while_its_load_was_cut_off_is_loaded_as_it_is_now(c
     assert (report.received, report.accepted) == (2, 2)
     assert [str(fault) for fault in report.faults] == [
         (
-            "HR-SOURCE-012 data/a.csv: found a file that changed while its load was cut off; its 3 rows in the lake are "
-            "withdrawn; expected files that stay as they are. Cure: none needed: it is loaded as it is now."
+            "HR-SOURCE-012 data/a.csv: found a file that changed while its load was cut off; its 3 rows in the lake "
+            "are withdrawn; expected files that stay as they are. Cure: none needed: it is loaded as it is now."
         )
     ]
     assert report.faults[0].severity == "warning"

@@ -1,8 +1,10 @@
 """Plan: what changed, in words, and what it invalidates."""
 
+import os
+
 import pytest
 
-from headrace.run import load_project, plan_changes, run
+from headrace.run import Journal, load_project, plan_changes, run
 from headrace.run.differences import differences
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
@@ -58,6 +60,29 @@ def test_new_and_changed_files(bank):
         "chargebacks": ("new file data/chargebacks-2.csv",),
     }
     assert "features:spending" in [one.node for one in changes.invalidated]
+
+
+def test_a_file_that_was_only_touched_has_not_changed(bank):
+    path = bank / "data" / "payments-1.csv"
+    os.utime(path, (1, 1))
+    assert not plan_changes(load_project(bank)).any
+    assert not run(load_project(bank)).changed
+    journal = Journal(bank / ".headrace" / "run.db")
+    assert journal.step("ingest:payments").inputs["file data/payments-1.csv"].endswith(":1000000000")
+    path.write_bytes(path.read_bytes().replace(b"p7", b"q7"))
+    assert plan_changes(load_project(bank)).files == {"payments": ("file data/payments-1.csv changed",)}
+
+
+def test_many_changed_files_are_one_short_line(bank):
+    for number in range(2, 8):
+        add_month(bank, number)
+    run(load_project(bank))
+    for number in range(2, 8):
+        path = bank / "data" / f"payments-{number}.csv"
+        path.write_text(path.read_text() + "\n")
+    assert plan_changes(load_project(bank)).files == {
+        "payments": ("6 files changed: data/payments-2.csv, data/payments-3.csv, data/payments-4.csv and 3 more",)
+    }
 
 
 def test_added_and_removed_nodes(bank):

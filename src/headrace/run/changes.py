@@ -15,7 +15,7 @@ from headrace.run.differences import differences
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import reasons
-from headrace.run.steps import source_files
+from headrace.run.steps import as_loaded, settled, source_files
 from headrace.run.training import training_inputs
 
 
@@ -129,7 +129,7 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> dict[str, tuple[st
             now = source_files(source, loaded.folder)
         except HeadraceError:
             continue  # no file yet: the run says so
-        why = reasons(before, now)
+        why = reasons(before, settled(before, now, as_loaded(source, loaded.folder, loaded.lake())))
         if why:
             found[source.name] = why
     return found
