@@ -135,6 +135,29 @@ def test_query_in_other_forms(bank, tmp_path):
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_query_as_json_is_what_json_would_be(bank, rows):
+    sql = f"select payment_id, [amount, null] as two, {{'at': at}} as inner, 'a\nb' as text from payments limit {rows}"
+    said = _call("query", "--project", bank, sql, "--json").stdout
+    assert said == json.dumps(json.loads(said), indent=2) + "\n"
+    assert len(json.loads(said)) == rows
+
+
+def test_limits_end_a_query_early(bank):
+    endless = "select range from range(9000000000000)"
+    assert len(_json("query", "--project", bank, endless, "--limit", 3)) == 3
+    said = _call("query", "--project", bank, endless, "--limit", 20_000, "--format", "csv").stdout
+    assert said.splitlines()[-1] == "19999"
+
+
+def test_a_query_that_fails_half_way_leaves_no_file(bank, tmp_path):
+    late = "select case when range = 900000 then cast('x' || range as int) else range end from range(1000000)"
+    result = _call("query", "--project", bank, late, "--output", tmp_path / "out.csv")
+    assert result.exit_code == 2
+    assert "HR-LAKE-006" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

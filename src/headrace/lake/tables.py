@@ -171,6 +171,10 @@ class Lake:
         """
         return lake_query.run(query, self._sources(query, versions or {}))
 
+    def answered(self, query: str) -> AbstractContextManager[lake_query.Answer]:
+        """Return the result of one SELECT as ``sql`` does, for a ``with`` block and batch by batch."""
+        return lake_query.answered(query, self._sources(query, {}))
+
     def lock(self, name: str, wait_s: float = 600.0) -> AbstractContextManager[None]:
         """Return a lock on a name, for writes that depend on what was read before; a kill frees it."""
         self._check_name(name)
