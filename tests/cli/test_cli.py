@@ -74,6 +74,23 @@ def test_check(bank, tmp_path):
     assert len(told["faults"]) == 2
 
 
+def test_check_states_the_resolution_of_totals_of_floats(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    edit(
+        folder, "    amount: hr.Decimal(12, 2)", "    fee: float = hr.field(ge=0, lt=4)\n    amount: hr.Decimal(12, 2)"
+    )
+    edit(folder, '"count_7d":', '"fee": hr.sum("fee", ["1d", "7d"]), "most": hr.max("fee", "7d"), "count_7d":')
+    said = _call("check", "--project", folder).stdout
+    assert "totals of floats in steps of 2^-59 (1.7e-18), from their bounds: spending.fee_1d, spending.fee_7d\n" in said
+    assert _json("check", "--project", folder)["resolutions"] == {
+        "spending.fee_1d": 2.0**-59,
+        "spending.fee_7d": 2.0**-59,
+    }
+    edit(folder, '"fee": hr.sum("fee", ["1d", "7d"]), ', "")
+    assert "totals" not in _call("check", "--project", folder).stdout
+    assert _json("check", "--project", folder)["resolutions"] == {}
+
+
 def test_plan(tmp_path):
     folder = make_bank(tmp_path / "bank")
     assert "everything is new" in _call("plan", "--project", folder).stdout
