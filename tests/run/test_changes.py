@@ -44,12 +44,19 @@ def test_a_window_and_what_it_touches(bank):
 def test_a_bound_invalidates_what_is_downstream_with_owners(bank):
     edit(bank, "ge=0, le=10000", "ge=0, le=20000")
     changes = plan_changes(load_project(bank))
-    assert ("stream:payments", ("contract.amount.le: 10000 -> 20000",)) in [
-        (one.node, one.parts) for one in changes.changes
-    ]
+    assert {one.node: one.parts for one in changes.changes}["stream:payments"] == (
+        "contract.amount.le: 10000 -> 20000",
+        "the next run checks the 19 rows in the lake against this contract, and fails if any breaks it",
+    )
     down = {one.node: one for one in changes.invalidated}
     assert down["features:spending"].because == ("stream:payments",)
     assert down["features:spending"].owners == ("payments-data",)
+
+
+def test_a_bound_of_zero_is_a_bound(bank):
+    edit(bank, "ge=0, le=10000", "le=10000")
+    changes = plan_changes(load_project(bank))
+    assert {one.node: one.parts[0] for one in changes.changes}["stream:payments"] == "contract.amount.ge: removed"
 
 
 def test_new_and_changed_files(bank):

@@ -20,11 +20,14 @@ import pyarrow.parquet as pq
 
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
 from headrace.connect.loads import Ledger, Load, Past
+from headrace.connect.recheck import recheck
 from headrace.connect.withdraw import withdraw
 from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
+from headrace.plan.snapshot import contract_meaning
+from headrace.plan.snapshot import digest as content_digest
 
 Progress = Callable[[int, str], None]
 """Called with the rows done so far in this run, and what is being done."""
@@ -84,7 +87,8 @@ def ingest(
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
 
     Raises:
-        HeadraceError: no file, no contract, disk full (run again to go on).
+        HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
+            (run again to go on).
     """
     contract, source = stream.contract, stream.source
     if contract is None or source is None:
@@ -95,6 +99,7 @@ def ingest(
     files = find_files(folder, source)
     with lake.lock(stream.name):
         ledger = Ledger(lake, stream.name)
+        _keep_contract(stream, contract, lake, ledger)
         plan = _plan(contract, files, folder, ledger, batch_rows)
         newest = _newest(lake, stream.name)
         plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
@@ -118,6 +123,16 @@ def ingest(
 
 def _silent(done: int, what: str) -> None:
     pass
+
+
+def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake, ledger: Ledger) -> None:
+    """See to it that the rows that are there keep the contract under which others come now."""
+    promised = content_digest(contract_meaning(contract))
+    if ledger.contract == promised:
+        return
+    if lake.exists(stream.name):
+        recheck(stream, contract, lake)
+    ledger.checked(promised)
 
 
 def _newest(lake: Lake, stream: str) -> int:

@@ -84,7 +84,7 @@ def _committed(
     if _all_done(table, marks):
         return int(table.version())
     if mode == "append":
-        _same_columns(path.name, table, data.schema)
+        same_columns(path.name, table, data.schema)
     with clear_errors(path.name):
         parts = write(path, data)
     try:
@@ -140,7 +140,8 @@ def _all_done(table: deltalake.DeltaTable, marks: list[tuple[str, int]]) -> bool
     return bool(marks) and all(done(table, app) >= number for app, number in marks)
 
 
-def _same_columns(name: str, table: deltalake.DeltaTable, schema: pa.Schema) -> None:
+def same_columns(name: str, table: deltalake.DeltaTable, schema: pa.Schema) -> None:
+    """Refuse rows with other columns than a table has (HR-LAKE-008)."""
     held = {field.name: str(field.type) for field in table.schema().fields}
     given = {field.name: str(field.type) for field in deltalake.Schema.from_arrow(schema).fields}
     if list(held.items()) == list(given.items()):

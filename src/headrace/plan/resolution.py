@@ -24,12 +24,13 @@ def resolutions(project: Project) -> dict[str, int]:
         ...     at: Timestamp = event_time()
         ...     sensor: int
         ...     value: float = field(ge=0, le=1000)
-        >>> heat = Features("heat", Stream("readings", Reading), by=Entity("sensor"), features={"day": sum("value", "1d")})
+        >>> readings = Stream("readings", Reading)
+        >>> heat = Features("heat", readings, by=Entity("sensor"), features={"day": sum("value", "1d")})
         >>> resolutions(Project("plant", features=[heat]))
         {'heat.day': -52}
     """
-    groups = [one for one in project.nodes().values() if isinstance(one, Features) and isinstance(one.source, Stream)]
-    plans = [compile_features([one], one.source) for one in groups if one.by is not None]
+    groups = [one for one in project.nodes().values() if isinstance(one, Features) and one.by is not None]
+    plans = [compile_features([one], one.source) for one in groups if isinstance(one.source, Stream)]
     found = [one for plan in plans for window in plan.windows for one in window.aggregations if _totals_floats(one)]
     return {name: int(one.work().setting[EXPONENT]) for one in found for name in one.outputs}
 
