@@ -110,15 +110,13 @@ def ingest(
         for load in plan.loads:
             plan.faults.extend(work.take(load))
         work.flush()
-    return IngestReport(
-        sum(one[1] for one in work.finished),
-        sum(one[2] for one in work.finished),
-        sum(one[3] for one in work.finished),
-        total(work.counts),
-        len(work.finished),
-        plan.skipped,
-        tuple(plan.faults),
-    )
+    return _report(plan, work)
+
+
+def _report(plan: _Plan, work: _Work) -> IngestReport:
+    received, accepted, quarantined = (sum(one[place] for one in work.finished) for place in (1, 2, 3))
+    reasons, files = total(work.counts), len(work.finished)
+    return IngestReport(received, accepted, quarantined, reasons, files, plan.skipped, tuple(plan.faults))
 
 
 def _silent(done: int, what: str) -> None:
