@@ -74,6 +74,23 @@ def test_check(bank, tmp_path):
     assert len(told["faults"]) == 2
 
 
+def test_check_states_the_resolution_of_totals_of_floats(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    edit(
+        folder, "    amount: hr.Decimal(12, 2)", "    fee: float = hr.field(ge=0, lt=4)\n    amount: hr.Decimal(12, 2)"
+    )
+    edit(folder, '"count_7d":', '"fee": hr.sum("fee", ["1d", "7d"]), "most": hr.max("fee", "7d"), "count_7d":')
+    said = _call("check", "--project", folder).stdout
+    assert "totals of floats in steps of 2^-59 (1.7e-18), from their bounds: spending.fee_1d, spending.fee_7d\n" in said
+    assert _json("check", "--project", folder)["resolutions"] == {
+        "spending.fee_1d": 2.0**-59,
+        "spending.fee_7d": 2.0**-59,
+    }
+    edit(folder, '"fee": hr.sum("fee", ["1d", "7d"]), ', "")
+    assert "totals" not in _call("check", "--project", folder).stdout
+    assert _json("check", "--project", folder)["resolutions"] == {}
+
+
 def test_plan(tmp_path):
     folder = make_bank(tmp_path / "bank")
     assert "everything is new" in _call("plan", "--project", folder).stdout
@@ -133,6 +150,29 @@ def test_query_in_other_forms(bank, tmp_path):
     assert list(zip(*pq.read_table(out).select(["customer_id", "n"]).to_pydict().values(), strict=True)) == expected
     assert _call("query", "--project", bank, sql, "--output", tmp_path / "out.csv", "--limit", 1).exit_code == 0
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_query_as_json_is_what_json_would_be(bank, rows):
+    sql = f"select payment_id, [amount, null] as two, {{'at': at}} as inner, 'a\nb' as text from payments limit {rows}"
+    said = _call("query", "--project", bank, sql, "--json").stdout
+    assert said == json.dumps(json.loads(said), indent=2) + "\n"
+    assert len(json.loads(said)) == rows
+
+
+def test_limits_end_a_query_early(bank):
+    endless = "select range from range(9000000000000)"
+    assert len(_json("query", "--project", bank, endless, "--limit", 3)) == 3
+    said = _call("query", "--project", bank, endless, "--limit", 20_000, "--format", "csv").stdout
+    assert said.splitlines()[-1] == "19999"
+
+
+def test_a_query_that_fails_half_way_leaves_no_file(bank, tmp_path):
+    late = "select case when range = 900000 then cast('x' || range as int) else range end from range(1000000)"
+    result = _call("query", "--project", bank, late, "--output", tmp_path / "out.csv")
+    assert result.exit_code == 2
+    assert "HR-LAKE-006" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,11 @@ def test_prints_of_the_project_stay_out_of_json(bank, tmp_path):
     assert "hello from the project" in ran.stderr
 
 
-def test_a_reader_that_goes_away(bank):
-    words = f"{sys.executable} -m headrace.cli query --project {bank} 'select * from range(200000)' --format csv"
+@pytest.mark.parametrize(("form", "first"), [("csv", "range\n"), ("json", "[\n")])
+def test_a_reader_that_goes_away(bank, form, first):
+    words = f"{sys.executable} -m headrace.cli query --project {bank} 'select * from range(200000)' --format {form}"
     ran = subprocess.run(f"{words} | head -1", shell=True, capture_output=True, text=True)
-    assert ran.stdout == "range\n"
+    assert ran.stdout == first
     assert ran.stderr == ""
 
 
@@ -105,6 +106,32 @@ def slow(*args):
 headrace.run.check = slow
 main(["check", "--project", sys.argv[1]])
 """
+
+
+_ENDLESS = """
+import sys
+from headrace.cli.app import main
+from headrace.lake import query
+genuine = query._view
+def connected(*args):
+    print("ready", flush=True, file=sys.__stdout__)
+    return genuine(*args)
+query._view = connected
+sql = "select sum(a.range * b.range) from range(1000000) a, range(1000000) b, payments"
+main(["query", "--project", sys.argv[1], sql, *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_long_query_hears_ctrl_c_and_says_nothing(bank, more):
+    child = subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS, str(bank), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    said, told = child.communicate(timeout=20)
+    assert (child.returncode, said, told) == (130, "", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

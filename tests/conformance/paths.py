@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 
+from headrace.engines import job as engine_job
+from headrace.engines import spill, spilled
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import KNOWN, SEQ, frame
+from headrace.engines.job import Job
 from headrace.plan import reference
 from headrace.plan.meaning import Plan
 from headrace.serve.fields import RowReader, document
@@ -55,8 +62,42 @@ def _over_http(rows: pa.Table, plan: Plan) -> pa.Table:
     return asked
 
 
+def by_spilling(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+    """Cut rows and events by key into three partitions on disk, a few rows of the spine at a time."""
+    assert plan.spine is not None
+    contracts = source_contracts(plan)
+    tables = {name: table(rows, contracts[name]) for name, rows in sources.items() if name in contracts}
+    spines = table(spine, plan.spine.contract)
+
+    def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        # Rows of the spine and events of its stream can be tables of their own here: the spine is asked for by its
+        # moment and the columns of the row, and never without them.
+        rows = spines if tuple(columns) == job.columns else tables[name]
+        chosen = rows.select([name for name in rows.column_names if name in (*columns, SEQ, KNOWN)])
+        yield from (chosen.slice(begin, 3) for begin in range(0, chosen.num_rows, 3))
+
+    counts = {name: len(rows) for name, rows in sources.items()}
+    job = Job(plan, (), plan.spine.event_time, None, len(spine), counts, batches)
+    with tempfile.TemporaryDirectory() as folder, _hasty():
+        made = [one.table for one in spilled.pieces(job, Path(folder) / "work", 3, lambda *_: None)]
+    return [row for one in made for row in one.to_pylist()]
+
+
+@contextmanager
+def _hasty() -> Iterator[None]:
+    """Cut the spine into pieces of two rows, and do not wait for the disk."""
+    at_once = patch.multiple(spilled, PIECE=2, sync=_unsynced), patch.multiple(engine_job, PIECE=2)
+    with at_once[0], at_once[1], patch.multiple(spill, sync=_unsynced):
+        yield
+
+
+def _unsynced(*_: Path) -> None:
+    pass
+
+
 PATHS: dict[str, Path_] = {
     "reference": reference.features,
     "batch": by_batch,
+    "spilled": by_spilling,
     "request": by_request,
 }

@@ -98,20 +98,38 @@ def test_keys_are_unique_within_a_file_across_files_and_across_runs(tmp_path: Pa
     assert Lake(tmp_path / "lake").read("payments")["amount"][0].as_py() == 1
 
 
-def test_a_file_that_changed_is_not_loaded_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            [line(1), line(2)],
+            (
+                "found a file that grew after it was loaded: its first 50 bytes are what was loaded; expected files "
+                "that stay as they are. Cure: put the rows behind them into a new file, and cut this one back."
+            ),
+        ),
+        (
+            [line(7)],
+            (
+                "found a file that was edited after it was loaded; what was loaded stays as it was; expected files "
+                "that stay as they are. Cure: restore it, and bring other rows in a new file."
+            ),
+        ),
+    ],
+)
+def test_a_file_that_changed_is_not_loaded_again(tmp_path: Path, lines: list[str], told: str) -> None:
     write(tmp_path, "a.csv", line(1))
     load(tmp_path)
-    write(tmp_path, "a.csv", line(1), line(2))
+    write(tmp_path, "a.csv", *lines)
     write(tmp_path, "b.csv", line(3))
     report = load(tmp_path)
     (fault,) = report.faults
-    assert str(fault) == (
-        "HR-SOURCE-003 data/a.csv: found a file that changed after it was loaded; expected files that stay as they "
-        "are. Cure: bring corrections in a new file; restore this one."
-    )
+    assert str(fault) == f"HR-SOURCE-003 data/a.csv: {told}"
     with pytest.raises(hr.HeadraceError, match="HR-SOURCE-003"):
         report.raise_errors()
     check_lake(tmp_path, ["p1", "p3"], [])
+    write(tmp_path, "a.csv", line(1))
+    assert load(tmp_path) == IngestReport(files_skipped=2)
 
 
 def test_the_same_content_under_another_name_is_told_and_passed_over(tmp_path: Path) -> None:
@@ -154,18 +172,19 @@ class Stopped(BaseException):
     """What a kill looks like to the code that it ends."""
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, commit: int) -> Callable[[], None]:
+def stop_at(monkeypatch: pytest.MonkeyPatch, commit: int, method: str = "append") -> Callable[[], None]:
     """Make the lake die just before its n-th append, which is also just after the one before."""
-    genuine, count = Lake.append, 0
+    genuine, count = getattr(Lake, method), 0
 
     def append(self: Lake, *arguments: Any, **named: Any) -> int:
         nonlocal count
         count += 1
         if count == commit:
             raise Stopped
-        return genuine(self, *arguments, **named)
+        done: int = genuine(self, *arguments, **named)
+        return done
 
-    monkeypatch.setattr(Lake, "append", append)
+    monkeypatch.setattr(Lake, method, append)
     return monkeypatch.undo
 
 
@@ -199,17 +218,74 @@ def test_killed_at_every_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert load(folder) == IngestReport(files_skipped=3)
 
 
-def test_a_file_that_changed_between_an_interrupted_load_and_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(tmp_path, "a.csv", *(line(n) for n in range(6)))
-    undo = stop_at(monkeypatch, 5)
+@pytest.fixture
+def cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two of six rows of a file are in the lake, and one is in quarantine."""
+    write(tmp_path, "0.csv", line(70))
+    load(tmp_path)
+    write(tmp_path, "a.csv", line(0), line(1, "-1"), *(line(n) for n in range(2, 6)))
+    undo = stop_at(monkeypatch, 4)
     with pytest.raises(Stopped):
-        load(tmp_path, batch_rows=2)
+        load(tmp_path, batch_rows=3)
     undo()
-    write(tmp_path, "a.csv", line(9))
-    (fault,) = load(tmp_path).faults
-    assert str(fault).startswith("HR-SOURCE-003 data/a.csv: found a file that changed while it was being loaded")
+    lake = Lake(tmp_path / "lake")
+    assert (lake.rows("payments"), lake.rows("quarantine_payments")) == (3, 1)
+    return tmp_path
+
+
+def balanced(folder: Path) -> None:
+    """What is in the lake is what the files that were finished brought."""
+    lake = Lake(folder / "lake")
+    finished = lake.sql("select sum(accepted) as a, sum(quarantined) as q from loads_payments where state = 'finished'")
+    assert finished.to_pylist() == [{"a": lake.rows("payments"), "q": lake.rows("quarantine_payments")}]
+    assert load(folder).faults == ()
+
+
+def test_a_file_that_changed_while_its_load_was_cut_off_is_loaded_as_it_is_now(cut_off: Path) -> None:
+    write(cut_off, "a.csv", line(9), line(0))
+    report = load(cut_off)
+    assert (report.received, report.accepted) == (2, 2)
+    assert [str(fault) for fault in report.faults] == [
+        (
+            "HR-SOURCE-012 data/a.csv: found a file that changed while its load was cut off; its 3 rows in the lake "
+            "are withdrawn; expected files that stay as they are. Cure: none needed: it is loaded as it is now."
+        )
+    ]
+    assert report.faults[0].severity == "warning"
+    assert Lake(cut_off / "lake").read("payments")["payment_id"].to_pylist() == ["p70", "p9", "p0"]
+    assert Lake(cut_off / "lake").read("payments")["_seq"].to_pylist() == [1, 4, 5], "no sequence is given twice"
+    balanced(cut_off)
+
+
+def test_a_file_that_is_gone_and_comes_back_as_it_was(cut_off: Path) -> None:
+    content = (cut_off / "data" / "a.csv").read_text()
+    (cut_off / "data" / "a.csv").unlink()
+    (fault,) = load(cut_off).faults
+    assert "a file that is gone while its load was cut off; its 3 rows in the lake are withdrawn" in fault.found
+    balanced(cut_off)
+    (cut_off / "data" / "a.csv").write_text(content)
+    report = load(cut_off)
+    assert (report.received, report.accepted, report.quarantined) == (6, 5, 1)
+    balanced(cut_off)
+
+
+def test_a_copy_that_comes_while_a_load_is_cut_off_doubles_nothing(cut_off: Path) -> None:
+    (cut_off / "data" / "1.csv").write_text((cut_off / "data" / "a.csv").read_text())
+    report = load(cut_off)
+    assert [(fault.code, fault.place) for fault in report.faults] == [("HR-SOURCE-006", "data/1.csv")]
+    lake = Lake(cut_off / "lake")
+    assert (lake.rows("payments"), lake.rows("quarantine_payments")) == (6, 1)
+
+
+@pytest.mark.parametrize("commit", [1, 2, 3])
+def test_withdrawing_can_be_killed(cut_off: Path, monkeypatch: pytest.MonkeyPatch, commit: int) -> None:
+    write(cut_off, "a.csv", line(9), line(0))
+    undo = stop_at(monkeypatch, commit, "_write")
+    with pytest.raises(Stopped):
+        load(cut_off)
+    undo()
+    assert load(cut_off).received == 2
+    balanced(cut_off)
 
 
 _KILLED = """

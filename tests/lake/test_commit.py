@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import deltalake
@@ -17,6 +16,7 @@ import pytest
 
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
+from tests.disks import filled_up, small_disk
 
 # Children are forked from a process that has only imported, since starting Python anew for each takes seconds.
 _KILLED = """
@@ -116,37 +116,20 @@ def test_file_size_limit(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    try:
-        mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("needs root and the right to mount a tmpfs")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "1m") as mounted:
+        yield mounted
 
 
-def fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as filler, suppress(OSError):
-        while filler.write(b"x" * 4096):
-            pass
-
-
-def test_full_disk_leaves_the_table_as_it_was_and_the_next_append_goes_on(small_disk: Path) -> None:
-    lake = Lake(small_disk)
+def test_full_disk_leaves_the_table_as_it_was_and_the_next_append_goes_on(disk: Path) -> None:
+    lake = Lake(disk)
     version = lake.append("t", pa.table({"n": [1]}))
     noise = pa.table({"n": np.random.default_rng(0).integers(2**62, size=300_000)})
     with pytest.raises(HeadraceError, match="HR-LAKE-002: found no space left while writing t; nothing of it was"):
         lake.append("t", noise, once=("a", 1))
     assert (lake.version("t"), lake.rows("t")) == (version, 1)
-    fill(small_disk / "filler")
-    with pytest.raises(HeadraceError, match="HR-LAKE-002"):
+    with filled_up(disk), pytest.raises(HeadraceError, match="HR-LAKE-002"):
         lake.append("t", pa.table({"n": [2]}), once=("a", 2))
-    (small_disk / "filler").unlink()
     lake.append("t", pa.table({"n": [2]}), once=("a", 2))
     assert lake.read("t")["n"].to_pylist() == [1, 2]
 
@@ -180,3 +163,23 @@ def test_a_commit_that_stands_keeps_its_files_though_what_follows_it_fails(
     monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", commit_then_fail)
     lake.append("t", pa.table({"n": [2]}))
     assert lake.read("t")["n"].to_pylist() == [1, 2]
+
+
+def test_rows_are_on_the_disk_before_their_commit_and_both_before_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+    genuine = os.fsync
+
+    def fsync(handle: int) -> None:
+        log = tmp_path / "t" / "_delta_log" / "00000000000000000001.json"
+        synced.append((Path(f"/proc/self/fd/{handle}").resolve().name, log.exists()))
+        genuine(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    Lake(tmp_path).append("t", pa.table({"n": [1]}))
+    (part,) = (tmp_path / "t").glob("*.parquet")
+    before = [name for name, committed in synced if not committed]
+    after = [name for name, committed in synced if committed]
+    assert before[-2:] == [part.name, "t"]
+    assert after == ["00000000000000000001.json", "_delta_log", "t", tmp_path.name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -80,3 +82,40 @@ def test_files_of_tables_that_the_query_does_not_name_stay_shut(lake: Lake) -> N
 )
 def test_a_column_called_at_needs_no_quotes(sql: str, quoted: str) -> None:
     assert query.readable(sql) == quoted
+
+
+_STREAMED = """
+import resource, sys
+import subprocess
+import sys
+from pathlib import Path
+from headrace.lake import Lake
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+lake, rows = Lake(Path(sys.argv[1])), 0
+with lake.answered("select 1") as answer:
+    list(answer.batches)
+before = peak()
+with lake.answered("select range as n, repeat('x', 100) || range as text from range(4000000)") as answer:
+    for batch in answer.batches:
+        rows += batch.num_rows
+print(rows, peak() - before)
+"""
+
+
+def test_an_answer_is_not_held_in_memory(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", _STREAMED, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    rows, megabytes = map(int, done.stdout.split())
+    assert rows == 4_000_000
+    assert megabytes < 200, "all of it is more than 450"
+
+
+def test_an_answer_that_fails_while_it_comes_and_one_that_is_left(lake: Lake) -> None:
+    late = "select case when range = 900000 then cast('x' || range as int) else range end from range(1000000)"
+    with lake.answered(late) as answer, pytest.raises(HeadraceError, match="HR-LAKE-006: found Conversion Error"):
+        list(answer.batches)
+    with lake.answered("select range from range(90000000000)") as answer:
+        assert next(answer.batches)["range"][0].as_py() == 0

@@ -122,7 +122,7 @@ def test_a_schema_can_be_given(lake: Lake) -> None:
 
 
 def test_a_lock_waits_and_is_free_again(lake: Lake) -> None:
-    with lake.lock("t"), pytest.raises(HeadraceError, match="HR-LAKE-009: found t has been loaded by another"):
+    with lake.lock("t"), pytest.raises(HeadraceError, match="HR-LAKE-009: found t has been worked on by another"):
         lake.lock("t", wait_s=0.05).__enter__()
     with lake.lock("t", wait_s=0):
         assert lake.tables() == []

@@ -1,8 +1,10 @@
 """Plan: what changed, in words, and what it invalidates."""
 
+import os
+
 import pytest
 
-from headrace.run import load_project, plan_changes, run
+from headrace.run import Journal, load_project, plan_changes, run
 from headrace.run.differences import differences
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
@@ -42,12 +44,19 @@ def test_a_window_and_what_it_touches(bank):
 def test_a_bound_invalidates_what_is_downstream_with_owners(bank):
     edit(bank, "ge=0, le=10000", "ge=0, le=20000")
     changes = plan_changes(load_project(bank))
-    assert ("stream:payments", ("contract.amount.le: 10000 -> 20000",)) in [
-        (one.node, one.parts) for one in changes.changes
-    ]
+    assert {one.node: one.parts for one in changes.changes}["stream:payments"] == (
+        "contract.amount.le: 10000 -> 20000",
+        "the next run checks the 19 rows in the lake against this contract, and fails if any breaks it",
+    )
     down = {one.node: one for one in changes.invalidated}
     assert down["features:spending"].because == ("stream:payments",)
     assert down["features:spending"].owners == ("payments-data",)
+
+
+def test_a_bound_of_zero_is_a_bound(bank):
+    edit(bank, "ge=0, le=10000", "le=10000")
+    changes = plan_changes(load_project(bank))
+    assert {one.node: one.parts[0] for one in changes.changes}["stream:payments"] == "contract.amount.ge: removed"
 
 
 def test_new_and_changed_files(bank):
@@ -58,6 +67,29 @@ def test_new_and_changed_files(bank):
         "chargebacks": ("new file data/chargebacks-2.csv",),
     }
     assert "features:spending" in [one.node for one in changes.invalidated]
+
+
+def test_a_file_that_was_only_touched_has_not_changed(bank):
+    path = bank / "data" / "payments-1.csv"
+    os.utime(path, (1, 1))
+    assert not plan_changes(load_project(bank)).any
+    assert not run(load_project(bank)).changed
+    journal = Journal(bank / ".headrace" / "run.db")
+    assert journal.step("ingest:payments").inputs["file data/payments-1.csv"].endswith(":1000000000")
+    path.write_bytes(path.read_bytes().replace(b"p7", b"q7"))
+    assert plan_changes(load_project(bank)).files == {"payments": ("file data/payments-1.csv changed",)}
+
+
+def test_many_changed_files_are_one_short_line(bank):
+    for number in range(2, 8):
+        add_month(bank, number)
+    run(load_project(bank))
+    for number in range(2, 8):
+        path = bank / "data" / f"payments-{number}.csv"
+        path.write_text(path.read_text() + "\n")
+    assert plan_changes(load_project(bank)).files == {
+        "payments": ("6 files changed: data/payments-2.csv, data/payments-3.csv, data/payments-4.csv and 3 more",)
+    }
 
 
 def test_added_and_removed_nodes(bank):

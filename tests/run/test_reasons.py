@@ -17,6 +17,8 @@ def test_files():
     many = {f"file {i}.csv": "1" for i in range(5)}
     assert reasons({}, many) == ("5 new files: 0.csv, 1.csv, 2.csv and 2 more",)
     assert reasons({}, {"file 0.csv": "1", "file 1.csv": "1"}) == ("2 new files: 0.csv, 1.csv",)
+    assert reasons(many, dict.fromkeys(many, "2")) == ("5 files changed: 0.csv, 1.csv, 2.csv and 2 more",)
+    assert reasons(many, {}) == ("5 files are gone: 0.csv, 1.csv, 2.csv and 2 more",)
 
 
 def test_declarations_and_rows():
@@ -35,6 +37,6 @@ def test_a_kind_without_words_of_its_own():
 
 
 def test_very_many_reasons_are_cut():
-    before, now = {f"file {i}": "1" for i in range(30)}, {f"file {i}": "2" for i in range(30)}
+    before, now = {f"rows {i}": "1" for i in range(30)}, {f"rows {i}": "2" for i in range(30)}
     assert len(reasons(before, now)) == 11
     assert reasons(before, now)[-1] == "and 20 more reasons"

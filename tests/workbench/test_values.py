@@ -1,5 +1,6 @@
 """Features on data frames: values by hand, and what frames are told that do not fit."""
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -146,6 +147,22 @@ def test_a_contract_is_read_off_a_frame():
     assert (fields["amount"].ge, fields["amount"].le) == (1.0, 500.0)
     assert (fields["n"].ge, fields["n"].le) == (1, 4)
     assert fields["at"].role == "event_time"
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+def test_infinite_values_bound_nothing(kind, bad):
+    amounts = [1.0, bad, bad, 2.0]
+    frame = EVENTS.assign(amount=amounts, rate=[bad, 1.0, 1.0, None])
+    with pytest.raises(HeadraceError) as raised:
+        Stream.from_frame("payments", frame if kind is pd.DataFrame else pl.from_pandas(frame), event_time="at")
+    assert [(fault.code, fault.found) for fault in raised.value.faults] == [
+        ("HR-WORKBENCH-010", "events of payments: 2 values of 'amount' infinite or NaN"),
+        ("HR-WORKBENCH-010", "events of payments: 1 value of 'rate' infinite or NaN"),
+    ]
+    assert "np.isfinite(df['amount'])" in raised.value.faults[0].cure
+    mended = frame.assign(**{name: frame[name].where(np.isfinite(frame[name])) for name in ("amount", "rate")})
+    assert Stream.from_frame("payments", mended, event_time="at").contract.fields()["amount"].le == 2.0
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,20 @@ def check_file(path: Path, contract: type[Contract], name: str, batch_rows: int)
     return warnings
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digest(path: Path, size: int | None = None) -> str:
+    """Return the SHA-256 of a file's bytes, or of its first ``size`` bytes, in hex.
+
+    Raises:
+        HeadraceError: HR-SOURCE-002 when it cannot be read.
+    """
+    with readable(path), path.open("rb") as file:
+        if size is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.sha256()
+        while size > 0 and (block := file.read(min(size, _BLOCK))):
+            size -= len(block)
+            found.update(block)
+        return found.hexdigest()
 
 
 def schema_of(path: Path) -> pa.Schema:

@@ -19,11 +19,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
-from headrace.connect.loads import Ledger, Load, load_of
+from headrace.connect.loads import Ledger, Load, Past
+from headrace.connect.recheck import recheck
+from headrace.connect.withdraw import withdraw
 from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
+from headrace.plan.snapshot import contract_meaning
+from headrace.plan.snapshot import digest as content_digest
 
 Progress = Callable[[int, str], None]
 """Called with the rows done so far in this run, and what is being done."""
@@ -85,7 +89,8 @@ def ingest(
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
 
     Raises:
-        HeadraceError: no file, no contract, disk full (run again to go on).
+        HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
+            (run again to go on).
     """
     contract, source = stream.contract, stream.source
     if contract is None or source is None:
@@ -97,65 +102,96 @@ def ingest(
     with lake.lock(stream.name):
         first()
         ledger = Ledger(lake, stream.name)
-        plan = _plan(stream.name, contract, files, folder, ledger, batch_rows)
+        _keep_contract(stream, contract, lake, ledger)
+        plan = _plan(contract, files, folder, ledger, batch_rows)
+        newest = _newest(lake, stream.name)
+        plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
         if not plan.loads:
             return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
         ledger.begin(plan.loads)
-        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows)
+        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1)
         for load in plan.loads:
             plan.faults.extend(work.take(load))
         work.flush()
-    return IngestReport(
-        sum(one[1] for one in work.finished),
-        sum(one[2] for one in work.finished),
-        sum(one[3] for one in work.finished),
-        total(work.counts),
-        len(work.finished),
-        plan.skipped,
-        tuple(plan.faults),
-    )
+    return _report(plan, work)
+
+
+def _report(plan: _Plan, work: _Work) -> IngestReport:
+    received, accepted, quarantined = (sum(one[place] for one in work.finished) for place in (1, 2, 3))
+    reasons, files = total(work.counts), len(work.finished)
+    return IngestReport(received, accepted, quarantined, reasons, files, plan.skipped, tuple(plan.faults))
 
 
 def _silent(done: int, what: str) -> None:
     pass
 
 
+def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake, ledger: Ledger) -> None:
+    """See to it that the rows that are there keep the contract under which others come now."""
+    promised = content_digest(contract_meaning(contract))
+    if ledger.contract == promised:
+        return
+    if lake.exists(stream.name):
+        recheck(stream, contract, lake)
+    ledger.checked(promised)
+
+
+def _newest(lake: Lake, stream: str) -> int:
+    """Return the highest sequence in the lake: the last file has it, since files are in the order of theirs."""
+    files = lake.files(stream) if lake.exists(stream) else []
+    return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py()) if files else 0
+
+
 @dataclass
 class _Plan:
     loads: list[Load] = field(default_factory=list)
+    broken: list[Past] = field(default_factory=list)
+    there: set[str] = field(default_factory=set)
     skipped: int = 0
     faults: list[Fault] = field(default_factory=list)
 
 
-def _plan(
-    stream: str, contract: type[Contract], files: Iterable[Path], folder: Path, ledger: Ledger, batch_rows: int
-) -> _Plan:
+def _plan(contract: type[Contract], files: Iterable[Path], folder: Path, ledger: Ledger, batch_rows: int) -> _Plan:
     """Decide for each file whether it is new, known, changed or damaged, before any of them is loaded."""
     plan = _Plan()
-    contents = {sha: past.name for sha, past in ledger.by_content.items()}
+    # A load that was cut off keeps its content: another file of the same is the copy, not this one.
+    known = [*ledger.unfinished, *ledger.by_content.values()]
+    contents = {past.sha256: past.name for past in known}
     for path in files:
         name = Path(os.path.relpath(path, folder)).as_posix()
-        size = path.stat().st_size
-        past = ledger.by_name.get(name)
-        load = load_of(stream, name, path, size, digest(path))
-        if past is not None and past.sha256 != load.sha256:
-            plan.faults.append(_changed(name, past.finished))
-        elif past is not None and past.finished:
-            plan.skipped += 1
-        elif size == 0:
-            plan.faults.append(_nothing(name))
-        elif load.sha256 in contents:
-            plan.skipped += 1
-            plan.faults.append(_copy(name, contents[load.sha256]))
-        else:
-            try:
-                plan.faults += check_file(path, contract, name, batch_rows)
-            except HeadraceError as error:
-                plan.faults += _at(name, error)
-                continue
-            contents[load.sha256] = name
-            plan.loads.append(ledger.resumed(load))
+        plan.there.add(name)
+        try:
+            _decide(plan, path, name, contract, ledger, contents, batch_rows)
+        except HeadraceError as error:
+            plan.faults += _at(name, error)
+    going_on = {load.id for load in plan.loads}
+    plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
     return plan
+
+
+def _decide(
+    plan: _Plan,
+    path: Path,
+    name: str,
+    contract: type[Contract],
+    ledger: Ledger,
+    contents: dict[str, str],
+    batch_rows: int,
+) -> None:
+    size, sha256, past = path.stat().st_size, digest(path), ledger.by_name.get(name)
+    if past is not None and past.finished:
+        if past.sha256 != sha256:
+            raise HeadraceError(_changed(path, past))
+        plan.skipped += 1
+    elif size == 0:
+        plan.faults.append(_nothing(name))
+    elif contents.get(sha256, name) != name:
+        plan.skipped += 1
+        plan.faults.append(_copy(name, contents[sha256]))
+    else:
+        plan.faults += check_file(path, contract, name, batch_rows)
+        contents[sha256] = name
+        plan.loads.append(ledger.load(name, path, size, sha256))
 
 
 def _at(name: str, error: HeadraceError) -> list[Fault]:
@@ -163,10 +199,15 @@ def _at(name: str, error: HeadraceError) -> list[Fault]:
     return [replace(fault, place=name) for fault in error.faults]
 
 
-def _changed(name: str, finished: bool) -> Fault:
-    when = "after it was loaded" if finished else "while it was being loaded"
-    cure = "bring corrections in a new file; restore this one"
-    return Fault("HR-SOURCE-003", name, f"a file that changed {when}", "files that stay as they are", cure)
+def _changed(path: Path, past: Past) -> Fault:
+    """Say whether a loaded file grew or was edited; a file is one delivery, and rows are not searched for changes."""
+    if digest(path, past.size) == past.sha256:
+        found = f"a file that grew after it was loaded: its first {past.size:,} bytes are what was loaded"
+        cure = "put the rows behind them into a new file, and cut this one back"
+    else:
+        found = "a file that was edited after it was loaded; what was loaded stays as it was"
+        cure = "restore it, and bring other rows in a new file"
+    return Fault("HR-SOURCE-003", past.name, found, "files that stay as they are", cure)
 
 
 def _nothing(name: str) -> Fault:
@@ -188,6 +229,7 @@ class _Work:
     ledger: Ledger
     progress: Progress
     batch_rows: int
+    _next: int
     done: int = 0
     counts: list[dict[str, int]] = field(default_factory=list)
     finished: list[tuple[Load, int, int, int]] = field(default_factory=list)
@@ -201,7 +243,6 @@ class _Work:
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
         self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
-        self._next = self._newest() + 1
 
     def take(self, load: Load) -> list[Fault]:
         """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
@@ -273,11 +314,6 @@ class _Work:
         sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
         known = _known_at(self.contract, rows)
         return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
-
-    def _newest(self) -> int:
-        """Return the highest sequence in the lake: the last file has it, since files are in the order of theirs."""
-        files = self.lake.files(self.name)
-        return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py()) if files else 0
 
     def _stored_keys(self) -> Iterator[pa.RecordBatch]:
         yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,7 +33,8 @@ class Load:
     """One file on its way into the lake.
 
     Args:
-        id: of the load, from stream, path and content: the same file is the same load however often it is tried.
+        id: of the load, from stream, path and content: the same file is the same load however often it is tried,
+            until what came of it was withdrawn.
         name: path relative to the project's folder.
         path: where the file is.
         size: in bytes.
@@ -53,16 +55,11 @@ class Load:
         return f"load:{self.id}"
 
 
-def load_of(stream: str, name: str, path: Path, size: int, sha256: str) -> Load:
-    """Return the load of a file."""
-    identity = hashlib.sha256(f"{stream}\0{name}\0{sha256}".encode()).hexdigest()[:16]
-    return Load(identity, name, path, size, sha256)
-
-
 @dataclass(frozen=True)
 class Past:
     """What the ledger knows of a path or a content."""
 
+    id: str
     name: str
     size: int
     sha256: str
@@ -73,17 +70,42 @@ class Ledger:
     """The table ``loads_<stream>`` of the lake."""
 
     def __init__(self, lake: Lake, stream: str) -> None:
-        self._lake = lake
+        self._lake, self._stream = lake, stream
         self.table = f"loads_{stream}"
         self.by_name: dict[str, Past] = {}
         self.by_content: dict[str, Past] = {}
+        self.contract = ""
+        self._begun: Counter[str] = Counter()
         for row in lake.read(self.table).to_pylist() if lake.exists(self.table) else []:
-            finished = row["state"] == "finished"
-            known = self.by_name.get(row["path"])
-            if finished or known is None or not known.finished:
-                self.by_name[row["path"]] = Past(row["path"], row["bytes"], row["sha256"], finished)
-            if finished:
-                self.by_content[row["sha256"]] = self.by_name[row["path"]]
+            self._learn(Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"] == "finished"), row)
+
+    def _learn(self, past: Past, row: dict[str, object]) -> None:
+        if row["state"] == "checked":
+            self.contract = past.sha256
+            return
+        known = self.by_name.get(past.name)
+        self._begun[past.name] += row["state"] == "started"
+        if row["state"] == "withdrawn":
+            self.by_name.pop(past.name, None)
+        elif past.finished or known is None or not known.finished:
+            self.by_name[past.name] = past
+        if past.finished:
+            self.by_content[past.sha256] = past
+
+    @property
+    def unfinished(self) -> list[Past]:
+        """Loads that were begun, and neither finished nor withdrawn."""
+        return [past for past in self.by_name.values() if not past.finished]
+
+    def load(self, name: str, path: Path, size: int, sha256: str) -> Load:
+        """Return the load of a file: one that was cut off, or a new one."""
+        past = self.by_name.get(name)
+        if past is not None and past.sha256 == sha256:
+            return Load(past.id, name, path, size, sha256, begun=True)
+        # What was withdrawn and comes again is another load: the lake would take its rows for committed before.
+        again = f"\0{self._begun[name]}" if self._begun[name] else ""
+        identity = hashlib.sha256(f"{self._stream}\0{name}\0{sha256}{again}".encode()).hexdigest()[:16]
+        return Load(identity, name, path, size, sha256)
 
     def begin(self, loads: Sequence[Load]) -> None:
         """Record that these loads begin, in one commit, unless an earlier run did."""
@@ -96,16 +118,22 @@ class Ledger:
         if done:
             self._append([_row(load, "finished", *counts) for load, *counts in done])
 
-    def resumed(self, load: Load) -> Load:
-        """Return the load, marked if an earlier run began it."""
-        past = self.by_name.get(load.name)
-        return replace(load, begun=past is not None and past.sha256 == load.sha256)
+    def withdraw(self, loads: Sequence[Past]) -> None:
+        """Record that no rows of these loads are in the lake any more, in one commit."""
+        self._append([_row(load, "withdrawn", 0, 0, 0) for load in loads])
+        for load in loads:
+            del self.by_name[load.name]
+
+    def checked(self, contract: str) -> None:
+        """Record that all rows in the lake keep a contract, given by the digest of what it promises."""
+        self._append([_row(Past("", "", 0, contract, False), "checked", 0, 0, 0)])
+        self.contract = contract
 
     def _append(self, rows: list[dict[str, object]]) -> None:
         self._lake.append(self.table, pa.Table.from_pylist(rows, schema=_SCHEMA))
 
 
-def _row(load: Load, state: str, received: int, accepted: int, quarantined: int) -> dict[str, object]:
+def _row(load: Load | Past, state: str, received: int, accepted: int, quarantined: int) -> dict[str, object]:
     return {
         "_load": load.id,
         "path": load.name,

@@ -26,7 +26,7 @@ def pieces(job: Job, work: Path, memory: int, progress: Progress) -> Iterator[Pi
 
     Args:
         job: what to compute.
-        work: folder for what is spilled; left behind when interrupted, so that the next call goes on.
+        work: folder for what is spilled, to be removed when the set is in place; an interrupted call goes on from it.
         memory: bytes that may be used, about.
         progress: told what is done, how many rows, and of how many.
     """

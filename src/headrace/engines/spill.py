@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from headrace.errors import Fault, HeadraceError
 from headrace.kernel.typing import Ints
+from headrace.lake.disk import sync
 
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -84,10 +86,13 @@ class Spill:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._writers.values():
-            writer.close()
+        with suppress(OSError) if kind is not None else nullcontext(), ExitStack() as stack:
+            for writer in self._writers.values():
+                stack.callback(writer.close)
         if kind is None:
+            sync(*(self._path(number) for number in self._writers))
             (self.folder / "complete").touch()
+            sync(self.folder)
 
     def remove(self) -> None:
         """Delete all partitions."""
@@ -112,6 +117,7 @@ def write_pieces(path: Path, pieces: Iterable[pa.Table], schema: pa.Schema) -> N
         for piece in pieces:
             batches = piece.combine_chunks().to_batches()
             writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], schema=schema))
+    sync(fresh)
     fresh.replace(path)
 
 
@@ -123,14 +129,19 @@ def read_piece(path: Path, number: int) -> pa.RecordBatch | None:
 
 
 def free_or_fault(folder: Path, bytes_needed: int) -> None:
-    """Refuse to begin what the disk cannot hold.
+    """Refuse to begin what the disk cannot hold; what an interrupted beginning left in ``folder`` counts as free.
 
     Raises:
         HeadraceError: HR-SPILL-001 with what is free and what is needed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    held = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(there).free + held
     if free < bytes_needed:
-        found = f"{free / 1e9:.1f} GB free on the disk of the project's state"
+        found = f"{_size(free)} free on the disk of the project's state"
         cure = "free some space, or set the state folder of the target in headrace.toml to a larger disk"
-        raise HeadraceError(Fault("HR-SPILL-001", "", found, f"about {bytes_needed / 1e9:.1f} GB", cure))
+        raise HeadraceError(Fault("HR-SPILL-001", "", found, f"about {_size(bytes_needed)}", cure))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

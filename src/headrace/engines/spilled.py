@@ -20,18 +20,28 @@ from headrace.engines.batch import source_contracts
 from headrace.engines.frame import KNOWN, SEQ, Frame, frame
 from headrace.engines.job import LABEL, PIECE, Job, Piece, Progress, fixed, piece, row_frame, staged
 from headrace.engines.labels import labels
-from headrace.engines.spill import Spill, partition_of, read_piece, write_pieces
+from headrace.engines.spill import Spill, free_or_fault, partition_of, read_piece, write_pieces
 from headrace.kernel.column import Column, from_arrow, to_arrow
+from headrace.lake.disk import sync
 from headrace.plan.meaning import LabelPlan, Plan, StateGroup, WindowGroup
 from headrace.types import LogicalType
 
 ROW = "_row"
+_CELL = 9
+"""Bytes of a value of a feature: eight, and one for whether it is null (a bit, and what alignment adds)."""
+_MESSAGE = 1500
+"""Bytes that Arrow needs to say what a batch is; they matter where partitions are many and small."""
 Keys = tuple[str, ...]
 Group = WindowGroup | StateGroup
 
 
 def pieces(job: Job, work: Path, partitions: int, progress: Progress) -> Iterator[Piece]:
-    """Yield the set piece by piece; arguments as in ``sets.pieces``."""
+    """Yield the set piece by piece; arguments as in ``sets.pieces``. The folder ``work`` is the caller's to remove.
+
+    Raises:
+        HeadraceError: HR-SPILL-001 when the disk cannot hold what is spilled.
+    """
+    free_or_fault(work, room(job, partitions))
     excluded = _stage_rows(job, work, partitions, progress)
     passes = _passes(job.plan)
     for keys in passes:
@@ -46,7 +56,25 @@ def pieces(job: Job, work: Path, partitions: int, progress: Progress) -> Iterato
     for number, left_out in enumerate(excluded):
         yield _assembled(job, work, number, passes, partitions, left_out)
         progress("writing", number + 1, len(excluded))
-    shutil.rmtree(work, ignore_errors=True)
+
+
+def room(job: Job, partitions: int) -> int:
+    """Bytes on disk when it is fullest: rows and results of all passes, and the events of one or the set itself."""
+    passes = _passes(job.plan)
+    rows = job.spine_rows * _width(job, job.spine, job.columns)
+    results = job.spine_rows * _CELL * (len(job.plan.outputs) + len(passes))
+    events = [
+        sum(job.source_rows[name] * _width(job, name, columns) for name, columns in _columns(job.plan, keys).items())
+        for keys in passes
+    ]
+    batches = (1 + job.spine_rows // PIECE) * (1 + 3 * len(passes) * partitions)
+    return int(rows * (1 + len(passes)) + results + max([*events, rows + results]) + batches * _MESSAGE)
+
+
+def _width(job: Job, name: str, columns: tuple[str, ...]) -> float:
+    """Bytes of a row as it is spilled, measured on the first rows: texts have no length in a contract."""
+    first = next((batch for batch in job.batches(name, columns) if batch.num_rows), None)
+    return 0.0 if first is None else first.nbytes / first.num_rows + _CELL
 
 
 def _passes(plan: Plan) -> list[Keys]:
@@ -85,7 +113,7 @@ def _folder(work: Path, keys: Keys) -> Path:
 
 def _stage_rows(job: Job, work: Path, partitions: int, progress: Progress) -> list[dict[str, int]]:
     """Write the cases of each piece, and their share of each pass; return what each piece left out and why."""
-    counted = work / "excluded.json"
+    counted = work / f"excluded-{partitions}.json"
     if counted.exists():
         found: list[dict[str, int]] = json.loads(counted.read_text())
         return found
@@ -104,6 +132,7 @@ def _stage_rows(job: Job, work: Path, partitions: int, progress: Progress) -> li
             progress("reading rows", min((number + 1) * PIECE, job.spine_rows), job.spine_rows)
     fresh = counted.with_suffix(".new")
     fresh.write_text(json.dumps(excluded))
+    sync(fresh, work)
     fresh.replace(counted)
     return excluded
 
@@ -164,13 +193,17 @@ def _assembled(
     place = table.column(ROW).to_numpy()
     found: dict[str, Column] = {}
     for keys in passes:
+        types = _types(job.plan, keys)
         shares = [read_piece(_folder(work, keys) / f"made-{one:05}.arrow", number) for one in range(partitions)]
-        joint = pa.Table.from_batches([share for share in shares if share is not None and share.num_columns > 1])
+        schema = pa.schema([(ROW, pa.int64()), *((name, kind.arrow()) for name, kind in types.items())])
+        joint = pa.Table.from_batches(
+            [share for share in shares if share is not None and share.num_columns > 1], schema
+        )
         order = pa.array(np.argsort(joint.column(ROW).to_numpy(), kind="stable"))
         arranged = joint.take(order).combine_chunks()
         if not np.array_equal(arranged.column(ROW).to_numpy(), place):
             raise AssertionError("every row of a piece is in exactly one partition of each pass")
-        for name, kind in _types(job.plan, keys).items():
+        for name, kind in types.items():
             found[name] = from_arrow(arranged.column(name), kind)
     rows = row_frame(job, table)
     found |= compute.derived(job.plan, rows, found)

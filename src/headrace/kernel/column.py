@@ -117,6 +117,8 @@ def from_arrow(array: pa.Array | pa.ChunkedArray, kind: LogicalType) -> Column:
             return Column(kind, values.to_numpy(zero_copy_only=False), valid)
         case "decimal":
             return Column(kind, _unscaled(array, kind), valid)
+        case "list":
+            return _from_lists(array, kind, valid)
         case "timestamp":
             array = array.cast(pa.timestamp("us", tz="UTC"))
     days_or_us = array.cast(pa.int32()).cast(pa.int64()) if kind.name == "date" else array.cast(pa.int64())
@@ -132,6 +134,15 @@ def _text(array: pa.Array, kind: LogicalType, valid: Bools | None) -> Column:
     codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
     values = rank[codes] if texts else np.zeros(len(array), dtype=np.int64)
     return Column(kind, values, valid, tuple(texts[i] for i in order))
+
+
+def _from_lists(array: pa.Array, kind: LogicalType, valid: Bools | None) -> Column:
+    assert kind.item is not None
+    counts = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    items = from_arrow(array.flatten(), kind.item)
+    values = np.zeros((len(array), counts.max(initial=0)), dtype=items.values.dtype)
+    values[np.arange(values.shape[1])[None, :] < counts[:, None]] = items.values
+    return Column(kind, values, valid, items.dictionary, counts)
 
 
 def _unscaled(array: pa.Array, kind: LogicalType) -> Ints:

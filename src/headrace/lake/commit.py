@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -17,13 +16,14 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.disk import FULL, sync
 from headrace.lake.parts import Part, discard, write
 
 Once = tuple[str, int] | Sequence[tuple[str, int]]
 """Application transactions of a commit: each an id and a number that only grows."""
 
 _ATTEMPTS = 12
-_FULL = tuple(f"os error {code}" for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
+_FULL = tuple(f"os error {code}" for code in FULL)
 _SETTINGS: dict[str, str | None] = {
     # Every version stays readable, since training sets name the versions that they came from.
     "delta.logRetentionDuration": "interval 36500 days",
@@ -45,6 +45,7 @@ def ensure(path: Path, schema: pa.Schema) -> None:
             with clear_errors(path.name):
                 path.mkdir(parents=True, exist_ok=True)
                 deltalake.DeltaTable.create(str(path), schema, mode="ignore", configuration=_SETTINGS)
+                _sync_log(path, 0)
         except CommitFailedError:
             _back_off(attempt)
 
@@ -56,13 +57,34 @@ def commit(
     once: Once | None,
     message: Mapping[str, Any] | None,
 ) -> int:
-    """Write data as one version and return a version that holds it; with ``once``, write nothing if it is there."""
-    marks = _marks(once)
+    """Write data as one version and return a version that holds it; with ``once``, write nothing if it is there.
+
+    What is returned is on the disk: rows before the commit that names them, and the commit before anyone is told.
+    """
+    version = _committed(path, data, mode, _marks(once), message)
+    with clear_errors(path.name):
+        _sync_log(path, version)
+    return version
+
+
+def _sync_log(path: Path, version: int) -> None:
+    """Sync a commit and the folders that lead to it: deltalake leaves that to the operating system."""
+    log = path / "_delta_log"
+    sync(log / f"{version:020}.json", log, path, path.parent)
+
+
+def _committed(
+    path: Path,
+    data: pa.Table | pa.RecordBatchReader,
+    mode: Literal["append", "overwrite"],
+    marks: list[tuple[str, int]],
+    message: Mapping[str, Any] | None,
+) -> int:
     table = open_table(path)
     if _all_done(table, marks):
         return int(table.version())
     if mode == "append":
-        _same_columns(path.name, table, data.schema)
+        same_columns(path.name, table, data.schema)
     with clear_errors(path.name):
         parts = write(path, data)
     try:
@@ -118,7 +140,8 @@ def _all_done(table: deltalake.DeltaTable, marks: list[tuple[str, int]]) -> bool
     return bool(marks) and all(done(table, app) >= number for app, number in marks)
 
 
-def _same_columns(name: str, table: deltalake.DeltaTable, schema: pa.Schema) -> None:
+def same_columns(name: str, table: deltalake.DeltaTable, schema: pa.Schema) -> None:
+    """Refuse rows with other columns than a table has (HR-LAKE-008)."""
     held = {field.name: str(field.type) for field in table.schema().fields}
     given = {field.name: str(field.type) for field in deltalake.Schema.from_arrow(schema).fields}
     if list(held.items()) == list(given.items()):
@@ -162,7 +185,8 @@ def clear_errors(name: str) -> Iterator[None]:
 
 def _fault(name: str, error: Exception) -> Fault:
     text = str(error)
-    if any(sign in text for sign in (*_FULL, "No space left", "File too large")):
+    full = isinstance(error, OSError) and error.errno in FULL
+    if full or any(sign in text for sign in (*_FULL, "No space left", "File too large")):
         cure = "free some space and run again: it goes on where it stopped"
         found = f"no space left while writing {name}; nothing of it was committed"
         return Fault("HR-LAKE-002", "", found, "space", cure)

@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from headrace.clock import monotonic_s
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.commit import clear_errors
 
 
 @contextmanager
@@ -20,7 +22,8 @@ def exclusive(path: Path, wait_s: float = 600.0) -> Iterator[None]:
         wait_s: longest wait for another holder, in seconds.
 
     Raises:
-        HeadraceError: HR-LAKE-009 when another process held it for all of that time.
+        HeadraceError: HR-LAKE-009 when another process held it for all of that time; HR-LAKE-002 or 010 when the
+            file cannot be made.
 
     Example:
         >>> import tempfile
@@ -30,8 +33,7 @@ def exclusive(path: Path, wait_s: float = 600.0) -> Iterator[None]:
     """
     import fcntl
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    with _opened(path) as handle:
         deadline = monotonic_s() + wait_s
         while True:
             try:
@@ -39,9 +41,15 @@ def exclusive(path: Path, wait_s: float = 600.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if monotonic_s() >= deadline:
-                    found = f"{path.stem} has been loaded by another process for more than {wait_s:g} s"
+                    found = f"{path.stem} has been worked on by another process for more than {wait_s:g} s"
                     raise HeadraceError(
-                        Fault("HR-LAKE-009", "", found, "one load at a time", "wait for it, or end it, and run again")
+                        Fault("HR-LAKE-009", "", found, "one at a time", "wait for it, or end it, and run again")
                     ) from None
                 time.sleep(0.02)
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    with clear_errors(path.stem):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")

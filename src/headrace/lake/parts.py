@@ -21,6 +21,7 @@ import pyarrow.types as pat
 from deltalake.transaction import AddAction
 
 from headrace.clock import now_us
+from headrace.lake.disk import sync
 
 GROUP_ROWS = 250_000
 """Rows of a Parquet row group: several to a million rows, so that DuckDB reads one file on every core."""
@@ -56,6 +57,7 @@ def write(folder: Path, data: pa.Table | pa.RecordBatchReader) -> list[Part]:
             path = folder / f"part-{stem}-{number:05d}.parquet"
             parts.append(Part(path, 0))
             parts[-1] = Part(path, _write_part(path, data.schema, groups))
+        sync(*(part.path for part in parts), folder)
     except BaseException:
         discard(parts)
         raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -46,6 +48,48 @@ def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Ta
         with _locked(paths, connection), _told():
             result: pa.Table = connection.sql(readable(query)).to_arrow_table()
             return result
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a query, whose rows come while they are asked for; nothing holds all of them.
+
+    Args:
+        schema: of the rows.
+        batches: the rows in order; can be gone through once.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+@contextmanager
+def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
+    """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
+    paths = [path for files, _ in sources.values() for path in files]
+    with _connected() as connection, ThreadPoolExecutor(1) as worker:
+        for name, (files, schema) in sources.items():
+            _view(connection, name, files, schema)
+        with _locked(paths, connection), _told():
+            relation = connection.sql(readable(query))
+
+        def ask(work: Callable[[], Any]) -> Any:
+            """Work beside, since a thread that waits for Arrow hears no Ctrl-C."""
+            coming = worker.submit(work)
+            try:
+                with _told():
+                    return coming.result()
+            except OSError as error:
+                raise HeadraceError(_said(error)) from error
+            except BaseException:
+                connection.interrupt()
+                raise
+
+        reader = ask(lambda: pa.RecordBatchReader.from_stream(relation))
+        try:
+            yield Answer(reader.schema, iter(lambda: ask(lambda: next(reader, None)), None))
+        finally:
+            reader.close()
 
 
 def readable(query: str) -> str:
@@ -113,8 +157,12 @@ def _told() -> Iterator[None]:
         found = "a query that reaches outside the lake"
         raise HeadraceError(Fault("HR-LAKE-005", "", found, "tables of the lake only")) from error
     except duckdb.Error as error:
-        found = str(error).strip().split("\n\n")[0].replace("\n", " ")
-        raise HeadraceError(Fault("HR-LAKE-006", "", found, "SQL that DuckDB can run")) from error
+        raise HeadraceError(_said(error)) from error
+
+
+def _said(error: Exception) -> Fault:
+    found = str(error).strip().split("\n\n")[0].replace("\n", " ")
+    return Fault("HR-LAKE-006", "", found, "SQL that DuckDB can run")
 
 
 def _quoted(text: str) -> str:

@@ -16,7 +16,7 @@ from deltalake.exceptions import DeltaError
 
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
-from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table
+from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, same_columns
 from headrace.lake.lock import exclusive
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
@@ -170,6 +170,23 @@ class Lake:
             HeadraceError: HR-LAKE-001 unknown table, 005 not a SELECT, 006 what DuckDB says of it.
         """
         return lake_query.run(query, self._sources(query, versions or {}))
+
+    def require(self, name: str, schema: pa.Schema) -> None:
+        """Refuse columns that rows for a table may not have.
+
+        Args:
+            name: of the table.
+            schema: of the rows, without the columns that loading adds.
+
+        Raises:
+            HeadraceError: HR-LAKE-008.
+        """
+        ours = [field for field in self.schema(name) if field.name.startswith("_")]
+        same_columns(name, self._open(name), pa.schema([*schema, *ours]))
+
+    def answered(self, query: str) -> AbstractContextManager[lake_query.Answer]:
+        """Return the result of one SELECT as ``sql`` does, for a ``with`` block and batch by batch."""
+        return lake_query.answered(query, self._sources(query, {}))
 
     def lock(self, name: str, wait_s: float = 600.0) -> AbstractContextManager[None]:
         """Return a lock on a name, for writes that depend on what was read before; a kill frees it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from headrace import clock
 from headrace.errors import CheckFailed, Fault, HeadraceError, nearest
+from headrace.lake.disk import sync
 from headrace.learn.scorer import Scorer, digest_of, load
 from headrace.learn.tracking import Tracking, read_versions
 from headrace.learn.version import Record, Version
@@ -191,6 +192,7 @@ class Registry:
                 file.flush()
                 os.fsync(file.fileno())
             half.replace(path)
+            sync(path.parent)
         except OSError as error:
             half.unlink(missing_ok=True)
             found = f"a model file that cannot be written ({error.strerror})"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,8 @@ from headrace.engines.frame import KNOWN, SEQ
 from headrace.engines.job import LABEL, Job, Progress
 from headrace.engines.sets import pieces
 from headrace.errors import Fault, HeadraceError
-from headrace.lake import Lake
+from headrace.lake import Lake, exclusive
+from headrace.lake.disk import FULL, sync
 from headrace.plan import compile_set, set_fingerprint
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest
@@ -104,17 +107,37 @@ def build(
     declaration = set_fingerprint(cases)
     fingerprint = digest({"declaration": declaration, "versions": versions})
     path = folder / "sets" / cases.name / fingerprint[:16]
-    if (path / "manifest.json").exists():
-        return open_set(path)
-    job = _job(plan, lake, versions)
     said = {"name": cases.name, "fingerprint": fingerprint, "declaration": declaration, "versions": versions}
+    if (path / "manifest.json").exists() and not any(path.parent.glob("*.*")):
+        return open_set(path)
+    with _told(cases.name), exclusive(folder / "sets" / ".locks" / f"{cases.name}.lock"):
+        if not (path / "manifest.json").exists():
+            _written(_job(plan, lake, versions), path, said, memory, progress)
+        _sweep(path)
+        return open_set(path)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turn what the disk refuses into a fault."""
     try:
-        return _written(job, path, said, memory, progress)
+        yield
     except OSError as error:
-        if error.errno != 28:
-            raise
-        cure = "free some space and run again: what was done is kept"
-        raise HeadraceError(Fault("HR-SET-002", "", f"a full disk while building {cases.name}", "room", cure)) from None
+        full = error.errno in FULL
+        found = f"{'a full disk' if full else error.strerror or 'an error of the disk'} while building {name}"
+        cure = f"{'free some space' if full else 'make the state folder writable'} and run again: what was done is kept"
+        raise HeadraceError(Fault("HR-SET-002", "", found, "room, and the right to write", cure)) from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove what building this set needed, and what killed builds of other versions left behind."""
+    for one in path.parent.glob("*.*"):
+        # Renamed first: what is half removed must not be taken for work to go on with.
+        gone = one.with_suffix(".gone")
+        if one != gone:
+            shutil.rmtree(gone, ignore_errors=True)
+            one.replace(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def open_set(path: Path) -> BuiltSet:
@@ -122,31 +145,41 @@ def open_set(path: Path) -> BuiltSet:
     return BuiltSet(path, json.loads((path / "manifest.json").read_text()))
 
 
-def _written(job: Job, path: Path, said: Mapping[str, Any], memory: int, progress: Progress) -> BuiltSet:
+def _written(job: Job, path: Path, said: Mapping[str, Any], memory: int, progress: Progress) -> None:
     """Write the parts beside, then move the folder into place: a set is there as a whole or not at all."""
-    fresh, work = path.with_name(path.name + ".new"), path.with_name(path.name + ".work")
+    fresh, work = path.with_suffix(".new"), path.with_suffix(".work")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
+    try:
+        manifest = {**said, **_parts(job, fresh, work, memory, progress)}
+        (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
+        sync(*fresh.iterdir(), fresh)
+        fresh.replace(path)
+        sync(path.parent)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def _parts(job: Job, fresh: Path, work: Path, memory: int, progress: Progress) -> dict[str, Any]:
+    """Write the pieces as Parquet parts and return what the manifest says of them."""
     parts: list[str] = []
-    rows, excluded = 0, dict[str, int]()
+    rows, excluded = 0, Counter[str]()
     schema = None
     for number, piece in enumerate(pieces(job, work, memory, progress)):
-        part = f"part-{number:05}.parquet"
-        pq.write_table(piece.table, fresh / part, compression="zstd", row_group_size=250_000)
-        parts.append(part)
+        parts.append(f"part-{number:05}.parquet")
+        pq.write_table(piece.table, fresh / parts[-1], compression="zstd", row_group_size=250_000)
         rows += piece.table.num_rows
         schema = piece.table.schema
-        for reason, count in piece.excluded.items():
-            excluded[reason] = excluded.get(reason, 0) + count
+        excluded.update(piece.excluded)
     if schema is None:
         found = f"no rows in {job.spine}"
         raise HeadraceError(Fault("HR-SET-003", "", found, "a spine with rows", "run 'headrace run' to load it"))
-    manifest = {
-        **said,
+    return {
         "rows": rows,
         "spine": job.spine,
         "spine_rows": job.spine_rows,
-        "excluded": excluded,
+        "excluded": dict(excluded),
         "features": [output.name for output in job.plan.outputs],
         "lineage": {output.name: list(output.lineage) for output in job.plan.outputs},
         "keys": [name for name in job.identity if name != job.moment],
@@ -155,9 +188,6 @@ def _written(job: Job, path: Path, said: Mapping[str, Any], memory: int, progres
         "columns": {field.name: str(field.type) for field in schema},
         "parts": parts,
     }
-    (fresh / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    fresh.replace(path)
-    return BuiltSet(path, manifest)
 
 
 def _label(plan: Plan) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from headrace.plan.compile import check, compile_features, compile_rules, compile_set
 from headrace.plan.meaning import Output, Plan
+from headrace.plan.resolution import resolutions
 from headrace.plan.snapshot import fingerprints, set_fingerprint, snapshot
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "compile_rules",
     "compile_set",
     "fingerprints",
+    "resolutions",
     "set_fingerprint",
     "snapshot",
 ]

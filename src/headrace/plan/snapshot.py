@@ -103,7 +103,9 @@ def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
     """Return what a contract promises, field by field; only what was said."""
     fields = {}
     for name, one in contract.fields().items():
-        said = {key: value for key, value in asdict(one).items() if value not in (None, "", False) and key != "type"}
+        given = {key: value for key, value in asdict(one).items() if key != "type"}
+        # By identity: a bound of 0 equals False, and is said all the same.
+        said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
         fields[name] = {**said, "type": repr(one.type)}
     return fields
 

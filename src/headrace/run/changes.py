@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace.declare import Node, Stream, Table, kind_of, node_id
@@ -15,7 +15,7 @@ from headrace.run.differences import differences
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import reasons
-from headrace.run.steps import source_files
+from headrace.run.steps import as_loaded, settled, source_files
 from headrace.run.training import training_inputs
 
 
@@ -102,7 +102,9 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     with Journal(path) if path.exists() else nullcontext(None) as journal:
         before = None if journal is None else journal.snapshot()
         files, training = _files(loaded, journal), _training(loaded, declared, journal)
-    changes = tuple(_changes(before or {}, declared.snapshot, loaded.project.nodes()))
+    changes = tuple(
+        _rechecked(one, loaded) for one in _changes(before or {}, declared.snapshot, loaded.project.nodes())
+    )
     invalidated = _invalidated(changes, files, before or {}, declared, loaded)
     return Changes(before is None, changes, files, invalidated, training)
 
@@ -129,7 +131,7 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> dict[str, tuple[st
             now = source_files(source, loaded.folder)
         except HeadraceError:
             continue  # no file yet: the run says so
-        why = reasons(before, now)
+        why = reasons(before, settled(before, now, as_loaded(source, loaded.folder, loaded.lake())))
         if why:
             found[source.name] = why
     return found
@@ -145,6 +147,17 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], nodes: Mapping[s
     for name in old:
         if name not in new:
             yield Change(name, "removed")
+
+
+def _rechecked(change: Change, loaded: LoadedProject) -> Change:
+    """Say that rows in the lake were accepted under another contract: the next run holds them against this one."""
+    kind, _, name = change.node.partition(":")
+    if kind not in ("stream", "table") or not any(part.startswith("contract") for part in change.parts):
+        return change
+    lake = loaded.lake()
+    rows = lake.rows(name) if lake.exists(name) else 0
+    said = f"the next run checks the {rows:,} rows in the lake against this contract, and fails if any breaks it"
+    return replace(change, parts=(*change.parts, said)) if rows else change
 
 
 def _invalidated(

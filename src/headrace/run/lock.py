@@ -40,17 +40,23 @@ def one_at_a_time(state_dir: Path) -> Iterator[None]:
             found = f"another run of this project is going on (process {holder})"
             cure = "wait for it, or end that process"
             raise HeadraceError(Fault("HR-RUN-001", "", found, "one run at a time", cure)) from None
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        with _told(state_dir):
+            os.truncate(handle.fileno(), 0)
+            os.write(handle.fileno(), str(os.getpid()).encode())
         yield
 
 
 def _opened(state_dir: Path) -> TextIO:
-    try:
+    with _told(state_dir):
         state_dir.mkdir(parents=True, exist_ok=True)
         return (state_dir / "run.lock").open("a+")
+
+
+@contextlib.contextmanager
+def _told(state_dir: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         found = f"a state folder {state_dir.name!r} that cannot be written: {error.strerror}"
-        cure = "make it writable, or name another one with path = in [target.local] of headrace.toml"
+        cure = "free some space, make it writable, or name another with path = in [target.local] of headrace.toml"
         raise HeadraceError(Fault("HR-RUN-008", "", found, "room, and the right to write", cure)) from error

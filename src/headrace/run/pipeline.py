@@ -16,7 +16,7 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, reasons
-from headrace.run.steps import Step, steps_of
+from headrace.run.steps import Step, settled, steps_of
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,12 @@ def _one(step: Step, journal: Journal, progress: Progress, faults: list[Fault]) 
 
     try:
         inputs, before = step.inputs(), journal.step(step.id)
-        why = reasons(None if before is None else before.inputs, inputs)
+        why = FIRST if before is None else reasons(before.inputs, settled(before.inputs, inputs, step.same))
         if before is not None and not why:
             if step.stands(before.figures):
                 why = ("nothing changed",)
+                if inputs != before.inputs:
+                    journal.complete(step.id, inputs, before.figures)
                 return reported("kept", before.figures)
             why = GONE
         progress.begins(step.id, why)

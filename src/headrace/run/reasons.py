@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _SHOWN = 3
+_NEW, _CHANGED, _GONE = range(3)
 _WORDS = {
-    "file": ("new file {}", "{} new files: {}", "file {} changed", "file {} is gone"),
-    "rows": ("now reads {}", "now reads {1}", "new rows in {}", "no longer reads {}"),
-    "declaration": ("now uses {}", "now uses {1}", "declaration of {} changed", "no longer uses {}"),
+    "file": ("new file {}", "file {} changed", "file {} is gone"),
+    "rows": ("now reads {}", "new rows in {}", "no longer reads {}"),
+    "declaration": ("now uses {}", "declaration of {} changed", "no longer uses {}"),
 }
-"""Kind of input to the words for: one new, several new, a changed one, one that is gone."""
+"""Kind of input to the words for a new one, a changed one, and one that is gone."""
+_MANY = {"file": ("{} new files: {}", "{} files changed: {}", "{} files are gone: {}")}
+"""The same for several at once, where they are too many to be told one by one."""
 
 FIRST = ("not built yet",)
 GONE = ("its output is gone",)
@@ -33,17 +36,19 @@ def reasons(before: Mapping[str, str] | None, now: Mapping[str, str]) -> tuple[s
     new = [key for key in now if key not in before]
     changed = [key for key in now if key in before and before[key] != now[key]]
     gone = [key for key in before if key not in now]
-    said = [_new(kind, names) for kind, names in _by_kind(new)]
-    said += [_words(kind)[2].format(name) for kind, names in _by_kind(changed) for name in names]
-    said += [_words(kind)[3].format(name) for kind, names in _by_kind(gone) for name in names]
+    said = [text for how, keys in ((_NEW, new), (_CHANGED, changed), (_GONE, gone)) for text in _told(how, keys)]
     return tuple(said[:10] + ([f"and {len(said) - 10} more reasons"] if len(said) > 10 else []))
 
 
-def _new(kind: str, names: list[str]) -> str:
-    if len(names) == 1:
-        return _words(kind)[0].format(names[0])
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return _words(kind)[1].format(len(names), ", ".join(names[:_SHOWN]) + rest)
+def _told(how: int, keys: list[str]) -> Iterator[str]:
+    for kind, names in _by_kind(keys):
+        if len(names) > 1 and kind in _MANY:
+            rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            yield _MANY[kind][how].format(len(names), ", ".join(names[:_SHOWN]) + rest)
+        elif how == _NEW:
+            yield _words(kind)[how].format(", ".join(names))
+        else:
+            yield from (_words(kind)[how].format(name) for name in names)
 
 
 def _by_kind(keys: Iterable[str]) -> list[tuple[str, list[str]]]:
@@ -54,5 +59,5 @@ def _by_kind(keys: Iterable[str]) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
-def _words(kind: str) -> tuple[str, str, str, str]:
-    return _WORDS.get(kind, ("new {}", "{} new: {}", "{} changed", "{} is gone"))
+def _words(kind: str) -> tuple[str, str, str]:
+    return _WORDS.get(kind, ("new {}", "{} changed", "{} is gone"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Step:
         inputs: what it depends on at this moment, ``"kind name"`` to a value that changes when the input does.
         stands: whether what came of it the last time is still there.
         work: does it; may be killed at any moment and done again.
+        same: whether an input that has another value is what it was all the same, such as a file that was touched.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Step:
     inputs: Callable[[], Inputs]
     stands: Callable[[Mapping[str, Any]], bool]
     work: Callable[[Progress], Figures]
+    same: Callable[[str], bool] = lambda _: False
 
 
 def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
@@ -82,7 +85,8 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
             "warnings": [fault.as_dict() for fault in report.faults],
         }
 
-    return Step(f"ingest:{source.name}", (), inputs, stands, work)
+    loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
+    return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key: loads()(key))
 
 
 def live_events(loaded: LoadedProject, source: Stream | Table) -> None:
@@ -102,6 +106,28 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
         stat, name = path.stat(), Path(os.path.relpath(path, folder)).as_posix()
         found[f"file {name}"] = f"{stat.st_size}:{stat.st_mtime_ns}"
     return found
+
+
+def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str], bool]:
+    """Return a function that tells whether a file, as ``file <name>``, still has the content that was loaded."""
+    from headrace.connect.files import digest
+    from headrace.connect.loads import Ledger
+
+    ledger = Ledger(lake, source.name)
+
+    def same(key: str) -> bool:
+        path = folder / key.removeprefix("file ")
+        past = ledger.by_name.get(key.removeprefix("file "))
+        if not key.startswith("file ") or (past and not (past.finished and past.size == path.stat().st_size)):
+            return False
+        return digest(path) == past.sha256 if past else digest(path) in ledger.by_content
+
+    return same
+
+
+def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str], bool]) -> Inputs:
+    """Return the inputs of this time, with the value of the last time for each that is what it was all the same."""
+    return {key: before[key] if before.get(key, value) != value and same(key) else value for key, value in now.items()}
 
 
 def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:

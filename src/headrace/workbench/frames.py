@@ -110,7 +110,8 @@ def contract_from(name: str, table: pa.Table, event_time: str) -> type[Contract]
         event_time: column of timestamps that says when each row happened.
 
     Raises:
-        HeadraceError: HR-WORKBENCH-004 unknown event time, 005 one that is not of timestamps or has nulls.
+        HeadraceError: HR-WORKBENCH-004 unknown event time, 005 one that is not of timestamps or has nulls, 010 values
+            that are not finite (all such columns).
 
     Example:
         >>> import pyarrow as pa
@@ -122,6 +123,8 @@ def contract_from(name: str, table: pa.Table, event_time: str) -> type[Contract]
         found = f"no column {event_time!r} in {name}"
         cure = nearest(event_time, table.column_names)
         raise HeadraceError(Fault("HR-WORKBENCH-004", "", found, "the column that says when it happened", cure))
+    if faults := list(_not_finite(name, table)):
+        raise HeadraceError(faults)
     fields = dict(_fields(table, event_time))
     moment = fields.get(event_time)
     if moment is None or moment.type != Timestamp:
@@ -131,6 +134,25 @@ def contract_from(name: str, table: pa.Table, event_time: str) -> type[Contract]
         cure = f"df[{event_time!r}] = pd.to_datetime(df[{event_time!r}], utc=True)"
         raise HeadraceError(Fault("HR-WORKBENCH-005", "", found, "timestamps with a zone, none of them null", cure))
     return contract_of("".join(word.title() for word in name.split("_")), fields)
+
+
+def _not_finite(name: str, table: pa.Table) -> Iterator[Fault]:
+    """What is infinite or NaN bounds nothing, and no contract takes it."""
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    for column in table.schema:
+        if kinds.is_floating(column.type):
+            count = pc.sum(pc.invert(pc.is_finite(table.column(column.name)))).as_py()
+            if count:
+                found = (
+                    f"events of {name}: {count:,} value{'s' if count > 1 else ''} of {column.name!r} infinite or NaN"
+                )
+                cure = (
+                    f"df[{column.name!r}] = df[{column.name!r}].where(np.isfinite(df[{column.name!r}])), which is null"
+                )
+                polars = f"; in Polars pl.when(pl.col({column.name!r}).is_finite()).then(pl.col({column.name!r}))"
+                yield Fault("HR-WORKBENCH-010", "", found, "finite numbers or null", cure + polars)
 
 
 def _fields(table: pa.Table, event_time: str) -> Iterator[tuple[str, Field]]:

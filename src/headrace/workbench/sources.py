@@ -31,7 +31,7 @@ class Stream(Shown, declare.Stream):
             event_time: column that says when each event happened.
 
         Raises:
-            HeadraceError: HR-WORKBENCH-001 to 005; see ``docs/errors.md``.
+            HeadraceError: HR-WORKBENCH-001 to 005, 010; see ``docs/errors.md``.
 
         Example:
             >>> import pandas as pd, headrace as hr

@@ -13,6 +13,7 @@ from headrace.errors import Fault, HeadraceError
 def command(session: Session) -> None:
     """Check the declarations, without touching data; all faults at once, exit code 2 when there are errors."""
     from headrace.cli.terminal import print_faults, say
+    from headrace.plan import resolutions
     from headrace.run import check
 
     loaded = session.load()
@@ -20,13 +21,17 @@ def command(session: Session) -> None:
     errors = [fault for fault in faults if fault.severity != "warning"]
     if errors:
         raise HeadraceError(faults)
-    nodes = loaded.project.nodes()
+    nodes, steps = loaded.project.nodes(), resolutions(loaded.project)
 
     def human() -> None:
         print_faults(faults)
+        for exponent in sorted(set(steps.values())):
+            names = ", ".join(name for name, step in steps.items() if step == exponent)
+            say(f"totals of floats in steps of 2^{exponent} ({2.0**exponent:.1e}), from their bounds: {names}", "dim")
         say(f"{loaded.project.name}: {_counted(list(nodes))}; no faults{_warnings(faults)}")
 
-    session.tell({"ok": True, "nodes": list(nodes), "faults": [fault.as_dict() for fault in faults]}, human)
+    told = {"nodes": list(nodes), "faults": [fault.as_dict() for fault in faults]}
+    session.tell({"ok": True, **told, "resolutions": {name: 2.0**step for name, step in steps.items()}}, human)
 
 
 def _warnings(faults: tuple[Fault, ...]) -> str:

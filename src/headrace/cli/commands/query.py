@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -13,6 +15,10 @@ from headrace.errors import Fault, HeadraceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.lake.query import Answer
+
+_AT_ONCE = 10_000
+_INTERRUPTED = 130
 _EXAMPLE = """Example:  headrace query "select customer_id, count(*) from payments group by all" --limit 5"""
 
 
@@ -29,18 +35,34 @@ def command(session: Session, sql: str, limit: int | None, form: str | None, out
         raise click.UsageError("parquet is written to a file: add --output FILE")
     if session.as_json and form != "json" and output is None:
         raise click.UsageError(f"--json and --format {form} exclude one another")
-    table = session.load().lake().sql(sql)
-    shown = table if limit is None else table.slice(0, limit)
+    try:
+        with session.load().lake().answered(sql) as answer:
+            _tell(session, answer if limit is None or form == "table" else _first(answer, limit), form, limit, output)
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(_INTERRUPTED) from None
+
+
+def _tell(session: Session, answer: Answer, form: str, limit: int | None, output: Path | None) -> None:
     if output is not None:
-        _write(shown, output, form)
-        told = {"ok": True, "rows": shown.num_rows, "output": output.name}
-        session.tell(told, lambda: click.echo(f"{shown.num_rows:,} rows written to {output}"))
-    elif form == "json":
-        session.out.write(_json(shown))
-    elif form == "csv":
-        session.out.write(_csv(shown))
+        rows = _write(answer, output, form)
+        told = {"ok": True, "rows": rows, "output": output.name}
+        session.tell(told, lambda: click.echo(f"{rows:,} rows written to {output}"))
+    elif form in _WRITERS:
+        _WRITERS[form](answer, session.out)
     else:
-        session.tell({}, lambda: _print(table, limit or 50))
+        session.tell({}, lambda: _print(answer, limit or 50))
+
+
+def _first(answer: Answer, limit: int) -> Answer:
+    def batches() -> Iterator[pa.RecordBatch]:
+        left = limit
+        for batch in answer.batches:
+            yield batch.slice(0, left)
+            left -= batch.num_rows
+            if left <= 0:
+                return
+
+    return replace(answer, batches=batches())
 
 
 def _form_of(output: Path | None) -> str:
@@ -50,30 +72,52 @@ def _form_of(output: Path | None) -> str:
     return ending or "table"
 
 
-def _write(table: pa.Table, output: Path, form: str) -> None:
-    import pyarrow.parquet as pq
-
+def _write(answer: Answer, output: Path, form: str) -> int:
+    """Write beside and move into place: a file is there when it is whole."""
+    half = output.with_name(f"{output.name}.part")
     try:
-        if form == "parquet":
-            pq.write_table(table, output)
-        else:
-            output.write_text(_json(table) if form == "json" else _csv(table), encoding="utf-8")
+        try:
+            rows = _parquet(answer, half) if form == "parquet" else _text(answer, half, form)
+            half.replace(output)
+        finally:
+            half.unlink(missing_ok=True)
     except OSError as error:
         found = f"{output.name} could not be written: {error.strerror or error}"
         raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written")) from error
+    return rows
 
 
-def _print(table: pa.Table, limit: int) -> None:
+def _text(answer: Answer, path: Path, form: str) -> int:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        return _WRITERS[form](answer, out)
+
+
+def _parquet(answer: Answer, path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(path, answer.schema) as out:
+        for batch in answer.batches:
+            out.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+def _print(answer: Answer, limit: int) -> None:
     import pyarrow.types as kinds
 
     from headrace.cli.terminal import print_table, say
 
-    numbers = [one.name for one in table.schema if kinds.is_integer(one.type) or kinds.is_floating(one.type)]
-    rows = table.slice(0, limit).to_pylist()
-    names = table.column_names
-    print_table("", names, [[_cell(row[name]) for name in names] for row in rows], right=numbers)
-    more = f"; the first {limit} are shown (--limit N, or --output FILE)" if table.num_rows > limit else ""
-    say(f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}{more}", "dim")
+    numbers = [one.name for one in answer.schema if kinds.is_integer(one.type) or kinds.is_floating(one.type)]
+    shown: list[list[object]] = []
+    rows = 0
+    for batch in answer.batches:
+        first = batch.slice(0, max(0, limit - rows)).to_pylist()
+        shown += [[_cell(value) for value in row.values()] for row in first]
+        rows += batch.num_rows
+    print_table("", answer.schema.names, shown, right=numbers)
+    more = f"; the first {limit} are shown (--limit N, or --output FILE)" if rows > limit else ""
+    say(f"{rows:,} row{'' if rows == 1 else 's'}{more}", "dim")
 
 
 def _cell(value: Any) -> object:
@@ -83,27 +127,44 @@ def _cell(value: Any) -> object:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _json(table: pa.Table) -> str:
+def _rows(answer: Answer) -> Iterator[dict[str, Any]]:
+    """Return rows as Python values, some thousands at a time: as such they are many times as large."""
+    for batch in answer.batches:
+        for begin in range(0, batch.num_rows, _AT_ONCE):
+            yield from batch.slice(begin, _AT_ONCE).to_pylist()
+
+
+def _json(answer: Answer, out: TextIO) -> int:
+    """Write what ``json.dumps(rows, indent=2)`` would, row by row."""
     import json
 
     def plain(value: Any) -> Any:
         return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
-    return json.dumps(table.to_pylist(), indent=2, default=plain) + "\n"
+    rows = 0
+    for row in _rows(answer):
+        text = json.dumps(row, indent=2, default=plain).replace("\n", "\n  ")
+        out.write(f"{',' if rows else '['}\n  {text}")
+        rows += 1
+    out.write("\n]\n" if rows else "[]\n")
+    return rows
 
 
-def _csv(table: pa.Table) -> str:
+def _csv(answer: Answer, out: TextIO) -> int:
     import csv
-    import io
 
-    out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for batch in table.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            writer.writerow(["" if value is None else _plain(value) for value in row.values()])
-    return out.getvalue()
+    writer.writerow(answer.schema.names)
+    rows = 0
+    for row in _rows(answer):
+        writer.writerow(["" if value is None else _plain(value) for value in row.values()])
+        rows += 1
+    return rows
 
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+_WRITERS: dict[str, Callable[[Answer, TextIO], int]] = {"json": _json, "csv": _csv}
+"""Forms of text, each by what writes an answer in it and returns the number of rows."""
