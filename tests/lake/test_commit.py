@@ -127,14 +127,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if not mounted:
         pytest.skip("needs root and the right to mount a tmpfs")
     yield disk
-    # deltalake closes its last file in a thread of its own, maybe a moment later
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 def fill(path: Path) -> None:
     with path.open("wb", buffering=0) as filler, suppress(OSError):
         while filler.write(b"x" * 4096):
             pass
+
+
+def open_below(folder: Path) -> list[Path]:
+    links = list(Path("/proc/self/fd").iterdir())
+    return [one.readlink() for one in links if one.is_symlink() and folder in one.readlink().parents]
 
 
 def test_full_disk_leaves_the_table_as_it_was_and_the_next_append_goes_on(small_disk: Path) -> None:
@@ -147,6 +151,7 @@ def test_full_disk_leaves_the_table_as_it_was_and_the_next_append_goes_on(small_
     fill(small_disk / "filler")
     with pytest.raises(HeadraceError, match="HR-LAKE-002"):
         lake.append("t", pa.table({"n": [2]}), once=("a", 2))
+    assert not open_below(small_disk), "a file that is deleted and still open keeps its space"
     (small_disk / "filler").unlink()
     lake.append("t", pa.table({"n": [2]}), once=("a", 2))
     assert lake.read("t")["n"].to_pylist() == [1, 2]
