@@ -45,7 +45,7 @@ format: $(STAMP) ## put the code in its form and mend what a tool can mend
 	$(BIN)/ruff check --fix $(CODE)
 
 clean: ## remove all that was made here, the environment too
-	rm -rf $(VENV) build dist demo docs/_build coverage.xml .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) .cache build dist demo docs/_build coverage.xml .coverage .coverage.* htmlcov \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
