@@ -33,8 +33,8 @@ test: check ## everything that check says, and all tests with their coverage
 	@$(BIN)/python -m tests.docs.blocks
 	@$(BIN)/python -m pytest -q -n 2 --timeout 300 --cov --cov-report=term --cov-report=xml
 
-bench: $(STAMP) ## compare speed with the best alternatives, correctness first
-	@$(BIN)/python -m bench
+bench: $(STAMP) ## compare speed with the best alternatives, results first, and write docs/benchmarks.md
+	@$(BIN)/python -m bench --write
 
 docs: $(STAMP) ## build the pages into docs/_build
 	@$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build

@@ -95,7 +95,7 @@ def from_file(asked: World, rounds: int) -> Result:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         file = folder / "states.parquet"
-        pq.write_table(asked.states, file)
+        pq.write_table(asked.states, file, row_group_size=100_000)  # several, so that readers can use all cores
         pq.write_table(asked.rows, folder / "rows.parquet")
         rivals = {
             "Headrace": lambda: ours(asked.rows, lambda: pq.read_table(file)),

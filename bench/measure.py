@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """One comparison: what was done, and the seconds of each rival, Headrace's first."""
+    """What was done, and the seconds of each rival, Headrace's first; or seconds of several things without rivals."""
 
     name: str
     what: str
@@ -20,9 +20,12 @@ class Result:
     agreed: str
     aim: str = ""
     notes: dict[str, str] = field(default_factory=dict)
+    rivals: bool = True
 
     def ratios(self) -> dict[str, float]:
         """How many times longer each rival took."""
+        if not self.rivals:
+            return {}
         ours = next(iter(self.seconds.values()))
         return {rival: taken / ours for rival, taken in list(self.seconds.items())[1:]}
 
