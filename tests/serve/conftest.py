@@ -143,7 +143,19 @@ class Server:
 @pytest.fixture
 def server(shop):
     """The copy's service, answering."""
-    running = Server(shop.folder)
+    yield from _answering(shop.folder)
+
+
+@pytest.fixture(scope="module")
+def standing(trained, tmp_path_factory):
+    """A service for all tests that do not look at what others left there."""
+    folder = tmp_path_factory.mktemp("standing") / "shop"
+    shutil.copytree(trained, folder)
+    yield from _answering(folder)
+
+
+def _answering(folder):
+    running = Server(folder)
     yield running
     if running.process.poll() is None:
         running.stop()

@@ -44,8 +44,8 @@ def test_an_answer_names_its_model_its_record_and_its_reasons(server, shop):
     assert answer["features"]["now.amount"] == 37.25
 
 
-def test_rules_see_fields_and_the_first_that_holds_wins(server):
-    assert decide(server, payment(1, amount="901")).json()["decision"] == "block"
+def test_rules_see_fields_and_the_first_that_holds_wins(standing):
+    assert decide(standing, payment(1, amount="901")).json()["decision"] == "block"
 
 
 BAD = [
@@ -75,21 +75,21 @@ def test_bad_requests_are_told_what_is_wrong_and_leave_no_record(server, shop):
     assert decide(server, payment(1)).json()["record_id"] == "desk-1"
 
 
-def test_unknown_names_methods_and_huge_bodies(server):
-    nearest = server.client.post("/services/desl/decide", json={}).json()["error"]
+def test_unknown_names_methods_and_huge_bodies(standing):
+    nearest = standing.client.post("/services/desl/decide", json={}).json()["error"]
     assert (nearest["code"], nearest["cure"]) == ("HR-SERVE-002", "did you mean 'desk'?")
-    assert server.client.post("/events/paiments", json={}).status_code == 404
-    assert server.client.get("/services/desk/decide").status_code == 405
-    assert server.client.get("/nothing").status_code == 404
-    assert server.client.post("/services/desk/decide", content=b" " * 1_100_000).status_code == 413
+    assert standing.client.post("/events/paiments", json={}).status_code == 404
+    assert standing.client.get("/services/desk/decide").status_code == 405
+    assert standing.client.get("/nothing").status_code == 404
+    assert standing.client.post("/services/desk/decide", content=b" " * 1_100_000).status_code == 413
 
 
-def test_what_is_posted_is_read_by_the_next_request_and_taken_once(server):
-    before = decide(server, payment(7, START + timedelta(hours=2)), "?features=1").json()["features"]
+def test_what_is_posted_is_read_by_the_next_request_and_taken_once(standing):
+    before = decide(standing, payment(7, START + timedelta(hours=2)), "?features=1").json()["features"]
     event = payment(7, START + timedelta(hours=1))
-    assert server.client.post("/events/payments", json=event).json()["taken"] == 1
-    assert server.client.post("/events/payments", json=event).json()["taken"] == 0
-    after = decide(server, payment(7, START + timedelta(hours=2)), "?features=1").json()["features"]
+    assert standing.client.post("/events/payments", json=event).json()["taken"] == 1
+    assert standing.client.post("/events/payments", json=event).json()["taken"] == 0
+    after = decide(standing, payment(7, START + timedelta(hours=2)), "?features=1").json()["features"]
     assert after["spending.count_1d"] == before["spending.count_1d"] + 1
     assert after["spending.last"] == 259.25
 
