@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import headrace as hr
-from bench import feast_rival
+from bench.feast_rival import VERSION, Absent, Feast
 from bench.measure import Result, in_turn
 from bench.windows import DAY
 from headrace.engines.batch import features
@@ -41,6 +42,9 @@ levels = hr.Features(
     "f", hr.Table("levels", State, source="levels.parquet"), by=hr.Entity("key"), features={"level": "level"}
 )
 plan = compile_features([levels], questions)
+
+Rivals = Mapping[str, Callable[[], Any]]
+"""Each returns the levels, or a function that fetches them."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def in_memory(asked: World, rounds: int) -> Result:
         "DuckDB ASOF over the same Arrow tables": lambda: duckdb_asof(connection, "arrow_rows", "arrow_states"),
         "Polars join_asof, told that all is sorted": polars,
     }
-    seconds, _ = compared(rivals, rounds)
+    seconds = compared(rivals, rounds)
     return Result("as-of join in memory", asked.what, seconds, "results equal", "2x DuckDB")
 
 
@@ -101,26 +105,18 @@ def from_file(asked: World, rounds: int) -> Result:
             "Headrace": lambda: ours(asked.rows, lambda: pq.read_table(file)),
             "DuckDB ASOF": lambda: duckdb_asof(connection, "rows", f"read_parquet('{file}')"),
         }
-        seconds, mine = compared(rivals, rounds)
-        taken, notes = beside_feast(folder, mine, rounds)
+        seconds, notes = beside_feast(rivals, folder, rounds)
     aim = "2x DuckDB, 100x Feast's default store"
-    return Result("as-of join from a file", asked.what, seconds | taken, "results equal", aim, notes)
+    return Result("as-of join from a file", asked.what, seconds, "results equal", aim, notes)
 
 
-def beside_feast(folder: Path, mine: np.ndarray, rounds: int) -> tuple[dict[str, float], dict[str, str]]:
-    """Return Feast's seconds, its answer compared with ours, and notes; no seconds where it cannot run."""
+def beside_feast(rivals: Rivals, folder: Path, rounds: int) -> tuple[dict[str, float], dict[str, str]]:
+    """Return seconds with Feast's among them and notes on it; without it where it cannot run."""
     try:
-        answer = feast_rival.ask(folder, rounds)
-    except feast_rival.Absent as reason:
-        return {}, {"Feast": str(reason)}
-    levels = np.full(len(mine), np.nan)
-    levels[answer.rows] = answer.levels
-    same(mine, levels, "Feast")
-    notes = {
-        "Feast": f"in a process of its own, {answer.versions}, peak memory {answer.peak_gb:.1f} GB",
-        "rows that Feast leaves out": f"{len(mine) - len(answer.rows):,}, compared as nulls",
-    }
-    return {f"Feast {feast_rival.VERSION}, default offline store": answer.seconds}, notes
+        with Feast(folder) as feast:
+            return compared({**rivals, f"Feast {VERSION}, default offline store": feast.join}, rounds), feast.notes()
+    except Absent as reason:
+        return compared(rivals, rounds), {"Feast": str(reason)}
 
 
 def ours(rows: pa.Table, states: Callable[[], pa.Table]) -> np.ndarray:
@@ -138,18 +134,16 @@ def duckdb_asof(connection: duckdb.DuckDBPyConnection, rows: str, states: str) -
     return levels
 
 
-def compared(rivals: dict[str, Callable[[], np.ndarray]], rounds: int) -> tuple[dict[str, float], np.ndarray]:
-    """Return the seconds of rivals that were run before, and what all of them found."""
+def compared(rivals: Rivals, rounds: int) -> dict[str, float]:
+    """Return the seconds of rivals that have run before and have found the same."""
+    mine = rivals["Headrace"]()
     for name, run in rivals.items():
-        same(rivals["Headrace"](), run(), name)
-    seconds, results = in_turn(rivals, rounds)
-    return seconds, results["Headrace"]
-
-
-def same(mine: np.ndarray, other: np.ndarray, rival: str) -> None:
-    """Refuse to go on where an answer differs."""
-    if not np.array_equal(mine, other, equal_nan=True):
-        raise AssertionError(f"{rival} and Headrace disagree")
+        found = run()
+        levels = found() if callable(found) else found
+        if not np.array_equal(mine, levels, equal_nan=True):
+            raise AssertionError(f"{name} and Headrace disagree")
+    seconds, _ = in_turn(rivals, rounds)
+    return seconds
 
 
 def suite(small: bool) -> list[Result]:

@@ -1,15 +1,13 @@
-"""Run by Feast's own Python, without Headrace: join rows and states as of each row, and time only the join.
+"""Run by Feast's own Python, without Headrace: join rows and states as of each row, when told to.
 
-``python -I feast_inside.py FOLDER ROUNDS`` reads ``rows.parquet`` and ``states.parquet`` of the folder and writes
-``answer.parquet``. The last line that it prints is JSON.
+``python -I feast_inside.py FOLDER`` has ``rows.parquet`` of the folder in memory. It reads words from its input and
+answers each with a line: ``join`` joins them with ``states.parquet``, ``write`` writes what was found as
+``answer.parquet``, ``notes`` tells of the run.
 """
 
-import gc
 import json
 import resource
-import statistics
 import sys
-import time
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -42,8 +40,8 @@ def store_of(folder: Path) -> Any:
     return store
 
 
-def main(folder: Path, rounds: int) -> None:
-    """Join a few rows to be warm, then all of them a few times."""
+def main(folder: Path) -> None:
+    """Join a few rows to be warm, then do what is asked."""
     import pandas as pd
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -53,19 +51,21 @@ def main(folder: Path, rounds: int) -> None:
     def join(asked: Any) -> Any:
         return store.get_historical_features(entity_df=asked, features=["levels:level"]).to_df()
 
-    join(rows.head(1000))
-    taken = []
-    for _ in range(rounds):
-        found = None
-        gc.collect()
-        begun = time.perf_counter()
-        found = join(rows)
-        taken.append(time.perf_counter() - begun)
-    found[["row", "level"]].to_parquet(folder / "answer.parquet")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    used = ", ".join(f"{name} {version(name)}" for name in ("dask", "pandas", "pyarrow"))
-    print(json.dumps({"seconds": statistics.median(taken), "peak_gb": peak, "versions": used}))
+    found = join(rows.head(1000))
+    for word in map(str.strip, sys.stdin):
+        said = {}
+        if word == "join":
+            found = None
+            found = join(rows)
+        elif word == "write":
+            found[["row", "level"]].to_parquet(folder / "answer.parquet")
+        else:
+            used = ", ".join(f"{name} {version(name)}" for name in ("dask", "pandas", "pyarrow"))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+            said["Feast"] = f"in a process of its own, {used}, peak memory {peak:.1f} GB"
+            said["rows that Feast leaves out"] = f"{len(rows) - len(found):,}, compared as nulls"
+        print(f"feast_inside: {json.dumps(said)}", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ class Result:
         return f"{self.name}: {times} -> {ratios or 'alone'} (aim {self.aim or 'none'}; {self.agreed}) {notes}"
 
 
-def in_turn(rivals: dict[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
+def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
     """Run rivals in turn, round by round; return the median seconds and the last result of each."""
     taken: dict[str, list[float]] = {name: [] for name in rivals}
     results: dict[str, Any] = {}
