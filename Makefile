@@ -33,8 +33,8 @@ test: check ## everything that check says, and all tests with their coverage
 	@$(BIN)/python -m tests.docs.blocks
 	@$(BIN)/python -m pytest -q -n 2 --timeout 300 --cov --cov-report=term --cov-report=xml
 
-bench: $(STAMP) ## compare speed with the best alternatives, correctness first
-	@$(BIN)/python -m bench
+bench: $(STAMP) ## compare speed with the best alternatives, results first, and write docs/benchmarks.md
+	@$(BIN)/python -m bench --write
 
 docs: $(STAMP) ## build the pages into docs/_build
 	@$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build
@@ -45,7 +45,7 @@ format: $(STAMP) ## put the code in its form and mend what a tool can mend
 	$(BIN)/ruff check --fix $(CODE)
 
 clean: ## remove all that was made here, the environment too
-	rm -rf $(VENV) build dist demo docs/_build coverage.xml .coverage .coverage.* htmlcov \
+	rm -rf $(VENV) .cache build dist demo docs/_build coverage.xml .coverage .coverage.* htmlcov \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 

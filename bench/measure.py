@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Result:
-    """One comparison: what was done, and the seconds of each rival, Headrace's first."""
+    """What was done, and the seconds of each rival, Headrace's first; or seconds of several things without rivals."""
 
     name: str
     what: str
@@ -20,9 +20,12 @@ class Result:
     agreed: str
     aim: str = ""
     notes: dict[str, str] = field(default_factory=dict)
+    rivals: bool = True
 
     def ratios(self) -> dict[str, float]:
         """How many times longer each rival took."""
+        if not self.rivals:
+            return {}
         ours = next(iter(self.seconds.values()))
         return {rival: taken / ours for rival, taken in list(self.seconds.items())[1:]}
 
@@ -34,7 +37,7 @@ class Result:
         return f"{self.name}: {times} -> {ratios or 'alone'} (aim {self.aim or 'none'}; {self.agreed}) {notes}"
 
 
-def in_turn(rivals: dict[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
+def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
     """Run rivals in turn, round by round; return the median seconds and the last result of each."""
     taken: dict[str, list[float]] = {name: [] for name in rivals}
     results: dict[str, Any] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,31 +18,64 @@ LIBRARIES = ("duckdb", "polars", "pyarrow", "numba", "numpy", "pandas")
 BLOCK = re.compile(r"(<!-- bench:begin -->\n).*?(<!-- bench:end -->)", re.DOTALL)
 
 
-def table(results: Sequence[Result]) -> str:
-    """Return the results as a Markdown table."""
+def table(results: Sequence[Result], *, notes: bool) -> str:
+    """Return the results as a Markdown table, with or without the notes on each."""
     lines = ["| what | seconds | ratio | aim |", "| --- | --- | --- | --- |"]
     for one in results:
         times = "<br>".join(f"{name}: {taken:.3g}" for name, taken in one.seconds.items())
         ratios = "<br>".join(f"{ratio:.1f} x {rival}" for rival, ratio in one.ratios().items())
-        notes = "".join(f"<br>{key}: {value}" for key, value in one.notes.items())
-        what = f"**{one.name}**: {one.what}; {one.agreed}{notes}"
+        said = "".join(f"<br>{key}: {value}" for key, value in one.notes.items()) if notes else ""
+        what = f"**{one.name}**: {one.what}; {one.agreed}{said}"
         lines.append(f"| {what} | {times} | {ratios} | {one.aim} |")
     return "\n".join(lines) + "\n"
 
 
 def write(results: Sequence[Result], *, small: bool) -> None:
     """Write docs/benchmarks.md, and the table between the marks in the README."""
-    size = "at a hundredth of the full size" if small else "at full size"
-    used = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    text = f"""# Benchmarks
-
-Written by `python -m bench --write`, {size}, on {os.cpu_count()} cores, Python {platform.python_version()}, with
-{used}. Rivals run in turn in one process; results are compared before any time counts;
-seconds are medians and depend on the machine, ratios less so. A ratio is how many times longer the rival took.
-
-{table(results)}"""
-    (ROOT / "docs" / "benchmarks.md").write_text(text)
+    (ROOT / "docs" / "benchmarks.md").write_text(page(results, small=small))
     readme = ROOT / "README.md"
-    said = readme.read_text()
-    if BLOCK.search(said):
-        readme.write_text(BLOCK.sub(lambda found: found[1] + table(results) + found[2], said))
+    readme.write_text(with_table(readme.read_text(), results))
+
+
+def page(results: Sequence[Result], *, small: bool) -> str:
+    """Return the page of a run: how it was measured, where, of what, and the table."""
+    size = "at a small size, which shows that it runs and not how fast it is" if small else "at full size"
+    used = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    today = datetime.datetime.now(datetime.UTC).date()
+    return f"""# Benchmarks
+
+Written by `make bench`, {size},
+on {today}, from {commit()}.
+
+- Machine: {machine()}.
+- Software: Python {platform.python_version()}, {used}.
+- Method: the results of all sides are compared first, and a difference ends the run. Rivals then run in turn in one
+  process, warm, with all cores; only what a row says to be in a process of its own is not. Seconds are medians.
+- A ratio is how many times longer the rival took. Seconds depend on the machine, ratios less so.
+
+{table(results, notes=True)}"""
+
+
+def with_table(readme: str, results: Sequence[Result]) -> str:
+    """Return the README's text with the table between its marks."""
+    source = "From one run of `make bench`: [machine, versions, method](docs/benchmarks.md)."
+    return BLOCK.sub(lambda found: f"{found[1]}{table(results, notes=False)}\n{source}\n{found[2]}", readme)
+
+
+def machine() -> str:
+    """Return processor, cores, memory and system."""
+    said = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = re.search(r"model name\s*: (.+)", said)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    processor = model[1] if model else platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+
+
+def commit() -> str:
+    """Return which state of the code was measured."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=, with changes that are not in it"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "a copy without its history"
+    return f"commit {said}"

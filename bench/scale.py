@@ -84,7 +84,9 @@ def run(sizes: tuple[int, ...] = (1_000_000, 10_000_000, 100_000_000), share: in
             raise AssertionError("every row of the spine must be there")
         seconds[f"{size:,} events"] = said["seconds"]
         notes[f"peak memory at {size:,}"] = f"{said['peak_gb']:.2f} GB"
-    return Result("scaling", f"training set of a spine a {share}th as long", seconds, "all rows there", "", notes)
+    return Result(
+        "scaling", f"training set of a spine a {share}th as long", seconds, "all rows there", "", notes, rivals=False
+    )
 
 
 def suite(small: bool) -> list[Result]:

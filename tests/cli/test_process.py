@@ -2,10 +2,10 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -40,6 +40,12 @@ def _headrace(*args, **more):
     return subprocess.run(words, capture_output=True, text=True, **more)
 
 
+def _processor_s():
+    """Seconds of the processor that our processes took: other tests run beside this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_quick_and_imports_nothing_heavy():
     code = (
         "import sys; from headrace.cli.app import main\n"
@@ -50,9 +56,9 @@ def test_help_is_quick_and_imports_nothing_heavy():
     assert ran.stdout.splitlines()[-1] == "LOADED []"
     quickest = 9.0
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = _processor_s()
         assert _headrace("--help").returncode == 0
-        quickest = min(quickest, time.perf_counter() - begun)
+        quickest = min(quickest, _processor_s() - begun)
     assert quickest < 0.5
 
 

@@ -121,6 +121,11 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield mounted
 
 
+def open_below(folder: Path) -> list[Path]:
+    links = list(Path("/proc/self/fd").iterdir())
+    return [one.readlink() for one in links if one.is_symlink() and folder in one.readlink().parents]
+
+
 def test_full_disk_leaves_the_table_as_it_was_and_the_next_append_goes_on(disk: Path) -> None:
     lake = Lake(disk)
     version = lake.append("t", pa.table({"n": [1]}))
@@ -130,6 +135,7 @@ def test_full_disk_leaves_the_table_as_it_was_and_the_next_append_goes_on(disk: 
     assert (lake.version("t"), lake.rows("t")) == (version, 1)
     with filled_up(disk), pytest.raises(HeadraceError, match="HR-LAKE-002"):
         lake.append("t", pa.table({"n": [2]}), once=("a", 2))
+    assert not open_below(disk), "a file that is deleted and still open keeps its space"
     lake.append("t", pa.table({"n": [2]}), once=("a", 2))
     assert lake.read("t")["n"].to_pylist() == [1, 2]
 

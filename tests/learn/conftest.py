@@ -1,6 +1,5 @@
 """A registry's folder with its database, made once: MLflow needs seconds for the first."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,8 +7,6 @@ import pytest
 
 from headrace.learn.registry import Registry
 from headrace.learn.tracking import Tracking
-
-os.environ["OMP_NUM_THREADS"] = "1"  # threads that wait for one another make tiny fits take seconds on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,8 @@ def discard(parts: list[Part]) -> None:
 
 def _write_part(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> int:
     rows = 0
-    with pq.ParquetWriter(path, schema, **_encoding(schema)) as out:
+    # A ParquetWriter that cannot begin, on a full disk, leaves its file open, and so its space taken.
+    with pa.OSFile(str(path), "wb") as file, pq.ParquetWriter(file, schema, **_encoding(schema)) as out:
         for group in groups:
             out.write_table(group, row_group_size=GROUP_ROWS)
             rows += group.num_rows

@@ -1,0 +1,21 @@
+"""What the tests do not pay for twice: threads that wait for one another, and the kernel compiled by every worker."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # on a busy machine threads that wait make tiny fits take seconds
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let workers of pytest-xdist compile the kernel together, each its share."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    from headrace.kernel.aggregates import catalogue
+    from headrace.kernel.compile import warm
+
+    first = int(worker["workerid"].removeprefix("gw"))
+    warm(sorted(catalogue())[first :: worker["workercount"]])
