@@ -16,7 +16,7 @@ from headrace.kernel.typing import Bools
 from headrace.kernel.windows import compute
 from headrace.kernel.work import Job, Own
 from headrace.plan import lower
-from headrace.plan.expression import Node
+from headrace.plan.expression import Node, references
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
 
 
@@ -56,7 +56,7 @@ def grouped(
             together.setdefault((group.stream.name, group.keys), []).append(group)
     for (name, keys), some in together.items():
         events, asked = sources[name], rows if name == spine else elsewhere
-        layout = lay_out(keys, events, some[0].stream.event_time, asked, event_time)
+        layout = arrange(*coded(keys, events, some[0].stream.event_time, asked, event_time))
         found |= windows(some, layout, events, rows)
     return found
 
@@ -70,8 +70,11 @@ def derived(plan: Plan, rows: Frame, found: Mapping[str, Column]) -> dict[str, C
     return made
 
 
-def lay_out(keys: tuple[str, ...], events: Frame, happened: str, rows: Frame, moment: str) -> Layout:
-    """Lay the events and rows of an entity out for the kernel. Rows without a key have no events."""
+def coded(keys: tuple[str, ...], events: Frame, happened: str, rows: Frame, moment: str) -> tuple[Events, Rows, int]:
+    """Return the events and rows of an entity as the kernel takes them, and how many key codes there are.
+
+    Rows without a key have no events.
+    """
     event_codes, row_codes, size = joint_codes(
         (events.columns[key] for key in keys), (rows.columns[key] for key in keys)
     )
@@ -81,7 +84,7 @@ def lay_out(keys: tuple[str, ...], events: Frame, happened: str, rows: Frame, mo
         event_codes, size = np.where(event_codes == 0, size, event_codes), size + 1
     seq = np.arange(events.length, dtype=np.int64) if events.seq is None else events.seq
     known_events = Events(event_codes, time, seq, events.known)
-    return arrange(known_events, Rows(row_codes, rows.columns[moment].values, rows.seq, rows.known), size)
+    return known_events, Rows(row_codes, rows.columns[moment].values, rows.seq, rows.known), size
 
 
 def windows(groups: Sequence[WindowGroup], layout: Layout, events: Frame, rows: Frame) -> dict[str, Column]:
@@ -112,13 +115,13 @@ def _evaluator(frame: Frame) -> Callable[[Node], Column]:
 
 def states(group: StateGroup, table: Frame, rows: Frame, moment: str) -> dict[str, Column]:
     """Return expressions over the row of a state table that was valid, and known, at each row's moment."""
-    layout = lay_out(group.keys, table, group.valid_from, rows, moment)
     valid_to = None
     if group.valid_to is not None:
         until = table.columns[group.valid_to]
         valid_to = np.where(until.mask, until.values, np.iinfo(np.int64).max)
-    position = asof.positions(layout, valid_to)
-    given = {name: column.take(position) for name, column in table.columns.items()}
+    position = asof.positions(*coded(group.keys, table, group.valid_from, rows, moment), valid_to)
+    used = {name for _, node in group.expressions for name in references(node)}
+    given = {name: table.columns[name].take(position) for name in used}
     there = position >= 0
     found: dict[str, Column] = {}
     for name, node in group.expressions:

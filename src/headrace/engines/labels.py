@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from headrace.engines.compute import lay_out
+from headrace.engines.compute import coded
 from headrace.engines.frame import Frame
 from headrace.kernel import asof
 from headrace.kernel.column import Column, from_arrow
@@ -32,8 +32,7 @@ def labels(plan: LabelPlan, rows: Frame, moment: str, events: Frame) -> Column:
     until = asked + plan.label.matures_us
     column = replace(rows.columns[moment], values=until)
     patient = Frame(rows.length, {**rows.columns, moment: column}, None, until)
-    layout = lay_out(plan.label.on, events, happened, patient, moment)
-    position = asof.positions(layout, None)
+    position = asof.positions(*coded(plan.label.on, events, happened, patient, moment), None)
     if events.length:
         early = events.columns[happened].values[np.where(position >= 0, position, 0)] < asked
         position = np.where(early, -1, position)

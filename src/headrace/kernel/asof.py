@@ -5,23 +5,29 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from headrace.kernel.layout import Layout
+from headrace.kernel.layout import Events, Rows, arrange, ascending, in_total_order, is_late
 from headrace.kernel.threads import in_threads
 from headrace.kernel.typing import Ints
 
 
-def positions(layout: Layout, valid_to: Ints | None) -> Ints:
+def positions(states: Events, rows: Rows, keys: int, valid_to: Ints | None) -> Ints:
     """Return for each row the position of the newest state with valid_from <= moment < valid_to, -1 for none.
 
     Where states overlap (a promotion within a regular price), the newest that still holds counts.
 
     Args:
-        layout: state rows as events (time is valid_from), in the order of their valid_from.
-        valid_to: [states] end of validity, exclusive, in input order; None where states hold until the next.
+        states: their time is valid_from; codes of keys are below ``keys``.
+        rows: which states are asked for.
+        keys: number of key codes.
+        valid_to: [states] end of validity, exclusive; None where states hold until the next.
 
     Returns:
-        int64 [rows]: positions in the input, in input order of the rows.
+        int64 [rows]: positions in the input.
     """
+    in_order = in_total_order(states.time, states.seq) and ascending(rows.moment)
+    if valid_to is None and in_order and not is_late(states, rows):
+        return _walked(states.key, states.time, rows.key, rows.moment, keys)
+    layout = arrange(states, rows, keys)
     found = np.empty(len(layout.row_order), dtype=np.int64)
     until = np.zeros(0, dtype=np.int64) if valid_to is None else valid_to[layout.event_order]
 
@@ -35,6 +41,20 @@ def positions(layout: Layout, valid_to: Ints | None) -> Ints:
     if len(layout.event_order):
         result[layout.row_order] = np.where(there, layout.event_order[state], -1)
     return result
+
+
+@njit(cache=True, nogil=True)
+def _walked(key, time, row_key, moment, keys):  # type: ignore[no-untyped-def]
+    """Both in the order of time: walk along them once, with the newest state of each key at hand."""
+    newest = np.full(keys, -1, dtype=np.int64)
+    found = np.empty(len(row_key), dtype=np.int64)
+    state = 0
+    for row in range(len(row_key)):
+        while state < len(time) and time[state] <= moment[row]:
+            newest[key[state]] = state
+            state += 1
+        found[row] = newest[row_key[row]]
+    return found
 
 
 @njit(cache=True, nogil=True)

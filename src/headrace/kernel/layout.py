@@ -94,7 +94,7 @@ def arrange(events: Events, rows: Rows, keys: int) -> Layout:
     time = ordered(events.time, event_order)
     nothing = np.zeros(0, dtype=np.int64)
     rank = by_rank = row_rank = nothing
-    if _is_late(events, rows):
+    if is_late(events, rows):
         rank, row_rank = _ranks(events, rows)
         known_order, _ = _grouped(events.key, np.argsort(rank, kind="stable"), keys)
         place = np.empty(len(time), dtype=np.int64)
@@ -106,7 +106,7 @@ def arrange(events: Events, rows: Rows, keys: int) -> Layout:
     elif rows.key is events.key and np.array_equal(rows.moment, events.time):
         row_order, row_starts = event_order, event_starts
     else:
-        in_order = None if _ascending(rows.moment) else np.argsort(rows.moment, kind="stable")
+        in_order = None if ascending(rows.moment) else np.argsort(rows.moment, kind="stable")
         row_order, row_starts = _grouped(rows.key, in_order, keys)
     moment = time if row_order is event_order else ordered(rows.moment, row_order)
     segments = np.stack([event_starts[:-1], event_starts[1:], row_starts[:-1], row_starts[1:]], axis=1)
@@ -116,12 +116,12 @@ def arrange(events: Events, rows: Rows, keys: int) -> Layout:
 
 def _by_time(events: Events) -> Ints | None:
     """Return the positions of events in the total order, event time, then sequence; None where they are in it."""
-    if _in_total_order(events.time, events.seq):
+    if in_total_order(events.time, events.seq):
         return None
     return np.lexsort((events.seq, events.time))
 
 
-def _is_late(events: Events, rows: Rows) -> bool:
+def is_late(events: Events, rows: Rows) -> bool:
     """Whether some event became known after it happened, or some row knows more than its moment did."""
     late_event = events.known is not None and not np.array_equal(events.known, events.time)
     late_row = rows.known is not None and not np.array_equal(rows.known, rows.moment)
@@ -176,7 +176,7 @@ def _placed(key, order, start, stop, cursor, out):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _ascending(values):  # type: ignore[no-untyped-def]
+def ascending(values):  # type: ignore[no-untyped-def]
     for i in range(1, len(values)):  # noqa: SIM110 - compiled
         if values[i] < values[i - 1]:
             return False
@@ -184,7 +184,7 @@ def _ascending(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _in_total_order(time, seq):  # type: ignore[no-untyped-def]
+def in_total_order(time, seq):  # type: ignore[no-untyped-def]
     for i in range(1, len(time)):
         if time[i] < time[i - 1] or (time[i] == time[i - 1] and seq[i] < seq[i - 1]):
             return False

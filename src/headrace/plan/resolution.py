@@ -32,7 +32,7 @@ def resolutions(project: Project) -> dict[str, int]:
     groups = [one for one in project.nodes().values() if isinstance(one, Features) and one.by is not None]
     plans = [compile_features([one], one.source) for one in groups if isinstance(one.source, Stream)]
     found = [one for plan in plans for window in plan.windows for one in window.aggregations if _totals_floats(one)]
-    return {name: int(one.work().setting[EXPONENT]) for one in found for name in one.outputs}
+    return {name: int(one.work.setting[EXPONENT]) for one in found for name in one.outputs}
 
 
 def _totals_floats(one: Aggregation) -> bool:
