@@ -117,7 +117,9 @@ def ingest(
 
 
 def _report(plan: _Plan, work: _Work) -> IngestReport:
-    received, accepted, quarantined = (sum(one[place] for one in work.finished) for place in (1, 2, 3))
+    received = sum(one[1] for one in work.finished)
+    accepted = sum(one[2] for one in work.finished)
+    quarantined = sum(one[3] for one in work.finished)
     reasons, files = total(work.counts), len(work.finished)
     return IngestReport(received, accepted, quarantined, reasons, files, plan.skipped, tuple(plan.faults))
 
