@@ -179,8 +179,8 @@ def _compute(job: Job, work: Path, keys: Keys, partition: int, count: int, path:
     label = _label(job.plan, keys)
     if label is not None:
         made[LABEL] = labels(label, rows, job.moment, sources[label.label.source.name])
-    columns = {name: to_arrow(made[name]) for name in _types(job.plan, keys)}
-    result = pa.table({ROW: rows_table.column(ROW), **columns})
+    computed = {name: to_arrow(made[name]) for name in _types(job.plan, keys)}
+    result = pa.table({ROW: rows_table.column(ROW), **computed})
     cuts = np.searchsorted(rows_table.column(ROW).to_numpy(), np.arange(count + 1, dtype=np.int64) * PIECE)
     parts = (result.slice(cuts[i], cuts[i + 1] - cuts[i]) for i in range(count))
     write_pieces(path, parts, result.schema)

@@ -44,7 +44,7 @@ def positions(states: Events, rows: Rows, keys: int, valid_to: Ints | None) -> I
 
 
 @njit(cache=True, nogil=True)
-def _walked(key, time, row_key, moment, keys):  # type: ignore[no-untyped-def]
+def _walked(key: Ints, time: Ints, row_key: Ints, moment: Ints, keys: int) -> Ints:
     """Both in the order of time: walk along them once, with the newest state of each key at hand."""
     newest = np.full(keys, -1, dtype=np.int64)
     found = np.empty(len(row_key), dtype=np.int64)
@@ -58,7 +58,7 @@ def _walked(key, time, row_key, moment, keys):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _newest(segments, time, moment, rank, row_rank, until, found):  # type: ignore[no-untyped-def]
+def _newest(segments: Ints, time: Ints, moment: Ints, rank: Ints, row_rank: Ints, until: Ints, found: Ints) -> None:
     late, ends = len(rank) > 0, len(until) > 0
     longest = 0
     for s in range(segments.shape[0]):

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from headrace.kernel.typing import Ints, Places
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edges(segments, time, moment, ascending, spans, delays, tails, heads):  # type: ignore[no-untyped-def]
+def edges(
+    segments: Ints,
+    time: Ints,
+    moment: Ints,
+    ascending: bool,
+    spans: Ints,
+    delays: Ints,
+    tails: Places,
+    heads: Places,
+) -> None:
     """Find the events in [old edge, new edge) for rows and windows.
 
     Args:
@@ -33,7 +44,7 @@ def edges(segments, time, moment, ascending, spans, delays, tails, heads):  # ty
 
 
 @njit
-def _walk(times, moment, ascending, before, hop, places):  # type: ignore[no-untyped-def]
+def _walk(times: Ints, moment: Ints, ascending: bool, before: int, hop: int, places: Places) -> None:
     """For each moment, find the first event from ``before`` microseconds earlier on, aligned down to a hop."""
     at = np.int64(0)
     if len(times) > 64:
@@ -56,6 +67,6 @@ def _walk(times, moment, ascending, before, hop, places):  # type: ignore[no-unt
 
 
 @njit
-def _edge(moment, before, hop):  # type: ignore[no-untyped-def]
+def _edge(moment: int, before: int, hop: int) -> int:
     edge = moment - before
     return edge // hop * hop if hop > 0 else edge

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
+from headrace.kernel.typing import Floats
+
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 _LN2 = 0.6931471805599453
@@ -82,7 +84,7 @@ def power(x: float, y: float) -> float:
 
 
 @njit(cache=True)
-def ln_each(values):  # type: ignore[no-untyped-def]
+def ln_each(values: Floats) -> Floats:
     out = np.full(len(values), np.nan)
     for i in range(len(values)):
         if values[i] > 0.0:
@@ -91,7 +93,7 @@ def ln_each(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def exp_each(values):  # type: ignore[no-untyped-def]
+def exp_each(values: Floats) -> Floats:
     out = np.empty(len(values))
     for i in range(len(values)):
         out[i] = exp(values[i])
@@ -99,7 +101,7 @@ def exp_each(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def power_each(bases, exponents):  # type: ignore[no-untyped-def]
+def power_each(bases: Floats, exponents: Floats) -> Floats:
     out = np.empty(len(bases))
     for i in range(len(bases)):
         out[i] = power(bases[i], exponents[i])

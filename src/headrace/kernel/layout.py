@@ -160,7 +160,7 @@ def _grouped(key: Ints, order: Ints | None, keys: int) -> tuple[Ints, Ints]:
 
 
 @njit(cache=True, nogil=True)
-def _counted(key, order, start, stop, keys):  # type: ignore[no-untyped-def]
+def _counted(key: Ints, order: Ints, start: int, stop: int, keys: int) -> Ints:
     counts = np.zeros(keys, dtype=np.int64)
     for i in range(start, stop):
         counts[key[order[i] if len(order) else i]] += 1
@@ -168,7 +168,7 @@ def _counted(key, order, start, stop, keys):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _placed(key, order, start, stop, cursor, out):  # type: ignore[no-untyped-def]
+def _placed(key: Ints, order: Ints, start: int, stop: int, cursor: Ints, out: Ints) -> None:
     for i in range(start, stop):
         position = order[i] if len(order) else i
         out[cursor[key[position]]] = position
@@ -176,7 +176,7 @@ def _placed(key, order, start, stop, cursor, out):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def ascending(values):  # type: ignore[no-untyped-def]
+def ascending(values: Ints) -> bool:
     for i in range(1, len(values)):  # noqa: SIM110 - compiled
         if values[i] < values[i - 1]:
             return False
@@ -184,7 +184,7 @@ def ascending(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def in_total_order(time, seq):  # type: ignore[no-untyped-def]
+def in_total_order(time: Ints, seq: Ints) -> bool:
     for i in range(1, len(time)):
         if time[i] < time[i - 1] or (time[i] == time[i - 1] and seq[i] < seq[i - 1]):
             return False

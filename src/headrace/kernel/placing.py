@@ -96,26 +96,38 @@ def aligned(rows: int, words: int) -> Ints:
 
 
 @njit(cache=True, nogil=True)
-def _scaled(values, factor, out):  # type: ignore[no-untyped-def]
+def _scaled(values: Floats, factor: float, out: Ints) -> None:
     for i in range(len(values)):
         out[i] = np.int64(np.rint(values[i] * factor))
 
 
 @njit(cache=True, nogil=True)
-def _ordered_bits(values, out):  # type: ignore[no-untyped-def]
+def _ordered_bits(values: Floats, out: Ints) -> None:
     for i in range(len(values)):
         bits = bits_of(values[i] + 0.0)
         out[i] = bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
 
 
 @njit(cache=True, nogil=True)
-def _inverse(order, start, stop, out):  # type: ignore[no-untyped-def]
+def _inverse(order: Ints, start: int, stop: int, out: Ints) -> None:
     for i in range(start, stop):
         out[order[i]] = i
 
 
 @njit(cache=True, nogil=True)
-def _columns(words, counts, places, at, count_at, kinds, start, stop, values, valid, nulls):  # type: ignore[no-untyped-def]
+def _columns(
+    words: Ints,
+    counts: Counts,
+    places: Ints,
+    at: Ints,
+    count_at: Ints,
+    kinds: Ints,
+    start: int,
+    stop: int,
+    values: Ints,
+    valid: Bools,
+    nulls: Ints,
+) -> None:
     beyond, none = np.int64(0x7FF0000000000000), np.int64(NULL)
     rows = np.empty((_BLOCK, words.shape[1]), dtype=np.int64)
     for block in range(start, stop, _BLOCK):
