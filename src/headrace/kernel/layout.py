@@ -122,9 +122,9 @@ def _by_time(events: Events) -> Ints | None:
 
 
 def is_late(events: Events, rows: Rows) -> bool:
-    """Whether some event became known after it happened, or some row knows more than its moment did."""
-    late_event = events.known is not None and not np.array_equal(events.known, events.time)
-    late_row = rows.known is not None and not np.array_equal(rows.known, rows.moment)
+    """Whether some event became known after it happened, or some row knows less than what happened before it."""
+    late_event = events.known is not None and bool((events.known > events.time).any())
+    late_row = rows.known is not None and bool((rows.known < rows.moment).any())
     return late_event or late_row
 
 

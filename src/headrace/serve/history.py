@@ -96,8 +96,13 @@ def _seen(
     until = np.searchsorted(events.seq, asked.horizon, side="right")
     needed = np.where(until > 0, newest_known[np.maximum(until - 1, 0)] if events.length else 0, -(2**62))
     plain = needed <= asked.known
+    whole = plain & (until == events.length)
+    if whole.any():
+        # nothing was learned since: time alone decides
+        yield replace(events, known=None), (everyone[whole], None)
+    later = plain & ~whole
     # all that was in the state was known to these rows: the order of learning alone decides
-    yield replace(events, known=events.seq), (everyone[plain], asked.horizon[plain])
+    yield replace(events, known=events.seq), (everyone[later], asked.horizon[later])
     for horizon in np.unique(asked.horizon[~plain]).tolist():
         some = everyone[~plain & (asked.horizon == horizon)]
         yield _first(events, int(np.searchsorted(events.seq, horizon, side="right"))), (some, asked.known[some])
