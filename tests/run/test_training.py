@@ -3,8 +3,8 @@
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.learn.thresholds import thresholds
 from headrace.run import load_project, plan_changes, run, status, train
-from headrace.run.training import thresholds
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -67,4 +67,4 @@ def test_new_data_makes_the_set_new(tmp_path):
 
 def test_thresholds_are_read_from_the_rules(bank):
     project = load_project(bank).project
-    assert thresholds(project, project.all_models["score"]) == (0.9,)
+    assert thresholds(project, project.all_models["score"]) == {0.9: "block"}

@@ -100,6 +100,7 @@ def run_demo(folder: Path, customers: int) -> Demo:
     Raises:
         HeadraceError: HR-INIT-002 when the folder holds anything else, HR-DEMO-001 when the service does not answer.
     """
+    from headrace.audit import checked
     from headrace.audit import report as audit_report
     from headrace.run import load_project, run, train
     from headrace.serve.parity import parity
@@ -118,6 +119,7 @@ def run_demo(folder: Path, customers: int) -> Demo:
             decisions = _decided(loaded)
         with course.part("parity"):
             compared = parity(loaded)
+            checked.keep(loaded.state_dir, compared.as_dict())
         with course.part("report"):
             path = loaded.state_dir / "reports" / "report.html"
             path.parent.mkdir(parents=True, exist_ok=True)

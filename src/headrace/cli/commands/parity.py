@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 @session_options
 def command(session: Session) -> None:
     """Recompute every feature that was served from history and compare bit by bit; exit code 1 if one differs."""
+    from headrace.audit import checked
     from headrace.serve.parity import parity
 
-    report = parity(session.load())
+    loaded = session.load()
+    report = parity(loaded)
+    checked.keep(loaded.state_dir, report.as_dict())
     if session.as_json:
         session.tell({"ok": report.differing == 0} | report.as_dict(), lambda: None)
         if report.differing:
