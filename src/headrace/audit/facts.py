@@ -174,15 +174,22 @@ def _feature(name: str, lineage: Sequence[str], column: pa.ChunkedArray, label: 
     values = _numbers(column)
     there = ~np.isnan(values)
     low, high = (float(edge) for edge in np.quantile(values[there], [0.005, 0.995]))
-    # of whole numbers a bin holds as many as the next, so that the picture has no teeth of its own making
-    bins = int(min(BINS, high - low + 1)) if np.array_equal(values[there], np.rint(values[there])) else BINS
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    edges = _edges(low, high, whole=np.array_equal(values[there], np.rint(values[there])))
     counts = _counts(values[there], edges)
     if label is None:
         return Feature(name, lineage, str(kind), nulls, counts, (), low, high)
     parts = [values[there & (label == truth)] for truth in (0, 1)]
     means = (float(parts[0].mean()), float(parts[1].mean())) if all(len(part) for part in parts) else None
     return Feature(name, lineage, str(kind), nulls, counts, _counts(parts[1], edges), low, high, means)
+
+
+def _edges(low: float, high: float, whole: bool) -> Numbers:
+    """Edges of equal bins; of whole numbers each holds as many as the next, so that no teeth come from the cutting."""
+    if not whole:
+        return np.linspace(low, high if high > low else low + 1, BINS + 1)
+    width = np.ceil((high - low + 1) / BINS)
+    edges: Numbers = np.arange(low, high + width + 1, width) - 0.5
+    return edges
 
 
 def _counts(values: Numbers, edges: Numbers) -> list[float]:
