@@ -119,13 +119,8 @@ def train(
         cases = read_cases(built, _needed(model), model.place)
     with course.step("split"):
         setting = _setting(model, cases)
-    with course.step("baselines"):
-        judged = _baselines(setting)
-    where = place_of(model.fit, model.place)
-    with course.step("fit"):
-        estimator = fit_estimator(model.fit, setting.train, model.seed, where)
-    with course.step("export"):
-        content, parity = _export(estimator, setting, service_thresholds, where)
+    with registry.preparing():
+        judged, content, parity = _fitted(setting, course, service_thresholds)
     with course.step("metrics"):
         scorer = Scorer(content)
         judged.append(setting.judged(name_of(model.fit), "model", scorer.score(setting.test.x), course.seconds["fit"]))
@@ -179,6 +174,19 @@ def _baselines(setting: _Setting) -> list[_Judged]:
         setting.judged("prior_rate", "baseline", rate),
         setting.judged(name_of(fit), "baseline", score, seconds),
     ]
+
+
+def _fitted(setting: _Setting, course: _Course, thresholds: Sequence[float]) -> tuple[list[_Judged], bytes, Parity]:
+    """Return the baselines, and the fitted model as the file that was proved equal to it."""
+    model = setting.model
+    with course.step("baselines"):
+        judged = _baselines(setting)
+    where = place_of(model.fit, model.place)
+    with course.step("fit"):
+        estimator = fit_estimator(model.fit, setting.train, model.seed, where)
+    with course.step("export"):
+        content, parity = _export(estimator, setting, thresholds, where)
+    return judged, content, parity
 
 
 def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:

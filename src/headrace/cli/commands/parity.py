@@ -30,9 +30,14 @@ def command(session: Session) -> None:
         return
     session.tell({}, lambda: print_parity(report))
     if report.differing:
-        found = f"{report.differing} served values that history does not confirm"
-        cure = "see the features above; 'headrace parity --json' names each difference"
-        raise CheckFailed(Fault("HR-PARITY-001", "", found, "0", cure))
+        raise CheckFailed(differs(report))
+
+
+def differs(report: ParityReport) -> Fault:
+    """Return the fault of served values that differ from history."""
+    found = f"{report.differing} served values that history does not confirm"
+    cure = "see the features above; 'headrace parity --json' names each difference"
+    return Fault("HR-PARITY-001", "", found, "0", cure)
 
 
 def print_parity(report: ParityReport) -> None:
