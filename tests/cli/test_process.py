@@ -48,12 +48,18 @@ def test_help_is_quick_and_imports_nothing_heavy():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "LOADED []"
-    quickest = 9.0
-    for _ in range(3):
-        begun = time.perf_counter()
-        assert _headrace("--help").returncode == 0
-        quickest = min(quickest, time.perf_counter() - begun)
-    assert quickest < 0.5
+    # beside the library that any such command needs, it costs little; both in turns, since the machine may be busy
+    helps, clicks = [], []
+    for _ in range(5):
+        helps.append(_seconds("-m", "headrace.cli", "--help"))
+        clicks.append(_seconds("-c", "import click"))
+    assert min(helps) < 4 * min(clicks)
+
+
+def _seconds(*words):
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, *words], capture_output=True, check=True)
+    return time.perf_counter() - begun
 
 
 def test_exit_codes_and_streams(bank):
