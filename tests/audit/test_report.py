@@ -2,13 +2,22 @@
 
 import re
 from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
 
 import httpx
+import numpy as np
+import pytest
+from scipy import stats
 
+from headrace.audit import checked
+from headrace.audit.facts import RULES
+from headrace.audit.judged import calibration
 from headrace.audit.report import write
 from headrace.learn import Registry
 from headrace.run import load_project
 from headrace.serve.app import start
+from headrace.serve.parity import parity
 from tests.serve.conftest import shop, trained  # noqa: F401 - fixtures
 
 EMPTY = '''
@@ -73,12 +82,70 @@ def test_the_page_tells_what_the_registry_and_the_records_tell(shop):  # noqa: F
     champion = Registry(shop.state_dir / "models").champion("score")
     assert f"score version {champion.number} may be used" in text
     assert champion.digest[:16] in text
-    assert f"{champion.metrics['roc_auc']:,.4g}" in text
+    assert f"{champion.metrics['roc_auc']:.4f}" in text
+    low, high = champion.record.intervals["model"]["roc_auc"]
+    assert f"{low:.4f} to {high:.4f}" in text
+    assert all(f"<b>{title}</b>" in text for title in ("Precision and recall", "Found for the work", "Calibration"))
+    assert "not checked yet: &#x27;headrace parity&#x27; does it" in text
+    checked.keep(shop.state_dir, parity(shop).as_dict(), now_us=lambda: 1_790_000_000_000_000)
+    assert "None differs." in page_of(write(shop))
+    assert "on 21 September 2026, 14:13 UTC" in page_of(write(shop))
     assert all(f"<code>{name}</code>" in text for name in ("spending.mean_7d", "risk.frauds", "now.ratio"))
     assert record_id in text
     assert "31337" not in text
     assert "&lt;b&gt;" not in text
     assert "<b>x" not in text
+
+
+def test_what_differs_is_told_by_feature_and_without_values(shop):  # noqa: F811
+    found = {
+        "compared": 3,
+        "differing": 1,
+        "skipped": {"served by an older declaration": 2},
+        "features": [{"feature": "now.ratio", "compared": 3, "equal": 2, "differing": 1}],
+        "differences": [{"feature": "now.ratio", "served": 4711, "history": 4712}],
+    }
+    checked.keep(shop.state_dir, found, now_us=lambda: 0)
+    text = page_of(write(shop))
+    assert "1 differ." in text
+    assert "2 not compared: served by an older declaration." in text
+    assert "471" not in (shop.state_dir / "reports" / "parity.json").read_text()
+
+
+def test_shares_of_the_calibration_have_wilsons_intervals():
+    rng = np.random.default_rng(1)
+    score = rng.random(4_000)
+    y = (rng.random(4_000) < score).astype(np.int64)
+    bins = calibration(y, score)
+    edges = np.geomspace(0.001, 1, 13)
+    assert len(bins) >= 4
+    for one in bins:
+        (place,) = (i for i in range(12) if edges[i] <= one.score < edges[i + 1])
+        rows = (score > edges[place]) & (score <= edges[place + 1])
+        exact = stats.binomtest(int(y[rows].sum()), int(rows.sum())).proportion_ci(0.95, "wilson")
+        assert (one.low, one.high) == pytest.approx((exact.low, exact.high), abs=1e-6)
+
+
+def test_every_rule_of_quarantine_has_words():
+    codes = re.findall(r"^\| `(HR-DATA-0\d\d)`", Path("docs/errors.md").read_text(), re.MULTILINE)
+    assert {code for code in codes if code <= "HR-DATA-015"} == set(RULES)
+
+
+def luminance(colour):
+    colour = colour * 2 if len(colour) == 3 else colour
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)] if len(colour) == 6 else [1, 1, 1]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_text_has_the_contrast_that_accessibility_asks_for():
+    style = (resources.files("headrace.audit") / "report.css").read_text()
+    for block in re.findall(r":root \{([^}]*)\}", style):
+        colours = dict(re.findall(r"--(\w+): #(\w+);", block))
+        for ground in ("paper", "wash"):
+            for ink in ("ink", "soft", "good", "bad", "care", "accent"):
+                pair = sorted(luminance(colours[name]) for name in (ink, ground))
+                assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (ink, ground)
 
 
 def test_names_cannot_break_out_of_the_page(tmp_path):

@@ -35,3 +35,20 @@ def test_a_folder_of_ones_own_is_not_replaced(tmp_path):
     assert result.exit_code == 2
     assert "HR-INIT-002" in result.stderr
     assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_gate_that_fails_is_named_and_the_demo_still_tells_what_it_did(tmp_path):
+    folder = tmp_path / "demo"
+    result = CliRunner().invoke(main, ["demo", "--folder", str(folder), "--customers", "200"])
+    assert result.exit_code == 1
+    assert "error HR-RUN-007" in result.stderr
+    assert "fraud_score failed a gate: average_precision is 0." in result.stderr
+    assert "to pass better_than_baseline(average_precision)" in result.stderr
+    assert "headrace demo --customers 1000" in result.stderr
+    assert "HR-DEMO-001" not in result.stderr
+    assert "Training set fraud_cases" in result.stdout
+    assert "Nothing was served" in result.stdout
+    report = (folder / ".headrace" / "reports" / "report.html").read_text()
+    assert "fraud_score may not be used: no version has passed its gates" in report
+    assert "There is nothing to check yet" in report

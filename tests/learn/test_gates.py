@@ -41,6 +41,18 @@ def test_not_worse_than_champion(auc, passed):
     assert "worse than the champion's 0.8500 on the same rows" in outcome.sentence
 
 
+def test_worse_by_chance_passes_and_evidently_worse_does_not():
+    champion = {"roc_auc": 0.85, "log_loss": 0.1}
+    gate = hr.not_worse_than_champion()
+    chance = Evidence(METRICS, {"roc_auc": 0.84}, BASELINES, champion, {"roc_auc": (-0.03, 0.01)})
+    assert judge(gate, chance).passed
+    assert not not_worse(chance, "roc_auc"), "but the champion goes on serving"
+    assert judge(gate, chance).sentence.endswith("by no more than chance: difference -0.0300 to +0.0100")
+    evident = Evidence(METRICS, {"roc_auc": 0.84}, BASELINES, champion, {"roc_auc": (-0.019, -0.001)})
+    assert not judge(gate, evident).passed
+    assert judge(gate, evident).sentence.endswith("by more than chance: difference -0.0190 to -0.0010")
+
+
 def test_less_is_better_where_the_metric_says_so():
     champion = {"roc_auc": 0.9, "log_loss": 0.15}
     assert judge(hr.not_worse_than_champion("log_loss"), evidence(0.1, 0.15, champion)).passed

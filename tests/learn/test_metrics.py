@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headrace as hr
-from headrace.learn.metrics import METRICS, Context, better, evaluate
+from headrace.learn.metrics import METRICS, NEVER, Context, better, evaluate, known_from
 
 DAY = 86_400_000_000
 EMPTY = Context(np.zeros(0, np.int64))
@@ -63,6 +63,35 @@ def test_card_precision_is_the_handbooks(seed, k, n):
     context = Context(day * DAY + rng.integers(0, DAY, n), {"customer_id": card})
     expected = handbook_card_precision(pd.DataFrame({"day": day, "card": card, "y": y, "score": score}), k)
     assert evaluate(hr.card_precision(k), y, score, context) == pytest.approx(expected, rel=1e-12)
+
+
+def handbook_test_days(frame: pd.DataFrame, first: int, train: int, delay: int, test: int) -> pd.DataFrame:
+    """The rows that the Handbook's get_train_test_set (chapter 3.4) leaves in the test."""
+    known = set(frame[(frame.day >= first) & (frame.day < first + train) & (frame.y == 1)].card)
+    kept = []
+    for day in range(first + train + delay, first + train + delay + test):
+        before = frame[frame.day == day - delay - 1]
+        known |= set(before[before.y == 1].card)
+        today = frame[frame.day == day]
+        kept.append(today[~today.card.isin(known)])
+    return pd.concat(kept)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_cards_known_from_training_are_left_out_as_in_the_handbook(seed, k, delay):
+    rng, n, train, test = np.random.default_rng(seed), 300, 6, 5
+    day, card, y = rng.integers(0, 20, n), rng.integers(0, 60, n), (rng.random(n) < 0.2).astype(np.int64)
+    frame = pd.DataFrame({"day": day, "card": card, "y": y, "score": rng.permutation(n) / n})
+    first = 20 - train - delay - test
+    expected = handbook_card_precision(handbook_test_days(frame, first, train, delay, test), k)
+    time = day * DAY + rng.integers(0, DAY, n)
+    since, tested = day >= first, day >= first + train + delay
+    known = np.full(n, NEVER)
+    known[since] = known_from(card[since], y[since], time[since], delay * DAY)
+    context = Context(time, {"customer_id": card}, {"customer_id": known}).take(tested)
+    found = evaluate(hr.card_precision(k), y[tested], frame.score.to_numpy()[tested], context)
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_card_precision_by_hand():

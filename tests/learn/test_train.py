@@ -26,6 +26,14 @@ def fit_amount_only(train):
     return make_pipeline(SimpleImputer(), LogisticRegression(C=1e-8)).fit(train.X, train.y)
 
 
+def fit_upside_down(train):
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(SimpleImputer(), LogisticRegression()).fit(train.X, 1 - train.y)
+
+
 def test_the_report_of_a_first_training(registry):
     told = []
     declared = model(fit_logistic, gates=(hr.at_least("roc_auc", 0.7), hr.not_worse_than_champion()), seed=4)
@@ -62,6 +70,8 @@ def test_the_report_of_a_first_training(registry):
     assert record.origin.data == {"payments": 3, "chargebacks": 1}
     assert record.origin.environment["scikit-learn"]
     assert record.metrics["model"] == own
+    low, high = record.intervals["model"]["roc_auc"]
+    assert low < own["roc_auc"] < high
     assert json.loads(json.dumps(report.as_dict()))["champion"] is True
     assert "fraud_score version 1" in repr(report)
     assert "prior_rate" in repr(report).splitlines()[3]
@@ -95,8 +105,13 @@ def test_champion_challenger_and_held(registry):
     assert "FAILED  roc_auc is" in repr(held)
     worse = train(model(fit_amount_only), world(fingerprint="c" * 64), registry)
     assert worse.version.aliases == ("challenger",)
+    gate = hr.not_worse_than_champion()
+    by_chance = train(model(fit_amount_only, gates=(gate,)), world(fingerprint="e" * 64), registry)
+    assert by_chance.passed
+    assert by_chance.version.standing == "challenger", "what is worse at all does not serve"
+    assert "by no more than chance: difference -0." in by_chance.gates[1].sentence
     refused = train(
-        model(fit_amount_only, gates=(hr.not_worse_than_champion(), hr.better_than_baseline())),
+        model(fit_upside_down, gates=(gate, hr.better_than_baseline())),
         world(fingerprint="f" * 64),
         registry,
     )

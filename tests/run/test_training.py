@@ -1,10 +1,16 @@
 """Training through the journal: what is trained, what is kept, and what is refused."""
 
+import json
+import subprocess
+import sys
+import time
+
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.learn.thresholds import thresholds
 from headrace.run import load_project, plan_changes, run, status, train
-from headrace.run.training import thresholds
+from headrace.run.training import registry
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -65,6 +71,34 @@ def test_new_data_makes_the_set_new(tmp_path):
     ) == {"new rows in payments", "new rows in chargebacks"}
 
 
+SLOW = """
+def fit(train):
+    import pathlib, time
+    here = pathlib.Path(__file__).parent
+    (here / "fitting").touch()
+    while not (here / "go").exists():
+        time.sleep(0.02)
+"""
+
+
+def test_two_trainings_at_once(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL.replace("\ndef fit(train):\n", SLOW), (1, 2))
+    run(load_project(folder))
+    words = [sys.executable, "-m", "headrace", "train", "--project", str(folder)]
+    first = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (folder / "fitting").exists():
+        assert first.poll() is None, first.communicate()[1]
+        time.sleep(0.02)
+    second = subprocess.run([*words, "--json"], capture_output=True, text=True)
+    assert second.returncode == 2
+    assert f"HR-RUN-001\n  found     another run of this project is going on (process {first.pid})" in second.stderr
+    assert json.loads(second.stdout)["faults"][0]["code"] == "HR-RUN-001"
+    (folder / "go").touch()
+    assert first.wait() == 0
+    assert [one.number for one in registry(load_project(folder)).versions()] == [1]
+    assert _train(folder) == [("kept", ("nothing changed",))]
+
+
 def test_thresholds_are_read_from_the_rules(bank):
     project = load_project(bank).project
-    assert thresholds(project, project.all_models["score"]) == (0.9,)
+    assert thresholds(project, project.all_models["score"]) == {0.9: "block"}

@@ -41,6 +41,13 @@ def test_lines():
     assert repr(payments).splitlines()[0] == "Stream payments: from data/*, owned by team, One card payment <now>."
     assert repr(payments).splitlines()[-1].split() == ["amount", "decimal(12,2)", "≥", "0", "<EUR>"]
     assert "at least 0.6" in repr(score)
+    gates = [hr.at_least("roc_auc", 0.6), hr.at_most("log_loss", 0.3), hr.not_worse_than_champion()]
+    many = Model("many", cases, fit, hr.time_split("30d", "7d"), [hr.roc_auc(), hr.log_loss(), hr.brier()], gates)
+    assert repr(many).splitlines()[2:] == [
+        "  roc_auc   at least 0.6, not worse than champion",
+        "  log_loss  at most 0.3",
+        "  brier",
+    ]
     assert repr(desk).splitlines()[1:] == ["  decision  rule", "  block     score > 0.9", "  allow     otherwise"]
     assert repr(cases).splitlines()[0] == "TrainingSet cases: rows of payments, label amount > 5 of payments"
     assert "training set" in repr(project)

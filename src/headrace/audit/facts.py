@@ -1,11 +1,11 @@
-"""What the report tells, read from lake, sets, registry and records; nothing personal is among it."""
+"""What the report tells of data, features and decisions, read from lake, sets and records; nothing personal in it."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,14 +13,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.declare import Model, Project, Stream, Table
+from headrace.clock import from_us
+from headrace.declare import Project, Stream, Table
 from headrace.lake import Lake
-from headrace.learn import Registry, Version
-from headrace.learn.trainingset import BuiltSet, open_set
+from headrace.learn.trainingset import BuiltSet
 
 BINS = 24
+DAY_US = 86_400_000_000
 MOST_ROWS = 200_000
 """Rows that a picture of a feature is drawn from, evenly taken."""
+RULES = {
+    "HR-DATA-001": "is missing",
+    "HR-DATA-002": "is text of another type",
+    "HR-DATA-003": "is NaN or infinite",
+    "HR-DATA-004": "is beyond its bounds",
+    "HR-DATA-005": "is not an allowed value",
+    "HR-DATA-006": "does not match its pattern",
+    "HR-DATA-007": "is too short or too long",
+    "HR-DATA-008": "was there before",
+    "HR-DATA-009": "is a time without a zone",
+    "HR-DATA-010": "is a date that does not exist",
+    "HR-DATA-011": "has too many digits",
+    "HR-DATA-012": "is beyond its type",
+    "HR-DATA-013": "does not fit the header",
+    "HR-DATA-014": "is a local time that does not exist, or twice",
+    "HR-DATA-015": "is not after valid-from",
+}
+"""The rules by which rows are quarantined, in words that go on after the name of a column."""
+Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class Loaded(Protocol):
@@ -37,11 +57,12 @@ class Loaded(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A stream or table in the lake."""
+    """A stream or table in the lake; ``received`` is None for a table by query."""
 
     name: str
     owner: str
     rows: int
+    received: int | None
     quarantined: int
     reasons: Mapping[str, int]
     first: str
@@ -51,28 +72,29 @@ class Source:
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature of a training set: how it is spread, how often null, and its mean for either label."""
+    """A feature of a training set: how it is spread, how often null, and its mean for either label.
+
+    Args:
+        name: ``group.feature``.
+        lineage: columns that it comes from.
+        kind: its type.
+        nulls: share.
+        counts: of equal bins from ``low`` to ``high``, what is beyond in the outermost; empty where it is no number.
+        positives: the same of the rows with label 1.
+        low: of the middle 99 %.
+        high: of the middle 99 %.
+        means: of the rows with label 0 and 1.
+    """
 
     name: str
     lineage: Sequence[str]
     kind: str
     nulls: float
-    counts: Sequence[float]
-    low: float
-    high: float
-    means: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A model, its champion, and how its scores lie on the test rows."""
-
-    model: Model
-    version: Version | None
-    built: BuiltSet | None
-    curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
-    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    test_rows: int = 0
+    counts: Sequence[float] = ()
+    positives: Sequence[float] = ()
+    low: float = 0.0
+    high: float = 0.0
+    means: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,84 +114,35 @@ def sources(loaded: Loaded) -> list[Source]:
 
 
 def _source(one: Stream | Table, lake: Lake) -> Source:
-    reasons: Counter[str] = Counter()
-    aside, quarantined = f"quarantine_{one.name}", 0
-    if lake.exists(aside):
-        found = lake.read(aside, columns=["reasons"])
-        quarantined = found.num_rows
-        for reason in pc.list_flatten(found.column("reasons")).to_pylist():
-            reasons[_rule(reason)] += 1
+    rows, aside = lake.rows(one.name), f"quarantine_{one.name}"
+    quarantined, reasons = _quarantine(aside, lake) if lake.exists(aside) else (0, {})
+    received = None if isinstance(one, Table) and one.query is not None else rows + quarantined
     time = one.event_time if isinstance(one, Stream) else None
-    first = last = ""
-    per_day: list[float] = []
-    if time and lake.rows(one.name):
-        days = pc.floor_temporal(lake.read(one.name, columns=[time]).column(time), unit="day")
-        counted = pc.value_counts(days.combine_chunks())
-        whole = sorted(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-        first, last = (str(day.date()) for day in (whole[0][0], whole[-1][0]))
-        per_day = [float(count) for _, count in whole]
-    return Source(
-        one.name, one.owner, lake.rows(one.name), quarantined, dict(reasons.most_common()), first, last, per_day
-    )
+    first, last, per_day = _days(lake, one.name, time) if time and rows else ("", "", [])
+    return Source(one.name, one.owner, rows, received, quarantined, reasons, first, last, per_day)
+
+
+def _quarantine(table: str, lake: Lake) -> tuple[int, dict[str, int]]:
+    """Rows in quarantine, and how many broke which rule in which column, without the values."""
+    found = lake.read(table, columns=["reasons"])
+    each = pc.list_flatten(found.column("reasons"))
+    rules = pc.value_counts(pc.replace_substring_regex(each, r"^(\S+ [^:]*):.*$", r"\1"))
+    counted = Counter({_rule(one["values"]): one["counts"] for one in rules.to_pylist()})
+    return found.num_rows, dict(counted.most_common())
 
 
 def _rule(reason: str) -> str:
-    """The rule and the column that were broken, without the value."""
-    code, _, rest = reason.partition(" ")
-    return f"{rest.split(':')[0]} ({code})"
+    code, _, column = reason.partition(" ")
+    return f"{column} {RULES.get(code, 'breaks a rule')} ({code})"
 
 
-def judged(loaded: Loaded) -> list[Judged]:
-    """Return each model with its champion and its scores on the rows that it was tested on."""
-    root = loaded.state_dir / "models"
-    registry = Registry(root) if root.exists() else None
-    found = []
-    for name, model in loaded.project.all_models.items():
-        version = registry.champion(name) if registry is not None else None
-        built = _built(loaded, model, version)
-        if registry is None or version is None or built is None:
-            found.append(Judged(model, version, built))
-            continue
-        found.append(_scored(model, version, built, registry))
-    return found
-
-
-def _built(loaded: Loaded, model: Model, version: Version | None) -> BuiltSet | None:
-    folder = loaded.state_dir / "sets" / model.cases.name
-    if version is not None and (folder / version.record.origin.training_set[:16] / "manifest.json").exists():
-        return open_set(folder / version.record.origin.training_set[:16])
-    ready = sorted(folder.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
-    return open_set(ready[-1].parent) if ready else None
-
-
-def _scored(model: Model, version: Version, built: BuiltSet, registry: Registry) -> Judged:
-    from headrace.learn.cases import read_cases
-    from headrace.learn.split import time_fold
-
-    cases = read_cases(built, (), model.place)
-    matures = model.cases.label.matures_us if model.cases.label is not None else 0
-    test = cases.take(time_fold(cases.time_us, model.split, matures).test)
-    score = registry.load(version).score(test.x)
-    order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(test.y[order])
-    taken = np.arange(1, len(order) + 1)
-    if not len(order) or hits[-1] == 0:
-        return Judged(model, version, built, test_rows=len(order))
-    recall, precision = hits / hits[-1], hits / taken
-    false = (taken - hits) / max(int(taken[-1] - hits[-1]), 1)
-    keep = np.unique(np.searchsorted(recall, np.linspace(0.002, 1, 160)))
-    keep = keep[keep < len(order)]
-    spaced = np.unique(np.searchsorted(false, np.linspace(0, 1, 120)).clip(max=len(order) - 1))
-    curves = {
-        "precision and recall": [(float(recall[i]), float(precision[i])) for i in keep],
-        "roc": [(0.0, 0.0), *((float(false[i]), float(recall[i])) for i in spaced)],
-    }
-    edges = np.linspace(0, 1, BINS + 1)
-    scores = {
-        said: np.sqrt(np.histogram(score[test.y == truth], edges)[0]).tolist()
-        for said, truth in (("negatives", 0), ("positives", 1))
-    }
-    return Judged(model, version, built, curves, scores, len(order))
+def _days(lake: Lake, name: str, time: str) -> tuple[str, str, list[float]]:
+    days = pc.floor_temporal(lake.read(name, columns=[time]).column(time), unit="day").cast(pa.int64())
+    counted = pc.value_counts(days.combine_chunks())
+    counts = {one["values"]: one["counts"] for one in counted.to_pylist()}
+    first, last = min(counts), max(counts)
+    first_day, last_day = (from_us(us).date().isoformat() for us in (first, last))
+    return first_day, last_day, [float(counts.get(day, 0)) for day in range(first, last + 1, DAY_US)]
 
 
 def features(built: BuiltSet) -> list[Feature]:
@@ -186,28 +159,42 @@ def features(built: BuiltSet) -> list[Feature]:
     return found
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _numbers(column: pa.ChunkedArray) -> Numbers:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    values: np.ndarray[tuple[int], np.dtype[np.float64]] = column.cast(pa.float64()).to_numpy()
+    values: Numbers = column.cast(pa.float64()).to_numpy()
     return values
 
 
-def _feature(name: str, lineage: Sequence[str], column: pa.ChunkedArray, label: Any) -> Feature:
-    nulls = column.null_count / max(len(column), 1)
-    numeric = pa.types.is_boolean(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+def _feature(name: str, lineage: Sequence[str], column: pa.ChunkedArray, label: Numbers | None) -> Feature:
+    nulls, kind = column.null_count / max(len(column), 1), column.type
+    numeric = pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if not numeric or column.null_count == len(column):
-        return Feature(name, lineage, str(column.type), nulls, [], 0.0, 0.0, None)
+        return Feature(name, lineage, str(kind), nulls)
     values = _numbers(column)
     there = ~np.isnan(values)
     low, high = (float(edge) for edge in np.quantile(values[there], [0.005, 0.995]))
-    counts = np.histogram(values[there].clip(low, high), BINS)[0].tolist()
-    means = None
-    if label is not None:
-        parts = [values[there & (label == truth)] for truth in (0, 1)]
-        if all(len(part) for part in parts):
-            means = (float(parts[0].mean()), float(parts[1].mean()))
-    return Feature(name, lineage, str(column.type), nulls, counts, low, high, means)
+    edges = _edges(low, high, whole=np.array_equal(values[there], np.rint(values[there])))
+    counts = _counts(values[there], edges)
+    if label is None:
+        return Feature(name, lineage, str(kind), nulls, counts, (), low, high)
+    parts = [values[there & (label == truth)] for truth in (0, 1)]
+    means = (float(parts[0].mean()), float(parts[1].mean())) if all(len(part) for part in parts) else None
+    return Feature(name, lineage, str(kind), nulls, counts, _counts(parts[1], edges), low, high, means)
+
+
+def _edges(low: float, high: float, whole: bool) -> Numbers:
+    """Edges of equal bins; of whole numbers each holds as many as the next, so that no teeth come from the cutting."""
+    if not whole:
+        return np.linspace(low, high if high > low else low + 1, BINS + 1)
+    width = np.ceil((high - low + 1) / BINS)
+    edges: Numbers = np.arange(low, high + width + 1, width) - 0.5
+    return edges
+
+
+def _counts(values: Numbers, edges: Numbers) -> list[float]:
+    counted: list[float] = np.histogram(values.clip(edges[0], edges[-1]), edges)[0].tolist()
+    return counted
 
 
 def decisions(loaded: Loaded) -> list[Decisions]:
@@ -218,7 +205,8 @@ def decisions(loaded: Loaded) -> list[Decisions]:
             continue
         table = lake.read(f"decisions_{name}", columns=["decision", "score", "reasons", "record_id"])
         counts = Counter(table.column("decision").to_pylist())
-        explained = [row for row in table.to_pylist() if row["reasons"] != "[]"][-3:]
-        examples = [{**row, "reasons": json.loads(row["reasons"])} for row in explained]
-        found.append(Decisions(name, dict(counts.most_common()), examples))
+        explained = table.filter(pc.not_equal(table.column("reasons"), "[]"))
+        examples = explained.slice(max(explained.num_rows - 3, 0)).to_pylist()
+        read = [{**row, "reasons": json.loads(row["reasons"])} for row in examples]
+        found.append(Decisions(name, dict(counts.most_common()), read))
     return found

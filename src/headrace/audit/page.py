@@ -2,86 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from html import escape
+from importlib import resources
 from typing import Any
 
-STYLE = """
-:root{--ink:#1b1f24;--soft:#5b6570;--paper:#fff;--wash:#f5f6f4;--line:#dfe2de;--accent:#0b6e6e;--good:#1d7a46;--bad:#b3261e}
-@media (prefers-color-scheme:dark){:root{--ink:#e8eae6;--soft:#a2aab0;--paper:#14181b;--wash:#1c2225;--line:#333b3f;
---accent:#4fc0b8;--good:#6ecb8f;--bad:#ff8a80}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:1020px;margin:0 auto;padding:48px 24px 96px}
-h1{font-size:34px;line-height:1.15;margin:0 0 6px;letter-spacing:-.02em}
-h2{font-size:21px;margin:64px 0 14px;padding-top:14px;border-top:1px solid var(--line);letter-spacing:-.01em}
-h3{font-size:16px;margin:28px 0 8px}
-p{margin:0 0 12px;max-width:68ch}
-.soft,figcaption{color:var(--soft);font-size:14px}
-.verdict{display:inline-block;margin:18px 0 6px;padding:8px 14px;border-radius:6px;background:var(--wash);
-font-weight:600}
-.good{color:var(--good)}.bad{color:var(--bad)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:14px;margin:22px 0}
-.tile{background:var(--wash);border-radius:8px;padding:16px 18px}
-.tile b{display:block;font-size:28px;line-height:1.2;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
-th{text-align:left;font-weight:600;color:var(--soft)}
-th,td{padding:7px 14px 7px 0;border-bottom:1px solid var(--line);vertical-align:middle}
-td.n,th.n{text-align:right}
-code{font:13px/1.5 ui-monospace,"SF Mono",Menlo,monospace;overflow-wrap:anywhere}
-figure{margin:18px 0}
-svg{width:100%;height:auto;display:block;font:13px system-ui,sans-serif;fill:var(--ink)}
-svg .soft{fill:var(--soft);font-size:12px}
-svg .bar{fill:var(--accent)}svg .area{fill:var(--accent);opacity:.16}
-svg .line{fill:none;stroke:var(--accent);stroke-width:1.8}
-svg .other{fill:none;stroke:var(--soft);stroke-width:1.4;stroke-dasharray:4 4}
-svg .frame{fill:none;stroke:var(--line)}svg .box{fill:var(--wash);stroke:var(--line)}
-svg .link{fill:none;stroke:var(--accent);opacity:.45;stroke-width:1.3}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:20px}
-td svg{width:120px}
-@media (max-width:480px){.two{grid-template-columns:1fr}main{padding:28px 16px 64px}}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}figure,tr,.tile{break-inside:avoid}}
-"""
+NONE = "\N{EN DASH}"
 
 
 def page(title: str, sections: Iterable[str]) -> str:
     """Return a whole document."""
+    style = (resources.files("headrace.audit") / "report.css").read_text(encoding="utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{''.join(sections)}</main></body></html>"
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>{''.join(sections)}</main></body></html>"
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return a table of cells that are HTML already; columns in ``right`` are numbers."""
-    shown = [f"<th{_right(i, right)}>{escape(name)}</th>" for i, name in enumerate(head)]
-    lines = ["".join(f"<td{_right(i, right)}>{cell}</td>" for i, cell in enumerate(row)) for row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table><thead><tr>{"".join(shown)}</tr></thead><tbody>{body}</tbody></table></div>'
+def section(title: str, *parts: str) -> str:
+    """Return a section under its heading; the parts are HTML already."""
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def said(text: str, kind: str = "") -> str:
+    """Return a paragraph of plain text."""
+    named = f' class="{kind}"' if kind else ""
+    return f"<p{named}>{escape(text)}</p>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = (), label: str = "") -> str:
+    """Return a table whose cells are HTML already; on a phone each row becomes a block with a label before each value.
+
+    Args:
+        head: names of the columns, plain text.
+        rows: of as many cells; a row of a single cell heads those below it.
+        right: columns of numbers.
+        label: what the table holds, for those who hear the page.
+    """
+    names = "".join(f'<th scope="col"{_right(i, right)}>{escape(name)}</th>' for i, name in enumerate(head))
+    body = "".join(_row(head, row, right) for row in rows)
+    inside = f'<table class="stack"><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label or head[0])}">{inside}</div>'
+
+
+def _row(head: Sequence[str], row: Sequence[str], right: Sequence[int]) -> str:
+    if len(row) == 1:
+        return f'<tr class="group"><th scope="rowgroup" colspan="{len(head)}">{row[0]}</th></tr>'
+    cells = "".join(
+        f'<td data-label="{escape(head[i])}"{_right(i, right)}>{cell and f"<div>{cell}</div>"}</td>'
+        for i, cell in enumerate(row)
+    )
+    return f"<tr>{cells}</tr>"
 
 
 def _right(column: int, right: Sequence[int]) -> str:
     return ' class="n"' if column in right else ""
 
 
-def tile(figure: str, said: str) -> str:
-    """Return a figure with what it means."""
-    return f'<div class="tile"><b>{escape(figure)}</b><span class="soft">{escape(said)}</span></div>'
+def tile(label: str, figure: str, note: str, kind: str = "") -> str:
+    """Return a figure with its name above and what it means below."""
+    above, below = (f'<span class="{one}">{escape(text)}</span>' for one, text in (("label", label), ("soft", note)))
+    return f'<div class="tile">{above}<b class="{kind}">{escape(figure)}</b>{below}</div>'
 
 
-def figure(picture: str, caption: str) -> str:
-    """Return a picture with its caption."""
-    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+def figure(title: str, caption: str, picture: str, legend: Iterable[tuple[str, str]] = ()) -> str:
+    """Return a picture under its title, with what is to be seen in it, and the keys of its lines."""
+    keys = "".join(
+        f'<span><svg class="key" viewBox="0 0 26 10">{key}</svg>{escape(name)}</span>' for key, name in legend
+    )
+    told = f'<div class="legend" aria-hidden="true">{keys}</div>' if keys else ""
+    head = f"<figcaption><b>{escape(title)}</b><span>{escape(caption)}</span></figcaption>"
+    return f"<figure>{head}{told}{picture}</figure>"
+
+
+def listed(values: Mapping[str, str]) -> str:
+    """Return names with their values, which are HTML already."""
+    return f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{value}</dd>' for name, value in values.items())}</dl>"
+
+
+def days(first: str, last: str) -> str:
+    """Return two moments in ISO 8601 as the days from and to.
+
+    Example:
+        >>> days("2026-01-01", "2026-07-02"), days("2025-12-30", "2026-01-02")
+        ('1 Jan to 2 Jul 2026', '30 Dec 2025 to 2 Jan 2026')
+    """
+    begin, end = datetime.fromisoformat(first), datetime.fromisoformat(last)
+    year = f" {begin:%Y}" if begin.year != end.year else ""
+    return f"{begin.day} {begin:%b}{year} to {end.day} {end:%b %Y}"
 
 
 def number(value: Any) -> str:
-    """Return a number as people read it."""
+    """Return a number as people read it: thousands apart, four digits of what is not whole, never an exponent.
+
+    Example:
+        >>> number(1754155), number(43390.4), number(0.0123456), number(0.0), number(True)
+        ('1,754,155', '43,390', '0.01235', '0', 'yes')
+    """
     if value is None:
-        return "-"
+        return NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{value:,.0f}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) >= 0.0001 else f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def exact(value: float | None) -> str:
+    """Return a metric or score: four places, so that those in a column end alike."""
+    return NONE if value is None else f"{value:.4f}"
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage; what is there at all is never shown as none.
+
+    Example:
+        >>> percent(0.1194), percent(0.00002), percent(0.0)
+        ('11.9 %', '< 0.1 %', '0 %')
+    """
+    if share == 0:
+        return "0 %"
+    return "< 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"

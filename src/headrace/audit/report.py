@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from headrace import clock
-from headrace.audit import facts
-from headrace.audit.facts import Decisions, Feature, Judged, Loaded, Source
-from headrace.audit.figures import bars, curves, flow, histogram, sparkline
-from headrace.audit.page import figure, number, page, table, tile
-from headrace.declare import Project, node_id, uses
+from headrace import __version__, clock
+from headrace.audit import checked, facts
+from headrace.audit.checked import Checked
+from headrace.audit.facts import Decisions, Feature, Loaded, Source
+from headrace.audit.figures import bars, flow, sparkline, spread
+from headrace.audit.judged import Judged, judged
+from headrace.audit.model import model_section, origin_section
+from headrace.audit.page import NONE, days, exact, listed, number, page, percent, said, section, table, tile
+from headrace.declare import Features, Project, node_id, uses
+
+_REASONS = 12
+"""Reasons of quarantine that are shown; the rest is in the lake."""
 
 
 def write(loaded: Loaded, path: Path | None = None) -> Path:
@@ -27,182 +34,241 @@ def write(loaded: Loaded, path: Path | None = None) -> Path:
     """
     path = path or loaded.state_dir / "reports" / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    sources, models, answered = facts.sources(loaded), facts.judged(loaded), facts.decisions(loaded)
+    project, sources, models = loaded.project, facts.sources(loaded), judged(loaded)
+    answered, parity = facts.decisions(loaded), checked.last(loaded.state_dir)
     sections = [
-        _head(loaded.project, sources, models),
+        _head(project, models, _tiles(project, sources, models, answered, parity)),
         _data(sources),
-        *(_model(one) for one in models),
-        *(_features(one.model.cases.name, facts.features(one.built)) for one in models if one.built is not None),
+        *_features(project, models),
+        *(model_section(one) for one in models),
         _decided(answered),
-        _lineage(loaded.project),
-        _charter(loaded.project),
+        _parity(parity, answered),
+        _lineage(project),
+        _charter(project),
+        origin_section(models),
     ]
-    path.write_text(page(f"{loaded.project.name}: report", sections), encoding="utf-8")
+    path.write_text(page(f"{project.name}: report", sections), encoding="utf-8")
     return path
 
 
-def _head(project: Project, sources: Sequence[Source], models: Sequence[Judged]) -> str:
-    said = clock.from_us(clock.now_us()).strftime("%d %B %Y, %H:%M UTC")
-    problem = f"<p>{escape(project.charter.problem)}</p>" if project.charter is not None else ""
-    rows, aside = sum(one.rows for one in sources), sum(one.quarantined for one in sources)
-    tiles = [tile(number(rows), "rows in the lake"), tile(number(aside), "rows in quarantine, none lost")]
-    for one in models:
-        if one.version is not None:
-            tiles += _metric_tiles(project, one)
+def _head(project: Project, models: Sequence[Judged], tiles: Sequence[str]) -> str:
+    when = clock.from_us(clock.now_us())
+    eyebrow = f"Report of {when.day} {when:%B %Y, %H:%M} UTC, by Headrace {__version__}"
+    problem = said(project.charter.problem, "lede") if project.charter is not None else ""
     return (
-        f"<header><h1>{escape(project.name)}</h1><p class='soft'>Report of {said}</p>{problem}"
-        f"{_verdict(models)}<div class='tiles'>{''.join(tiles)}</div></header>"
+        f"<header>{said(eyebrow, 'eyebrow')}<h1>{escape(project.name)}</h1>{problem}"
+        f'{_verdicts(models)}<div class="tiles">{"".join(tiles)}</div></header>'
     )
 
 
-def _verdict(models: Sequence[Judged]) -> str:
+def _verdicts(models: Sequence[Judged]) -> str:
     if not models:
-        return "<p class='verdict'>No model is declared.</p>"
-    lines = []
+        return '<div class="verdict care"><p class="says">No model is declared.</p></div>'
+    return "".join(_verdict(one) for one in models)
+
+
+def _verdict(one: Judged) -> str:
+    name = one.model.name
+    if one.version is None and one.newest is None:
+        return _stated("care", f"{name} may not be used yet", "It has not been trained.")
+    version = one.version or one.newest
+    assert version is not None
+    gates = version.record.gates
+    failed = [gate.sentence for gate in gates if not gate.passed]
+    if one.version is None:
+        return _stated("bad", f"{name} may not be used: no version has passed its gates", "; ".join(failed))
+    if failed:
+        return _stated("bad", f"{name} version {version.number} is used in spite of failed gates", "; ".join(failed))
+    return _stated("good", f"{name} version {version.number} may be used", f"It passed all {len(gates)} gates.")
+
+
+def _stated(kind: str, says: str, why: str) -> str:
+    return f'<div class="verdict {kind}"><p class="says">{escape(says)}</p><p class="why">{escape(why)}</p></div>'
+
+
+def _tiles(
+    project: Project,
+    sources: Sequence[Source],
+    models: Sequence[Judged],
+    answered: Sequence[Decisions],
+    parity: Checked | None,
+) -> list[str]:
+    received = sum(one.received or 0 for one in sources)
+    aside = sum(one.quarantined for one in sources)
+    share = percent(aside / received) if received else "0 %"
+    tiles = [
+        tile("Rows received", number(received), f"{number(received - aside)} accepted"),
+        tile("In quarantine", number(aside), f"{share} of the rows; none is lost"),
+    ]
     for one in models:
-        name = escape(one.model.name)
-        if one.version is None:
-            lines.append(f"<p class='verdict bad'>{name} may not be used: no version has passed its gates.</p>")
-        else:
-            gates = len(one.version.record.gates)
-            good = sum(gate.passed for gate in one.version.record.gates)
-            kind, may = ("good", "may be used") if good == gates else ("bad", "is used in spite of failed gates")
-            said = f"{name} version {one.version.number} {may}: {good} of {gates} gates passed."
-            lines.append(f"<p class='verdict {kind}'>{said}</p>")
-    return "".join(lines)
+        if one.built is not None:
+            left_out = sum(one.built.excluded.values())
+            why = f": {', '.join(one.built.excluded)}" if left_out else ""
+            names = one.built.manifest["features"]
+            groups = len({name.split(".")[0] for name in names})
+            tiles.append(tile("Features", number(len(names)), f"in {groups} groups, each with its lineage"))
+            tiles.append(tile("Cases to learn from", number(one.built.rows), f"{number(left_out)} rows left out{why}"))
+        tiles += _metric_tiles(project, one)
+    decided = sum(sum(one.counts.values()) for one in answered)
+    told = ", ".join(f"{number(n)} {name}" for one in answered for name, n in one.counts.items())
+    tiles.append(tile("Decisions on record", number(decided), told or "no service has answered yet"))
+    return [*tiles, _parity_tile(parity)]
+
+
+def _parity_tile(parity: Checked | None) -> str:
+    if parity is None:
+        return tile("Parity", NONE, "not checked yet: 'headrace parity' does it")
+    kind = "bad" if parity.differing else ""
+    return tile("Parity", f"{number(parity.differing)} differ", f"of {number(parity.compared)} values compared", kind)
 
 
 def _metric_tiles(project: Project, one: Judged) -> list[str]:
-    assert one.version is not None
-    first = one.model.metrics[0].label
-    wanted = [project.charter.metric if project.charter is not None else first, first]
+    version = one.version or one.newest
+    if version is None:
+        return []
+    record, first = version.record, one.model.metrics[0].label
+    wanted = [first, project.charter.metric if project.charter is not None else first]
+    better = {metric.label: max if metric.greater_is_better else min for metric in one.model.metrics}
     found = []
-    for label in dict.fromkeys(name for name in wanted if name in one.version.metrics):
-        others = [each[label] for name, each in one.version.record.metrics.items() if name != "model" and label in each]
-        beside = f", best baseline {number(max(others))}" if others else ""
-        found.append(tile(number(one.version.metrics[label]), f"{label.replace('_', ' ')}{beside}"))
+    for label in dict.fromkeys(name for name in wanted if name in version.metrics and name in better):
+        others = [each[label] for name, each in record.metrics.items() if name != "model" and label in each]
+        span = record.intervals.get("model", {}).get(label)
+        notes = [f"{span[0]:.2f} to {span[1]:.2f} at 95 %"] if span else []
+        notes += [f"best baseline {exact(better[label](others))}"] if others else []
+        found.append(tile(label.replace("_", " ").capitalize(), exact(version.metrics[label]), "; ".join(notes)))
     return found
 
 
 def _data(sources: Sequence[Source]) -> str:
     if not sources:
-        return "<section><h2>Data</h2><p>Nothing is loaded yet: <code>headrace run</code> does it.</p></section>"
+        return section("Data", said("Nothing is loaded yet: 'headrace run' does it."))
     rows = [
         [
-            escape(one.name),
-            escape(one.owner or "-"),
+            f"<b>{escape(one.name)}</b>",
+            escape(one.owner or NONE),
+            number(one.received) if one.received is not None else "by query",
             number(one.rows),
-            number(one.quarantined),
-            f"{one.first} to {one.last}" if one.first else "-",
-            sparkline(one.per_day, f"rows of {one.name} a day"),
+            number(one.quarantined) if one.received is not None else NONE,
+            days(one.first, one.last) if one.first else "",
+            sparkline(one.per_day, f"rows of {one.name} a day, at most {number(max(one.per_day, default=0))}"),
         ]
         for one in sources
     ]
-    reasons = [(f"{one.name}: {rule}", float(n), f"{n:,}") for one in sources for rule, n in one.reasons.items()]
+    head = ("source", "owner", "received", "accepted", "quarantined", "days", "rows a day")
+    return section("Data", table(head, rows, (2, 3, 4), "sources"), _quarantined(sources))
+
+
+def _quarantined(sources: Sequence[Source]) -> str:
+    reasons = [(f"{one.name}: {rule}", float(n), number(n)) for one in sources for rule, n in one.reasons.items()]
+    if not reasons:
+        return ""
     reasons.sort(key=lambda row: -row[1])
-    why = ""
-    if reasons:
-        told = "A row can break more than one rule; every row received is either accepted or here."
-        long = [(name if len(name) <= 40 else name[:39] + "…", value, said) for name, value, said in reasons[:12]]
-        why = f"<h3>Why rows are in quarantine</h3>{figure(bars(long, 'reasons of quarantine'), told)}"
-    head = ("table", "owner", "rows", "quarantined", "days", "rows a day")
-    return f"<section><h2>Data</h2>{table(head, rows, (2, 3))}{why}</section>"
+    more = f" The {_REASONS} most frequent of {len(reasons)}." if len(reasons) > _REASONS else ""
+    note = f"A row can break more than one rule. What is mended can be sent again.{more}"
+    return f"<h3>Why rows are in quarantine</h3>{bars(reasons[:_REASONS])}{said(note, 'soft')}"
 
 
-def _model(one: Judged) -> str:
-    name = escape(one.model.name)
-    if one.version is None:
-        told = "No version of it has been trained and passed: <code>headrace train</code> says why."
-        return f"<section><h2>Model {name}</h2><p>{told}</p></section>"
-    record = one.version.record
-    labels = [metric.label for metric in one.model.metrics]
-    ordered = sorted(record.metrics.items(), key=lambda item: item[0] == "model")
-    rows = [
-        [escape("this model" if candidate == "model" else candidate), *(number(each.get(label)) for label in labels)]
-        for candidate, each in ordered
+def _features(project: Project, models: Sequence[Judged]) -> list[str]:
+    """One section for each training set, whatever the number of models that learn from it."""
+    built = {one.model.cases.name: one.built for one in models if one.built is not None}
+    return [
+        section(f"Features of {name}", _legend(one.manifest.get("label")), _spreads(project, facts.features(one)))
+        for name, one in built.items()
     ]
-    gates = [
-        [
-            f"<span class='{'good' if gate.passed else 'bad'}'>{'passed' if gate.passed else 'failed'}</span>",
-            escape(gate.sentence),
-        ]
-        for gate in record.gates
-    ]
-    head = ["candidate", *(label.replace("_", " ") for label in labels)]
-    pictures = _curves(one) if one.curves else ""
-    said = (
-        f"<p class='soft'>Version {one.version.number}, file <code>{record.digest[:16]}…</code>, judged on "
-        f"{number(one.test_rows)} rows that it never saw.</p>"
-    )
-    right = tuple(range(1, len(head)))
+
+
+def _legend(label: Mapping[str, Any] | None) -> str:
+    if label is None:
+        return ""
+    column = '<svg class="key" viewBox="0 0 26 10"><rect class="column key" width="26" height="10"/></svg>'
+    line = '<svg class="key" viewBox="0 0 26 10"><line class="line" x1="0" x2="26" y1="5" y2="5"/></svg>'
+    truth = escape(str(label["value"]))
     return (
-        f"<section><h2>Model {name}</h2>{said}{table(head, rows, right)}{pictures}"
-        f"<h3>Gates</h3>{table(('outcome', 'what was found'), gates)}</section>"
+        f'<div class="legend" aria-hidden="true"><span>{column}all cases</span>'
+        f"<span>{line}those with {truth} 1, to their own height; outliers in the last bins</span></div>"
     )
 
 
-def _curves(one: Judged) -> str:
-    recall = curves(
-        [("this model", "line", one.curves["precision and recall"])], "recall", "precision", "precision and recall"
-    )
-    chance = [(0.0, 0.0), (1.0, 1.0)]
-    roc = curves(
-        [("this model", "line", one.curves["roc"]), ("chance", "other", chance)],
-        "share of negatives taken",
-        "share of positives found",
-        "receiver operating characteristic",
-    )
-    spread = "".join(
-        figure(
-            histogram(counts, f"scores of {name}", 420, 90), f"Scores of {name}, from 0 to 1; heights as square roots"
-        )
-        for name, counts in one.scores.items()
-    )
-    return (
-        f"<div class='two'>{figure(recall, 'Of those above a threshold, how many are right')}"
-        f"{figure(roc, 'What finding more costs in false alarms')}</div><div class='two'>{spread}</div>"
-    )
+def _spreads(project: Project, found: Sequence[Feature]) -> str:
+    rows: list[list[str]] = []
+    before = ""
+    for one in found:
+        group = one.name.split(".")[0]
+        if group != before and group in project.feature_groups:
+            rows.append([_group(project.feature_groups[group])])
+        before = group
+        rows.append(_spread(one))
+    head = ("feature", "comes from", "missing", "spread", "99 % lie in", "mean where 0", "mean where 1")
+    return table(head, rows, (2, 4, 5, 6), "features")
 
 
-def _features(cases: str, found: Sequence[Feature]) -> str:
-    rows = [
-        [
-            f"<code>{escape(one.name)}</code>",
-            escape(", ".join(one.lineage)),
-            f"{100 * one.nulls:.1f} %",
-            histogram(one.counts, f"distribution of {one.name}") if one.counts else "",
-            f"{number(one.low)} to {number(one.high)}" if one.counts else escape(one.kind),
-            number(one.means[0]) if one.means else "-",
-            number(one.means[1]) if one.means else "-",
-        ]
-        for one in found
+def _group(group: Features) -> str:
+    by = f", by {', '.join(group.by.keys)}" if group.by is not None else ", of the row itself"
+    return f'<b>{escape(group.name)}</b> <span class="soft">of {escape(group.source.name + by)}</span>'
+
+
+def _spread(one: Feature) -> list[str]:
+    label = f"distribution of {one.name}"
+    return [
+        f"<code>{escape(one.name)}</code>",
+        escape(", ".join(column.replace(".*", " (rows)") for column in one.lineage)),
+        percent(one.nulls),
+        spread(one.counts, one.positives, label) if one.counts else "",
+        f"{number(one.low)} to {number(one.high)}" if one.counts else escape(one.kind),
+        number(one.means[0]) if one.means else NONE,
+        number(one.means[1]) if one.means else NONE,
     ]
-    head = ("feature", "comes from", "null", "spread", "99 % lie in", "mean of negatives", "mean of positives")
-    return f"<section><h2>Features of {escape(cases)}</h2>{table(head, rows, (2, 5, 6))}</section>"
 
 
 def _decided(found: Sequence[Decisions]) -> str:
-    if not found:
-        return "<section><h2>Decisions</h2><p>None is on record yet.</p></section>"
-    parts = []
-    for one in found:
-        counted = bars([(name, float(n), f"{n:,}") for name, n in one.counts.items()], f"decisions of {one.service}")
-        rows = [
-            [
-                escape(str(each["record_id"])),
-                escape(str(each["decision"])),
-                number(each["score"]),
-                "<br>".join(
-                    f"<code>{escape(str(why['feature']))}</code> = {escape(number(why['value']))} "
-                    f"<span class='soft'>({why['moves_score_by']:+.3f})</span>"
-                    for why in each["reasons"]
-                ),
-            ]
-            for each in one.examples
+    if not any(one.counts for one in found):
+        return section("Decisions", said("None is on record yet: 'headrace serve' answers and records them."))
+    return section("Decisions", *(_service(one) for one in found if one.counts))
+
+
+def _service(one: Decisions) -> str:
+    counted = bars([(name, float(n), number(n)) for name, n in one.counts.items()])
+    rows = [
+        [
+            f"<b>{escape(str(each['decision']))}</b><br><span class='soft'>{escape(str(each['record_id']))}</span>",
+            exact(each["score"]),
+            f'<span class="says">{"<br>".join(_because(why) for why in each["reasons"])}</span>',
         ]
-        shown = table(("record", "decision", "score", "because of"), rows, (2,)) if rows else ""
-        parts.append(f"<h3>{escape(one.service)}</h3>{figure(counted, 'Decisions on record')}{shown}")
-    return f"<section><h2>Decisions</h2>{''.join(parts)}</section>"
+        for each in one.examples
+    ]
+    note = said("In brackets: by how much the score would fall if that feature had its usual value.", "soft")
+    listing = table(("decision", "score", "because"), rows, (1,), "decisions")
+    shown = f"<h3>The last that were explained</h3>{listing}{note}" if rows else ""
+    return f"<h3>{escape(one.service)}</h3>{counted}{shown}"
+
+
+def _because(why: Mapping[str, Any]) -> str:
+    value = "missing" if why["value"] is None else number(why["value"])
+    moved = (
+        f"{why['moves_score_by']:+.3f}".replace("-", "\N{MINUS SIGN}") if abs(why["moves_score_by"]) >= 0.0005 else "0"
+    )
+    return f"<code>{escape(str(why['feature']))}</code> is {escape(value)} <span class='soft'>({moved})</span>"
+
+
+def _parity(found: Checked | None, answered: Sequence[Decisions]) -> str:
+    if found is None:
+        told = "It has not been checked" if answered else "There is nothing to check yet"
+        return section("Parity", said(f"{told}: 'headrace parity' recomputes what was served from history."))
+    when = clock.from_us(found.at_us)
+    told = (
+        f"{number(found.compared)} served values ({len(found.features)} columns, scores among them) were recomputed "
+        f"from history and compared bit by bit on {when.day} {when:%B %Y, %H:%M} UTC."
+    )
+    verdict = f"{number(found.differing)} differ." if found.differing else "None differs."
+    kind = "bad" if found.differing else "good"
+    rows = [
+        [f"<code>{escape(name)}</code>", number(compared), number(differing)]
+        for name, (compared, differing) in found.features.items()
+        if differing
+    ]
+    shown = table(("feature", "compared", "differing"), rows, (1, 2), "values that differ") if rows else ""
+    skipped = "".join(said(f"{number(n)} not compared: {why}.", "soft") for why, n in found.skipped.items())
+    return section("Parity", f"<p>{escape(told)} <b class='{kind}'>{escape(verdict)}</b></p>", shown, skipped)
 
 
 def _lineage(project: Project) -> str:
@@ -210,19 +276,21 @@ def _lineage(project: Project) -> str:
     order = (
         ("sources", ("stream", "table")),
         ("features", ("features",)),
-        ("sets", ("training_set",)),
+        ("training sets", ("training_set",)),
         ("models", ("model",)),
         ("services", ("service",)),
     )
     columns = [(title, [name for name in nodes if name.split(":")[0] in kinds]) for title, kinds in order]
     links = [(node_id(used), name) for name, node in nodes.items() for used in uses(node)]
-    picture = flow([(title, names) for title, names in columns if names], links, "what comes from what")
-    return f"<section><h2>What comes from what</h2>{figure(picture, 'Sources to services, as declared')}</section>"
+    told = "; ".join(f"{target} from {source}" for source, target in links)
+    picture = flow([(title, names) for title, names in columns if names], links, f"what comes from what: {told}")
+    label = '<div class="scroll" role="region" tabindex="0" aria-label="what comes from what">'
+    note = said("Dashed: what goes straight into a set, its rows and its label.", "soft")
+    return section("What comes from what", f"{label}{picture}</div>", note)
 
 
 def _charter(project: Project) -> str:
     if project.charter is None:
-        return "<section><h2>Charter</h2><p>The project has none: five answers are owed.</p></section>"
-    said = [(one.name, getattr(project.charter, one.name)) for one in fields(project.charter) if one.init]
-    rows = [[escape(name), escape(str(text))] for name, text in said if text]
-    return f"<section><h2>Charter</h2>{table(('question', 'answer'), rows)}</section>"
+        return section("Charter", said("The project has none: five answers are owed, see hr.Charter."))
+    answers = {one.name: str(getattr(project.charter, one.name)) for one in fields(project.charter) if one.init}
+    return section("Charter", listed({name: escape(text) for name, text in answers.items() if text}))

@@ -105,6 +105,10 @@ def recall(threshold: float = 0.5) -> Metric:
 def card_precision(k: int, by: str = "customer_id") -> Metric:
     """Mean over days of the share of compromised cards among the ``k`` highest scored of that day.
 
+    Cards that nobody has to find any more are left out: those detected on an earlier day of the test, and those of
+    which a fraud since the begin of training was known by then, its label having matured. This is the Card Precision
+    top-k of the Fraud Detection Handbook (Le Borgne et al., 2022, chapters 3.4 and 4.4).
+
     Args:
         k: how many cards can be looked at in a day.
         by: column that names the card.
@@ -137,7 +141,13 @@ def better_than_baseline(metric: str | None = None) -> Gate:
 
 
 def not_worse_than_champion(metric: str | None = None) -> Gate:
-    """The metric (by default the model's first) must not be worse than the champion's on the same test rows."""
+    """The metric (by default the model's first) must not be worse than the champion's by more than chance.
+
+    Both score the same test rows. The gate fails where the 95 % interval of their difference, a paired jackknife over
+    the days of the test, lies wholly on the worse side; with fewer than five days, or a champion whose scores cannot be
+    had, value is compared with value. Passing does not make a champion: that takes a value at least as good, so that
+    small steps down, each within chance, cannot add up. What passes and is a little worse becomes the challenger.
+    """
     return Gate("not_worse_than_champion", metric)
 
 

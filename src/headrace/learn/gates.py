@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from headrace.declare import Gate, Metric
 from headrace.errors import Fault, HeadraceError, nearest
@@ -35,12 +35,14 @@ class Evidence:
         model: values of the model.
         baselines: values of each baseline, by its name.
         champion: values of the present champion; None where there is none yet.
+        apart: where model minus champion lies with 95 % confidence, of each metric for which that can be said.
     """
 
     metrics: Mapping[str, Metric]
     model: Mapping[str, float]
     baselines: Mapping[str, Mapping[str, float]]
     champion: Mapping[str, float] | None = None
+    apart: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def label(self, gate: Gate) -> str:
         return gate.metric if gate.metric is not None else next(iter(self.metrics))
@@ -73,7 +75,11 @@ def export_gate(parity: Parity) -> GateOutcome:
 
 
 def not_worse(evidence: Evidence, label: str) -> bool:
-    """Return whether the model is at least as good as the champion, or the first."""
+    """Return whether the model is at least as good as the champion, point against point, or the first.
+
+    This decides who serves; the gate below asks for less. Were a version that is a little worse, within the noise, to
+    replace the champion, many such steps could lead down without one that is seen.
+    """
     if evidence.champion is None:
         return True
     return not better(evidence.metrics[label], evidence.champion[label], evidence.model[label])
@@ -104,9 +110,14 @@ def _not_worse_than_champion(gate: Gate, label: str, evidence: Evidence) -> Gate
     if evidence.champion is None:
         told = f"{label} is {value:.4f}; there is no champion to compare with yet"
         return GateOutcome(f"{gate.kind}({label})", True, value, None, told)
-    bound, passed = evidence.champion[label], not_worse(evidence, label)
-    told = f"{label} is {value:.4f}, {'not ' if passed else ''}worse than the champion's {bound:.4f} on the same rows"
-    return GateOutcome(f"{gate.kind}({label})", passed, value, bound, told)
+    bound, apart = evidence.champion[label], evidence.apart.get(label)
+    at_least_as_good = not_worse(evidence, label)
+    by_chance = apart is not None and apart[0] <= 0 <= apart[1]
+    told = f"{label} is {value:.4f}, {'not ' if at_least_as_good else ''}worse than the champion's {bound:.4f}"
+    told += " on the same rows"
+    if apart is not None and not at_least_as_good:
+        told += f", by {'no ' if by_chance else ''}more than chance: difference {apart[0]:+.4f} to {apart[1]:+.4f}"
+    return GateOutcome(f"{gate.kind}({label})", at_least_as_good or by_chance, value, bound, told)
 
 
 GATES: Mapping[str, Callable[[Gate, str, Evidence], GateOutcome]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from headrace.declare import Metric
 from headrace.errors import Fault, HeadraceError, nearest
 
-_DAY_US = 86_400_000_000
+DAY_US = 86_400_000_000
+NEVER = np.iinfo(np.int64).max
 Labels = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
@@ -23,10 +25,39 @@ class Context:
     Args:
         time_us: event times, int64 microseconds UTC.
         columns: column name to values, for metrics ``by`` a column.
+        known_us: column name to the moment from which the value in it was known to be compromised; see ``known_from``.
     """
 
     time_us: npt.NDArray[np.int64]
     columns: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    known_us: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def take(self, rows: npt.NDArray[Any]) -> Context:
+        """Return the context of some of the rows, by mask or position."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return Context(self.time_us[rows], columns, {name: moments[rows] for name, moments in self.known_us.items()})
+
+
+def known_from(
+    cards: npt.NDArray[np.generic], y: Labels, time_us: npt.NDArray[np.int64], matures_us: int
+) -> npt.NDArray[np.int64]:
+    """Return for each row the moment from which its card was known to be compromised, or NEVER.
+
+    Args:
+        cards: what names the card, of the rows of training, gap and test.
+        y: labels of these rows, 0 or 1.
+        time_us: event times, int64 microseconds UTC.
+        matures_us: how long after an event its label is known, microseconds.
+
+    Example:
+        >>> known_from(np.array([7, 7, 8]), np.array([0, 1, 0]), np.array([10, 20, 30]), 5)[:2]
+        array([25, 25])
+    """
+    names, card = np.unique(cards, return_inverse=True)
+    first = np.full(len(names), NEVER, dtype=np.int64)
+    np.minimum.at(first, card[y == 1], time_us[y == 1] + matures_us)
+    known: npt.NDArray[np.int64] = first[card]
+    return known
 
 
 Function = Callable[[Labels, Scores, Context, Mapping[str, object], str], float]
@@ -116,23 +147,27 @@ def _recall(y: Labels, score: Scores, _c: Context, params: Mapping[str, object],
 
 
 def _card_precision(y: Labels, score: Scores, context: Context, params: Mapping[str, object], place: str) -> float:
-    """Card Precision@k of the Fraud Detection Handbook (Le Borgne et al., chapter 4, precision top-k metrics).
+    """Card Precision@k of the Fraud Detection Handbook (Le Borgne et al., 2022).
 
     For each day: cards by the highest score of their rows, the k highest taken, the share of k that is compromised on
-    that day. A card that was detected leaves the following days. Mean over days. Equal scores keep the order of rows.
+    that day; mean over days. Two kinds of cards are out of consideration, as nobody has to find them: those that were
+    detected on an earlier day (chapter 4.4, ``remove_detected_compromised_cards``), and those of which a fraud since
+    the begin of training was known when the day began (chapter 3.4, ``known_defrauded_customers``). Known means that
+    the label had matured, which is the Handbook's delay. Equal scores keep the order of rows.
     """
     by, k = str(params["by"]), int(str(params["k"]))
     if by not in context.columns:
         cure = nearest(by, context.columns)
         raise HeadraceError(Fault("HR-LEARN-012", place, f"no column {by!r} in the training set", "the card", cure))
     names, cards = np.unique(context.columns[by], return_inverse=True)
-    day = context.time_us // _DAY_US
-    known, shares = np.zeros(len(names), dtype=np.bool_), []
+    day = context.time_us // DAY_US
+    known_us = context.known_us.get(by, np.full(len(y), NEVER))
+    detected, shares = np.zeros(len(names), dtype=np.bool_), []
     for one in np.unique(day):
-        rows = np.flatnonzero((day == one) & ~known[cards])
+        rows = np.flatnonzero((day == one) & (known_us > one * DAY_US) & ~detected[cards])
         caught = _caught(cards[rows], y[rows], score[rows], k)
         shares.append(len(caught) / k)
-        known[caught] = True
+        detected[caught] = True
     return float(np.mean(shares))
 
 

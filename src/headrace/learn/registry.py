@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +35,7 @@ class Registry:
         True
     """
 
-    def __init__(self, root: Path, now_us: clock.Clock = clock.now_us) -> None:
+    def __init__(self, root: Path | str, now_us: clock.Clock = clock.now_us) -> None:
         self.root = Path(root)
         self._now_us = now_us
         self._tracking = Tracking(self.root)
@@ -87,6 +89,32 @@ class Registry:
             HeadraceError: HR-LEARN-011.
         """
         return load(self.path(version), version.digest)
+
+    def prepare(self) -> None:
+        """Make the database where there is none."""
+        with self._locked():
+            self._tracking.prepare()
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Let another process make the database, where there is none, while the ``with`` block works.
+
+        MLflow's migrations take seconds, which can pass beside a fit. What becomes of them needs no answer: if they
+        fail, the first version makes the database, or tells why it cannot.
+        """
+        if self._tracking.ready:
+            yield
+            return
+        code = f"from headrace.learn import Registry; Registry({str(self.root)!r}).prepare()"
+        quiet = subprocess.DEVNULL
+        beside = subprocess.Popen([sys.executable, "-P", "-c", code], stdout=quiet, stderr=quiet)  # noqa: S603 - our words
+        try:
+            yield
+        except BaseException:
+            beside.kill()
+            raise
+        finally:
+            beside.wait()
 
     def find(self, record: Record) -> Version | None:
         """Return the version that has the same file, declaration and training set as a record, or None."""

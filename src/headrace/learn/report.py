@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from headrace.learn.gates import GateOutcome
 from headrace.learn.version import Version
@@ -12,12 +12,21 @@ from headrace.learn.version import Version
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that was judged: a ``baseline``, the ``model`` or the present ``champion``."""
+    """Something that was judged: a ``baseline``, the ``model`` or the present ``champion``.
+
+    Args:
+        name: of it.
+        role: one of the three.
+        metrics: on the test rows, by label.
+        seconds: that fitting took.
+        intervals: low and high end of each metric at 95 % confidence, where there are days enough to say so.
+    """
 
     name: str
     role: str
     metrics: Mapping[str, float]
     seconds: float
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

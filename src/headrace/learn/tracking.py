@@ -78,6 +78,16 @@ class Tracking:
         self._root = root
         self._client: MlflowClient | None = None
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is a database."""
+        return (self._root / _DATABASE).exists()
+
+    def prepare(self) -> None:
+        """Make the database where there is none."""
+        if not self.ready:
+            self._open()
+
     def _open(self) -> MlflowClient:
         if self._client is None:
             self._client = _told(lambda: _open_client(self._root))
@@ -209,8 +219,9 @@ def _create_database(path: Path) -> None:
     """Create the database beside its place and move it there: MLflow's sixty migrations do not survive a kill."""
     from mlflow import MlflowClient
 
+    for left in path.parent.glob(f"{path.stem}.*.new"):
+        left.unlink()  # by one that was killed: who makes the database holds the registry's lock
     new = path.with_suffix(f".{os.getpid()}.new")
-    new.unlink(missing_ok=True)
     MlflowClient(_uri(new), _uri(new)).search_registered_models(max_results=1)
     whole = path.with_suffix(f".{os.getpid()}.whole")
     # a copy, because the client keeps the file open that it made

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.export import Parity, check_parity, require_parity, to_onnx
 from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, place_of, scores
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
-from headrace.learn.metrics import Context, evaluate
+from headrace.learn.intervals import Measured, difference, interval, measure
+from headrace.learn.metrics import Context, known_from
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
@@ -26,6 +27,7 @@ from headrace.learn.scorer import Scorer, digest_of
 from headrace.learn.split import Fold, check_classes, time_fold
 from headrace.learn.version import Origin, Record, Version, code_commit, environment
 
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, how many are done, and how many there are."""
 STEPS = ("read", "split", "baselines", "fit", "export", "metrics", "gates", "register")
@@ -55,15 +57,28 @@ class _Setting:
     fold: Fold
     train: Cases
     test: Cases
+    known_us: Mapping[str, npt.NDArray[np.int64]]
 
     @property
     def metrics(self) -> dict[str, Metric]:
         return {metric.label: metric for metric in self.model.metrics}
 
-    def measure(self, score: npt.NDArray[np.float64]) -> dict[str, float]:
-        """Return each metric of scores of the test rows."""
-        context = Context(self.test.time_us, self.test.columns)
-        return {label: evaluate(metric, self.test.y, score, context) for label, metric in self.metrics.items()}
+    def judged(self, name: str, role: str, score: npt.NDArray[np.float64], seconds: float = 0.0) -> _Judged:
+        """Return a candidate with each metric of its scores of the test rows."""
+        context = Context(self.test.time_us, self.test.columns, self.known_us)
+        measured = measure(self.metrics, self.test.y, score, context)
+        values = {label: one.value for label, one in measured.items()}
+        found = {label: interval(self.metrics[label], one) for label, one in measured.items()}
+        spans = {label: span for label, span in found.items() if span is not None}
+        return _Judged(Candidate(name, role, values, seconds, spans), measured)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A candidate, and what a difference from another is computed of; that is empty for numbers of long ago."""
+
+    candidate: Candidate
+    measured: Mapping[str, Measured]
 
 
 def train(
@@ -104,26 +119,23 @@ def train(
         cases = read_cases(built, _needed(model), model.place)
     with course.step("split"):
         setting = _setting(model, cases)
-    with course.step("baselines"):
-        candidates = _baselines(setting)
-    where = place_of(model.fit, model.place)
-    with course.step("fit"):
-        estimator = fit_estimator(model.fit, setting.train, model.seed, where)
-    with course.step("export"):
-        content, parity = _export(estimator, setting, service_thresholds, where)
+    with registry.preparing():
+        judged, content, parity = _fitted(setting, course, service_thresholds)
     with course.step("metrics"):
         scorer = Scorer(content)
-        values = setting.measure(scorer.score(setting.test.x))
-        candidates.append(Candidate(name_of(model.fit), "model", values, course.seconds["fit"]))
+        judged.append(setting.judged(name_of(model.fit), "model", scorer.score(setting.test.x), course.seconds["fit"]))
         champion = registry.champion(model.name)
-        candidates += _champion(setting, registry, champion, digest_of(content))
+        judged += _champion(setting, registry, champion, digest_of(content))
+    candidates = [one.candidate for one in judged]
     with course.step("gates"):
-        evidence = _evidence(setting, candidates)
+        evidence = _evidence(setting, judged)
         gates = (export_gate(parity), *(judge(gate, evidence) for gate in model.gates))
     with course.step("register"):
         origin = _origin(built, setting.fold, declaration, folder)
         parent = None if champion is None else champion.number
-        record = Record(model.name, digest_of(content), origin, _values(candidates), gates, parent)
+        values = _named(candidates, lambda one: one.metrics)
+        spans = _named(candidates, lambda one: one.intervals)
+        record = Record(model.name, digest_of(content), origin, values, gates, parent, spans)
         version, new = registry.register(record, content)
         if not version.standing:
             version = registry.settle(version, _standing(version, evidence))
@@ -137,12 +149,18 @@ def _needed(model: Model) -> tuple[str, ...]:
 
 def _setting(model: Model, cases: Cases) -> _Setting:
     label = model.cases.label
-    fold = time_fold(cases.time_us, model.split, 0 if label is None else label.matures_us)
+    matures_us = 0 if label is None else label.matures_us
+    fold = time_fold(cases.time_us, model.split, matures_us)
     check_classes(fold, cases.y, model.place)
-    return _Setting(model, fold, cases.take(fold.train), cases.take(fold.test))
+    since = cases.time_us >= fold.train_span[0]
+    known = {
+        name: known_from(values[since], cases.y[since], cases.time_us[since], matures_us)[fold.test[since]]
+        for name, values in cases.columns.items()
+    }
+    return _Setting(model, fold, cases.take(fold.train), cases.take(fold.test), known)
 
 
-def _baselines(setting: _Setting) -> list[Candidate]:
+def _baselines(setting: _Setting) -> list[_Judged]:
     """The share of positives for every row, and the declared baseline or a logistic regression."""
     rate = np.full(len(setting.test.y), setting.train.y.mean(), dtype=np.float64)
     declared: Fit | None = setting.model.baseline
@@ -153,9 +171,22 @@ def _baselines(setting: _Setting) -> list[Candidate]:
     score = scores(estimator, setting.test.x, setting.test.names, where)
     seconds = clock.monotonic_s() - begun
     return [
-        Candidate("prior_rate", "baseline", setting.measure(rate), 0.0),
-        Candidate(name_of(fit), "baseline", setting.measure(score), seconds),
+        setting.judged("prior_rate", "baseline", rate),
+        setting.judged(name_of(fit), "baseline", score, seconds),
     ]
+
+
+def _fitted(setting: _Setting, course: _Course, thresholds: Sequence[float]) -> tuple[list[_Judged], bytes, Parity]:
+    """Return the baselines, and the fitted model as the file that was proved equal to it."""
+    model = setting.model
+    with course.step("baselines"):
+        judged = _baselines(setting)
+    where = place_of(model.fit, model.place)
+    with course.step("fit"):
+        estimator = fit_estimator(model.fit, setting.train, model.seed, where)
+    with course.step("export"):
+        content, parity = _export(estimator, setting, thresholds, where)
+    return judged, content, parity
 
 
 def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
@@ -167,7 +198,7 @@ def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], plac
     return content, parity
 
 
-def _champion(setting: _Setting, registry: Registry, champion: Version | None, digest: str) -> list[Candidate]:
+def _champion(setting: _Setting, registry: Registry, champion: Version | None, digest: str) -> list[_Judged]:
     """The champion's numbers on the same test rows; those it was registered with where it knows other features."""
     if champion is None or champion.digest == digest:
         return []
@@ -175,24 +206,30 @@ def _champion(setting: _Setting, registry: Registry, champion: Version | None, d
         scorer = registry.load(champion)
         if set(scorer.features) <= set(setting.test.names):
             columns = [setting.test.names.index(name) for name in scorer.features]
-            values = setting.measure(scorer.score(setting.test.x[:, columns]))
-            return [Candidate(f"champion {champion.number}", "champion", values, 0.0)]
+            score = scorer.score(setting.test.x[:, columns])
+            return [setting.judged(f"champion {champion.number}", "champion", score)]
     except HeadraceError:
         pass  # a champion whose file is lost must not stop a new one from being trained
     known = {label: champion.metrics[label] for label in setting.metrics if label in champion.metrics}
     if len(known) < len(setting.metrics):
         return []
-    return [Candidate(f"champion {champion.number} (as registered)", "champion", known, 0.0)]
+    return [_Judged(Candidate(f"champion {champion.number} (as registered)", "champion", known, 0.0), {})]
 
 
-def _values(candidates: Sequence[Candidate]) -> dict[str, Mapping[str, float]]:
-    return {"model" if one.role == "model" else one.name: one.metrics for one in candidates if one.role != "champion"}
+def _named(candidates: Sequence[Candidate], of: Callable[[Candidate], T]) -> dict[str, T]:
+    """Something of each candidate, by the name that it has on record; the champion has a record of its own."""
+    return {"model" if one.role == "model" else one.name: of(one) for one in candidates if one.role != "champion"}
 
 
-def _evidence(setting: _Setting, candidates: Sequence[Candidate]) -> Evidence:
-    by_role = {one.role: one.metrics for one in candidates}
-    baselines = {one.name: one.metrics for one in candidates if one.role == "baseline"}
-    return Evidence(setting.metrics, by_role["model"], baselines, by_role.get("champion"))
+def _evidence(setting: _Setting, judged: Sequence[_Judged]) -> Evidence:
+    by_role = {one.candidate.role: one for one in judged}
+    baselines = {one.candidate.name: one.candidate.metrics for one in judged if one.candidate.role == "baseline"}
+    model, champion = by_role["model"], by_role.get("champion")
+    if champion is None:
+        return Evidence(setting.metrics, model.candidate.metrics, baselines)
+    pairs = {label: difference(model.measured[label], other) for label, other in champion.measured.items()}
+    apart = {label: span for label, span in pairs.items() if span is not None}
+    return Evidence(setting.metrics, model.candidate.metrics, baselines, champion.candidate.metrics, apart)
 
 
 def _standing(version: Version, evidence: Evidence) -> str:

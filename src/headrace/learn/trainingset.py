@@ -29,8 +29,8 @@ from headrace.plan.snapshot import digest
 if TYPE_CHECKING:
     import pandas as pd
 
-MEMORY = 2_000_000_000
-"""Bytes that building may use, about, before it spills to disk."""
+MEMORY = 3_000_000_000
+"""Bytes that building may use, about, before it spills to disk; the estimate errs on the safe side by about a half."""
 
 
 @dataclass(frozen=True)

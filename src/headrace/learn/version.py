@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Record:
         metrics: candidate (``model`` and each baseline) to metric label to value, on the test rows.
         gates: outcomes.
         parent: number of the champion it was compared with.
+        intervals: as ``metrics``, but low and high end at 95 % confidence, where that can be said.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Record:
     metrics: Mapping[str, Mapping[str, float]]
     gates: tuple[GateOutcome, ...]
     parent: int | None = None
+    intervals: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from headrace.run.steps import steps_of
 if TYPE_CHECKING:
     from headrace.learn import Registry, TrainReport
     from headrace.learn.trainingset import BuiltSet
-
-_THRESHOLD = re.compile(r"\bscore\s*[<>]=?\s*(\d*\.?\d+)")
 
 
 @dataclass(frozen=True)
@@ -118,6 +115,7 @@ def _fitted(
     model: Model, built: BuiltSet, loaded: LoadedProject, declared: Declared, progress: Progress
 ) -> TrainReport:
     from headrace.learn import train as learn_train
+    from headrace.learn.thresholds import thresholds
 
     # What the user's function prints goes to stderr, since stdout is for results.
     with loaded.importing(), contextlib.redirect_stdout(sys.stderr):
@@ -126,7 +124,7 @@ def _fitted(
             built,
             registry(loaded),
             progress=progress.moves,
-            service_thresholds=thresholds(loaded.project, model),
+            service_thresholds=tuple(thresholds(loaded.project, model)),
             declaration=declared.fingerprints[node_id(model)],
             folder=loaded.folder,
         )
@@ -155,14 +153,3 @@ def training_inputs(model: Model, declared: Declared, journal: Journal | None) -
 def _stands(model: Model, figures: Mapping[str, Any], loaded: LoadedProject) -> bool:
     """Whether the version that a training registered is still in the registry."""
     return any(one.number == figures.get("version") for one in registry(loaded).versions(model.name))
-
-
-def thresholds(project: Project, model: Model) -> tuple[float, ...]:
-    """Return the scores at which services decide: the export of a model must not flip a decision there.
-
-    Example:
-        >>> _THRESHOLD.findall("score > 0.95 and amount > 10 or score>=.5")
-        ['0.95', '.5']
-    """
-    rules = [rule for one in project.all_services.values() if one.model == model for rule in one.decide.values()]
-    return tuple(sorted({float(number) for rule in rules for number in _THRESHOLD.findall(rule)}))

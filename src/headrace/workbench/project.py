@@ -24,14 +24,16 @@ class Model(Shown, declare.Model):
     def _sheet(self) -> Sheet:
         fit = getattr(self.fit, "__name__", type(self.fit).__name__)
         line = f"{fit} on {self.cases.name}, {self.split.train} to learn, {self.split.test} to judge"
-        gates = {gate.metric or self.metrics[0].label: gate for gate in self.gates}
-        rows = tuple((metric.label, _promise(gates.get(metric.label))) for metric in self.metrics)
-        return Sheet(f"Model {self.name}", line, ("metric", "gate"), rows)
+        rows = tuple((metric.label, self._promises(metric.label)) for metric in self.metrics)
+        return Sheet(f"Model {self.name}", line, ("metric", "gates"), rows)
+
+    def _promises(self, label: str) -> str:
+        """All gates on a metric; a gate that names none is on the first."""
+        first = self.metrics[0].label
+        return ", ".join(_promise(gate) for gate in self.gates if (gate.metric or first) == label)
 
 
-def _promise(gate: declare.Gate | None) -> str:
-    if gate is None:
-        return ""
+def _promise(gate: declare.Gate) -> str:
     return gate.kind.replace("_", " ") + ("" if gate.bound is None else f" {gate.bound}")
 
 

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headrace.cli.options import stdout_for_results
+from headrace.errors import CheckFailed
 
 if TYPE_CHECKING:
     from headrace.cli.demo import Decision, Demo
+    from headrace.errors import Fault
+
+_ENOUGH = 1_000
+"""Customers with whom the template's model passes its gates with ease."""
 
 
 @click.command("demo", epilog="Example:  headrace demo --folder demo --customers 1000")
@@ -28,12 +33,26 @@ def command(folder: Path, customers: int, as_json: bool) -> None:
 
     with stdout_for_results():
         demo = run_demo(folder.resolve(), customers)
-    if as_json:
-        click.echo(json.dumps(demo.as_dict(), indent=2, default=str))
-    else:
+    faults = _faults(demo)
+    if not as_json:
         _print(demo)
-    if demo.parity.differing:
+        if faults:
+            raise CheckFailed(faults)
+        return
+    told = {"exit_code": 1, "faults": [fault.as_dict() for fault in faults]} if faults else {}
+    click.echo(json.dumps(demo.as_dict() | told, indent=2, default=str))
+    if faults:
         raise click.exceptions.Exit(1)
+
+
+def _faults(demo: Demo) -> list[Fault]:
+    """The gates that were not passed, or that what was served differs from history."""
+    from headrace.cli.commands.parity import differs
+    from headrace.cli.commands.train import failed_gates
+
+    cure = f"more customers give it more to learn from: headrace demo --customers {_ENOUGH}"
+    faults = failed_gates(demo.trained, cure)
+    return faults + ([differs(demo.parity)] if demo.parity is not None and demo.parity.differing else [])
 
 
 def _print(demo: Demo) -> None:
@@ -45,9 +64,12 @@ def _print(demo: Demo) -> None:
     _features(demo)
     for one in demo.trained:
         print_trained(one)
-    _decisions(demo.decisions)
-    say("\nParity: what was served, recomputed from history", "bold")
-    print_parity(demo.parity)
+    if demo.parity is None:
+        say("\nNothing was served: no version has passed its gates.", "bold red")
+    else:
+        _decisions(demo.decisions)
+        say("\nParity: what was served, recomputed from history", "bold")
+        print_parity(demo.parity)
     total = sum(demo.seconds.values())
     parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in demo.seconds.items())
     say(f"\nReport: {demo.report}", "bold")

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 @session_options
 def command(session: Session) -> None:
     """Recompute every feature that was served from history and compare bit by bit; exit code 1 if one differs."""
+    from headrace.audit import checked
     from headrace.serve.parity import parity
 
-    report = parity(session.load())
+    loaded = session.load()
+    report = parity(loaded)
+    checked.keep(loaded.state_dir, report.as_dict())
     if session.as_json:
         session.tell({"ok": report.differing == 0} | report.as_dict(), lambda: None)
         if report.differing:
@@ -27,9 +30,14 @@ def command(session: Session) -> None:
         return
     session.tell({}, lambda: print_parity(report))
     if report.differing:
-        found = f"{report.differing} served values that history does not confirm"
-        cure = "see the features above; 'headrace parity --json' names each difference"
-        raise CheckFailed(Fault("HR-PARITY-001", "", found, "0", cure))
+        raise CheckFailed(differs(report))
+
+
+def differs(report: ParityReport) -> Fault:
+    """Return the fault of served values that differ from history."""
+    found = f"{report.differing} served values that history does not confirm"
+    cure = "see the features above; 'headrace parity --json' names each difference"
+    return Fault("HR-PARITY-001", "", found, "0", cure)
 
 
 def print_parity(report: ParityReport) -> None:

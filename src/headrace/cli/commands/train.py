@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +29,7 @@ def command(session: Session, models: tuple[str, ...], again: bool) -> None:
     loaded = session.load()
     with Bars() as bars:
         trained = train(loaded, models, bars, again=again)
-    faults = [fault for one in trained for fault in _failed_gates(one)]
+    faults = failed_gates(trained, "mend the model or its data; the version is kept, and does not serve")
     document = {"ok": not faults, "models": [one.as_dict() for one in trained]}
     if faults and session.as_json:
         document |= {"exit_code": 1, "faults": [fault.as_dict() for fault in faults]}
@@ -39,14 +40,13 @@ def command(session: Session, models: tuple[str, ...], again: bool) -> None:
         raise CheckFailed(faults)
 
 
-def _failed_gates(trained: Trained) -> list[Fault]:
-    if trained.report is None:
-        return []
-    cure = "mend the model or its data; the version is kept, and does not serve"
-    name = trained.report.model
+def failed_gates(trained: Iterable[Trained], cure: str) -> list[Fault]:
+    """Return a fault for each gate that was not passed: its name, what was found, what it asks for."""
     return [
-        Fault("HR-RUN-007", "", f"{name} failed its gate: {gate.sentence}", "a gate that is passed", cure)
-        for gate in trained.report.gates
+        Fault("HR-RUN-007", "", f"{one.report.model} failed a gate: {gate.sentence}", f"to pass {gate.name}", cure)
+        for one in trained
+        if one.report is not None
+        for gate in one.report.gates
         if not gate.passed
     ]
 
