@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +37,10 @@ class Result:
 
 
 def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
-    """Run rivals in turn, round by round; return the median seconds and the last result of each."""
+    """Run rivals in turn, round by round; return the least seconds and the last result of each.
+
+    On a machine that others use, too, the least is what a run takes by itself.
+    """
     taken: dict[str, list[float]] = {name: [] for name in rivals}
     results: dict[str, Any] = {}
     for _ in range(rounds):
@@ -48,4 +50,4 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int = 3) -> tuple[d
             begun = time.perf_counter()
             results[name] = run()
             taken[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(each) for name, each in taken.items()}, results
+    return {name: min(each) for name, each in taken.items()}, results

@@ -50,7 +50,8 @@ on {today}, from {commit()}.
 - Machine: {machine()}.
 - Software: Python {platform.python_version()}, {used}.
 - Method: the results of all sides are compared first, and a difference ends the run. Rivals then run in turn in one
-  process, warm, with all cores; only what a row says to be in a process of its own is not. Seconds are medians.
+  process, warm, with all cores; only what a row says to be in a process of its own is not. Seconds are the
+  least of the rounds.
 - A ratio is how many times longer the rival took. Seconds depend on the machine, ratios less so.
 
 {table(results, notes=True)}"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from html import escape
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def write(loaded: Loaded, path: Path | None = None) -> Path:
 
 def _head(project: Project, models: Sequence[Judged], tiles: Sequence[str]) -> str:
     when = clock.from_us(clock.now_us())
-    eyebrow = f"Report of {when.day} {when:%B %Y, %H:%M} UTC, by Headrace {version('headrace')}"
+    eyebrow = f"Report of {when.day} {when:%B %Y, %H:%M} UTC, by Headrace {metadata.version('headrace')}"
     problem = said(project.charter.problem, "lede") if project.charter is not None else ""
     return (
         f"<header>{said(eyebrow, 'eyebrow')}<h1>{escape(project.name)}</h1>{problem}"
