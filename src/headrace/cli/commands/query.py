@@ -13,7 +13,7 @@ from headrace.errors import Fault, HeadraceError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXAMPLE = """Example:  headrace query "select customer_id, count(*) from payments group by all" --limit 5"""
+_EXAMPLE = """\b\nExample:  headrace query "select customer_id, count(*) from payments group by all" --limit 5"""
 
 
 @click.command("query", epilog=_EXAMPLE)
