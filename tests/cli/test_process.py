@@ -153,3 +153,29 @@ def test_the_shell_is_told_of_commands():
     code = "import sys; sys.argv = ['headrace']; from headrace.cli import main; main(prog_name='headrace')"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert "train" in ran.stdout
+
+
+def test_bash_completes_commands_options_and_choices(tmp_path):
+    (tmp_path / "headrace").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c \'from headrace.cli import main; main(prog_name="headrace")\' "$@"\n'
+    )
+    (tmp_path / "headrace").chmod(0o755)
+    script = """
+        eval "$(headrace completion bash)"
+        complete_words() {
+            COMPREPLY=(); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+            _headrace_completion headrace; echo "${COMPREPLY[*]}"
+        }
+        complete_words headrace tr
+        complete_words headrace init x --template ""
+        complete_words headrace query --fo
+    """
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env)
+    assert ran.stdout.splitlines() == ["train", "fraud", "--format"], ran.stderr
+
+
+def test_a_report_that_cannot_be_written(bank):
+    result = CliRunner().invoke(main, ["report", "--project", str(bank), "--output", "/dev/null/report.html", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["faults"][0]["code"] == "HR-CLI-002"

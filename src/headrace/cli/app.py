@@ -90,7 +90,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Example:  headrace init bank --template fraud --data && cd bank && headrace run && headrace train",
+    epilog="\b\nExample:  headrace init bank --template fraud --data && cd bank && headrace run && headrace train",
 )
 @click.version_option(__version__, prog_name="headrace", message="%(prog)s %(version)s")
 def main() -> None:

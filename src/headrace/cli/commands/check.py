@@ -8,7 +8,7 @@ from headrace.cli.options import Session, session_options
 from headrace.errors import Fault, HeadraceError
 
 
-@click.command("check", epilog="Example:  headrace check --project bank")
+@click.command("check", epilog="\b\nExample:  headrace check --project bank")
 @session_options
 def command(session: Session) -> None:
     """Check the declarations, without touching data; all faults at once, exit code 2 when there are errors."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command("completion", epilog='Example:  eval "$(headrace completion bash)"    # in ~/.bashrc')
+@click.command("completion", epilog='\b\nExample:  eval "$(headrace completion bash)"    # in ~/.bashrc')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -20,9 +20,17 @@ _ENOUGH = 1_000
 """Customers with whom the template's model passes its gates with ease."""
 
 
-@click.command("demo", epilog="Example:  headrace demo --folder demo --customers 1000")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
-@click.option("--customers", default=5_000, show_default=True, type=click.IntRange(200), help="≈ 340 payments each.")
+@click.command("demo", epilog="\b\nExample:  headrace demo --folder demo --customers 1000")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Of the project.",
+)
+@click.option(
+    "--customers", default=5_000, show_default=True, type=click.IntRange(200), help="About 350 payments each."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(folder: Path, customers: int, as_json: bool) -> None:
     """Generate 183 days of card payments and run the whole road: contract, lake, features, model, service, parity.

@@ -12,11 +12,19 @@ from headrace.cli.template import TEMPLATES, make_project
 _DAYS = 183
 
 
-@click.command("init", epilog="Example:  headrace init bank --template fraud --data && cd bank && headrace run")
+@click.command("init", epilog="\b\nExample:  headrace init bank --template fraud --data && cd bank && headrace run")
 @click.argument("name")
-@click.option("--template", type=click.Choice(TEMPLATES), default=TEMPLATES[0], show_default=True)
+@click.option(
+    "--template", type=click.Choice(TEMPLATES), default=TEMPLATES[0], show_default=True, help="Kind of project."
+)
 @click.option("--data", is_flag=True, help=f"Also generate {_DAYS} days of sample data into NAME/data.")
-@click.option("--customers", default=2000, show_default=True, type=click.IntRange(10), help="Of the sample data.")
+@click.option(
+    "--customers",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(10),
+    help="Of the sample data; passing all gates takes 1,000 or so.",
+)
 @click.option("--seed", default=1, show_default=True, help="Of the sample data: same seed, same data.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: str, template: str, data: bool, customers: int, seed: int, as_json: bool) -> None:

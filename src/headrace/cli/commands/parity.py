@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headrace.serve.parity import ParityReport
 
 
-@click.command("parity", epilog="Example:  headrace parity --json")
+@click.command("parity", epilog="\b\nExample:  headrace parity --json")
 @session_options
 def command(session: Session) -> None:
     """Recompute every feature that was served from history and compare bit by bit; exit code 1 if one differs."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 
 
-@click.command("plan", epilog="Example:  headrace plan --json")
+@click.command("plan", epilog="\b\nExample:  headrace plan --json")
 @session_options
 def command(session: Session) -> None:
     """Show what the next run would find changed against the last one, and what that invalidates downstream."""

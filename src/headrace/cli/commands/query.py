@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 10_000
 _INTERRUPTED = 130
-_EXAMPLE = """Example:  headrace query "select customer_id, count(*) from payments group by all" --limit 5"""
+_EXAMPLE = """\b\nExample:  headrace query "select customer_id, count(*) from payments group by all" --limit 5"""
 
 
 @click.command("query", epilog=_EXAMPLE)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from headrace.run import RunReport
 
 
-@click.command("run", epilog="Example:  headrace run && headrace train")
+@click.command("run", epilog="\b\nExample:  headrace run && headrace train")
 @session_options
 def command(session: Session) -> None:
     """Bring everything up to date: load new files, refresh tables by query, build training sets.

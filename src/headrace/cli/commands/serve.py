@@ -7,7 +7,7 @@ import click
 from headrace.cli.options import Session, session_options
 
 
-@click.command("serve", epilog="Example:  headrace serve --port 8470")
+@click.command("serve", epilog="\b\nExample:  headrace serve --port 8470")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only by default.")
 @click.option(
     "--port", default=8470, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."

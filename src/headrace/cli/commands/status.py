@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from headrace.run import Status
 
 
-@click.command("status", epilog="Example:  headrace status --json")
-@click.option("--runs", default=5, type=click.IntRange(min=0), help="Past runs to show.")
+@click.command("status", epilog="\b\nExample:  headrace status --json")
+@click.option("--runs", default=5, show_default=True, type=click.IntRange(min=0), help="Past runs to show.")
 @session_options
 def command(session: Session, runs: int) -> None:
     """Show tables with rows and quarantine, training sets, models with their champions, and past runs."""

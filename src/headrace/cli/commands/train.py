@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headrace.run import Trained
 
 
-@click.command("train", epilog="Example:  headrace train fraud_score")
+@click.command("train", epilog="\b\nExample:  headrace train fraud_score")
 @click.argument("models", nargs=-1)
 @click.option("--again", is_flag=True, help="Train also what has not changed.")
 @session_options
