@@ -60,7 +60,7 @@ def world(rows: int, keys: int, seed: int = 1) -> pa.Table:
     return pa.table(table)
 
 
-def run(rows: int = 10_000_000, keys: int = 200_000, rounds: int = 3) -> Result:
+def run(rows: int = 10_000_000, keys: int = 200_000, rounds: int = 5) -> Result:
     """Compute eight features for every event, as of that event."""
     table = world(rows, keys)
     plan = compile_features([wanted], events)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from headrace.kernel.memory import empty
 from headrace.kernel.placing import ordered
 from headrace.kernel.threads import in_ranges
 from headrace.kernel.typing import Ints
@@ -153,7 +154,7 @@ def _grouped(key: Ints, order: Ints | None, keys: int) -> tuple[Ints, Ints]:
     counts = np.stack([count for _, _, count in parts])
     starts = np.concatenate([[0], np.cumsum(counts.sum(axis=0))]).astype(np.int64)
     cursors = starts[:-1] + np.cumsum(counts, axis=0) - counts
-    out = np.empty(len(key), dtype=np.int64)
+    out = empty(len(key))
     begin = {start: cursor for (start, _, _), cursor in zip(parts, cursors, strict=True)}
     in_ranges(lambda start, stop: _placed(key, order, start, stop, begin[start], out), len(key))
     return out, starts

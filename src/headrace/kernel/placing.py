@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from headrace.kernel.column import Column
 from headrace.kernel.doubled import bits_of
+from headrace.kernel.memory import empty
 from headrace.kernel.threads import in_ranges
 from headrace.kernel.typing import Bools, Counts, Floats, Ints
 
@@ -24,7 +25,7 @@ _BLOCK = 256
 
 def ordered(values: NDArray[Any], order: Ints) -> NDArray[Any]:
     """Return values in an order, gathered in threads."""
-    out = np.empty(len(order), dtype=values.dtype)
+    out = empty(len(order), values.dtype)
     if len(order):
         in_ranges(lambda start, stop: values.take(order[start:stop], out=out[start:stop], mode="clip"), len(order))
     return out
@@ -38,14 +39,14 @@ def ordered_column(column: Column, order: Ints) -> Column:
 
 def scaled(values: Floats, factor: float) -> Ints:
     """Return each float64 times a power of two as the nearest whole number, ties to even."""
-    out = np.empty(len(values), dtype=np.int64)
+    out = empty(len(values))
     in_ranges(lambda start, stop: _scaled(values[start:stop], factor, out[start:stop]), len(values))
     return out
 
 
 def ordered_bits(values: Floats) -> Ints:
     """Return float64 as int64 in the same order; -0.0 becomes 0.0."""
-    out = np.empty(len(values), dtype=np.int64)
+    out = empty(len(values))
     in_ranges(lambda start, stop: _ordered_bits(values[start:stop], out[start:stop]), len(values))
     return out
 
@@ -58,7 +59,7 @@ def from_ordered_bits(ordered: Ints) -> Ints:
 
 def inverse(order: Ints) -> Ints:
     """Return where each position stands in an order."""
-    out = np.empty(len(order), dtype=np.int64)
+    out = empty(len(order))
     in_ranges(lambda start, stop: _inverse(order, start, stop, out), len(order))
     return out
 
@@ -77,8 +78,8 @@ def columns(
     Returns:
         values [columns, rows], 0 where there is none; whether there is one [columns, rows]; nulls [columns].
     """
-    values = np.empty((len(at), len(words)), dtype=np.int64)
-    valid = np.empty((len(at), len(words)), dtype=np.bool_)
+    values = empty((len(at), len(words)))
+    valid = empty((len(at), len(words)), np.bool_)
 
     def part(start: int, stop: int) -> Ints:
         nulls = np.zeros(len(at), dtype=np.int64)
@@ -86,13 +87,6 @@ def columns(
         return nulls
 
     return values, valid, np.asarray(np.sum(in_ranges(part, len(words)), axis=0), dtype=np.int64)
-
-
-def aligned(rows: int, words: int) -> Ints:
-    """Return an array of rows that begins with a line of the cache, so that short rows lie in one."""
-    whole = np.empty(rows * words + 7, dtype=np.int64)
-    start = (-whole.ctypes.data // 8) % 8
-    return whole[start : start + rows * words].reshape(rows, words)
 
 
 @njit(cache=True, nogil=True)

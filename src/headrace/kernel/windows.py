@@ -13,6 +13,7 @@ from headrace.kernel.compile import arguments, sweep_of
 from headrace.kernel.edges import edges
 from headrace.kernel.inputs import Inputs
 from headrace.kernel.layout import Layout
+from headrace.kernel.memory import empty
 from headrace.kernel.results import Sweep, columns
 from headrace.kernel.threads import in_threads
 from headrace.kernel.typing import Counts, Ints
@@ -74,8 +75,8 @@ def _rounds(sweeps: list[Sweep]) -> Iterator[list[Sweep]]:
 def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
     """Sweep all windows in one pass; return words and counts (see ``placing.columns``) in the order of the sweep."""
     rows, spans = len(layout.row_order), [span for sweep in sweeps for span in sweep.spans]
-    words = placing.aligned(rows, sum(len(sweep.spans) * sweep.items for sweep in sweeps))
-    counts = np.empty((rows, sum(len(sweep.spans) for sweep in sweeps if sweep.counted)), dtype=np.int16)
+    words = empty((rows, sum(len(sweep.spans) * sweep.items for sweep in sweeps)))
+    counts = empty((rows, sum(len(sweep.spans) for sweep in sweeps if sweep.counted)), np.int16)
     old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
     new = {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
     old_edges, new_edges = np.array(list(old), dtype=np.int64), np.array(list(new), dtype=np.int64)
