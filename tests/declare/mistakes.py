@@ -159,6 +159,9 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.count("7 fortnights"))), "the unit 'fortnights'"),
         (lambda: project(windows(c=hr.count("1.5d"))), "'1.5d' is not a duration"),
         (lambda: project(windows(c=hr.count("2000000d"))), "longer than a century"),
+        (lambda: project(windows(c=hr.count(3))), "3 is not a duration"),  # type: ignore[arg-type]
+        (lambda: project(windows(c=hr.sum("amount", None))), "None is not a duration"),  # type: ignore[arg-type]
+        (lambda: project(windows(c=hr.count([["1d"]]))), "['1d'] is not a duration"),  # type: ignore[list-item]
         (lambda: project(windows(c=hr.count("1d", delay="0s"))), "delay of hr.count"),
         (lambda: project(windows(c=hr.count("1d", hop="5x"))), "hop of hr.count"),
         (lambda: learning(cases(label=truth(matures="0d"))), "matures of the label"),

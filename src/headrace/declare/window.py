@@ -60,7 +60,7 @@ class Window(Declared):
             faults.append(
                 Fault("HR-WINDOW-002", self.place, found, "one of them: a delayed window ends before the row")
             )
-        if len(set(self.windows)) != len(self.windows):
+        if len(set(map(str, self.windows))) != len(self.windows):
             faults.append(Fault("HR-WINDOW-003", self.place, f"{what} names a window twice", "each window once"))
         if not faults and self.hop is not None:
             faults += self._hop_faults(what)
@@ -121,11 +121,12 @@ def aggregate(
         >>> aggregate("sum", "amount", "7d").labels
         ('7d',)
     """
-    series = not isinstance(window, str)
+    # what is neither text nor a series is kept as it is, so that it is told with all other faults
+    series = isinstance(window, list | tuple)
     return Window(
         kind=kind,
         value=value,
-        windows=tuple(window) if not isinstance(window, str) else (window,),
+        windows=tuple(window) if series else (window,),  # type: ignore[arg-type]
         where=where,
         delay=delay,
         hop=hop,
