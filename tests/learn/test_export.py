@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import headrace as hr
+from headrace.errors import HeadraceError
 from headrace.learn.cases import frame
 from headrace.learn.export import TOLERANCE, Parity, check_parity, require_parity, to_onnx
 from headrace.learn.fit import scores
@@ -167,3 +168,16 @@ def test_files_are_verified_before_they_are_loaded(tmp_path):
         load(path, digest_of(content))
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*no readable model file none.onnx"):
         load(tmp_path / "none.onnx", digest_of(content))
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+def test_a_feature_that_is_always_null_is_named():
+    """The imputer drops its column when it is fitted; the exported graph does not, and cannot be run."""
+    x, y = data(500)
+    x[:, 2] = np.nan
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(x, y)
+    with pytest.raises(HeadraceError, match="HR-LEARN-009") as refused:
+        check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE)
+    assert "null in every row: group.f2" in str(refused.value)
+    assert "leave these features out" in str(refused.value)
+    assert "group.f1" not in str(refused.value)

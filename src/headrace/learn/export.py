@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from headrace.errors import CheckFailed, Fault, HeadraceError
 from headrace.learn.cases import Matrix, frame
@@ -211,13 +212,25 @@ def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence
     if not _takes_nulls(estimator, real, scorer.features, place):
         planted = planted[~np.isnan(planted).any(axis=1)]
     rows = np.concatenate([real, planted])
-    trained, exported = scores(estimator, rows, scorer.features, place), scorer.score(rows)
+    trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, real, place)
     difference = np.abs(trained - exported) / np.maximum(1.0, np.abs(trained))
     flipped = np.zeros(len(rows), dtype=np.bool_)
     for threshold in thresholds:
         flipped |= (trained > threshold) != (exported > threshold)
     largest, differing = float(difference.max()), int((difference > TOLERANCE).sum())
     return Parity(len(rows), len(planted), largest, differing, int(flipped.sum()))
+
+
+def _exported_scores(scorer: Scorer, rows: Matrix, real: Matrix, place: str) -> npt.NDArray[np.float64]:
+    try:
+        return scorer.score(rows)
+    except Exception as error:  # whatever ONNX Runtime has against a graph that the converter has made
+        null = [name for name, column in zip(scorer.features, real.T, strict=True) if np.isnan(column).all()]
+        found = f"an exported model that cannot be run ({type(error).__name__})"
+        cure = "replace the step by one that skl2onnx converts rightly"
+        if null:  # scikit-learn's imputer drops such a column, the exported graph does not
+            found, cure = f"{found}; null in every row: {', '.join(null)}", "leave these features out"
+        raise HeadraceError(Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)) from error
 
 
 def _planted(real: Matrix) -> Matrix:
