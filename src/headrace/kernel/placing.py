@@ -1,4 +1,4 @@
-"""Moves between the order of the input and the order of the sweep, and from rows of results to columns."""
+"""Moves from the order of the input to the order of the sweep, and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ NULL = 2**63 - 1
 AS_IS, FLOAT, ORDERED, COUNTED = range(4)
 """What a word is: itself; the bits of a float that may be beyond its range; bits in ascending order; itself even where
 it is the word for null, since the number of items tells."""
-_BLOCK = 256
 
 
 def ordered(values: NDArray[Any], order: Ints) -> NDArray[Any]:
@@ -57,38 +56,6 @@ def from_ordered_bits(ordered: Ints) -> Ints:
     return bits
 
 
-def inverse(order: Ints) -> Ints:
-    """Return where each position stands in an order."""
-    out = empty(len(order))
-    in_ranges(lambda start, stop: _inverse(order, start, stop, out), len(order))
-    return out
-
-
-def columns(
-    words: Ints, counts: Counts, places: Ints, at: Ints, count_at: Ints, kinds: Ints
-) -> tuple[Ints, Bools, Ints]:
-    """Turn rows of results into columns.
-
-    Args:
-        words: [rows, words] results in the order of the sweep.
-        counts: [rows, counts] numbers of items, 0 for null, of the results that are counted.
-        places: [rows] where each row of the input stands in that order.
-        at, count_at, kinds: [columns] where its word (and, if it is counted, its count) stands, and what the word is.
-
-    Returns:
-        values [columns, rows], 0 where there is none; whether there is one [columns, rows]; nulls [columns].
-    """
-    values = empty((len(at), len(words)))
-    valid = empty((len(at), len(words)), np.bool_)
-
-    def part(start: int, stop: int) -> Ints:
-        nulls = np.zeros(len(at), dtype=np.int64)
-        _columns(words, counts, places, at, count_at, kinds, start, stop, values, valid, nulls)
-        return nulls
-
-    return values, valid, np.asarray(np.sum(in_ranges(part, len(words)), axis=0), dtype=np.int64)
-
-
 @njit(cache=True, nogil=True)
 def _scaled(values: Floats, factor: float, out: Ints) -> None:
     for i in range(len(values)):
@@ -103,50 +70,33 @@ def _ordered_bits(values: Floats, out: Ints) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _inverse(order: Ints, start: int, stop: int, out: Ints) -> None:
-    for i in range(start, stop):
-        out[order[i]] = i
+def scatter(words: Ints, counts: Counts, order: Ints, at: Ints, kinds: Ints, values: Ints, valid: Bools) -> None:
+    """Write results that have one word each to where their rows stand in the input.
 
-
-@njit(cache=True, nogil=True)
-def _columns(
-    words: Ints,
-    counts: Counts,
-    places: Ints,
-    at: Ints,
-    count_at: Ints,
-    kinds: Ints,
-    start: int,
-    stop: int,
-    values: Ints,
-    valid: Bools,
-    nulls: Ints,
-) -> None:
+    Args:
+        words: [rows, words] results in the order of the sweep.
+        counts: [rows, results] numbers of items, 0 for null.
+        order: [rows] the row of the input that each is.
+        at: [columns, 2] which word and which number of items are its own.
+        kinds: [columns] what the word is.
+        values: [columns, all rows] to write to; 0 where there is none.
+        valid: [columns, all rows] true at first; to write to where there is none.
+    """
     beyond, none = np.int64(0x7FF0000000000000), np.int64(NULL)
-    rows = np.empty((_BLOCK, words.shape[1]), dtype=np.int64)
-    for block in range(start, stop, _BLOCK):
-        end = min(block + _BLOCK, stop)
-        for row in range(block, end):
-            # a first touch of each row lets the processor wait for many lines of memory at once: half the time
-            rows[row - block, 0] = words[places[row], 0]
-        for row in range(block, end):
-            for word in range(words.shape[1]):
-                rows[row - block, word] = words[places[row], word]
-        for column in range(len(at)):
-            word, kind, missing = at[column], kinds[column], 0
-            for row in range(block, end):
-                value = rows[row - block, word]
-                if kind == FLOAT:
-                    there = (value & beyond) != beyond
-                elif kind == COUNTED:
-                    there = counts[places[row], count_at[column]] > 0
-                else:
-                    there = value != none
-                    if kind == ORDERED:
-                        value ^= (value >> 63) & 0x7FFFFFFFFFFFFFFF
-                if not there:
-                    missing += 1
-                    value = 0
-                values[column, row] = value
-                valid[column, row] = there
-            nulls[column] += missing
+    # column by column: a row by itself would wait for another line of memory with each of its words
+    for column in range(len(at)):
+        word, result, kind = at[column, 0], at[column, 1], kinds[column]
+        for row in range(len(order)):
+            value = words[row, word]
+            if kind == FLOAT:
+                there = (value & beyond) != beyond
+            elif kind == COUNTED:
+                there = counts[row, result] > 0
+            else:
+                there = value != none
+                if kind == ORDERED:
+                    value ^= (value >> 63) & 0x7FFFFFFFFFFFFFFF
+            if not there:
+                value = 0
+                valid[column, order[row]] = False
+            values[column, order[row]] = value

@@ -1,4 +1,4 @@
-"""What sweeps leave: the words of results, turned back into columns of the types that were asked for."""
+"""What sweeps leave: the words of results, taken into columns of the types and in the order that were asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from headrace.kernel import placing
 from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.column import Column
 from headrace.kernel.inputs import Input
+from headrace.kernel.memory import empty
+from headrace.kernel.threads import in_ranges
 from headrace.kernel.typing import Bools, Counts, Ints
 from headrace.kernel.work import Span, Work
 from headrace.types import LogicalType
@@ -33,9 +35,8 @@ class Sweep:
         return self.aggregate.most(self.work.params)
 
     @property
-    def counted(self) -> bool:
-        """Whether its number of items must be kept: for lists, and where any word can be a value."""
-        return self.work.result.name == "list" or self.kind == placing.COUNTED
+    def listed(self) -> bool:
+        return self.work.result.name == "list"
 
     @property
     def kind(self) -> int:
@@ -48,24 +49,52 @@ class Sweep:
         return placing.ORDERED if item.name == "float" else placing.AS_IS
 
 
-def columns(sweeps: list[Sweep], words: Ints, counts: Counts, places: Ints) -> list[list[Column]]:
-    """Turn the words of results back into columns: for each sweep one for each window; see ``placing.columns``."""
-    single = [(sweep, w) for sweep in sweeps if sweep.work.result.name != "list" for w in range(len(sweep.spans))]
-    at = np.array([sweep.word + w for sweep, w in single], dtype=np.int64)
-    count_at = np.array([sweep.result + w for sweep, w in single], dtype=np.int64)
-    kinds = np.array([sweep.kind for sweep, _ in single], dtype=np.int64)
-    values, valid, nulls = placing.columns(words, counts, places, at, count_at, kinds)
-    scalars = iter(zip(values, valid, nulls, strict=True))
-    found: list[list[Column]] = []
-    for sweep in sweeps:
-        found.append([])
-        for w in range(len(sweep.spans)):
-            if sweep.work.result.name == "list":
-                found[-1].append(_lists(sweep, w, words, counts, places))
+class Results:
+    """Columns in the order of the input, into which threads put the words that they have swept.
+
+    Args:
+        sweeps: that are swept together, each with the places of its words and results.
+        rows: how many rows the input has.
+    """
+
+    def __init__(self, sweeps: list[Sweep], rows: int) -> None:
+        self._sweeps = sweeps
+        single = [(sweep, w) for sweep in sweeps if not sweep.listed for w in range(len(sweep.spans))]
+        self._at = np.array([(sweep.word + w, sweep.result + w) for sweep, w in single], dtype=np.int64).reshape(-1, 2)
+        self._kinds = np.array([sweep.kind for sweep, _ in single], dtype=np.int64)
+        self._values = empty((len(single), rows))
+        self._valid = empty((len(single), rows), np.bool_)
+        in_ranges(lambda start, stop: self._valid[:, start:stop].fill(True), rows)
+        listed = [sweep for sweep in sweeps if sweep.listed]
+        self._lists = [empty((rows, len(sweep.spans), sweep.items)) for sweep in listed]
+        self._lengths = [np.empty((rows, len(sweep.spans)), dtype=np.int64) for sweep in listed]
+
+    def put(self, words: Ints, counts: Counts, order: Ints) -> None:
+        """Take what was swept: words and numbers of items [rows, …], and which rows of the input these are."""
+        placing.scatter(words, counts, order, self._at, self._kinds, self._values, self._valid)
+        listed = (sweep for sweep in self._sweeps if sweep.listed)
+        for sweep, lists, lengths in zip(listed, self._lists, self._lengths, strict=True):
+            windows = len(sweep.spans)
+            some = words[:, sweep.word : sweep.word + windows * sweep.items]
+            lists[order] = some.reshape(len(order), windows, sweep.items)
+            lengths[order] = counts[:, sweep.result : sweep.result + windows]
+
+    def columns(self) -> list[list[Column]]:
+        """Return for each sweep one column for each window."""
+        scalars = zip(self._values, self._valid, strict=True)
+        lists = zip(self._lists, self._lengths, strict=True)
+        found: list[list[Column]] = []
+        for sweep in self._sweeps:
+            if sweep.listed:
+                items, lengths = next(lists)
+                found.append([_lists(sweep, items[:, w], lengths[:, w]) for w in range(len(sweep.spans))])
             else:
-                value, there, missing = next(scalars)
-                found[-1].append(_decoded(sweep, sweep.work.result, value, there if missing else None))
-    return found
+                found.append([_scalar(sweep, *next(scalars)) for _ in sweep.spans])
+        return found
+
+
+def _scalar(sweep: Sweep, words: Ints, valid: Bools) -> Column:
+    return _decoded(sweep, sweep.work.result, words, None if valid.all() else valid)
 
 
 def _decoded(sweep: Sweep, item: LogicalType, words: Ints, valid: Bools | None) -> Column:
@@ -83,16 +112,14 @@ def _decoded(sweep: Sweep, item: LogicalType, words: Ints, valid: Bools | None) 
     return Column(item, words, valid, dictionary)
 
 
-def _lists(sweep: Sweep, window: int, words: Ints, counts: Counts, places: Ints) -> Column:
+def _lists(sweep: Sweep, words: Ints, lengths: Ints) -> Column:
     item = sweep.work.result.item
     assert item is not None
-    first, items = sweep.word + window * sweep.items, sweep.items
-    lengths = counts[places, sweep.result + window]
-    inside = np.arange(items)[None, :] < lengths[:, None]
-    flat = np.where(inside, words[places, first : first + items], 0).ravel()
-    column = _decoded(
-        sweep, item, placing.from_ordered_bits(flat) if sweep.kind == placing.ORDERED else flat, inside.ravel()
-    )
+    inside = np.arange(sweep.items)[None, :] < lengths[:, None]
+    flat = np.where(inside, words, 0).ravel()
+    if sweep.kind == placing.ORDERED:
+        flat = placing.from_ordered_bits(flat)
+    column = _decoded(sweep, item, flat, inside.ravel())
     there = lengths > 0
-    lists = column.values.reshape(len(places), items)
-    return Column(sweep.work.result, lists, None if there.all() else there, column.dictionary, lengths.astype(np.int64))
+    lists = column.values.reshape(inside.shape)
+    return Column(sweep.work.result, lists, None if there.all() else there, column.dictionary, lengths)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from headrace.kernel import placing
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.column import Column
 from headrace.kernel.compile import arguments, sweep_of
@@ -14,12 +14,12 @@ from headrace.kernel.edges import edges
 from headrace.kernel.inputs import Inputs
 from headrace.kernel.layout import Layout
 from headrace.kernel.memory import empty
-from headrace.kernel.results import Sweep, columns
+from headrace.kernel.results import Results, Sweep
 from headrace.kernel.threads import in_threads
-from headrace.kernel.typing import Counts, Ints
+from headrace.kernel.typing import Ints
 from headrace.kernel.work import Job
 
-IN_CACHE = 65_536
+IN_CACHE = 131_072
 """Events and rows that are swept together."""
 WORDS = 16
 """Words of results that a row collects before they are turned into columns."""
@@ -28,11 +28,9 @@ WORDS = 16
 def compute(layout: Layout, jobs: Sequence[Job]) -> list[list[Column]]:
     """Return for each job one column for each of its windows, in the order of the rows that were laid out."""
     sweeps, taken = _sweeps(layout, jobs)
-    places = placing.inverse(layout.row_order)
     found: list[list[Column]] = []
     for some in _rounds(sweeps):
-        words, counts = _swept(layout, some)
-        found += columns(some, words, counts, places)
+        found += _swept(layout, some).columns()
     return [found[at][first : first + len(job.work.spans)] for job, (at, first) in zip(jobs, taken, strict=True)]
 
 
@@ -65,18 +63,18 @@ def _rounds(sweeps: list[Sweep]) -> Iterator[list[Sweep]]:
         if some and word + width > WORDS:
             yield some
             some, word, result = [], 0, 0
-        sweep.word, sweep.result = word, result if sweep.counted else 0
+        sweep.word, sweep.result = word, result
         some.append(sweep)
-        word, result = word + width, result + (len(sweep.spans) if sweep.counted else 0)
+        word, result = word + width, result + len(sweep.spans)
     if some:
         yield some
 
 
-def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
-    """Sweep all windows in one pass; return words and counts (see ``placing.columns``) in the order of the sweep."""
-    rows, spans = len(layout.row_order), [span for sweep in sweeps for span in sweep.spans]
-    words = empty((rows, sum(len(sweep.spans) * sweep.items for sweep in sweeps)))
-    counts = empty((rows, sum(len(sweep.spans) for sweep in sweeps if sweep.counted)), np.int16)
+def _swept(layout: Layout, sweeps: list[Sweep]) -> Results:
+    """Sweep all windows in one pass."""
+    spans = [span for sweep in sweeps for span in sweep.spans]
+    width = sum(len(sweep.spans) * sweep.items for sweep in sweeps)
+    results = Results(sweeps, len(layout.row_order))
     old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
     new = {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
     old_edges, new_edges = np.array(list(old), dtype=np.int64), np.array(list(new), dtype=np.int64)
@@ -103,7 +101,7 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
             size = len(here.moment)
             tails, heads = np.empty((len(old), size), dtype=np.int32), np.empty((len(new), size), dtype=np.int32)
             edges(here.segments, here.time, here.moment, not layout.late, old_edges, new_edges, tails, heads)
-            shared = {
+            shared: dict[str, Any] = {
                 "segments": here.segments,
                 "time": here.time,
                 "moment": here.moment,
@@ -112,19 +110,19 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> tuple[Ints, Counts]:
                 "row_rank": here.row_rank,
                 "tails": tails,
                 "heads": heads,
-                "words": words[asked],
+                "words": empty((size, width)),
+                "counts": np.empty((size, len(spans)), dtype=np.int16),
             }
-            uncounted = np.empty((size, len(spans)), dtype=np.int16)
             for sweep, given, call, names in calls:
                 given = shared | given
                 given |= {"value": sweep.value.events[events], "own_value": sweep.value.rows[asked]}
                 given |= {"live": sweep.live.events[events], "own_live": sweep.live.rows[asked]}
-                given["counts"] = counts[asked] if sweep.counted else uncounted
                 call(*[given[name] for name in names])
+            results.put(shared["words"], shared["counts"], here.row_order)
 
     if len(layout.segments):
         in_threads(part, layout.segments)
-    return words, counts
+    return results
 
 
 def _in_cache(segments: Ints) -> Iterator[Ints]:
