@@ -102,7 +102,9 @@ def joint_codes(events: Iterable[Column], rows: Iterable[Column]) -> tuple[Ints,
 
 
 def _same(left: Column, right: Column) -> bool:
-    if len(left) != len(right) or left.dictionary != right.dictionary or not np.array_equal(left.values, right.values):
+    if len(left) != len(right) or not np.array_equal(left.values, right.values):
+        return False
+    if left.dictionary is not None and not left.dictionary.equals(right.dictionary):
         return False
     return (left.valid is None) == (right.valid is None) and np.array_equal(left.mask, right.mask)
 
@@ -110,7 +112,8 @@ def _same(left: Column, right: Column) -> bool:
 def _codes(left: Column, right: Column) -> tuple[Ints, Ints, int]:
     if left.dictionary is not None or right.dictionary is not None:
         left, right = one_dictionary(left, right)
-        codes, size = (left.values + 1, right.values + 1), len(left.dictionary or ()) + 1
+        assert left.dictionary is not None
+        codes, size = (left.values + 1, right.values + 1), len(left.dictionary) + 1
     else:
         both = left.values.astype(np.int64, copy=False), right.values.astype(np.int64, copy=False)
         low = min((int(values.min()) for values in both if len(values)), default=0)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from headrace.kernel.texts import ascending, coded, joined, looked_up, texts
 from headrace.kernel.typing import Bools, Ints
 from headrace.types import LogicalType
 
@@ -26,14 +27,14 @@ class Column:
         values: float64 for float, bool for bool, else int64: the number, the scaled decimal, microseconds or days
             since 1970, or the position in ``dictionary``. What stands where ``valid`` is false means nothing.
         valid: mask of the values that are not null; None where all are there.
-        dictionary: the distinct texts in ascending order; only for str.
+        dictionary: distinct texts, in any order (see ``in_order``); only for str and lists of it.
         counts: for lists, how many items each row has; ``values`` then has shape [rows, most items].
     """
 
     type: LogicalType
     values: NDArray[Any]
     valid: Bools | None = None
-    dictionary: tuple[str, ...] | None = None
+    dictionary: pa.StringArray | None = None
     counts: Ints | None = None
 
     def __len__(self) -> int:
@@ -51,7 +52,8 @@ class Column:
             return replace(self, values=np.zeros(len(positions), self.values.dtype), valid=there)
         safe = np.where(there, positions, 0)
         valid = there if self.valid is None else there & self.valid[safe]
-        return replace(self, values=self.values[safe], valid=None if valid.all() else valid)
+        counts = None if self.counts is None else self.counts[safe]
+        return replace(self, values=self.values[safe], valid=None if valid.all() else valid, counts=counts)
 
     def part(self, start: int, stop: int) -> Column:
         """Return a slice."""
@@ -72,46 +74,62 @@ def dtype_of(kind: LogicalType) -> np.dtype[Any]:
 def nulls(kind: LogicalType, length: int) -> Column:
     """Return a column of nulls."""
     values = np.zeros(length, dtype=dtype_of(kind))
-    return Column(kind, values, np.zeros(length, np.bool_), () if kind.name == "str" else None)
+    return Column(kind, values, np.zeros(length, np.bool_), texts() if kind.name == "str" else None)
 
 
 def concat(first: Column, second: Column) -> Column:
     """Return one column after another of the same type."""
     if first.dictionary is not None or second.dictionary is not None:
         first, second = one_dictionary(first, second)
-    valid = None
+    valid = counts = None
     if first.valid is not None or second.valid is not None:
         valid = np.concatenate([first.mask, second.mask])
+    if first.counts is not None and second.counts is not None:
+        counts = np.concatenate([first.counts, second.counts])
+        most = max(first.values.shape[1], second.values.shape[1])
+        first, second = _wide(first, most), _wide(second, most)
     values = np.concatenate([first.values, second.values])
-    return Column(first.type, values, valid, first.dictionary)
+    return Column(first.type, values, valid, first.dictionary, counts)
+
+
+def _wide(column: Column, items: int) -> Column:
+    missing = items - column.values.shape[1]
+    return replace(column, values=np.pad(column.values, ((0, 0), (0, missing)))) if missing else column
 
 
 def one_dictionary(first: Column, second: Column) -> tuple[Column, Column]:
-    """Return two columns of text with the same ascending dictionary."""
-    if first.dictionary == second.dictionary:
+    """Return two columns of text with the same dictionary; codes of the first stay as they are."""
+    here, there = (texts() if one.dictionary is None else one.dictionary for one in (first, second))
+    if here.equals(there):
         return first, second
-    joint = tuple(sorted(set(first.dictionary or ()) | set(second.dictionary or ())))
-    return recode(first, joint), recode(second, joint)
+    lookup, joint = joined(here, there)
+    return replace(first, dictionary=joint), _recoded(second, lookup, joint)
 
 
-def recode(column: Column, dictionary: tuple[str, ...]) -> Column:
-    """Return a column of text with another dictionary that contains its own."""
-    place = {text: code for code, text in enumerate(dictionary)}
-    lookup = np.array([place[text] for text in column.dictionary or ()] or [0], dtype=np.int64)
-    codes = np.where(column.mask, column.values, 0)
-    return replace(column, values=lookup[codes], dictionary=dictionary)
+def in_order(column: Column) -> Column:
+    """Return a column of text whose codes are in the order of its texts, by code point."""
+    if column.dictionary is None:
+        return column
+    rank, dictionary = ascending(column.dictionary)
+    return column if dictionary is column.dictionary else _recoded(column, rank, dictionary)
+
+
+def _recoded(column: Column, lookup: Ints, dictionary: pa.StringArray) -> Column:
+    there = column.mask if column.counts is None else column.mask[:, None]
+    return replace(column, values=looked_up(lookup, np.where(there, column.values, 0)), dictionary=dictionary)
 
 
 def from_arrow(array: pa.Array | pa.ChunkedArray, kind: LogicalType) -> Column:
     """Return an Arrow array of the type that ``kind.arrow()`` names as a column."""
+    valid = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
+    if kind.name == "str":
+        codes, dictionary = coded(array)
+        return Column(kind, codes, valid, dictionary)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
     if isinstance(array, pa.ChunkedArray):  # an empty chunked array stays chunked
         array = pa.array([], type=kind.arrow())
-    valid = None if array.null_count == 0 else array.is_valid().to_numpy(zero_copy_only=False)
     match kind.name:
-        case "str":
-            return _text(array, kind, valid)
         case "float" | "int" | "bool":
             values = pc.fill_null(array.cast(kind.arrow()), False if kind.name == "bool" else 0)
             return Column(kind, values.to_numpy(zero_copy_only=False), valid)
@@ -123,17 +141,6 @@ def from_arrow(array: pa.Array | pa.ChunkedArray, kind: LogicalType) -> Column:
             array = array.cast(pa.timestamp("us", tz="UTC"))
     days_or_us = array.cast(pa.int32()).cast(pa.int64()) if kind.name == "date" else array.cast(pa.int64())
     return Column(kind, pc.fill_null(days_or_us, 0).to_numpy(zero_copy_only=False), valid)
-
-
-def _text(array: pa.Array, kind: LogicalType, valid: Bools | None) -> Column:
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    texts = encoded.dictionary.to_pylist()
-    order = sorted(range(len(texts)), key=texts.__getitem__)
-    rank = np.empty(max(len(texts), 1), dtype=np.int64)
-    rank[order] = np.arange(len(texts))
-    codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
-    values = rank[codes] if texts else np.zeros(len(array), dtype=np.int64)
-    return Column(kind, values, valid, tuple(texts[i] for i in order))
 
 
 def _from_lists(array: pa.Array, kind: LogicalType, valid: Bools | None) -> Column:
@@ -167,8 +174,8 @@ def to_arrow(column: Column) -> pa.Array:
     mask = None if column.valid is None else ~column.valid
     match column.type.name:
         case "str":
-            codes = pa.array(column.values, type=pa.int64(), mask=mask)
-            return pa.array(column.dictionary or (), type=pa.string()).take(codes)
+            assert column.dictionary is not None
+            return column.dictionary.take(pa.array(column.values, type=pa.int64(), mask=mask))
         case "decimal":
             words = np.empty((len(column), 2), dtype=np.int64)
             words[:, 0] = column.values

@@ -10,7 +10,7 @@ import numpy as np
 
 from headrace.kernel import placing
 from headrace.kernel.aggregate import Aggregate
-from headrace.kernel.column import Column, concat
+from headrace.kernel.column import Column, concat, in_order
 from headrace.kernel.layout import Layout
 from headrace.kernel.typing import Bools, Ints
 from headrace.kernel.work import Job
@@ -43,15 +43,17 @@ class Inputs:
         made: Column = self._once((id(column), id(order)), lambda: placing.ordered_column(column, order))
         return made
 
-    def source(self, job: Job) -> Column | None:
+    def source(self, aggregate: Aggregate, job: Job) -> Column | None:
         """Return the values of events, and behind them those of rows that are included."""
         if job.value is None:
             return None
-        events = self._column(job.value, self._layout.event_order)
-        if job.own is None or job.own.value is None:
-            return events
-        rows = self._column(job.own.value, self._layout.row_order)
-        made: Column = self._once((id(events), id(rows)), lambda: concat(events, rows))
+        made = self._column(job.value, self._layout.event_order)
+        if job.own is not None and job.own.value is not None:
+            events, rows = made, self._column(job.own.value, self._layout.row_order)
+            made = self._once((id(events), id(rows)), lambda: concat(events, rows))
+        if aggregate.out == "value" and made.dictionary is not None:
+            unordered = made
+            made = self._once(("in order", id(unordered)), lambda: in_order(unordered))
         return made
 
     def prepared(self, aggregate: Aggregate, job: Job, source: Column | None) -> Input:

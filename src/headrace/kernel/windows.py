@@ -45,7 +45,7 @@ def _sweeps(layout: Layout, jobs: Sequence[Job]) -> tuple[list[Sweep], list[tupl
     for job in jobs:
         work = job.work
         aggregate = catalogue()[work.aggregate]
-        source = inputs.source(job)
+        source = inputs.source(aggregate, job)
         value, live = inputs.prepared(aggregate, job, source), inputs.live(aggregate, job)
         same = (aggregate.name, tuple(sorted(work.params.items())), work.setting.tobytes(), id(value), id(live))
         sweep = sweeps.setdefault(same, Sweep(aggregate, work, source, value, live))

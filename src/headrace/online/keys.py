@@ -52,7 +52,7 @@ def encode_rows(columns: Sequence[Column], positions: Ints) -> list[bytes | None
 def _plain(column: Column, positions: Ints) -> list[Any]:
     values: list[Any] = column.values[positions].tolist()
     if column.dictionary is not None:
-        texts = column.dictionary
+        texts = column.dictionary.to_pylist()
         values = [texts[code] if texts else "" for code in values]
     if column.valid is None:
         return values

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.errors import Fault, HeadraceError
-from headrace.kernel.column import Column, dtype_of, from_arrow
+from headrace.kernel.column import Column, dtype_of, from_arrow, nulls
+from headrace.kernel.texts import texts
 from headrace.kernel.typing import Bools, Ints
 from headrace.online import keys as online_keys
 from headrace.online.packed import FIRST, KNOWN, SEQ, TIME, Chunk, join, nothing, pack, spans, unpack
@@ -240,7 +241,7 @@ class State:
 
     def _words(self, transaction: Any, column: Column) -> Ints:
         if column.dictionary is not None:
-            numbers = self._texts.numbers(transaction, column.dictionary)
+            numbers = self._texts.numbers(transaction, column.dictionary.to_pylist())
             return numbers[np.where(column.mask, column.values, 0)] if len(numbers) else np.zeros(len(column), np.int64)
         if column.type.name == "float":
             return np.where(column.mask, column.values, 0.0).view(np.int64)
@@ -302,10 +303,9 @@ def layout_of(slots: Sequence[Slot]) -> str:
 def repeated(value: Any, kind: LogicalType, length: int) -> Column:
     """Return one plain value as a column of that length."""
     if value is None:
-        column = Column(kind, np.zeros(length, dtype_of(kind)), np.zeros(length, np.bool_))
-        return column if kind.name != "str" else Column(kind, column.values, column.valid, ())
+        return nulls(kind, length)
     if kind.name == "str":
-        return Column(kind, np.zeros(length, dtype=np.int64), None, (value,))
+        return Column(kind, np.zeros(length, dtype=np.int64), None, texts([value]))
     return Column(kind, np.full(length, value, dtype=dtype_of(kind)))
 
 

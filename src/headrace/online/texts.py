@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from headrace.kernel.column import Column
+from headrace.kernel.texts import texts
 from headrace.kernel.typing import Bools, Ints
 from headrace.types import LogicalType
 
@@ -25,12 +26,12 @@ class Texts:
         self._database = database
         self._known: dict[int, str] = {}
 
-    def numbers(self, transaction: Any, texts: Iterable[str]) -> Ints:
+    def numbers(self, transaction: Any, wanted: Iterable[str]) -> Ints:
         """Return the numbers of texts, giving new ones where needed; only within a write transaction."""
         found = []
         next_free = struct.unpack(">Q", transaction.get(b"n", b"\0" * 8, db=self._database))[0]
         first_free = next_free
-        for text in texts:
+        for text in wanted:
             key = _key(text)
             held = transaction.get(key, db=self._database)
             if held is None:
@@ -44,15 +45,12 @@ class Texts:
         return np.array(found, dtype=np.int64)
 
     def column(self, transaction: Any, kind: LogicalType, numbers: Ints, valid: Bools | None) -> Column:
-        """Return numbers as a column of text with its ascending dictionary."""
+        """Return numbers as a column of text with its dictionary."""
         there = numbers if valid is None else numbers[valid]
         distinct = np.unique(there)
-        texts = [self._text(transaction, number) for number in distinct.tolist()]
-        order = sorted(range(len(texts)), key=texts.__getitem__)
-        rank = np.zeros(max(len(texts), 1), dtype=np.int64)
-        rank[order] = np.arange(len(texts))
-        places = np.minimum(np.searchsorted(distinct, numbers), max(len(texts) - 1, 0))
-        return Column(kind, rank[places], valid, tuple(texts[i] for i in order))
+        found = [self._text(transaction, number) for number in distinct.tolist()]
+        places = np.minimum(np.searchsorted(distinct, numbers), max(len(found) - 1, 0))
+        return Column(kind, places, valid, texts(found))
 
     def _text(self, transaction: Any, number: int) -> str:
         found = self._known.get(number)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace.kernel.column import Column, dtype_of, nulls
+from headrace.kernel.texts import texts
 from headrace.plan.expression import Call, Literal, Node, Ref
 from headrace.plan.functions import TABLE, Function
 from headrace.types import LogicalType
@@ -76,7 +77,7 @@ def constant(node: Literal, length: int) -> Column:
     if node.value is None:
         return nulls(kind, length)
     if kind.name == "str":
-        return Column(kind, np.zeros(length, dtype=np.int64), None, (node.value,))
+        return Column(kind, np.zeros(length, dtype=np.int64), None, texts([node.value]))
     return Column(kind, np.full(length, node.value, dtype=dtype_of(kind)))
 
 

@@ -21,6 +21,7 @@ from headrace.contracts.rules import broken
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.column import Column, dtype_of, to_arrow
+from headrace.kernel.texts import coded, texts
 from headrace.types import LogicalType
 
 Row = dict[str, Any]
@@ -136,10 +137,8 @@ def column(kind: LogicalType, values: Sequence[Any]) -> Column:
     there = np.array([value is not None for value in values], dtype=np.bool_)
     valid = None if there.all() else there
     if kind.name == "str":
-        texts = sorted({value for value in values if value is not None})
-        place = {text: code for code, text in enumerate(texts)}
-        codes = np.array([0 if value is None else place[value] for value in values], dtype=np.int64)
-        return Column(kind, codes, valid, tuple(texts))
+        codes, dictionary = coded(texts(values))
+        return Column(kind, codes, valid, dictionary)
     plain = [0 if value is None else value for value in values]
     return Column(kind, np.array(plain, dtype=dtype_of(kind)), valid)
 

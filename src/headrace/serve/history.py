@@ -138,32 +138,6 @@ def _together(parts: Sequence[tuple[Ints, dict[str, Column]]], length: int) -> d
     for name in parts[0][1]:
         joined = parts[0][1][name]
         for _, more in parts[1:]:
-            joined = joined_columns(joined, more[name])
-        found[name] = replace(joined.take(back), counts=None if joined.counts is None else joined.counts[back])
+            joined = concat(joined, more[name])
+        found[name] = joined.take(back)
     return found
-
-
-def joined_columns(first: Column, second: Column) -> Column:
-    """Return one column after another, lists too."""
-    if first.counts is None or second.counts is None:
-        return concat(first, second)
-    width = max(first.values.shape[1], second.values.shape[1])
-    first, second = _wide(first, width), _wide(second, width)
-    counts = np.concatenate([first.counts, second.counts])
-    if first.dictionary is not None:
-        texts = tuple(sorted(set(first.dictionary) | set(second.dictionary or ())))
-        place = {text: code for code, text in enumerate(texts)}
-        first, second = (_recoded(one, place) for one in (first, second))
-        first = replace(first, dictionary=texts)
-    values = np.concatenate([first.values, second.values])
-    return Column(first.type, values, np.concatenate([first.mask, second.mask]), first.dictionary, counts)
-
-
-def _wide(column: Column, width: int) -> Column:
-    missing = width - column.values.shape[1]
-    return replace(column, values=np.pad(column.values, ((0, 0), (0, missing)))) if missing else column
-
-
-def _recoded(column: Column, place: Mapping[str, int]) -> Column:
-    lookup = np.array([place[text] for text in column.dictionary or ()] or [0], dtype=np.int64)
-    return replace(column, values=lookup[np.clip(column.values, 0, len(lookup) - 1)])

@@ -25,7 +25,7 @@ def held(column: Column, row: int) -> Any:
         items = Column(column.type.item, column.values[row, :count], None, column.dictionary)
         return [held(items, i) for i in range(count)]
     value = column.values[row].item()
-    return column.dictionary[value] if column.dictionary is not None else value
+    return column.dictionary[value].as_py() if column.dictionary is not None else value
 
 
 def leaving(value: Any, kind: LogicalType) -> Any:

@@ -58,7 +58,7 @@ def text_code(text: str) -> int:
 def prepare(column: Column | None, length: int, setting: Ints) -> Ints:
     assert column is not None
     if column.dictionary is not None:
-        codes = np.array([text_code(text) for text in column.dictionary] or [0], dtype=np.int64)
+        codes = np.array([text_code(text) for text in column.dictionary.to_pylist()] or [0], dtype=np.int64)
         return keys_of(codes[np.where(column.mask, column.values, 0)])
     if column.type.name == "float":
         return keys_of(ordered_bits(column.values))

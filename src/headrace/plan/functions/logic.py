@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headrace.kernel.column import Column, concat, one_dictionary
+from headrace.kernel.column import Column, concat, in_order, one_dictionary
 from headrace.plan.expression import Call, Literal, Node
 from headrace.plan.functions.function import Function, Refused, bounds, unified, wants
 from headrace.types import BOOL, Domain
@@ -28,6 +28,8 @@ def _compare_columns(of: Callable[[Any, Any], Any]) -> Callable[..., Column]:
     def columnar(a: Column, b: Column) -> Column:
         if a.dictionary is not None:
             a, b = one_dictionary(a, b)
+            if of not in (operator.eq, operator.ne):
+                a, b = in_order(a), in_order(b)
         valid = None if a.valid is None and b.valid is None else a.mask & b.mask
         return Column(BOOL, of(a.values, b.values), valid)
 

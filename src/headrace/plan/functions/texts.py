@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from headrace.kernel.column import Column, dtype_of, nulls
+from headrace.kernel.texts import coded, looked_up, texts
 from headrace.plan.expression import Call, Literal, Node
 from headrace.plan.functions.function import Function, Refused, call, wants
 from headrace.types import BOOL, FLOAT, INT, STR, Domain, LogicalType
@@ -39,15 +40,14 @@ def _each(kind: LogicalType, of: Callable[..., Any]) -> Callable[..., Column]:
     def columnar(column: Column, *constants: Any) -> Column:
         if None in constants:
             return nulls(kind, len(column))
-        made = [of(text, *constants) for text in column.dictionary or ()]
+        assert column.dictionary is not None
+        made = [of(text, *constants) for text in column.dictionary.to_pylist()]
         there = np.array([one is not None for one in made] or [False], dtype=np.bool_)
         codes = np.where(column.mask, column.values, 0)
         valid = column.mask & there[codes]
         if kind.name == "str":
-            joint = tuple(sorted({one for one in made if one is not None}))
-            place = {text: code for code, text in enumerate(joint)}
-            lookup = np.array([place.get(one, 0) for one in made] or [0], dtype=np.int64)
-            return Column(kind, lookup[codes], None if valid.all() else valid, joint)
+            lookup, joint = coded(texts(made))
+            return Column(kind, looked_up(lookup, codes), None if valid.all() else valid, joint)
         lookup = np.array([0 if one is None else one for one in made] or [0], dtype=dtype_of(kind))
         return Column(kind, lookup[codes], None if valid.all() else valid)
 
@@ -92,15 +92,13 @@ def _concat(args: Sequence[Node]) -> Call:
 
 def _concat_columns(a: Column, b: Column) -> Column:
     """Join pair by pair of distinct texts."""
-    left, right = a.dictionary or ("",), b.dictionary or ("",)
+    left, right = ((one.dictionary.to_pylist() if one.dictionary is not None else []) or [""] for one in (a, b))
     pairs = np.where(a.mask, a.values, 0) * len(right) + np.where(b.mask, b.values, 0)
     distinct, codes = np.unique(pairs, return_inverse=True)
     made = [left[pair // len(right)] + right[pair % len(right)] for pair in distinct.tolist()]
-    joint = tuple(sorted(set(made)))
-    place = {text: code for code, text in enumerate(joint)}
-    lookup = np.array([place[text] for text in made] or [0], dtype=np.int64)
+    lookup, joint = coded(texts(made))
     valid = None if a.valid is None and b.valid is None else a.mask & b.mask
-    return Column(STR, lookup[codes] if len(pairs) else pairs, valid, joint)
+    return Column(STR, looked_up(lookup, codes), valid, joint)
 
 
 def _strict(of: Callable[..., Any]) -> Callable[..., Any]:
