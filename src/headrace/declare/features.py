@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.sheet import Sheet
 from headrace.declare.source import Entity, Stream, Table, duration_faults
 from headrace.declare.window import Window
 from headrace.errors import Fault
 from headrace.types import duration_us
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features(Declared):
     """A group of features of one source, computed alike in batch, stream and request.
 
@@ -71,8 +72,19 @@ class Features(Declared):
             faults += one.faults
         return faults
 
+    def _sheet(self) -> Sheet:
+        by = f" by {', '.join(self.by.keys)}" if self.by is not None else ""
+        rows = tuple(row for name, one in self.features.items() for row in _rows(name, one))
+        return Sheet(f"Features {self.name}", f"of {self.source.name}{by}", ("feature", "value", "window", "how"), rows)
+
     def __hash__(self) -> int:
         return hash(("features", self.name))
+
+
+def _rows(name: str, one: Window | str) -> list[tuple[str, ...]]:
+    if isinstance(one, str):
+        return [(name, one, "", "")]
+    return [(called, *row) for called, row in zip(one.names(name), one.rows(), strict=False)]
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,7 @@ def label(
     return Label(source, value, (on,) if isinstance(on, str) else tuple(on), matures, default)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingSet(Declared):
     """Exactly the rows of a spine, in order, each with the features that serving would have given, and a label.
 
@@ -150,6 +162,12 @@ class TrainingSet(Declared):
         elif self.label is not None:
             faults += self.label.faults
         return faults
+
+    def _sheet(self) -> Sheet:
+        label = f"label {self.label.value} of {self.label.source.name}" if self.label is not None else "no label"
+        rows = tuple((one.name, one.source.name, str(len(one.features))) for one in self.features)
+        line = f"rows of {self.spine.name}, {label}"
+        return Sheet(f"TrainingSet {self.name}", line, ("group", "source", "features"), rows)
 
     def __hash__(self) -> int:
         return hash(("training_set", self.name))

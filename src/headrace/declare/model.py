@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.features import TrainingSet
+from headrace.declare.sheet import Sheet
 from headrace.declare.source import duration_faults
 from headrace.errors import Fault, nearest
 from headrace.types import duration_us
@@ -151,7 +152,7 @@ def not_worse_than_champion(metric: str | None = None) -> Gate:
     return Gate("not_worse_than_champion", metric)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Declared):
     """A model: cases to learn from, a plain function that fits it, and what it must prove.
 
@@ -209,5 +210,20 @@ class Model(Declared):
             if gate.metric is not None and gate.metric not in labels
         ]
 
+    def _sheet(self) -> Sheet:
+        fit = getattr(self.fit, "__name__", type(self.fit).__name__)
+        line = f"{fit} on {self.cases.name}, {self.split.train} to learn, {self.split.test} to judge"
+        rows = tuple((metric.label, self._promises(metric.label)) for metric in self.metrics)
+        return Sheet(f"Model {self.name}", line, ("metric", "gates"), rows)
+
+    def _promises(self, label: str) -> str:
+        """All gates on a metric; a gate that names none is on the first."""
+        first = self.metrics[0].label
+        return ", ".join(_promise(gate) for gate in self.gates if (gate.metric or first) == label)
+
     def __hash__(self) -> int:
         return hash(("model", self.name))
+
+
+def _promise(gate: Gate) -> str:
+    return gate.kind.replace("_", " ") + ("" if gate.bound is None else f" {gate.bound}")

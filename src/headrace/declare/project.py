@@ -9,6 +9,7 @@ from headrace.declare.base import Declared, name_faults
 from headrace.declare.features import Features, TrainingSet
 from headrace.declare.model import Model
 from headrace.declare.service import Charter, Service
+from headrace.declare.sheet import Sheet
 from headrace.declare.source import Stream, Table
 from headrace.errors import Fault, nearest
 
@@ -48,7 +49,7 @@ def uses(node: Node) -> tuple[Node, ...]:
     return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Project(Declared):
     """What a team runs: the services, models, sets and features given here, and all that these reach.
 
@@ -153,6 +154,11 @@ class Project(Declared):
         found = f"the charter stands on metric {self.charter.metric!r}, which no model measures"
         cure = nearest(self.charter.metric, labels)
         return [Fault("HR-CHARTER-002", self.charter.place, found, "a metric of a model", cure)]
+
+    def _sheet(self) -> Sheet:
+        rows = tuple((kind_of(node).replace("_", " "), node.name) for node in self.nodes().values())
+        problem = "" if self.charter is None else self.charter.problem
+        return Sheet(f"Project {self.name}", problem, ("kind", "name"), rows)
 
     def __hash__(self) -> int:
         return hash(("project", self.name))
