@@ -119,6 +119,19 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.sum(5, "1d"))), "an SQL expression as text"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(fit="fit")]), "a function"),
         (lambda: hr.Project("p", models=[model(split="30d")]), "hr.time_split"),
+        (lambda: hr.Project("p", models=[model(metrics=["roc_auc"])]), "metrics such as hr.roc_auc()"),
+        (lambda: hr.Project("p", models=[model(metrics=5)]), "metrics of m = int"),
+        (lambda: hr.Project("p", models=[model(gates=["at_least"])]), "gates of m = str"),
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_least(5, 0.5)])]), "metric of at_least = int"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_most("roc_auc", "x")])]), "bound of at_most = str"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", features=["f"]), "features of p = str"),  # type: ignore[list-item]
+        (lambda: hr.Project("p", sources=None), "sources of p = NoneType"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", charter="said"), "an hr.Charter(…)"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), ["block"])]), "a mapping of decision to rule"),  # type: ignore[arg-type]
+        (lambda: learning(hr.TrainingSet("cases", events, None)), "features of cases = NoneType"),  # type: ignore[arg-type]
+        (lambda: learning(cases(where=5)), "where of cases = int"),
+        (lambda: learning(cases(label=truth(on=5))), "on of the label = int"),
+        (lambda: learning(cases(label=truth(5))), "value of the label = int"),  # type: ignore[arg-type]
     ],
     "HR-CONTRACT-001": [
         (lambda: broken(x=(complex, None)), "Broken.x"),

@@ -6,8 +6,10 @@ import dataclasses
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from headrace.declare.sheet import Sheet, sheet_of
 from headrace.errors import Fault
@@ -66,6 +68,15 @@ class Declared:
     def _shown(self) -> Sheet:
         mistyped = any(fault.code == MISTYPED for fault in self.faults)
         return sheet_of(self) if mistyped else self._sheet()
+
+    def _several(self, name: str, kind: Any, what: str, expected: str) -> list[Fault]:
+        """Make a field a tuple of values of one kind: one alone is several, what is of another kind is told."""
+        given = getattr(self, name)
+        items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+        self._set(name, tuple(one for one in items if isinstance(one, kind)))
+        return [
+            type_fault(self.place, f"{name} of {what}", one, expected) for one in items if not isinstance(one, kind)
+        ]
 
     def _set(self, name: str, value: object) -> None:
         """Normalise one of the fields during construction; afterwards the value is frozen."""

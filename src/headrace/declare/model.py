@@ -125,6 +125,17 @@ class Gate(Declared):
     metric: str | None = None
     bound: float | None = None
 
+    def _look(self) -> list[Fault]:
+        said = (
+            ("metric", self.metric, str, "a metric's label as text"),
+            ("bound", self.bound, int | float, "a number"),
+        )
+        return [
+            type_fault(self.place, f"{name} of {self.kind}", value, expected)
+            for name, value, kind, expected in said
+            if value is not None and not isinstance(value, kind)
+        ]
+
 
 def at_least(metric: str, bound: float) -> Gate:
     """The metric must not be below the bound."""
@@ -179,8 +190,10 @@ class Model(Declared):
 
     def _look(self) -> list[Fault]:
         faults = name_faults(self.name, self.place, "model")
-        self._set("metrics", tuple(self.metrics))
-        self._set("gates", tuple(self.gates))
+        mistyped = self._several("metrics", Metric, self.name, "metrics such as hr.roc_auc()")
+        unmeasured = not self.metrics and not mistyped
+        mistyped += self._several("gates", Gate, self.name, "gates such as hr.at_least('roc_auc', 0.8)")
+        faults += [*mistyped, *(fault for gate in self.gates for fault in gate.faults)]
         if not isinstance(self.cases, TrainingSet):
             faults.append(type_fault(self.place, f"cases of {self.name}", self.cases, "a TrainingSet"))
         elif self.cases.label is None:
@@ -192,7 +205,7 @@ class Model(Declared):
             faults.append(type_fault(self.place, f"split of {self.name}", self.split, "hr.time_split(…)"))
         else:
             faults += self.split.faults
-        if not self.metrics:
+        if unmeasured:
             faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one"))
         return faults + self._gate_faults()
 
@@ -207,7 +220,7 @@ class Model(Declared):
                 nearest(gate.metric, labels),
             )
             for gate in self.gates
-            if gate.metric is not None and gate.metric not in labels
+            if isinstance(gate.metric, str) and gate.metric not in labels
         ]
 
     def _sheet(self) -> Sheet:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from headrace.declare.base import Declared, name_faults
+from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.features import Features, TrainingSet
 from headrace.declare.model import Model
 from headrace.declare.service import Charter, Service
@@ -21,6 +22,14 @@ KINDS: dict[type[Node], str] = {
     TrainingSet: "training_set",
     Model: "model",
     Service: "service",
+}
+
+_ROOTS: dict[str, tuple[Any, str]] = {
+    "services": (Service, "values such as hr.Service(…)"),
+    "models": (Model, "values such as hr.Model(…)"),
+    "training_sets": (TrainingSet, "values such as hr.TrainingSet(…)"),
+    "features": (Features, "values such as hr.Features(…)"),
+    "sources": ((Stream, Table), "values such as hr.Stream(…)"),
 }
 
 
@@ -73,9 +82,13 @@ class Project(Declared):
     sources: Sequence[Stream | Table] = ()
 
     def _look(self) -> list[Fault]:
-        for name in ("services", "models", "training_sets", "features", "sources"):
-            self._set(name, tuple(getattr(self, name)))
-        return name_faults(self.name, self.place, "project")
+        faults = name_faults(self.name, self.place, "project")
+        for name, (kind, expected) in _ROOTS.items():
+            faults += self._several(name, kind, str(self.name), expected)
+        if self.charter is not None and not isinstance(self.charter, Charter):
+            faults.append(type_fault(self.place, f"charter of {self.name}", self.charter, "an hr.Charter(…)"))
+            self._set("charter", None)
+        return faults
 
     def roots(self) -> Iterator[Node]:
         """Yield the nodes that were handed to the project itself."""

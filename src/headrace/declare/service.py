@@ -35,6 +35,11 @@ class Service(Declared):
         faults = name_faults(self.name, self.place, "service")
         if not isinstance(self.model, Model):
             faults.append(type_fault(self.place, f"model of {self.name}", self.model, "a Model"))
+        if not isinstance(self.decide, Mapping):
+            faults.append(
+                type_fault(self.place, f"decide of {self.name}", self.decide, "a mapping of decision to rule")
+            )
+            self._set("decide", {})
         for decision, rule in self.decide.items():
             faults += name_faults(decision, self.place, f"decision of {self.name}")
             if not isinstance(rule, str):

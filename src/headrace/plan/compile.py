@@ -72,7 +72,7 @@ def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
     compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]))
     plan = compiler.plan(cases.name)
     where = label = None
-    if cases.where is not None and spine is not None:
+    if isinstance(cases.where, str) and spine is not None:
         scope = domains(spine.contract)
         where = compiler.attempt(condition, cases.where, scope, cases.place, f"where of {cases.name}")
     if isinstance(cases.label, Label) and spine is not None and _readable(cases.label.source):
@@ -309,7 +309,8 @@ class _Compiler:
                     found = f"label joins on {key!r}, which {stream.name} does not have"
                     self.faults.append(Fault("HR-LABEL-002", label.place, found, "a field", nearest(key, fields)))
                     good = False
-        value = self.attempt(parse, label.value, scope, label.place, "label")
+        text = label.value
+        value = self.attempt(parse, text, scope, label.place, "label") if isinstance(text, str) else None
         if value is not None and value.domain.type.name not in ("int", "float", "bool", "decimal"):
             found = f"label {label.value!r} is {value.domain.type!r}"
             self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number or a condition"))
