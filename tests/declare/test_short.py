@@ -17,8 +17,10 @@ from headrace.kernel.aggregates import catalogue
 COUNT_ABOVE = '''
 """count_above: how many values lie above a whole number."""
 
-from headrace.kernel.aggregate import FREE, Aggregate, prepare_value
-from headrace.types import INT
+from dataclasses import replace
+
+from headrace.kernel.aggregate import FREE, prepare_value
+from headrace.kernel.aggregates import count
 
 
 def settle(setting, domain, params):
@@ -37,28 +39,9 @@ def remove(state, table, value, time, setting, reals):
     state[0] -= value > setting[2]
 
 
-def merge(state, table, other, other_table, setting):
-    state[0] += other[0]
-
-
-def finalize(state, table, setting, reals, moment, ints, floats):
-    ints[0] = state[0]
-    return 1
-
-
-AGGREGATE = Aggregate(
-    name="count_above",
-    takes=("int",),
-    result=lambda domain, params: INT,
-    plain=plain,
-    prepare=prepare_value,
-    update=update,
-    remove=remove,
-    merge=merge,
-    finalize=finalize,
-    out="int",
-    needs=("above",),
-    settle=settle,
+FORM = {"plain": plain, "prepare": prepare_value, "update": update, "remove": remove, "settle": settle}
+AGGREGATE = replace(
+    count.AGGREGATE, name="count_above", takes=("int",), value_optional=False, needs=("above",), **FORM
 )
 '''
 ASK = """

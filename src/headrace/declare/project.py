@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.features import Features, TrainingSet
@@ -15,6 +15,7 @@ from headrace.declare.source import Stream, Table
 from headrace.errors import Fault, nearest
 
 Node = Stream | Table | Features | TrainingSet | Model | Service
+Kind = TypeVar("Kind", bound=Node)
 KINDS: dict[type[Node], str] = {
     Stream: "stream",
     Table: "table",
@@ -114,27 +115,30 @@ class Project(Declared):
 
     @property
     def streams(self) -> dict[str, Stream]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Stream)}
+        return self._of(Stream)
 
     @property
     def tables(self) -> dict[str, Table]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Table)}
+        return self._of(Table)
 
     @property
     def feature_groups(self) -> dict[str, Features]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Features)}
+        return self._of(Features)
 
     @property
     def all_training_sets(self) -> dict[str, TrainingSet]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, TrainingSet)}
+        return self._of(TrainingSet)
 
     @property
     def all_models(self) -> dict[str, Model]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Model)}
+        return self._of(Model)
 
     @property
     def all_services(self) -> dict[str, Service]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Service)}
+        return self._of(Service)
+
+    def _of(self, kind: type[Kind]) -> dict[str, Kind]:
+        return {str(node.name): node for node in self.nodes().values() if isinstance(node, kind)}
 
     def declared_faults(self) -> list[Fault]:
         """Return all faults that declarations have by themselves, and names that are used twice."""
