@@ -72,7 +72,10 @@ def _read(text: str) -> Any:
         raise Refused("an empty or overlong expression", f"SQL of 1 to {LONGEST} characters")
     try:
         parsed = sqlglot.parse(text, dialect="duckdb")
-    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+    except RecursionError:
+        expected = f"at most {DEEPEST} levels, and features that name others through fewer in between"
+        raise Refused("an expression nested too deeply", expected) from None
+    except sqlglot.errors.SqlglotError as error:
         reason = str(error).split("\n")[0].split(". Line")[0] or "it cannot be read"
         raise Refused(f"text that is not SQL ({reason[:80]})", "one scalar expression") from None
     if len(parsed) != 1 or parsed[0] is None:
