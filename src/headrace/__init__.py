@@ -1,10 +1,16 @@
 """Headrace: features, models and decisions declared once, run as batch, stream and request with identical numbers."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from headrace import declare as _declare
 from headrace.declare import *  # noqa: F403
+from headrace.declare.short import short_form as _short_form
 from headrace.errors import CheckFailed, Fault, HeadraceError
+from headrace.errors import closest as _closest
 from headrace.types import Date, Decimal, Timestamp
-from headrace.workbench import Features, Model, Project, Service, Stream, Table, TrainingSet
+from headrace.workbench import Features, Project, Stream, TrainingSet
 
 __version__ = "0.1.0.dev0"
 __all__ = [
@@ -15,12 +21,30 @@ __all__ = [
     "Fault",
     "Features",
     "HeadraceError",
-    "Model",
     "Project",
-    "Service",
     "Stream",
-    "Table",
     "Timestamp",
     "TrainingSet",
     "__version__",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_aggregates()})
+
+
+def _aggregates() -> set[str]:
+    """Names of the files of the catalogue, which is not imported for it: that takes NumPy and Numba."""
+    folder = Path(__file__).parent / "kernel" / "aggregates"
+    return {path.stem for path in folder.glob("*.py")} - {"__init__"}
+
+
+if not TYPE_CHECKING:  # a type checker shall go on refusing names that are not there
+
+    def __getattr__(name: str) -> Callable[..., Window]:  # noqa: F405
+        """Return the short form of an aggregate that has none written out: a file in the catalogue is enough."""
+        if name in _aggregates():
+            return _short_form(name)
+        close = None if name.startswith("_") else _closest(name, __dir__())
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}{hint}")

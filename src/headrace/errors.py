@@ -71,16 +71,27 @@ class CheckFailed(HeadraceError):
     exit_code = 1
 
 
+def closest(name: str, valid: Iterable[str]) -> str | None:
+    """Return the valid name that is most like a name which is none, or None where no name is like it.
+
+    Example:
+        >>> closest("AMUONT", ["amount", "at"])
+        'amount'
+    """
+    folded = {one.lower(): one for one in reversed(list(valid)) if one != name}
+    close = difflib.get_close_matches(name.lower(), list(folded), n=1)
+    return folded[close[0]] if close else None
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return the closest valid name as a cure, or the list of names where none is close.
+    """Return the closest valid name as a cure, or the list of names where none is close; never the name itself.
 
     Example:
         >>> nearest("amuont", ["amount", "at"])
         "did you mean 'amount'?"
     """
-    names = list(valid)
-    folded = {one.lower(): one for one in reversed(names)}
-    close = difflib.get_close_matches(name.lower(), list(folded), n=1)
-    if close:
-        return f"did you mean '{folded[close[0]]}'?"
+    names = [one for one in valid if one != name]
+    close = closest(name, names)
+    if close is not None:
+        return f"did you mean '{close}'?"
     return f"one of: {', '.join(names)}" if names else ""

@@ -18,7 +18,7 @@ CASES = [
     Case("no events at all", COUNT | {"s": hr.sum("n", "1h")}, [], [ask("12:00")], {"w.f": [0], "w.s": [None]}),
     Case(
         "ties are ordered by the order in which they were learned",
-        {"l": hr.last("n", "1h"), "f": hr.first("n", "1h"), "n": hr.last_n("n", 3, "1h")},
+        {"l": hr.last("n", "1h"), "f": hr.first("n", "1h"), "n": hr.last_n("n", "1h", n=3)},
         [sale("11:00", known="11:02", n=1), sale("11:00", known="11:01", n=2), sale("11:00", known="11:03", n=3)],
         [ask("11:30")],
         {"w.l": [3], "w.f": [2], "w.n": [[3, 1, 2]]},
@@ -92,7 +92,12 @@ CASES = [
     ),
     Case(
         "late events leave extremes and order as they are",
-        {"m": hr.max("n", "2h"), "f": hr.first("n", "2h"), "q": hr.quantile("n", 1, "2h"), "u": hr.nunique("n", "2h")},
+        {
+            "m": hr.max("n", "2h"),
+            "f": hr.first("n", "2h"),
+            "q": hr.quantile("n", "2h", q=1),
+            "u": hr.nunique("n", "2h"),
+        },
         [sale("10:00", known="11:30", n=9), sale("10:30", n=3), sale("11:00", n=3), sale("11:15", known="11:45", n=1)],
         [ask("11:20"), ask("11:40"), ask("11:50"), ask("12:10"), ask("12:50")],
         {
@@ -140,7 +145,7 @@ CASES = [
     ),
     Case(
         "rows of their own, each with a value that no event has",
-        {"u": hr.nunique("n", "1h", include_current=True), "q": hr.quantile("n", 1, "1h", include_current=True)},
+        {"u": hr.nunique("n", "1h", include_current=True), "q": hr.quantile("n", "1h", q=1, include_current=True)},
         [sale("11:30", n=0)],
         [ask("12:00", n=value) for value in range(1, 40)],
         {"w.u": [2] * 39, "w.q": [float(value) for value in range(1, 40)]},

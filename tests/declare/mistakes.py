@@ -119,6 +119,19 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.sum(5, "1d"))), "an SQL expression as text"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(fit="fit")]), "a function"),
         (lambda: hr.Project("p", models=[model(split="30d")]), "hr.time_split"),
+        (lambda: hr.Project("p", models=[model(metrics=["roc_auc"])]), "metrics such as hr.roc_auc()"),
+        (lambda: hr.Project("p", models=[model(metrics=5)]), "metrics of m = int"),
+        (lambda: hr.Project("p", models=[model(gates=["at_least"])]), "gates of m = str"),
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_least(5, 0.5)])]), "metric of at_least = int"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_most("roc_auc", "x")])]), "bound of at_most = str"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", features=["f"]), "features of p = str"),  # type: ignore[list-item]
+        (lambda: hr.Project("p", sources=None), "sources of p = NoneType"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", charter="said"), "an hr.Charter(…)"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), ["block"])]), "a mapping of decision to rule"),  # type: ignore[arg-type]
+        (lambda: learning(hr.TrainingSet("cases", events, None)), "features of cases = NoneType"),  # type: ignore[arg-type]
+        (lambda: learning(cases(where=5)), "where of cases = int"),
+        (lambda: learning(cases(label=truth(on=5))), "on of the label = int"),
+        (lambda: learning(cases(label=truth(5))), "value of the label = int"),  # type: ignore[arg-type]
     ],
     "HR-CONTRACT-001": [
         (lambda: broken(x=(complex, None)), "Broken.x"),
@@ -160,7 +173,6 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.count("1.5d"))), "'1.5d' is not a duration"),
         (lambda: project(windows(c=hr.count("2000000d"))), "longer than a century"),
         (lambda: project(windows(c=hr.count(3))), "3 is not a duration"),  # type: ignore[arg-type]
-        (lambda: project(windows(c=hr.sum("amount", None))), "None is not a duration"),  # type: ignore[arg-type]
         (lambda: project(windows(c=hr.count([["1d"]]))), "['1d'] is not a duration"),  # type: ignore[list-item]
         (lambda: project(windows(c=hr.count("1d", delay="0s"))), "delay of hr.count"),
         (lambda: project(windows(c=hr.count("1d", hop="5x"))), "hop of hr.count"),
@@ -168,7 +180,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", models=[model(split=hr.time_split(train="x", test="7d"))]), "train of time_split"),
         (lambda: hr.Project("p", sources=[hr.Stream("s", Event, lateness="soon")]), "lateness of s"),
     ],
-    "HR-WINDOW-001": [(lambda: project(windows(c=hr.count([]))), "without a window")],
+    "HR-WINDOW-001": [
+        (lambda: project(windows(c=hr.count([]))), "hr.count without a window"),
+        (lambda: project(windows(c=hr.count())), "hr.count without a window"),  # type: ignore[call-overload]
+        (lambda: project(windows(c=hr.sum("amount"))), "hr.sum without a window"),  # type: ignore[call-arg]
+        (lambda: project(windows(c=hr.sum("amount", None))), "hr.sum without a window"),  # type: ignore[arg-type]
+        (lambda: project(windows(c=hr.aggregate("sum", "amount"))), "hr.sum without a window"),  # type: ignore[call-arg]
+    ],
     "HR-WINDOW-002": [(lambda: project(windows(c=hr.count("1d", delay="1d", include_current=True))), "delay='1d'")],
     "HR-WINDOW-003": [(lambda: project(windows(c=hr.count(["1d", "1d"]))), "names a window twice")],
     "HR-WINDOW-004": [
@@ -176,9 +194,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.count("lifetime", hop="1d"))), "hop <= window"),
     ],
     "HR-WINDOW-005": [
-        (lambda: project(windows(c=hr.declare.aggregate("summ", "amount", "1d"))), "did you mean 'sum'?")
+        (lambda: project(windows(c=hr.aggregate("summ", "amount", "1d"))), "did you mean 'sum'?"),
+        (lambda: project(windows(c=hr.aggregate())), "aggregate None"),  # type: ignore[call-arg]
     ],
-    "HR-WINDOW-006": [(lambda: project(windows(c=hr.declare.aggregate("sum", None, "1d"))), "without a value")],
+    "HR-WINDOW-006": [
+        (lambda: project(windows(c=hr.aggregate("sum", None, "1d"))), "hr.sum('…', '1d')"),
+        (lambda: project(windows(c=hr.sum(window="1d"))), "sum without a value"),  # type: ignore[call-arg]
+    ],
     "HR-WINDOW-007": [
         (lambda: project(windows(c=hr.mean("word", "1d"))), "mean of str"),
         (lambda: project(windows(c=hr.max("amount > 1", "1d"))), "max of bool"),
@@ -193,9 +215,25 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-WINDOW-009": [
         (lambda: project(windows(c=hr.sum("ratio", "1d"))), "least(greatest(x, low), high)"),
-        (lambda: project(windows(c=hr.quantile("ratio", 2, "1d"))), "q is 2"),
-        (lambda: project(windows(c=hr.decayed_sum("amount", "0d"))), "not longer than zero"),
-        (lambda: project(windows(c=hr.last_n("amount", 0, "1d"))), "n is 0"),
+        (lambda: project(windows(c=hr.quantile("ratio", "1d", q=2))), "q is 2"),
+        (lambda: project(windows(c=hr.decayed_sum("amount", half_life="0d"))), "not longer than zero"),
+        (lambda: project(windows(c=hr.last_n("amount", "1d", n=0))), "n is 0"),
+    ],
+    "HR-WINDOW-010": [
+        (lambda: project(windows(c=hr.quantile("amount", 0.5, "3h"))), "hr.quantile with '3h' too many"),  # type: ignore[call-arg]
+        (lambda: project(windows(c=hr.decayed_sum("amount", "1h", "3h"))), "write value=…, window=…"),  # type: ignore[call-arg]
+        (lambda: project(windows(c=hr.sum("amount", "1d", window="2d"))), "hr.sum with '1d' too many"),  # type: ignore[call-arg]
+        (lambda: project(windows(c=hr.aggregate("top_k", "word", "1d", 2))), "hr.top_k with 2 too many"),  # type: ignore[call-arg]
+    ],
+    "HR-WINDOW-011": [
+        (lambda: project(windows(c=hr.quantile("amount", "3h"))), "hr.quantile(…, q=…)"),  # type: ignore[call-arg]
+        (lambda: project(windows(c=hr.last_n("amount", "3h", n=None))), "last_n without n"),  # type: ignore[arg-type]
+        (lambda: project(windows(c=hr.aggregate("decayed_sum", "amount", "1d"))), "decayed_sum without half_life"),
+    ],
+    "HR-WINDOW-012": [
+        (lambda: project(windows(c=hr.top_k("word", "3h", n=2))), "f.c: top_k with n="),  # type: ignore[call-arg]
+        (lambda: project(windows(c=hr.count("3h", delya="1d"))), "did you mean 'delay'?"),  # type: ignore[call-overload]
+        (lambda: project(windows(c=hr.sum("amount", windows="1d"))), "did you mean 'window'?"),  # type: ignore[call-arg]
     ],
     "HR-FEATURE-001": [(lambda: project(now()), "has no features")],
     "HR-FEATURE-002": [(lambda: project(hr.Features("l", levels, features={"a": "level"})), "whose row is to be read")],
@@ -204,13 +242,14 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-FEATURE-004": [
         (lambda: project(now(a="now.b * 2.0", b="now.a")), "now.a → now.b → now.a"),
-        (lambda: project(now(a="now.a")), "now.a → now.a"),
+        (lambda: project(now(a="now.a")), "compute now.a without itself"),
     ],
     "HR-EXPRESSION-002": [
         (lambda: project(now(a="amuont")), "did you mean 'amount'?"),
         (lambda: project(windows(m=hr.mean("amuont", "1d"))), "did you mean 'amount'?"),
         (lambda: project(windows(m=hr.count("1d", where="usr = 1"))), "did you mean 'user'?"),
-        (lambda: project(now(a="spending.mean")), "unknown column 'spending.mean'"),
+        (lambda: project(now(a="spending.mean")), "give the group 'spending' along"),
+        (lambda: project(now(a="hour(att)")), "did you mean 'at'?"),
         (lambda: project(now(a="word + 1")), "add of str"),
         (lambda: project(now(a="amount > word")), "a comparison of"),
         (lambda: project(now(a="amount / 0")), "a division by zero"),
@@ -228,6 +267,8 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(now(a="*")), "not a scalar expression"),
         (lambda: project(now(a=" ")), "an empty or overlong expression"),
         (lambda: project(now(a="1e999")), "a number that float64 can hold"),
+        (lambda: project(now(a="(" * 900 + "amount" + ")" * 900)), "nested too deeply"),
+        (lambda: project(now(**{f"f{n}": f"now.f{n + 1}" for n in range(300)}, f300="amount")), "through fewer"),
         (lambda: project(now(a="substring(word, -1)")), "negative position"),
         (lambda: project(now(a="word like 5")), "expected str"),
         (lambda: learning(cases(where="amuont > 1")), "did you mean 'amount'?"),

@@ -44,7 +44,7 @@ def test_a_project_without_mistakes_has_no_faults() -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    wrong = windows(a=hr.mean("amuont", "1d"), b=hr.mean("word", "1d"), c=hr.declare.aggregate("summ", "amount", "1d"))
+    wrong = windows(a=hr.mean("amuont", "1d"), b=hr.mean("word", "1d"), c=hr.aggregate("summ", "amount", "1d"))
     rows = now(d="usr", e="amount / 0", f="word + 1")
     codes = sorted(fault.code for fault in check(project(wrong, rows)))
     assert codes == [*["HR-EXPRESSION-002"] * 4, "HR-WINDOW-005", "HR-WINDOW-007"]
@@ -56,6 +56,87 @@ def test_declared_faults_are_told_at_once() -> None:
     with pytest.raises(HeadraceError) as refused:
         plan.compile_features([wrong])
     assert len(refused.value.faults) == 3
+
+
+def test_what_calls_lack_is_told_with_all_other_faults() -> None:
+    wrong = windows(
+        a=hr.quantile("amuont", 0.5, "0d"),  # type: ignore[misc,arg-type,call-arg]
+        b=hr.top_k(),  # type: ignore[call-arg]
+        c=hr.sum("amuont + wrod", "1x", delya="1d"),  # type: ignore[call-arg]
+    )
+    codes = [fault.code for fault in check(project(wrong, now(d="usr")))]
+    assert sorted(codes) == [
+        *["HR-EXPRESSION-002"] * 4,  # amuont, amuont, wrod, usr
+        *["HR-TIME-001"] * 2,  # 0.5, 1x
+        "HR-WINDOW-001",
+        "HR-WINDOW-006",
+        "HR-WINDOW-010",
+        *["HR-WINDOW-011"] * 2,  # q, k
+        "HR-WINDOW-012",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("amuont + usr * 2", ["amuont", "usr"]),
+        ("amuont > 1 and usr = 2 or wrod = 'a'", ["amuont", "usr", "wrod"]),
+        ("amuont in (usr, 1)", ["amuont", "usr"]),
+        ("amuont between usr and wrod", ["amuont", "usr", "wrod"]),
+        ("case amuont when usr then wrod else ratoi end", ["amuont", "usr", "wrod", "ratoi"]),
+        ("if(amuont > 1, usr, wrod)", ["amuont", "usr", "wrod"]),
+        ("nullif(amuont, usr)", ["amuont", "usr"]),
+        ("coalesce(amuont, amuont, usr)", ["amuont", "usr"]),
+        ("nosuch(amuont, usr)", ["nosuch", "amuont", "usr"]),
+        ("-amuont", ["amuont"]),
+    ],
+)
+def test_all_faults_of_an_expression_are_told_at_once(text: str, wrong: list[str]) -> None:
+    faults = check(project(now(a=text), windows(b=hr.count("1d", where=text))))
+    for where in ("in now.a:", "in where of f.b:"):
+        told = [fault.found for fault in faults if where in fault.found]
+        assert len(told) == len(wrong)
+        assert all(name in found for name, found in zip(wrong, told, strict=True)), told
+
+
+def test_a_fault_is_told_where_it_is_made_and_not_where_its_feature_is_named() -> None:
+    unread = hr.Features("unread", "events", by=user, features={"c": hr.count("1d")})  # type: ignore[arg-type]
+    wrong = windows(s=hr.sum("amuont", "1d"), t=hr.sum("amount", ["0d", "7d"]))
+    rows = now(a="f.s + f.t_7d + unread.c", b="now.a > 1 and f.s > 1", c="f.u")
+    service = hr.Service(
+        "desk", model(cases_=cases(wrong, rows, label=truth())), decide={"block": "now.b and scor > 1"}
+    )
+    faults = check(hr.Project("p", features=[unread], services=[service]))
+    told = {(fault.code, fault.found.split(":")[0]) for fault in faults if fault.code != "HR-LEAK-001"}
+    assert told == {
+        ("HR-DECLARE-001", "source of unread = str"),
+        ("HR-TIME-001", "window of hr.sum"),
+        ("HR-EXPRESSION-002", "unknown column 'amuont' in f.s"),
+        ("HR-EXPRESSION-002", "unknown column 'unread.c' in now.a"),  # it is not in the training set
+        ("HR-EXPRESSION-002", "unknown column 'f.u' in now.c"),
+        ("HR-EXPRESSION-002", "unknown column 'scor' in rule for block"),
+    }
+
+
+def test_a_cure_is_never_what_failed() -> None:
+    faults = check(project(now(a="amount / spending.mean_7d", b="now.c", d="nosuch")))
+    assert len(faults) == 3
+    for fault, name in zip(faults, ("spending.mean_7d", "now.b", "now.d"), strict=True):
+        assert name not in fault.cure, fault
+    assert "using=[spending]" in faults[0].cure
+
+
+def test_a_circle_is_told_once_wherever_it_is_met() -> None:
+    one = hr.Features("one", events, features={"a": "two.b + 1"})
+    two = hr.Features("two", events, features={"b": "one.a", "c": "one.a > two.b"})
+    sets = [hr.TrainingSet("first", events, [one, two]), hr.TrainingSet("second", events, [two, one])]
+    desk = hr.Service("desk", model(cases_=cases(two, one, label=truth())), decide={"block": "two.c"})
+    for whole in (project(one, two), hr.Project("p", training_sets=sets), hr.Project("p", services=[desk])):
+        (fault,) = check(whole)
+        assert fault.code == "HR-FEATURE-004"
+        assert fault.found == f"a circle: one.a → two.b → one.a ({one.place}, {two.place})"
+        assert fault.place == one.place
+        assert fault.cure == "compute one.a without two.b, or another without the one that it names"
 
 
 def test_a_fault_names_the_line_of_its_declaration() -> None:

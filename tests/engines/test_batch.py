@@ -30,7 +30,7 @@ def run(spine: pa.Table, sources: dict[str, pa.Table] | None = None, plan: Any =
 @pytest.mark.parametrize("kind", list(catalogue()))
 def test_no_rows_and_no_events(kind: str) -> None:
     column = columns_of(kind)[0]
-    feature = hr.declare.aggregate(kind, column, "1d", include_current=True, **usual(kind))
+    feature = hr.aggregate(kind, column, "1d", include_current=True, **usual(kind))
     plan = compile_features([hr.Features("g", events, by=USER, features={"f": feature})], events)
     row = ONE | {column: None}
     assert by_batch(plan, [], {"events": []}) == []

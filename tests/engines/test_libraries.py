@@ -56,8 +56,8 @@ FEATURES = {
     "delayed": hr.sum("n", "1d", delay="6h"),
     "where": hr.count("1d", where="n > 0"),
     "floats": hr.sum("x", "1d"),
-    "decayed": hr.decayed_sum("x", "6h"),
-    "quantile": hr.quantile("x", 0.5, "1d"),
+    "decayed": hr.decayed_sum("x", half_life="6h"),
+    "quantile": hr.quantile("x", "1d", q=0.5),
     "ever": hr.sum("n", "lifetime"),
     "since": hr.time_since_last("1d"),
 }

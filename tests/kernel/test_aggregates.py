@@ -13,7 +13,7 @@ from headrace.engines.frame import typed_column
 from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.counter import amount
-from headrace.plan.compile import domains
+from headrace.plan.domains import domains
 from tests.plan.strategies import VALUES, columns_of, params
 from tests.plan.worlds import START, Event, examples, table
 

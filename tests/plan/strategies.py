@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import headrace as hr
 from headrace.kernel.aggregates import catalogue
-from headrace.plan.compile import domains
+from headrace.plan.domains import domains
 from tests.conformance.answers import found
 from tests.plan.worlds import DAY, HOUR, MINUTE, START, Event
 
@@ -85,7 +85,7 @@ def windows(draw: Any, kind: str) -> hr.Window:
         how["hop"] = draw(st.sampled_from(["1us", "7s", "1m"]))
     if extra == "include_current":
         how["include_current"] = True
-    return hr.declare.aggregate(kind, value, span, **how, **draw(params(kind)))
+    return hr.aggregate(kind, value, span, **how, **draw(params(kind)))
 
 
 def params(kind: str) -> Strategy:

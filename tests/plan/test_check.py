@@ -21,12 +21,6 @@ def codes(*groups):
     return sorted(fault.code for fault in plan.check(hr.Project("p", features=groups)))
 
 
-def test_faults_of_declarations_do_not_hide_those_of_expressions():
-    short = hr.Features("short", payments, by=customer, features={"count": hr.count("0d")})
-    wrong = hr.Features("wrong", payments, features={"a": "amuont", "b": "amount / 0", "c": "(select 1)"})
-    assert codes(short, wrong) == ["HR-EXPRESSION-002"] * 3 + ["HR-TIME-001"]
-
-
 def test_a_sum_of_floats_without_bounds_is_refused_with_its_cure():
     loose = hr.Features("loose", payments, by=customer, features={"sum": hr.sum("amount", "1d")})
     (fault,) = plan.check(hr.Project("p", features=[loose]))
@@ -36,25 +30,32 @@ def test_a_sum_of_floats_without_bounds_is_refused_with_its_cure():
     assert codes(hr.Features("tight", payments, by=customer, features=bound)) == []
 
 
-def test_a_source_that_is_none_is_told_and_nothing_raises():
-    assert "HR-DECLARE-001" in codes(hr.Features("f", "payments", features={"a": "1"}))
-
-
-def test_windows_in_wrong_units():
-    for text in ("0d", "-1d", "7", "7 days", "1y", ""):
-        group = hr.Features("f", payments, by=customer, features={"count": hr.count(text)})
-        assert codes(group) == ["HR-TIME-001"], text
-
-
-def test_a_circle_is_told_once_with_its_way():
-    group = hr.Features("f", payments, features={"a": "f.b + 1", "b": "f.c", "c": "f.a"})
-    (fault,) = plan.check(hr.Project("p", features=[group]))
-    assert fault.code == "HR-FEATURE-004"
-    assert "f.a → f.b → f.c → f.a" in fault.found
+def test_every_circle_is_told_with_its_way():
+    group = hr.Features("f", payments, features={"a": "f.b + 1", "b": "f.c", "c": "f.a", "d": "f.e", "e": "f.d"})
+    found = [fault.found for fault in plan.check(hr.Project("p", features=[group]))]
+    assert [one.partition(" (")[0] for one in found] == [
+        "a circle: f.a → f.b → f.c → f.a",
+        "a circle: f.d → f.e → f.d",
+    ]
 
 
 def test_names_are_found_whatever_their_case():
     assert nearest("AMOUNT", ["amount", "at"]) == "did you mean 'amount'?"
+
+
+def test_a_unit_is_part_of_the_meaning_of_a_source_and_a_description_is_not():
+    def prints(**said):
+        fields = {"at": hr.Field(type=hr.Timestamp, role="event_time"), "who": hr.field(), "n": hr.field(**said)}
+        stream = hr.Stream("s", hr.contract_of("S", fields))
+        group = hr.Features("f", stream, hr.Entity("who"), {"m": hr.max("n", "1d")})
+        cases = hr.TrainingSet("cases", stream, [group])
+        found = plan.fingerprints(hr.Project("p", training_sets=[cases]))
+        return found["stream:s"], found["features:f"], plan.set_fingerprint(cases)
+
+    euros, described, dollars = prints(unit="EUR"), prints(unit="EUR", description="Gross."), prints(unit="USD")
+    assert described == euros
+    assert dollars[0] != euros[0]  # who reads the plan is told; what is downstream is listed as invalidated
+    assert dollars[1:] == euros[1:]  # the numbers are the same, so nothing is computed or trained anew
 
 
 def test_fingerprints_change_with_meaning_only():

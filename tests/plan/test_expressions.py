@@ -16,7 +16,7 @@ from headrace.engines.frame import frame
 from headrace.errors import HeadraceError
 from headrace.kernel.column import to_arrow
 from headrace.plan import lower
-from headrace.plan.compile import domains
+from headrace.plan.domains import domains
 from headrace.plan.expression import Node
 from headrace.plan.parse import parse
 from headrace.plan.reference.expressions import evaluate

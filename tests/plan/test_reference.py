@@ -126,7 +126,7 @@ def test_long_histories(late: bool, rows: int) -> None:
     features = {}
     for kind in catalogue():
         value = [name for name in ("free", "share", "near") if name in columns_of(kind)]
-        features[kind] = hr.declare.aggregate(kind, random.choice(value), ["1h", "1d", "lifetime"], **usual(kind))
+        features[kind] = hr.aggregate(kind, random.choice(value), ["1h", "1d", "lifetime"], **usual(kind))
     plan = plan_of(("user",), features)
     log = []
     for seq in range(1, 301):

@@ -56,9 +56,9 @@ spending = hr.Features("spending", payments, by=customer, features={
     "mean_7d": hr.mean("amount", "7d"),
     "std_7d": hr.std("amount", "7d"),
     "places": hr.nunique("terminal_id", "7d"),
-    "median": hr.quantile("amount", 0.5, "7d"),
+    "median": hr.quantile("amount", "7d", q=0.5),
     "last": hr.last("amount", "lifetime"),
-    "decayed": hr.decayed_sum("amount", "12h"),
+    "decayed": hr.decayed_sum("amount", half_life="12h"),
     "with_this": hr.sum("amount", "1d", include_current=True),
 })
 risk = hr.Features("risk", chargebacks, by=terminal, features={"frauds": hr.sum("is_fraud", "7d", delay="1h")})

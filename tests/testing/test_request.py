@@ -42,11 +42,11 @@ windows = {
     "std": hr.std("ratio", "20s", where="amount > 50"),
     "places": hr.nunique("place", "30s"),
     "last": hr.last_known("place", "lifetime"),
-    "top": hr.top_k("place", 2, "lifetime"),
-    "some": hr.last_n("amount", 3, "25s", hop="5s"),
-    "q": hr.quantile("ratio", 0.5, "lifetime"),
+    "top": hr.top_k("place", "lifetime", k=2),
+    "some": hr.last_n("amount", "25s", n=3, hop="5s"),
+    "q": hr.quantile("ratio", "lifetime", q=0.5),
     "own": hr.sum("amount", "9s", include_current=True),
-    "decayed": hr.decayed_sum("ratio", "7s"),
+    "decayed": hr.decayed_sum("ratio", half_life="7s"),
 }
 one = hr.Features("one", events, by=who, features=windows)
 both = hr.Features("both", events, by=pair, features={"n": hr.count("30s")})

@@ -1,5 +1,7 @@
 """Features on data frames: values by hand, and what frames are told that do not fit."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 import headrace as hr
+from headrace import Features, Stream, Table
 from headrace.errors import HeadraceError
-from headrace.workbench import Features, Stream, Table
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2026-03-01T10:00Z")
@@ -36,6 +38,13 @@ def _spending(stream):
 @pytest.fixture(scope="module")
 def spending():
     return _spending(Stream.from_frame("payments", EVENTS, event_time="at"))
+
+
+def _line(place):
+    """The line of this file that a fault names."""
+    name, _, number = place.rpartition(":")
+    assert name == "tests/workbench/test_values.py"
+    return Path(__file__).read_text().splitlines()[int(number) - 1].strip()
 
 
 def _records(frame):
@@ -83,14 +92,19 @@ def test_a_project_declares_the_stream_and_the_frame_brings_the_events():
 
 def test_features_of_the_row_use_other_groups(spending):
     now = Features("now", spending.source, features={"ratio": "amount / spending.mean_7d", "night": "hour(at) < 6"})
-    assert _records(now.values(EVENTS, also=[spending])) == [
+    assert _records(now.values(EVENTS, using=[spending])) == [
         (None, False),
         (3.0, False),
         (25.0, False),
         (None, False),
     ]
-    with pytest.raises(HeadraceError, match=r"spending\.mean_7d"):
+    assert now.values(EVENTS, using=spending).equals(now.values(EVENTS, using=[spending]))
+    with pytest.raises(HeadraceError, match=r"unknown column 'spending\.mean_7d' .* using=\[spending\]\)") as raised:
         now.values(EVENTS)
+    (fault,) = raised.value.faults
+    assert "now.ratio" not in fault.cure
+    with pytest.raises(HeadraceError, match="HR-DECLARE-001 .*: found using = str"):
+        now.values(EVENTS, using="spending")
 
 
 def test_state_is_read_as_of_the_row():
@@ -121,10 +135,11 @@ def test_spines_that_do_not_fit(spending, spine, code, cure):
         spending.values(spine)
     assert [fault.code for fault in raised.value.faults] == [code]
     assert cure in raised.value.faults[0].cure
+    assert _line(raised.value.faults[0].place) == "spending.values(spine)"
 
 
 def test_events_of_an_unknown_source(spending):
-    with pytest.raises(HeadraceError, match="did you mean 'payments'"):
+    with pytest.raises(HeadraceError, match=r"test_values\.py:\d+: .* did you mean 'payments'"):
         spending.values(EVENTS, events={"paymets": EVENTS})
 
 
@@ -179,3 +194,4 @@ def test_frames_from_which_no_stream_can_be_made(frame, column, code):
     with pytest.raises(HeadraceError) as raised:
         Stream.from_frame("payments", frame, event_time=column)
     assert {fault.code for fault in raised.value.faults} == {code}
+    assert _line(raised.value.faults[0].place) == 'Stream.from_frame("payments", frame, event_time=column)'

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from headrace.declare.sheet import Sheet, sheet_of
 from headrace.errors import Fault
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+_MAKING = ("<string>", dataclasses.__file__)
+"""Where dataclasses write ``__init__``, and ``replace`` calls it."""
+MISTYPED = "HR-DECLARE-001"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -18,7 +25,7 @@ def here() -> str:
     """Return ``file:line`` of the nearest caller outside this package, relative to the working folder."""
     frame = sys._getframe(1)
     while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith(_PACKAGE) or frame.f_code.co_filename == "<string>"
+        frame.f_code.co_filename.startswith(_PACKAGE) or frame.f_code.co_filename in _MAKING
     ):
         frame = frame.f_back
     return f"{relative(frame.f_code.co_filename)}:{frame.f_lineno}"
@@ -32,7 +39,10 @@ def relative(filename: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """Base of every declaration: knows where it was written and what is wrong with it by itself."""
+    """Base of every declaration: knows where it was written, what is wrong with it by itself, and how it looks.
+
+    Those with a sheet of their own are shown by it as text, too (``repr=False``); the small ones as they are written.
+    """
 
     place: str = field(default="", init=False, compare=False, repr=False)
     faults: tuple[Fault, ...] = field(default=(), init=False, compare=False, repr=False)
@@ -44,6 +54,29 @@ class Declared:
     def _look(self) -> list[Fault]:
         """Return the faults that can be seen without looking at other declarations."""
         return []
+
+    def _sheet(self) -> Sheet:
+        """Return what is shown of it, where nothing in it is of a wrong type."""
+        return sheet_of(self)
+
+    def __repr__(self) -> str:
+        return self._shown().text()
+
+    def _repr_html_(self) -> str:
+        return self._shown().html()
+
+    def _shown(self) -> Sheet:
+        mistyped = any(fault.code == MISTYPED for fault in self.faults)
+        return sheet_of(self) if mistyped else self._sheet()
+
+    def _several(self, name: str, kind: Any, what: str, expected: str) -> list[Fault]:
+        """Make a field a tuple of values of one kind: one alone is several, what is of another kind is told."""
+        given = getattr(self, name)
+        items = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+        self._set(name, tuple(one for one in items if isinstance(one, kind)))
+        return [
+            type_fault(self.place, f"{name} of {what}", one, expected) for one in items if not isinstance(one, kind)
+        ]
 
     def _set(self, name: str, value: object) -> None:
         """Normalise one of the fields during construction; afterwards the value is frozen."""
@@ -61,4 +94,4 @@ def name_faults(name: object, place: str, what: str) -> list[Fault]:
 def type_fault(place: str, what: str, value: object, expected: str) -> Fault:
     """Return the fault for an argument of a wrong Python type."""
     found = f"{what} = {type(value).__name__}"
-    return Fault("HR-DECLARE-001", place, found, expected, f"pass {expected}")
+    return Fault(MISTYPED, place, found, expected, f"pass {expected}")

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.declare.base import here
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.types import STR, LogicalType, parse_annotation
 
 ROLES = ("key", "event_time", "known_time", "valid_from", "valid_to")
 _TIME_ROLES = ROLES[1:]
+HEADS = ("field", "type", "role", "bounds", "unit", "privacy")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,21 @@ class Field:
     subject: bool = False
     zone: str = ""
     description: str = ""
+
+    def row(self) -> tuple[str, ...]:
+        """Return what is shown of it: name, type, role, what bounds it, unit, privacy."""
+        return self.name, repr(self.type), self.role, self._bounds(), self.unit, self.privacy
+
+    def _bounds(self) -> str:
+        words: list[tuple[str, Any]] = [("≥", self.ge), (">", self.gt), ("≤", self.le), ("<", self.lt)]
+        words += [("like", self.pattern), ("length ≥", self.min_length), ("length ≤", self.max_length)]
+        said = [f"{word} {bound}" for word, bound in words if bound is not None]
+        if self.isin is not None:
+            said.append(f"one of {', '.join(str(one) for one in self.isin)}")
+        return ", ".join(said)
+
+    def _repr_html_(self) -> str:
+        return Sheet("Field", self.description, HEADS, (self.row(),)).html()
 
 
 def field(
@@ -220,6 +237,13 @@ class ContractType(type):
     def role(cls, role: str) -> str | None:
         """Return the name of the field with a role such as ``event_time``, or None."""
         return next((name for name, one in cls._fields.items() if one.role == role), None)
+
+    def rows(cls) -> tuple[tuple[str, ...], ...]:
+        """Return what is shown of each field."""
+        return tuple(one.row() for one in cls._fields.values())
+
+    def _repr_html_(cls) -> str:
+        return Sheet(f"Contract {cls.name}", cls.doc, HEADS, cls.rows()).html()
 
 
 class Contract(metaclass=ContractType):

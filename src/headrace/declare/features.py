@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.sheet import Sheet
 from headrace.declare.source import Entity, Stream, Table, duration_faults
 from headrace.declare.window import Window
 from headrace.errors import Fault
 from headrace.types import duration_us
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features(Declared):
     """A group of features of one source, computed alike in batch, stream and request.
 
@@ -71,8 +73,19 @@ class Features(Declared):
             faults += one.faults
         return faults
 
+    def _sheet(self) -> Sheet:
+        by = f" by {', '.join(self.by.keys)}" if self.by is not None else ""
+        rows = tuple(row for name, one in self.features.items() for row in _rows(name, one))
+        return Sheet(f"Features {self.name}", f"of {self.source.name}{by}", ("feature", "value", "window", "how"), rows)
+
     def __hash__(self) -> int:
         return hash(("features", self.name))
+
+
+def _rows(name: str, one: Window | str) -> list[tuple[str, ...]]:
+    if isinstance(one, str):
+        return [(name, one, "", "")]
+    return [(called, *row) for called, row in zip(one.names(name), one.rows(), strict=False)]
 
 
 @dataclass(frozen=True)
@@ -97,11 +110,14 @@ class Label(Declared):
         faults = duration_faults(self.matures, self.place, "matures of the label")
         if not isinstance(self.source, Stream):
             faults.append(type_fault(self.place, "source of the label", self.source, "a Stream"))
-        if not self.on:
+        if not isinstance(self.value, str):
+            faults.append(type_fault(self.place, "value of the label", self.value, "an SQL expression as text"))
+        mistyped = self._several("on", str, "the label", "a name of a column, or several")
+        if not self.on and not mistyped:
             faults.append(
                 Fault("HR-LABEL-001", self.place, "a label without on=", "the key that joins it to the spine")
             )
-        return faults
+        return faults + mistyped
 
     @property
     def matures_us(self) -> int:
@@ -112,10 +128,10 @@ def label(
     source: Stream, value: str, *, on: str | Sequence[str], matures: str, default: bool | int | float | None = None
 ) -> Label:
     """Return a label; see ``Label`` for the arguments."""
-    return Label(source, value, (on,) if isinstance(on, str) else tuple(on), matures, default)
+    return Label(source, value, cast("tuple[str, ...]", on), matures, default)  # it makes a tuple of it, or a fault
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingSet(Declared):
     """Exactly the rows of a spine, in order, each with the features that serving would have given, and a label.
 
@@ -137,19 +153,23 @@ class TrainingSet(Declared):
         faults = name_faults(self.name, self.place, "training set")
         if not isinstance(self.spine, Stream):
             faults.append(type_fault(self.place, f"spine of {self.name}", self.spine, "a Stream"))
-        if isinstance(self.features, Features):
-            self._set("features", (self.features,))
-        self._set("features", tuple(self.features))
-        if not self.features:
+        mistyped = self._several("features", Features, self.name, "Features")
+        if not self.features and not mistyped:
             faults.append(Fault("HR-TRAINING-001", self.place, f"{self.name} has no features", "at least one group"))
-        for one in self.features:
-            if not isinstance(one, Features):
-                faults.append(type_fault(self.place, f"features of {self.name}", one, "Features"))
+        faults += mistyped
+        if self.where is not None and not isinstance(self.where, str):
+            faults.append(type_fault(self.place, f"where of {self.name}", self.where, "an SQL expression as text"))
         if self.label is not None and not isinstance(self.label, Label):
             faults.append(type_fault(self.place, f"label of {self.name}", self.label, "hr.label(…)"))
         elif self.label is not None:
             faults += self.label.faults
         return faults
+
+    def _sheet(self) -> Sheet:
+        label = f"label {self.label.value} of {self.label.source.name}" if self.label is not None else "no label"
+        rows = tuple((one.name, one.source.name, str(len(one.features))) for one in self.features)
+        line = f"rows of {self.spine.name}, {label}"
+        return Sheet(f"TrainingSet {self.name}", line, ("group", "source", "features"), rows)
 
     def __hash__(self) -> int:
         return hash(("training_set", self.name))

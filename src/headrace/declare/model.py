@@ -8,6 +8,7 @@ from typing import Any
 
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.features import TrainingSet
+from headrace.declare.sheet import Sheet
 from headrace.declare.source import duration_faults
 from headrace.errors import Fault, nearest
 from headrace.types import duration_us
@@ -124,6 +125,17 @@ class Gate(Declared):
     metric: str | None = None
     bound: float | None = None
 
+    def _look(self) -> list[Fault]:
+        said = (
+            ("metric", self.metric, str, "a metric's label as text"),
+            ("bound", self.bound, int | float, "a number"),
+        )
+        return [
+            type_fault(self.place, f"{name} of {self.kind}", value, expected)
+            for name, value, kind, expected in said
+            if value is not None and not isinstance(value, kind)
+        ]
+
 
 def at_least(metric: str, bound: float) -> Gate:
     """The metric must not be below the bound."""
@@ -151,7 +163,7 @@ def not_worse_than_champion(metric: str | None = None) -> Gate:
     return Gate("not_worse_than_champion", metric)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Declared):
     """A model: cases to learn from, a plain function that fits it, and what it must prove.
 
@@ -178,8 +190,10 @@ class Model(Declared):
 
     def _look(self) -> list[Fault]:
         faults = name_faults(self.name, self.place, "model")
-        self._set("metrics", tuple(self.metrics))
-        self._set("gates", tuple(self.gates))
+        mistyped = self._several("metrics", Metric, self.name, "metrics such as hr.roc_auc()")
+        unmeasured = not self.metrics and not mistyped
+        mistyped += self._several("gates", Gate, self.name, "gates such as hr.at_least('roc_auc', 0.8)")
+        faults += [*mistyped, *(fault for gate in self.gates for fault in gate.faults)]
         if not isinstance(self.cases, TrainingSet):
             faults.append(type_fault(self.place, f"cases of {self.name}", self.cases, "a TrainingSet"))
         elif self.cases.label is None:
@@ -191,7 +205,7 @@ class Model(Declared):
             faults.append(type_fault(self.place, f"split of {self.name}", self.split, "hr.time_split(…)"))
         else:
             faults += self.split.faults
-        if not self.metrics:
+        if unmeasured:
             faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one"))
         return faults + self._gate_faults()
 
@@ -206,8 +220,23 @@ class Model(Declared):
                 nearest(gate.metric, labels),
             )
             for gate in self.gates
-            if gate.metric is not None and gate.metric not in labels
+            if isinstance(gate.metric, str) and gate.metric not in labels
         ]
+
+    def _sheet(self) -> Sheet:
+        fit = getattr(self.fit, "__name__", type(self.fit).__name__)
+        line = f"{fit} on {self.cases.name}, {self.split.train} to learn, {self.split.test} to judge"
+        rows = tuple((metric.label, self._promises(metric.label)) for metric in self.metrics)
+        return Sheet(f"Model {self.name}", line, ("metric", "gates"), rows)
+
+    def _promises(self, label: str) -> str:
+        """All gates on a metric; a gate that names none is on the first."""
+        first = self.metrics[0].label
+        return ", ".join(_promise(gate) for gate in self.gates if (gate.metric or first) == label)
 
     def __hash__(self) -> int:
         return hash(("model", self.name))
+
+
+def _promise(gate: Gate) -> str:
+    return gate.kind.replace("_", " ") + ("" if gate.bound is None else f" {gate.bound}")

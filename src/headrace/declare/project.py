@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from headrace.declare.base import Declared, name_faults
+from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.features import Features, TrainingSet
 from headrace.declare.model import Model
 from headrace.declare.service import Charter, Service
+from headrace.declare.sheet import Sheet
 from headrace.declare.source import Stream, Table
 from headrace.errors import Fault, nearest
 
 Node = Stream | Table | Features | TrainingSet | Model | Service
+Kind = TypeVar("Kind", bound=Node)
 KINDS: dict[type[Node], str] = {
     Stream: "stream",
     Table: "table",
@@ -20,6 +23,14 @@ KINDS: dict[type[Node], str] = {
     TrainingSet: "training_set",
     Model: "model",
     Service: "service",
+}
+
+_ROOTS: dict[str, tuple[Any, str]] = {
+    "services": (Service, "values such as hr.Service(…)"),
+    "models": (Model, "values such as hr.Model(…)"),
+    "training_sets": (TrainingSet, "values such as hr.TrainingSet(…)"),
+    "features": (Features, "values such as hr.Features(…)"),
+    "sources": ((Stream, Table), "values such as hr.Stream(…)"),
 }
 
 
@@ -48,7 +59,7 @@ def uses(node: Node) -> tuple[Node, ...]:
     return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Project(Declared):
     """What a team runs: the services, models, sets and features given here, and all that these reach.
 
@@ -72,9 +83,13 @@ class Project(Declared):
     sources: Sequence[Stream | Table] = ()
 
     def _look(self) -> list[Fault]:
-        for name in ("services", "models", "training_sets", "features", "sources"):
-            self._set(name, tuple(getattr(self, name)))
-        return name_faults(self.name, self.place, "project")
+        faults = name_faults(self.name, self.place, "project")
+        for name, (kind, expected) in _ROOTS.items():
+            faults += self._several(name, kind, str(self.name), expected)
+        if self.charter is not None and not isinstance(self.charter, Charter):
+            faults.append(type_fault(self.place, f"charter of {self.name}", self.charter, "an hr.Charter(…)"))
+            self._set("charter", None)
+        return faults
 
     def roots(self) -> Iterator[Node]:
         """Yield the nodes that were handed to the project itself."""
@@ -100,27 +115,30 @@ class Project(Declared):
 
     @property
     def streams(self) -> dict[str, Stream]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Stream)}
+        return self._of(Stream)
 
     @property
     def tables(self) -> dict[str, Table]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Table)}
+        return self._of(Table)
 
     @property
     def feature_groups(self) -> dict[str, Features]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Features)}
+        return self._of(Features)
 
     @property
     def all_training_sets(self) -> dict[str, TrainingSet]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, TrainingSet)}
+        return self._of(TrainingSet)
 
     @property
     def all_models(self) -> dict[str, Model]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Model)}
+        return self._of(Model)
 
     @property
     def all_services(self) -> dict[str, Service]:
-        return {node.name: node for node in self.nodes().values() if isinstance(node, Service)}
+        return self._of(Service)
+
+    def _of(self, kind: type[Kind]) -> dict[str, Kind]:
+        return {str(node.name): node for node in self.nodes().values() if isinstance(node, kind)}
 
     def declared_faults(self) -> list[Fault]:
         """Return all faults that declarations have by themselves, and names that are used twice."""
@@ -153,6 +171,11 @@ class Project(Declared):
         found = f"the charter stands on metric {self.charter.metric!r}, which no model measures"
         cure = nearest(self.charter.metric, labels)
         return [Fault("HR-CHARTER-002", self.charter.place, found, "a metric of a model", cure)]
+
+    def _sheet(self) -> Sheet:
+        rows = tuple((kind_of(node).replace("_", " "), node.name) for node in self.nodes().values())
+        problem = "" if self.charter is None else self.charter.problem
+        return Sheet(f"Project {self.name}", problem, ("kind", "name"), rows)
 
     def __hash__(self) -> int:
         return hash(("project", self.name))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields
 
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.model import Model
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Service(Declared):
     """Answers decisions: a model's score and rules over score, row and features.
 
@@ -34,6 +35,11 @@ class Service(Declared):
         faults = name_faults(self.name, self.place, "service")
         if not isinstance(self.model, Model):
             faults.append(type_fault(self.place, f"model of {self.name}", self.model, "a Model"))
+        if not isinstance(self.decide, Mapping):
+            faults.append(
+                type_fault(self.place, f"decide of {self.name}", self.decide, "a mapping of decision to rule")
+            )
+            self._set("decide", {})
         for decision, rule in self.decide.items():
             faults += name_faults(decision, self.place, f"decision of {self.name}")
             if not isinstance(rule, str):
@@ -42,6 +48,10 @@ class Service(Declared):
             found = f"service {self.name} decides {self.otherwise!r} by a rule and otherwise"
             faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise="))
         return faults
+
+    def _sheet(self) -> Sheet:
+        rows = (*self.decide.items(), (self.otherwise, "otherwise"))
+        return Sheet(f"Service {self.name}", f"decides by {self.model.name}", ("decision", "rule"), rows)
 
     def __hash__(self) -> int:
         return hash(("service", self.name))

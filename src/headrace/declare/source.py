@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headrace.declare.base import Declared, name_faults, type_fault
-from headrace.declare.contract import Contract
+from headrace.declare.contract import HEADS, Contract
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.types import duration_us
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stream(Declared):
     """Events that happen at a moment and are never changed, under a contract.
 
@@ -51,11 +52,14 @@ class Stream(Declared):
         """Name of the field that says when the event happened."""
         return self.contract.role("event_time") or ""
 
+    def _sheet(self) -> Sheet:
+        return _sheet(f"Stream {self.name}", self.contract, self.source, self.owner)
+
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table(Declared):
     """State that changes (a customer's segment, an item's price), or the result of a query over other tables.
 
@@ -89,6 +93,11 @@ class Table(Declared):
             faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults
 
+    def _sheet(self) -> Sheet:
+        if self.contract is None:
+            return Sheet(f"Table {self.name}", self.query or "", (), ())
+        return _sheet(f"Table {self.name}", self.contract, self.source or self.query, self.owner)
+
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))
 
@@ -112,6 +121,11 @@ class Entity(Declared):
         if self.keys and all(isinstance(one, str) for one in self.keys) and len(set(self.keys)) == len(self.keys):
             return []
         return [Fault("HR-ENTITY-001", self.place, f"Entity{self.keys!r}", "one or more distinct column names")]
+
+
+def _sheet(title: str, contract: type[Contract], source: str | None, owner: str) -> Sheet:
+    said = [f"from {source}" if source else "", f"owned by {owner}" if owner else "", contract.doc.split("\n")[0]]
+    return Sheet(title, ", ".join(one for one in said if one), HEADS, contract.rows())
 
 
 def duration_faults(text: str, place: str, what: str) -> list[Fault]:

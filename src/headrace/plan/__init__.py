@@ -1,6 +1,7 @@
 """What declarations mean: expressions, windows, lineage, and how they lower to columns and to single rows."""
 
-from headrace.plan.compile import check, compile_features, compile_rules, compile_set
+from headrace.plan.check import check
+from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.meaning import Output, Plan
 from headrace.plan.resolution import resolutions
 from headrace.plan.snapshot import fingerprints, set_fingerprint, snapshot

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from headrace.declare import Contract, Features, Field, Label, Project, Service, Stream, Table, TrainingSet, Window
+from headrace.declare import Contract, Entity, Features, Label, Project, Service, Stream, Table, TrainingSet, Window
+from headrace.declare.base import MISTYPED
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
+from headrace.plan.domains import domains
 from headrace.plan.expression import Node, references
 from headrace.plan.leaks import leaks
 from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan, StateGroup, WindowGroup
+from headrace.plan.misfits import misfits
 from headrace.plan.parse import condition, parse
-from headrace.types import FLOAT, Domain, LogicalType
+from headrace.plan.scope import RowScope
+from headrace.types import FLOAT, Domain
 
 MOST_EVENTS = 2**31
 _KEY_TYPES = ("int", "str", "bool", "date", "timestamp", "decimal")
@@ -26,22 +30,9 @@ def compile_set(cases: TrainingSet) -> Plan:
     Raises:
         HeadraceError: with all faults of the set and of what it uses.
     """
-    faults = _own_faults(cases)
-    if faults:
-        raise HeadraceError(faults)
-    compiler = _Compiler(cases.spine, cases.features)
-    plan = compiler.plan(cases.name)
-    where = label = None
-    scope = domains(cases.spine.contract)
-    if cases.where is not None:
-        where = compiler.attempt(condition, cases.where, scope, cases.place, f"where of {cases.name}")
-    if cases.label is not None:
-        label = compiler.label(cases.label, cases.spine)
-    if label is not None:
-        compiler.faults += leaks(plan, label, cases.place)
-    if compiler.faults:
-        raise HeadraceError(compiler.faults)
-    return Plan(plan.name, plan.spine, plan.windows, plan.states, plan.derived, plan.outputs, where, label)
+    compiler, plan = _compiled_set(cases)
+    compiler.raise_faults()
+    return plan
 
 
 def compile_features(groups: Sequence[Features], spine: Stream | None = None) -> Plan:
@@ -50,13 +41,9 @@ def compile_features(groups: Sequence[Features], spine: Stream | None = None) ->
     Raises:
         HeadraceError: with all faults.
     """
-    faults = [fault for group in groups for fault in (*group.faults, *_own_faults(group.source))]
-    if faults:
-        raise HeadraceError(faults)
-    compiler = _Compiler(spine, groups)
-    plan = compiler.plan(", ".join(group.name for group in groups))
-    if compiler.faults:
-        raise HeadraceError(compiler.faults)
+    compiler = _Compiler(spine, groups, _own_faults(features=groups))
+    plan = compiler.plan(", ".join(str(group.name) for group in groups))
+    compiler.raise_faults()
     return plan
 
 
@@ -66,139 +53,77 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
     Raises:
         HeadraceError: with all faults.
     """
-    cases = service.model.cases
-    plan = compile_set(cases)
-    scope: dict[str, Domain] = domains(cases.spine.contract)
-    scope |= {output.name: output.domain for output in plan.outputs}
-    scope["score"] = Domain(FLOAT, 0.0, 1.0)
-    faults: list[Fault] = []
+    declared = _own_faults(services=[service])
+    if any(fault.code == MISTYPED for fault in declared):
+        raise HeadraceError(declared)
+    compiler, _ = _compiled_set(service.model.cases)
+    scope = compiler.scope({"score": Domain(FLOAT, 0.0, 1.0)})
     rules: list[tuple[str, Node]] = []
     for decision, text in service.decide.items():
-        try:
-            rules.append((decision, condition(text, scope, service.place, f"rule for {decision}")))
-        except HeadraceError as error:
-            faults += error.faults
-    if faults:
-        raise HeadraceError(faults)
+        rule = compiler.attempt(condition, text, scope, service.place, f"rule for {decision}")
+        rules += [] if rule is None else [(decision, rule)]
+    compiler.raise_faults()
     return tuple(rules)
 
 
-def check(project: Project) -> list[Fault]:
-    """Return every fault of a project: of each declaration by itself, and of how they fit together."""
-    declared = project.declared_faults()
-    groups = list(project.feature_groups.values())
-    sound = [group for group in groups if not _group_faults(group)]
-    in_sets = {group.name for cases in project.all_training_sets.values() for group in cases.features}
-    attempts: list[Callable[[], object]] = [
-        partial(compile_features, [group, *(g for g in sound if g is not group)])
-        for group in sound
-        if group.name not in in_sets or declared
-    ]
-    if not declared:
-        attempts += [partial(compile_set, cases) for cases in project.all_training_sets.values()]
-        attempts += [partial(compile_rules, service) for service in project.all_services.values()]
-    found: list[Fault] = []
-    for attempt in attempts:
-        try:
-            attempt()
-        except HeadraceError as error:
-            found += error.faults
-    unsound = [f"{group.name}." for group in groups if group not in sound]
-    return _distinct([*declared, *(one for one in found if not any(name in one.found for name in unsound))])
+def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
+    spine = cases.spine if _readable(cases.spine) else None
+    groups = [group for group in cases.features if isinstance(group, Features)]
+    compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]))
+    plan = compiler.plan(cases.name)
+    where = label = None
+    if isinstance(cases.where, str) and spine is not None:
+        scope = domains(spine.contract)
+        where = compiler.attempt(condition, cases.where, scope, cases.place, f"where of {cases.name}")
+    if isinstance(cases.label, Label) and spine is not None and _readable(cases.label.source):
+        label = compiler.label(cases.label, spine)
+    if label is not None and not label.label.faults:
+        compiler.faults += leaks(plan, label, cases.place)
+    return compiler, replace(plan, where=where, label=label)
 
 
-def _group_faults(group: Features) -> list[Fault]:
-    """Faults of a group by itself; with any, nothing more can be said of its expressions."""
-    return [*group.faults, *_own_faults(group.source)] if isinstance(group.source, Stream | Table) else [*group.faults]
+def _own_faults(**roots: Any) -> list[Fault]:
+    return Project("own", **roots).declared_faults()
 
 
-def _distinct(faults: Sequence[Fault]) -> list[Fault]:
-    return list(dict.fromkeys(faults))
+def _readable(source: object) -> bool:
+    """Whether enough of a source is right to read expressions over its rows; of others all is told that can be."""
+    if not isinstance(source, Stream | Table):
+        return False
+    contract = source.contract
+    if contract is None:
+        return isinstance(source, Table)
+    sound = isinstance(contract, type) and issubclass(contract, Contract) and not contract.faults
+    return sound and (isinstance(source, Table) or contract.role("event_time") is not None)
 
 
-def domains(contract: type[Contract]) -> dict[str, Domain]:
-    """Return what is known of each field of a contract before any row is read."""
-    return {name: domain_of(one) for name, one in contract.fields().items() if one.type.name != "list"}
-
-
-def domain_of(one: Field) -> Domain:
-    """Return the domain of a field: its bounds in the units of the kernel."""
-    kind = one.type
-    if not kind.numeric:
-        return Domain(kind)
-    lows = [_unit(b, kind) for b in (one.ge, one.gt) if b is not None]
-    highs = [_unit(b, kind) for b in (one.le, one.lt) if b is not None]
-    if one.isin:
-        lows, highs = [min(_unit(v, kind) for v in one.isin)], [max(_unit(v, kind) for v in one.isin)]
-    if kind.name == "decimal":
-        largest = 10**kind.precision - 1
-        return Domain(kind, max([*lows, -largest]), min([*highs, largest]))
-    return Domain(kind, max(lows, default=None), min(highs, default=None))
-
-
-def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
-    if kind.name == "decimal":
-        from decimal import Decimal
-
-        return int(Decimal(str(bound)).scaleb(kind.scale))
-    return float(bound) if kind.name == "float" else int(bound)
-
-
-def _own_faults(*roots: TrainingSet | Stream | Table) -> list[Fault]:
-    return Project(
-        "own",
-        training_sets=[r for r in roots if isinstance(r, TrainingSet)],
-        sources=[r for r in roots if not isinstance(r, TrainingSet)],
-    ).declared_faults()
-
-
-class _Features(Mapping[str, Domain]):
-    """The names that expressions over a row may use; features of the row are typed when they are first named."""
-
-    def __init__(self, fields: Mapping[str, Domain], ready: dict[str, Domain], on_demand: Mapping[str, _Pending]):
-        self._fields, self._ready, self._on_demand = fields, ready, on_demand
-
-    def __getitem__(self, name: str) -> Domain:
-        if name in self._fields:
-            return self._fields[name]
-        if name not in self._ready and name in self._on_demand:
-            self._on_demand[name].type()
-        return self._ready[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys((*self._fields, *self._ready, *self._on_demand)))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields or name in self._ready or name in self._on_demand
-
-
-@dataclass
-class _Pending:
-    """A feature of the row that is not typed yet."""
-
-    name: str
-    text: str
-    place: str
-    compiler: _Compiler
-    busy: bool = False
-
-    def type(self) -> None:
-        self.compiler.derive(self)
+def _group_readable(group: Features) -> bool:
+    entity = group.by is None or (isinstance(group.by, Entity) and not group.by.faults)
+    about = group.by is not None or isinstance(group.source, Stream)
+    return _readable(group.source) and entity and about and isinstance(group.features, Mapping)
 
 
 @dataclass
 class _Compiler:
+    """Compiles what can be compiled, whatever faults there are, and gathers them."""
+
     spine: Stream | None
     groups: Sequence[Features]
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault]
     ready: dict[str, Domain] = field(default_factory=dict)
-    pending: dict[str, _Pending] = field(default_factory=dict)
+    pending: dict[str, tuple[str, str]] = field(default_factory=dict)
     derived: list[Derived] = field(default_factory=list)
     lineage: dict[str, tuple[str, ...]] = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.unread = {str(group.name) for group in self.groups if not _group_readable(group)}
+        self.groups = [group for group in self.groups if _group_readable(group)]
+        self.places = {name: group.place for group in self.groups for name in _names(group)}
+
+    def raise_faults(self) -> None:
+        if self.faults:
+            raise HeadraceError(dict.fromkeys(self.faults))
 
     def attempt(self, work: Callable[..., Node], *args: object) -> Node | None:
         try:
@@ -217,35 +142,27 @@ class _Compiler:
                 windows.append(self.window(group))
             else:
                 self.row(group)
-        fields = domains(self.spine.contract) if self.spine is not None else self.row_fields()
-        self.scope = _Features(fields, self.ready, self.pending)
-        for one in list(self.pending.values()):
-            if one.name not in self.ready:
-                self.derive(one)
-        order = [f"{group.name}.{feature}" for group in self.groups for feature in self.names(group)]
-        places = {f"{group.name}.{feature}": group.place for group in self.groups for feature in self.names(group)}
+        for one in self.places:
+            self.derive(one)
         outputs = tuple(
-            Output(one, self.ready[one], tuple(sorted(self.lineage.get(one, ()))), places[one])
-            for one in order
+            Output(one, self.ready[one], tuple(sorted(self.lineage.get(one, ()))), place)
+            for one, place in self.places.items()
             if one in self.ready
         )
         self.spine_keys()
         return Plan(name, self.spine, tuple(windows), tuple(states), tuple(self.derived), outputs)
 
-    def row_fields(self) -> dict[str, Domain]:
-        """Without a spine, rows look like those of the streams whose own features are asked for."""
-        found: dict[str, Domain] = {}
-        for group in self.groups:
-            if isinstance(group.source, Stream) and group.by is None:
-                found |= domains(group.source.contract)
-        return found
-
-    @staticmethod
-    def names(group: Features) -> list[str]:
-        found = []
-        for name, one in group.features.items():
-            found += [f"{name}_{label}" for label in one.labels] if isinstance(one, Window) and one.series else [name]
-        return found
+    def scope(self, more: Mapping[str, Domain] | None = None) -> RowScope:
+        """What an expression over the row may name; without a spine, rows look like those of the groups' streams."""
+        streams = (
+            [self.spine]
+            if self.spine is not None
+            else [group.source for group in self.groups if isinstance(group.source, Stream) and group.by is None]
+        )
+        fields: dict[str, Domain] = {}
+        for stream in streams:
+            fields |= domains(stream.contract)
+        return RowScope(fields | dict(more or {}), self.ready, self.places.keys(), self.unread, self.derive, self.trail)
 
     def spine_keys(self) -> None:
         """The keys of every entity must be fields of the spine, of the same type as in its source."""
@@ -283,50 +200,25 @@ class _Compiler:
         assert group.by is not None
         self.keys(group)
         scope = domains(group.source.contract)
-        made: list[Aggregation] = []
-        for name, one in group.features.items():
-            assert isinstance(one, Window)
-            aggregation = self.aggregation(group, name, one, scope)
-            if aggregation is not None:
-                made.append(aggregation)
-        return WindowGroup(group.name, group.source, group.by.keys, tuple(made))
+        windows = [(name, one) for name, one in group.features.items() if isinstance(one, Window)]
+        made = [self.aggregation(group, name, one, scope) for name, one in windows]
+        return WindowGroup(group.name, group.source, group.by.keys, tuple(one for one in made if one is not None))
 
     def aggregation(self, group: Features, name: str, one: Window, scope: Mapping[str, Domain]) -> Aggregation | None:
-        label = f"{group.name}.{name}"
-        aggregate = catalogue().get(one.kind)
-        if aggregate is None:
-            cure = nearest(one.kind, catalogue())
-            self.faults.append(
-                Fault("HR-WINDOW-005", one.place, f"{label}: aggregate {one.kind!r}", "a known one", cure)
-            )
-            return None
-        count = len(self.faults)
-        value = None if one.value is None else self.attempt(parse, one.value, scope, one.place, label)
-        where = None if one.where is None else self.attempt(condition, one.where, scope, one.place, f"where of {label}")
-        if len(self.faults) > count:
-            return None
-        if value is None and aggregate.takes and not aggregate.value_optional:
-            self.faults.append(Fault("HR-WINDOW-006", one.place, f"{label} without a value", "an expression"))
-            return None
-        if value is not None and value.domain.type.name not in aggregate.takes:
-            found = f"{label}: {one.kind} of {value.domain.type!r}"
-            self.faults.append(Fault("HR-WINDOW-007", one.place, found, " or ".join(aggregate.takes)))
-            return None
+        label, before = f"{group.name}.{name}", len(self.faults)
+        value = self.attempt(parse, one.value, scope, one.place, label) if isinstance(one.value, str) else None
+        where = None
+        if isinstance(one.where, str):
+            where = self.attempt(condition, one.where, scope, one.place, f"where of {label}")
+        self.faults += misfits(one, label, value)
         if one.include_current and self.spine is not None and self.spine.name != group.source.name:
             found = f"{label} includes the row itself, but rows are {self.spine.name} and events {group.source.name}"
             self.faults.append(Fault("HR-WINDOW-008", one.place, found, "a spine of the same stream"))
+        if one.faults or len(self.faults) > before:
             return None
         domain = None if value is None else value.domain
-        params = dict(one.params)
-        try:
-            aggregate.setting(domain, params)
-            result = aggregate.result(domain, params)
-        except ValueError as error:
-            cure = "give the field bounds (hr.field(ge=…, le=…)), or wrap it: least(greatest(x, low), high)"
-            cure = cure if "bound" in str(error) else ""
-            self.faults.append(Fault("HR-WINDOW-009", one.place, f"{label}: {error}", "what the aggregate needs", cure))
-            return None
-        outputs = tuple(f"{label}_{w}" for w in one.labels) if one.series else (label,)
+        result = catalogue()[one.kind].result(domain, dict(one.params))
+        outputs = tuple(f"{group.name}.{output}" for output in one.names(name))
         spans = tuple(Span(length, one.delay_us, one.hop_us) for length in one.spans_us)
         made = Aggregation(one.kind, value, where, one.params, one.include_current, result | None, outputs, spans)
         reads = tuple(f"{group.source.name}.{column}" for column in made.reads)
@@ -348,7 +240,7 @@ class _Compiler:
             return None
         scope = domains(table.contract)
         expressions: list[tuple[str, Node]] = []
-        for name, text in group.features.items():
+        for name, text in _expressions(group):
             label = f"{group.name}.{name}"
             node = self.attempt(parse, text, scope, group.place, label)
             if node is not None:
@@ -365,32 +257,47 @@ class _Compiler:
             found = f"{group.name} is about rows of {group.source.name}, but the spine is {self.spine.name}"
             self.faults.append(Fault("HR-FEATURE-003", group.place, found, "features of the spine's own rows"))
             return
-        for name, text in group.features.items():
+        for name, text in _expressions(group):
             label = f"{group.name}.{name}"
-            self.pending[label] = _Pending(label, str(text), group.place, self)
+            self.pending[label] = (text, group.place)
 
-    def derive(self, one: _Pending) -> None:
-        """Type a feature of the row after those that it names; a circle among them is a fault, told once."""
-        if one.name in self.trail:
-            circle = " → ".join((*self.trail[self.trail.index(one.name) :], one.name))
-            self.faults.append(Fault("HR-FEATURE-004", one.place, f"a circle: {circle}", "features without a circle"))
-            self.ready[one.name] = Domain(FLOAT | None)
+    def derive(self, name: str) -> None:
+        """Type a feature of the row, if it is one, after those that it names; each is looked at once."""
+        if name in self.trail:
+            self.circle(self.trail[self.trail.index(name) :])
+        if name not in self.pending:
             return
-        self.trail.append(one.name)
-        node = self.attempt(parse, one.text, self.scope, one.place, one.name)
+        text, place = self.pending.pop(name)
+        self.trail.append(name)
+        node = self.attempt(parse, text, self.scope(), place, name)
         self.trail.pop()
-        if one.name in self.ready:
-            return
-        kind = FLOAT | None if node is None else node.domain.type | None
-        self.ready[one.name] = Domain(kind) if node is None else Domain(kind, node.domain.low, node.domain.high)
         if node is None:
             return
-        self.derived.append(Derived(one.name, node))
+        self.ready[name] = Domain(node.domain.type | None, node.domain.low, node.domain.high)
+        self.derived.append(Derived(name, node))
         spine = self.spine.name if self.spine is not None else "row"
         reads: list[str] = []
-        for name in references(node):
-            reads += self.lineage.get(name, ()) if "." in name else (f"{spine}.{name}",)
-        self.lineage[one.name] = tuple(dict.fromkeys(reads))
+        for used in references(node):
+            reads += self.lineage.get(used, ()) if "." in used else (f"{spine}.{used}",)
+        self.lineage[name] = tuple(dict.fromkeys(reads))
+
+    def circle(self, names: list[str]) -> None:
+        """Tell features that need each other: from the first by name, so that it is one fault wherever it is met."""
+        start = names.index(min(names))
+        first, *others = names[start:] + names[:start]
+        way = " → ".join((first, *others, first))
+        places = ", ".join(dict.fromkeys(self.places[name] for name in (first, *others)))
+        cure = f"compute {first} without {others[0]}, or another without the one that it names" if others else ""
+        found = f"a circle: {way} ({places})"
+        self.faults.append(
+            Fault(
+                "HR-FEATURE-004",
+                self.places[first],
+                found,
+                "features without a circle",
+                cure or f"compute {first} without itself",
+            )
+        )
 
     def label(self, label: Label, spine: Stream) -> LabelPlan | None:
         scope = domains(label.source.contract)
@@ -402,12 +309,25 @@ class _Compiler:
                     found = f"label joins on {key!r}, which {stream.name} does not have"
                     self.faults.append(Fault("HR-LABEL-002", label.place, found, "a field", nearest(key, fields)))
                     good = False
-        value = self.attempt(parse, label.value, scope, label.place, "label")
+        text = label.value
+        value = self.attempt(parse, text, scope, label.place, "label") if isinstance(text, str) else None
         if value is not None and value.domain.type.name not in ("int", "float", "bool", "decimal"):
             found = f"label {label.value!r} is {value.domain.type!r}"
             self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number or a condition"))
             return None
         return LabelPlan(label, value) if good and value is not None else None
+
+
+def _names(group: Features) -> list[str]:
+    """What the features of a group are called, also those that cannot be typed."""
+    found: list[str] = []
+    for name, one in group.features.items():
+        found += one.names(name) if isinstance(one, Window) else [name]
+    return [f"{group.name}.{name}" for name in found]
+
+
+def _expressions(group: Features) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in group.features.items() if isinstance(text, str)]
 
 
 def _output_domain(made: Aggregation, value: Domain | None) -> Domain:

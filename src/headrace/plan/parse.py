@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -13,14 +13,16 @@ from sqlglot import expressions as sql
 from headrace.clock import to_us
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.expression import Call, Literal, Node, Ref, literal
-from headrace.plan.functions import TABLE, Refused
+from headrace.plan.functions import TABLE, Refusals, Refused
 from headrace.plan.functions.function import to_float
+from headrace.plan.scope import RowScope
 from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, Domain, Timestamp
 
 Scope = Mapping[str, Domain]
 """What an expression may name: columns and features, with what is known of their values."""
 
 LONGEST = 10_000
+_NULL = sql.Null()
 DEEPEST = 200
 
 
@@ -34,7 +36,7 @@ def parse(text: str, scope: Scope, place: str, what: str) -> Node:
         what: what the expression is, for faults, e.g. ``"spending.mean_7d"``.
 
     Raises:
-        HeadraceError: when it cannot be read, names what is not there, or has no type.
+        HeadraceError: with all faults, when it cannot be read, names what is not there, or has no type.
 
     Example:
         >>> from headrace.plan.expression import text
@@ -44,8 +46,12 @@ def parse(text: str, scope: Scope, place: str, what: str) -> Node:
     try:
         return _Typing(scope).node(_read(text), 0)
     except Refused as refused:
-        found = f"{refused.found} in {what}: {_shown(text)}"
-        raise HeadraceError(Fault("HR-EXPRESSION-002", place, found, refused.expected, refused.cure)) from None
+        faults = [_fault(one, f"{what}: {_shown(text)}", place) for one in refused.each]
+        raise HeadraceError(dict.fromkeys(faults)) from None
+
+
+def _fault(refused: Refused, where: str, place: str) -> Fault:
+    return Fault("HR-EXPRESSION-002", place, f"{refused.found} in {where}", refused.expected, refused.cure)
 
 
 def condition(text: str, scope: Scope, place: str, what: str) -> Node:
@@ -66,7 +72,10 @@ def _read(text: str) -> Any:
         raise Refused("an empty or overlong expression", f"SQL of 1 to {LONGEST} characters")
     try:
         parsed = sqlglot.parse(text, dialect="duckdb")
-    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+    except RecursionError:
+        expected = f"at most {DEEPEST} levels, and features that name others through fewer in between"
+        raise Refused("an expression nested too deeply", expected) from None
+    except sqlglot.errors.SqlglotError as error:
         reason = str(error).split("\n")[0].split(". Line")[0] or "it cannot be read"
         raise Refused(f"text that is not SQL ({reason[:80]})", "one scalar expression") from None
     if len(parsed) != 1 or parsed[0] is None:
@@ -88,14 +97,32 @@ class _Typing:
             return special(self, tree, depth + 1)
         simple = _SIMPLE.get(type(tree))
         if simple is None:
-            raise self.unknown(tree)
+            raise self.unknown(tree, depth)
         name, parts = simple
-        return apply(name, [self.node(part, depth + 1) for part in _parts(tree, parts)])
+        return apply(name, self.nodes(_parts(tree, parts), depth + 1))
 
-    def unknown(self, tree: Any) -> Refused:
+    def nodes(self, trees: Iterable[Any], depth: int) -> list[Node]:
+        """Type several parts of an expression; what is refused in any of them is refused together."""
+        made: list[Node] = []
+        refused: list[Refused] = []
+        for tree in trees:
+            try:
+                made.append(self.node(tree, depth))
+            except Refused as one:
+                refused.append(one)
+        if refused:
+            raise Refusals(each for one in refused for each in one.each)
+        return made
+
+    def unknown(self, tree: Any, depth: int) -> Refused:
         if isinstance(tree, sql.Anonymous | sql.Func):
-            name = tree.name if isinstance(tree, sql.Anonymous) else tree.sql_name()
-            return Refused(f"function {name.lower()}", "a function of row expressions", nearest(name.lower(), KNOWN))
+            name = (tree.name if isinstance(tree, sql.Anonymous) else tree.sql_name()).lower()
+            refused = Refused(f"function {name}", "a function of row expressions", nearest(name, KNOWN))
+            try:
+                self.nodes(tree.expressions if isinstance(tree, sql.Anonymous) else [], depth)
+            except Refused as within:
+                return Refusals([refused, *within.each])
+            return refused
         kind = type(tree).__name__
         return Refused(f"SQL that is not a scalar expression of the row ({kind})", "columns, constants, functions")
 
@@ -104,7 +131,8 @@ class _Typing:
             raise Refused(f"name {tree.sql()}", "column or group.feature")
         name = ".".join(part.name for part in tree.parts)
         if name not in self.scope:
-            raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", nearest(name, self.scope))
+            cure = self.scope.cure(name) if isinstance(self.scope, RowScope) else nearest(name, self.scope)
+            raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", cure)
         return Ref(name, self.scope[name])
 
     def number(self, tree: sql.Literal, depth: int) -> Node:
@@ -125,18 +153,17 @@ class _Typing:
         while type(tree) is kind:
             links.append(tree.expression)
             tree = tree.this
-        result = self.node(tree, depth)
-        for link in reversed(links):
-            result = apply("and" if kind is sql.And else "or", [result, self.node(link, depth)])
+        result, *others = self.nodes([tree, *reversed(links)], depth)
+        for other in others:
+            result = apply("and" if kind is sql.And else "or", [result, other])
         return result
 
     def additive(self, tree: Any, depth: int) -> Node:
         name = "add" if isinstance(tree, sql.Add) else "sub"
-        left = self.node(tree.this, depth)
         if isinstance(tree.expression, sql.Interval):
             by = _interval_us(tree.expression)
-            return apply("shift_time", [left, literal(by if name == "add" else -by, INT)])
-        right = self.node(tree.expression, depth)
+            return apply("shift_time", [self.node(tree.this, depth), literal(by if name == "add" else -by, INT)])
+        left, right = self.nodes([tree.this, tree.expression], depth)
         if name == "sub" and left.domain.type.name == right.domain.type.name == "timestamp":
             raise Refused("a difference of times", "seconds as a number", "write epoch(a) - epoch(b)")
         return apply(name, [left, right])
@@ -144,16 +171,15 @@ class _Typing:
     def among(self, tree: sql.In, depth: int) -> Node:
         if tree.args.get("query") is not None or tree.args.get("unnest") is not None or not tree.expressions:
             raise Refused("in (…) over a query", "a list of values")
-        value = self.node(tree.this, depth)
-        tests = [apply("eq", [value, self.node(one, depth)]) for one in tree.expressions]
+        value, *others = self.nodes([tree.this, *tree.expressions], depth)
+        tests = [apply("eq", [value, one]) for one in others]
         result = tests[0]
         for test in tests[1:]:
             result = apply("or", [result, test])
         return result
 
     def between(self, tree: sql.Between, depth: int) -> Node:
-        value = self.node(tree.this, depth)
-        low, high = self.node(tree.args["low"], depth), self.node(tree.args["high"], depth)
+        value, low, high = self.nodes([tree.this, tree.args["low"], tree.args["high"]], depth)
         return apply("and", [apply("ge", [value, low]), apply("le", [value, high])])
 
     def identity(self, tree: sql.Is, depth: int) -> Node:
@@ -166,23 +192,19 @@ class _Typing:
         raise Refused("is with another word", "is null, is not null, is true, is false")
 
     def case(self, tree: sql.Case, depth: int) -> Node:
-        parts: list[Node] = []
-        for branch in tree.args["ifs"]:
-            test = self.node(branch.this, depth)
-            if tree.this is not None:
-                test = apply("eq", [self.node(tree.this, depth), test])
-            parts += [test, self.node(branch.args["true"], depth)]
-        default = tree.args.get("default")
-        parts.append(literal(None, STR) if default is None else self.node(default, depth))
-        return apply("case", parts)
+        branches = [part for branch in tree.args["ifs"] for part in (branch.this, branch.args["true"])]
+        optional = [_NULL if one is None else one for one in (tree.args.get("default"), tree.this)]
+        *parts, default, operand = self.nodes([*branches, *optional], depth)
+        if tree.this is not None:
+            parts[::2] = [apply("eq", [operand, test]) for test in parts[::2]]
+        return apply("case", [*parts, default])
 
     def when(self, tree: sql.If, depth: int) -> Node:
         other = tree.args.get("false")
-        parts = [self.node(tree.this, depth), self.node(tree.args["true"], depth)]
-        return apply("case", [*parts, literal(None, STR) if other is None else self.node(other, depth)])
+        return apply("case", self.nodes([tree.this, tree.args["true"], _NULL if other is None else other], depth))
 
     def nullif(self, tree: sql.Nullif, depth: int) -> Node:
-        value, other = self.node(tree.this, depth), self.node(tree.expression, depth)
+        value, other = self.nodes([tree.this, tree.expression], depth)
         return apply("case", [apply("eq", [value, other]), literal(None, STR), value])
 
     def extract(self, tree: sql.Extract, depth: int) -> Node:

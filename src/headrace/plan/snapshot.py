@@ -24,7 +24,8 @@ from headrace.declare import (
 )
 from headrace.errors import HeadraceError
 from headrace.plan import code
-from headrace.plan.compile import check, compile_features, compile_rules, compile_set
+from headrace.plan.check import check
+from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.expression import text
 from headrace.plan.meaning import Aggregation, Plan
 
@@ -100,10 +101,13 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
 
 
 def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
-    """Return what a contract promises, field by field; only what was said."""
+    """Return what a contract promises, field by field; only what was said.
+
+    A unit is part of it: the same digits in another currency are another amount. A description is not.
+    """
     fields = {}
     for name, one in contract.fields().items():
-        given = {key: value for key, value in asdict(one).items() if key != "type"}
+        given = {key: value for key, value in asdict(one).items() if key not in ("type", "description")}
         # By identity: a bound of 0 equals False, and is said all the same.
         said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
         fields[name] = {**said, "type": repr(one.type)}

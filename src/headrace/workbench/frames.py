@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.declare import Contract, Field, contract_of
+from headrace.declare.base import here
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp
 
@@ -56,12 +57,14 @@ def _plain(frame: Any, what: str) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             cure = "give each column one type, e.g. with .astype(…)"
             raise HeadraceError(
-                Fault("HR-WORKBENCH-003", "", f"{what}: {_column_of(error)}", "one type", cure)
+                Fault("HR-WORKBENCH-003", here(), f"{what}: {_column_of(error)}", "one type", cure)
             ) from None
     if kind == "polars.DataFrame":
         return frame.to_arrow()
     cure = "collect it first" if kind == "polars.LazyFrame" else "pass a DataFrame"
-    raise HeadraceError(Fault("HR-WORKBENCH-001", "", f"{what}: {kind}", "a table of pandas, Polars or PyArrow", cure))
+    raise HeadraceError(
+        Fault("HR-WORKBENCH-001", here(), f"{what}: {kind}", "a table of pandas, Polars or PyArrow", cure)
+    )
 
 
 def _column_of(error: Exception) -> str:
@@ -79,7 +82,7 @@ def _is_naive(kind: pa.DataType) -> bool:
 def _naive_fault(name: str, what: str) -> Fault:
     polars = f"pl.col({name!r}).dt.replace_time_zone('UTC')"
     cure = f"df[{name!r}] = df[{name!r}].dt.tz_localize('UTC'), or in Polars {polars}"
-    return Fault("HR-WORKBENCH-002", "", f"{what}: times without a zone in {name!r}", "times with a zone", cure)
+    return Fault("HR-WORKBENCH-002", here(), f"{what}: times without a zone in {name!r}", "times with a zone", cure)
 
 
 def _normal(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -122,7 +125,7 @@ def contract_from(name: str, table: pa.Table, event_time: str) -> type[Contract]
     if event_time not in table.column_names:
         found = f"no column {event_time!r} in {name}"
         cure = nearest(event_time, table.column_names)
-        raise HeadraceError(Fault("HR-WORKBENCH-004", "", found, "the column that says when it happened", cure))
+        raise HeadraceError(Fault("HR-WORKBENCH-004", here(), found, "the column that says when it happened", cure))
     if faults := list(_not_finite(name, table)):
         raise HeadraceError(faults)
     fields = dict(_fields(table, event_time))
@@ -132,7 +135,7 @@ def contract_from(name: str, table: pa.Table, event_time: str) -> type[Contract]
             " with nulls" if table.column(event_time).null_count else ""
         )
         cure = f"df[{event_time!r}] = pd.to_datetime(df[{event_time!r}], utc=True)"
-        raise HeadraceError(Fault("HR-WORKBENCH-005", "", found, "timestamps with a zone, none of them null", cure))
+        raise HeadraceError(Fault("HR-WORKBENCH-005", here(), found, "timestamps with a zone, none of them null", cure))
     return contract_of("".join(word.title() for word in name.split("_")), fields)
 
 
@@ -152,7 +155,7 @@ def _not_finite(name: str, table: pa.Table) -> Iterator[Fault]:
                     f"df[{column.name!r}] = df[{column.name!r}].where(np.isfinite(df[{column.name!r}])), which is null"
                 )
                 polars = f"; in Polars pl.when(pl.col({column.name!r}).is_finite()).then(pl.col({column.name!r}))"
-                yield Fault("HR-WORKBENCH-010", "", found, "finite numbers or null", cure + polars)
+                yield Fault("HR-WORKBENCH-010", here(), found, "finite numbers or null", cure + polars)
 
 
 def _fields(table: pa.Table, event_time: str) -> Iterator[tuple[str, Field]]:

@@ -1,4 +1,4 @@
-"""Projects with the verbs of the command line, and models and services that can be looked at."""
+"""Projects with the verbs of the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from headrace import declare
 from headrace.errors import Fault
-from headrace.workbench.shows import Sheet, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,38 +15,7 @@ if TYPE_CHECKING:
     from headrace.run import Changes, LoadedProject, Progress, RunReport, Status, Trained
 
 
-class Model(Shown, declare.Model):
-    """A model and what it must prove; see ``headrace.declare.Model`` for the arguments."""
-
-    __hash__ = declare.Model.__hash__
-
-    def _sheet(self) -> Sheet:
-        fit = getattr(self.fit, "__name__", type(self.fit).__name__)
-        line = f"{fit} on {self.cases.name}, {self.split.train} to learn, {self.split.test} to judge"
-        rows = tuple((metric.label, self._promises(metric.label)) for metric in self.metrics)
-        return Sheet(f"Model {self.name}", line, ("metric", "gates"), rows)
-
-    def _promises(self, label: str) -> str:
-        """All gates on a metric; a gate that names none is on the first."""
-        first = self.metrics[0].label
-        return ", ".join(_promise(gate) for gate in self.gates if (gate.metric or first) == label)
-
-
-def _promise(gate: declare.Gate) -> str:
-    return gate.kind.replace("_", " ") + ("" if gate.bound is None else f" {gate.bound}")
-
-
-class Service(Shown, declare.Service):
-    """Where a model acts; see ``headrace.declare.Service`` for the arguments."""
-
-    __hash__ = declare.Service.__hash__
-
-    def _sheet(self) -> Sheet:
-        rows = (*self.decide.items(), (self.otherwise, "otherwise"))
-        return Sheet(f"Service {self.name}", f"decides by {self.model.name}", ("decision", "rule"), rows)
-
-
-class Project(Shown, declare.Project):
+class Project(declare.Project):
     """What a team runs; see ``headrace.declare.Project`` for the arguments.
 
     The verbs are those of the command line; ``folder`` is the project's, by default the nearest one upwards.
@@ -100,8 +68,3 @@ class Project(Shown, declare.Project):
 
         at = find_folder(Path.cwd() if folder is None else Path(folder))
         return LoadedProject(at, read_settings(at), self)
-
-    def _sheet(self) -> Sheet:
-        rows = tuple((declare.kind_of(node).replace("_", " "), node.name) for node in self.nodes().values())
-        problem = "" if self.charter is None else self.charter.problem
-        return Sheet(f"Project {self.name}", problem, ("kind", "name"), rows)

@@ -1,12 +1,10 @@
-"""Streams and tables that can be looked at, and a stream made from a data frame."""
+"""A stream made from a data frame."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from headrace import declare
-from headrace.declare import Contract, Field
-from headrace.workbench.shows import Sheet, Shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from headrace.workbench.frames import Frame
 
 
-class Stream(Shown, declare.Stream):
+class Stream(declare.Stream):
     """Events under a contract; see ``headrace.declare.Stream`` for the arguments."""
 
     __hash__ = declare.Stream.__hash__
@@ -50,35 +48,3 @@ class Stream(Shown, declare.Stream):
     def frame(self) -> pa.Table | None:
         """The rows of ``from_frame``, or None."""
         return getattr(self, "_frame", None)
-
-    def _sheet(self) -> Sheet:
-        return _source_sheet(f"Stream {self.name}", self.contract, self.source, self.owner)
-
-
-class Table(Shown, declare.Table):
-    """State that changes, or a query's result; see ``headrace.declare.Table`` for the arguments."""
-
-    __hash__ = declare.Table.__hash__
-
-    def _sheet(self) -> Sheet:
-        if self.contract is None:
-            return Sheet(f"Table {self.name}", self.query or "", (), ())
-        return _source_sheet(f"Table {self.name}", self.contract, self.source or self.query, self.owner)
-
-
-def _source_sheet(title: str, contract: type[Contract], source: str | None, owner: str) -> Sheet:
-    said = [f"from {source}" if source else "", f"owned by {owner}" if owner else "", contract.doc.split("\n")[0]]
-    rows = tuple(
-        (name, repr(field.type), field.role, _bounds(field), field.unit, field.privacy)
-        for name, field in contract.fields().items()
-    )
-    heads = ("field", "type", "role", "bounds", "unit", "privacy")
-    return Sheet(title, ", ".join(one for one in said if one), heads, rows)
-
-
-def _bounds(field: Field) -> str:
-    words = (("≥", field.ge), (">", field.gt), ("≤", field.le), ("<", field.lt))
-    said = [f"{word} {bound}" for word, bound in words if bound is not None]
-    if field.isin is not None:
-        said.append(f"one of {', '.join(str(one) for one in field.isin)}")
-    return ", ".join(said)

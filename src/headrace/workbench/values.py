@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Contract, Features, Field, Stream, Table, contract_of
+from headrace.declare.base import here, type_fault
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import Timestamp
 from headrace.workbench.frames import to_arrow
@@ -26,7 +27,7 @@ Read = Callable[[str, Sequence[str]], "pa.Table"]
 
 def values(
     group: Features,
-    also: Sequence[Features],
+    using: Features | Sequence[Features],
     spine: Frame,
     events: Frame | Mapping[str, Frame] | None,
     folder: Path | str | None,
@@ -36,7 +37,7 @@ def values(
     from headrace.plan.compile import compile_features
 
     table = to_arrow(spine, "the spine")
-    groups = (group, *(one for one in also if one.name != group.name))
+    groups = _groups(group, using)
     plan = compile_features(groups, _spine_stream(group, table))
     rows = _spine(table, plan)
     found = batch.features(plan, rows, _reader(plan, groups, _named(events, group), folder))
@@ -44,6 +45,15 @@ def values(
     frame: pd.DataFrame = found.select(wanted).to_pandas()
     index = getattr(spine, "index", None)
     return frame if index is None else frame.set_index(index)
+
+
+def _groups(group: Features, using: Any) -> tuple[Features, ...]:
+    """The group itself, and those that its features name."""
+    others = (using,) if not isinstance(using, list | tuple) else tuple(using)
+    wrong = [one for one in others if not isinstance(one, Features)]
+    if wrong:
+        raise HeadraceError(type_fault(here(), "using", one, "Features") for one in wrong)
+    return (group, *(one for one in others if one.name != group.name))
 
 
 def _spine_stream(group: Features, table: pa.Table) -> Stream:
@@ -54,7 +64,7 @@ def _spine_stream(group: Features, table: pa.Table) -> Stream:
     if len(times) != 1:
         found = f"the spine with {len(times)} columns of timestamps"
         cure = "leave out the others, e.g. spine[['customer_id', 'at']]"
-        raise HeadraceError(Fault("HR-WORKBENCH-009", "", found, "one, which says when each row happened", cure))
+        raise HeadraceError(Fault("HR-WORKBENCH-009", here(), found, "one, which says when each row happened", cure))
     known = group.source.contract.fields() if group.source.contract else {}
     keys = {name: replace(known[name], role="") for name in (group.by.keys if group.by else ()) if name in known}
     return Stream("spine", contract_of("Spine", {times[0]: Field(type=Timestamp, role="event_time"), **keys}))
@@ -90,7 +100,8 @@ def _reader(plan: Plan, groups: Sequence[Features], events: Mapping[str, Any], f
     if unknown:
         expected = "a source of the features"
         raise HeadraceError(
-            Fault("HR-WORKBENCH-008", "", f"events of {name!r}", expected, nearest(name, sources)) for name in unknown
+            Fault("HR-WORKBENCH-008", here(), f"events of {name!r}", expected, nearest(name, sources))
+            for name in unknown
         )
     ready = {name: _events(source, events.get(name), plan) for name, source in sources.items() if name in plan.sources}
 
@@ -145,12 +156,12 @@ def _validated(contract: type[Contract], table: pa.Table, what: str) -> pa.Table
         said = ", ".join(f"{rule} ({count:,} rows)" for rule, count in result.counts.items())
         cure = "leave them out or mend them; a project would put them into quarantine"
         found = f"{result.quarantined.num_rows:,} rows of {what} that break the contract: {said}"
-        raise HeadraceError(Fault("HR-WORKBENCH-006", "", found, "rows that keep it", cure))
+        raise HeadraceError(Fault("HR-WORKBENCH-006", here(), found, "rows that keep it", cure))
     return result.accepted
 
 
 def _missing(name: str, table: pa.Table, what: str) -> Fault:
     cure = nearest(name, table.column_names)
     return Fault(
-        "HR-WORKBENCH-007", "", f"{what} without the column {name!r}", "all columns that the features read", cure
+        "HR-WORKBENCH-007", here(), f"{what} without the column {name!r}", "all columns that the features read", cure
     )

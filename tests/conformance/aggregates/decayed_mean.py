@@ -2,23 +2,11 @@
 
 from fractions import Fraction
 
-from tests.conformance.aggregates.decayed_sum import AGES, LATE, total
-from tests.conformance.answers import Answers
+from tests.conformance.aggregates.decayed_sum import Ages, answers, total
 
 
-def mean(names: str, ages: dict[str, tuple[str, int]] = AGES) -> float:
+def mean(names: str, ages: Ages) -> float:
     return total(names, ages) / float(sum(Fraction(1, 2 ** ages[name][1]) for name in names))
 
 
-ANSWERS = Answers(
-    "amount",
-    window=mean("bce"),
-    hour=mean("e"),
-    delay=mean("abc"),
-    hop=mean("abce"),
-    current=mean("bceg"),
-    where=mean("ce"),
-    lifetime=mean("abce"),
-    late=mean("cdefg", LATE),
-    params={"half_life": "10m"},
-)
+ANSWERS = answers(mean)

@@ -1,7 +1,7 @@
 """The functions of row expressions: one table, each with its typing and its meaning for a row and for a column."""
 
 from headrace.plan.functions import arithmetic, logic, texts, times
-from headrace.plan.functions.function import Function, Refused
+from headrace.plan.functions.function import Function, Refusals, Refused
 
 TABLE: dict[str, Function] = {
     one.name: one
@@ -9,4 +9,4 @@ TABLE: dict[str, Function] = {
     for one in family
 }
 
-__all__ = ["TABLE", "Function", "Refused"]
+__all__ = ["TABLE", "Function", "Refusals", "Refused"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,15 @@ class Refused(Exception):
     def __init__(self, found: str, expected: str, cure: str = "") -> None:
         super().__init__(found)
         self.found, self.expected, self.cure = found, expected, cure
+        self.each: tuple[Refused, ...] = (self,)
+
+
+class Refusals(Refused):
+    """What was refused in several places of one expression; in none, where the cause is told elsewhere."""
+
+    def __init__(self, each: Iterable[Refused]) -> None:
+        super().__init__("", "")
+        self.each = tuple(each)
 
 
 @dataclass(frozen=True)

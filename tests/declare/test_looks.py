@@ -3,7 +3,7 @@
 import pytest
 
 import headrace as hr
-from headrace.workbench import Features, Model, Project, Service, Stream, Table, TrainingSet
+from headrace import Features, Model, Project, Service, Stream, Table, TrainingSet
 
 
 class Payment(hr.Contract):
@@ -62,6 +62,53 @@ def test_html_is_escaped(value):
         assert text not in html
 
 
+SMALL = [
+    (hr.Entity("<card>"), "Entity", ["keys", "&lt;card&gt;"]),
+    (hr.sum("amount * 2 < 3", ["1d", "0d"], hop="5m"), "Window", ["sum(amount * 2 &lt; 3)", "1d", "0d", "hop 5m"]),
+    (hr.top_k("shop", "7d", k=3), "Window", ["top_k(shop, k=3)", "7d"]),
+    (hr.label(payments, "amount < 5", on="card", matures="7d"), "Label", ["payments", "amount &lt; 5", "card", "7d"]),
+    (hr.time_split("30d", "7d", "<7d>"), "TimeSplit", ["30d", "7d", "&lt;7d&gt;"]),
+    (hr.log_loss(), "Metric", ["log_loss", "greater_is_better", "False"]),
+    (hr.card_precision(100, by="<c>"), "Metric", ["card_precision", "by=&lt;c&gt;, k=100"]),
+    (hr.at_least("<auc>", 0.6), "Gate", ["at_least", "&lt;auc&gt;", "0.6"]),
+    (hr.field(ge=0, pattern="<a>", unit="<EUR>", description="<b>"), "Field", ["≥ 0, like &lt;a&gt;", "&lt;EUR&gt;"]),
+    (Payment, "Contract Payment", ["One card payment &lt;now&gt;.", "amount", "≥ 0", "&lt;EUR&gt;"]),
+    (
+        hr.Charter(**dict.fromkeys(("problem", "metric", "data", "quality", "deployment", "success"), "<x>")),
+        "Charter",
+        ["problem", "&lt;x&gt;"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "title", "words"), SMALL, ids=lambda one: one if isinstance(one, str) else None)
+def test_small_values_have_their_html_too(value, title, words):
+    html = value._repr_html_()
+    assert html.startswith(f"<div><b>{title}</b>")
+    for word in words:
+        assert word in html
+    for text in ("<card>", "< 3", "<7d>", "<c>", "<auc>", "<a>", "<EUR>", "<now>", "<x>", "None"):
+        assert text not in html
+
+
+def test_what_is_wrong_can_be_looked_at_all_the_same():
+    wrong = [
+        Stream("s", dict),
+        Stream("s", None),
+        Features("f", "payments", "card", [1]),
+        Features("f", payments, hr.Entity(), {"a": hr.count("0d"), "b": hr.sum(), "c": 5}),
+        TrainingSet("c", "payments", [5], "amount"),
+        Model("m", "cases", 5, "30d", [hr.roc_auc()]),
+        Service("s", "model", {"a": 5}),
+        hr.time_split(5, None),
+        hr.Window(kind=5, value=5, windows=(5,)),
+    ]
+    for value in wrong:
+        assert value.faults
+        assert type(value).__name__ in repr(value)
+        assert value._repr_html_().startswith("<div>")
+
+
 def test_they_are_the_declarations_themselves():
     again = Stream("payments", Payment, source="data/*", owner="team")
     assert again == payments
@@ -73,4 +120,4 @@ def test_they_are_the_declarations_themselves():
         "model:score",
         "service:desk",
     ]
-    assert spending.place.endswith("test_shows.py:19")
+    assert spending.place.endswith("test_looks.py:19")

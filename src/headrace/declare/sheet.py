@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,28 @@ class Sheet:
         return f"<div><b>{html.escape(self.title)}</b>{line}{table}</div>"
 
 
-class Shown:
-    """Gives a declared value its two looks, from its ``_sheet``."""
+def sheet_of(value: Any) -> Sheet:
+    """Return a sheet of a dataclass: each field that says more than its default does.
 
-    def _sheet(self) -> Sheet:
-        raise NotImplementedError
+    Example:
+        >>> from headrace.declare.model import time_split
+        >>> sheet_of(time_split("30d", "7d")).rows
+        (('train', '30d'), ('test', '7d'))
+    """
+    said = [(one, getattr(value, one.name)) for one in fields(value) if one.init]
+    rows = tuple((one.name, _said(given)) for one, given in said if given != one.default)
+    return Sheet(type(value).__name__, "", ("field", "value"), rows)
 
-    def __repr__(self) -> str:
-        return self._sheet().text()
 
-    def _repr_html_(self) -> str:
-        return self._sheet().html()
+def _said(value: Any) -> str:
+    """Of what has a name, the name; of several, each; of pairs, which is which."""
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
+    if isinstance(value, list | tuple):
+        pairs = all(isinstance(one, tuple) and len(one) == 2 for one in value)
+        return ", ".join(f"{one[0]}={_said(one[1])}" if pairs else _said(one) for one in value)
+    name = getattr(value, "name", getattr(value, "__name__", None))
+    return name if isinstance(name, str) else str(value)
 
 
 def _cell(text: str) -> str:

@@ -1,0 +1,39 @@
+"""Every fault of a project at once: of each declaration by itself, and of how they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from headrace.declare import Project
+from headrace.errors import Fault, HeadraceError
+from headrace.plan.compile import compile_features, compile_rules, compile_set
+
+
+def check(project: Project) -> list[Fault]:
+    """Return every fault of a project, each once; nothing is raised, whatever was declared."""
+    groups = list(project.feature_groups.values())
+    sets = list(project.all_training_sets.values())
+    in_sets = {id(group) for cases in sets for group in cases.features}
+    attempts: list[Callable[[], object]] = [
+        partial(compile_features, [group, *(other for other in groups if other is not group)])
+        for group in groups
+        if id(group) not in in_sets
+    ]
+    attempts += [partial(compile_set, cases) for cases in sets]
+    attempts += [partial(compile_rules, service) for service in project.all_services.values()]
+    found = project.declared_faults()
+    for attempt in attempts:
+        try:
+            attempt()
+        except HeadraceError as error:
+            found += error.faults
+    return distinct(found)
+
+
+def distinct(faults: Iterable[Fault]) -> list[Fault]:
+    """Return faults without those that tell the same of the same place, in other words of cure."""
+    first: dict[tuple[str, str, str], Fault] = {}
+    for fault in faults:
+        first.setdefault((fault.code, fault.place, fault.found), fault)
+    return list(first.values())

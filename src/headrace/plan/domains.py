@@ -1,0 +1,34 @@
+"""What is known of the fields of a contract before any row is read: types, and bounds in the units of the kernel."""
+
+from __future__ import annotations
+
+from headrace.declare import Contract, Field
+from headrace.types import Domain, LogicalType
+
+
+def domains(contract: type[Contract]) -> dict[str, Domain]:
+    """Return what is known of each field of a contract before any row is read."""
+    return {name: domain_of(one) for name, one in contract.fields().items() if one.type.name != "list"}
+
+
+def domain_of(one: Field) -> Domain:
+    """Return the domain of a field: its bounds in the units of the kernel."""
+    kind = one.type
+    if not kind.numeric:
+        return Domain(kind)
+    lows = [_unit(b, kind) for b in (one.ge, one.gt) if b is not None]
+    highs = [_unit(b, kind) for b in (one.le, one.lt) if b is not None]
+    if one.isin:
+        lows, highs = [min(_unit(v, kind) for v in one.isin)], [max(_unit(v, kind) for v in one.isin)]
+    if kind.name == "decimal":
+        largest = 10**kind.precision - 1
+        return Domain(kind, max([*lows, -largest]), min([*highs, largest]))
+    return Domain(kind, max(lows, default=None), min(highs, default=None))
+
+
+def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
+    if kind.name == "decimal":
+        from decimal import Decimal
+
+        return int(Decimal(str(bound)).scaleb(kind.scale))
+    return float(bound) if kind.name == "float" else int(bound)
