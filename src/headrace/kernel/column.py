@@ -131,8 +131,8 @@ def from_arrow(array: pa.Array | pa.ChunkedArray, kind: LogicalType) -> Column:
         array = pa.array([], type=kind.arrow())
     match kind.name:
         case "float" | "int" | "bool":
-            values = pc.fill_null(array.cast(kind.arrow()), False if kind.name == "bool" else 0)
-            return Column(kind, values.to_numpy(zero_copy_only=False), valid)
+            values = array.cast(kind.arrow())
+            return Column(kind, _filled(values, False if kind.name == "bool" else 0), valid)
         case "decimal":
             return Column(kind, _unscaled(array, kind), valid)
         case "list":
@@ -140,7 +140,14 @@ def from_arrow(array: pa.Array | pa.ChunkedArray, kind: LogicalType) -> Column:
         case "timestamp":
             array = array.cast(pa.timestamp("us", tz="UTC"))
     days_or_us = array.cast(pa.int32()).cast(pa.int64()) if kind.name == "date" else array.cast(pa.int64())
-    return Column(kind, pc.fill_null(days_or_us, 0).to_numpy(zero_copy_only=False), valid)
+    return Column(kind, _filled(days_or_us, 0), valid)
+
+
+def _filled(array: pa.Array, nothing: int) -> NDArray[Any]:
+    """Return values as they lie in memory, where that can be; nulls become ``nothing``."""
+    filled = pc.fill_null(array, nothing) if array.null_count else array
+    values: NDArray[Any] = filled.to_numpy(zero_copy_only=False)
+    return values
 
 
 def _from_lists(array: pa.Array, kind: LogicalType, valid: Bools | None) -> Column:
