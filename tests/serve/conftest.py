@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -83,6 +84,19 @@ score = hr.Model("score", cases, boosting, hr.time_split(train="20d", test="7d")
 desk = hr.Service("desk", score, decide={"block": "score > 0.5 or amount > 900", "review": "score > 0.02"})
 project = hr.Project("shop", services=[desk])
 '''
+START = datetime(2026, 2, 14, tzinfo=UTC)
+DECIDE = "/services/desk/decide"
+
+
+def payment(number, at=START, **more):
+    """A row of a request, or of an event."""
+    row = {"payment_id": f"live-{number}", "at": at.isoformat(), "customer_id": number % 7}
+    return row | {"terminal_id": number % 11, "amount": f"{(number * 37) % 300}.25"} | more
+
+
+def rows_of(loaded, table):
+    """The rows of a table of the lake, none where there is no table."""
+    return loaded.lake().read(table).to_pylist() if loaded.lake().exists(table) else []
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,9 @@ def _compiled(path: Path) -> types.CodeType:
     except SyntaxError as error:
         raise HeadraceError(_syntax_fault(error)) from None
     except ValueError as error:
-        raise HeadraceError(Fault("HR-PROJECT-006", relative(str(path)), str(error), "a Python file")) from None
+        raise HeadraceError(
+            Fault("HR-PROJECT-006", relative(str(path)), str(error), "a Python file", "save it as UTF-8")
+        ) from None
 
 
 def _syntax_fault(error: SyntaxError) -> Fault:
