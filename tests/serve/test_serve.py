@@ -15,12 +15,13 @@ import pytest
 
 from headrace.connect import ingest
 from headrace.errors import HeadraceError
-from headrace.run import run
+from headrace.run import load_project, run
 from headrace.run.steps import live_events
 from headrace.serve import drain, parity
 from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
 from headrace.serve.spool import opened
+from tests.disks import fill, small_disk
 from tests.serve.conftest import DECIDE, START, Server, payment, rows_of
 
 KILLS = int(os.environ.get("HEADRACE_KILLS", "3"))
@@ -54,6 +55,8 @@ def test_bad_requests_are_refused_and_leave_no_record(client, shop):
         (b"[" * 50_000, "HR-REQUEST-002", 400),
         (b" " * 100_000, "HR-REQUEST-001", 413),
         (json.dumps(payment(1) | {"amuont": 1}).encode(), "HR-REQUEST-005", 400),
+        (json.dumps(payment(1)).encode("utf-16"), "HR-REQUEST-002", 400),
+        (b"", "HR-REQUEST-002", 400),
         (json.dumps(payment(1, at=START.replace(tzinfo=None))).encode(), "HR-DATA-009", 400),
         (json.dumps(payment(1, amount="-1")).encode(), "HR-DATA-004", 400),
         (json.dumps(payment(1, at=START - timedelta(days=4000))).encode(), "HR-ONLINE-003", 400),
@@ -63,6 +66,9 @@ def test_bad_requests_are_refused_and_leave_no_record(client, shop):
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert set(answer.json()["error"]) == {"code", "place", "found", "expected", "cure"}
         assert all(one[part] for one in answer.json()["errors"] for part in one)
+    for path in (DECIDE, "/events/payments"):
+        form = client.post(path, content=json.dumps(payment(1)), headers={"content-type": "text/plain"})
+        assert (form.status_code, form.json()["error"]["code"]) == (415, "HR-REQUEST-010")
     unknown = client.post("/services/desl/decide", json=payment(1)).json()["error"]
     assert (unknown["code"], unknown["cure"]) == ("HR-SERVE-007", "did you mean 'desk'?")
     for method, path, status in [
@@ -306,6 +312,24 @@ def test_a_full_spool_refuses_instead_of_answering_without_a_record(shop):
     assert {one.status_code for one in refused} == {503}
     assert refused[0].json()["error"]["code"] == "HR-ONLINE-002"
     assert len(rows_of(shop, "decisions_desk")) == len(answers) - len(refused)
+
+
+def test_a_disk_that_is_full_when_a_service_ends_loses_nothing_and_is_told_without_a_traceback(shop, tmp_path):
+    with small_disk(tmp_path / "disk", "80m") as disk:
+        shutil.copytree(shop.folder, disk / "shop")
+        server = Server(disk / "shop")
+        assert server.client.post(DECIDE, json=payment(1)).status_code == 200
+        fill(disk)
+        told = server.stop()
+        assert "HR-LAKE-002" in told
+        assert "Traceback" not in told
+        (disk / "filler").unlink()
+        assert [one["decision"] for one in rows_of_drained(disk / "shop")] == ["allow"]
+
+
+def rows_of_drained(folder):
+    drain(load_project(folder))
+    return rows_of(load_project(folder), "decisions_desk")
 
 
 def test_a_clock_that_goes_back_hides_nothing(shop):

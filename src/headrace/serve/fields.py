@@ -169,7 +169,9 @@ def _object(body: bytes, place: str) -> dict[str, Any]:
         cure = "send less: text in a row of a contract is short"
         raise _refused("HR-REQUEST-001", place, f"{len(body):,} bytes", f"at most {LARGEST:,}", cure)
     try:
-        given = json.loads(body, object_pairs_hook=_once, parse_float=_Number, parse_constant=_no_constant)
+        given = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_Number, parse_constant=_no_constant
+        )
     except _Twice as twice:
         found, cure = f"the field {twice.args[0][:64]!r} twice", "remove one of them"
         raise _refused("HR-REQUEST-004", place, found, "each field once", cure) from None

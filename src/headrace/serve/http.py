@@ -20,8 +20,10 @@ LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
 _MOST_REASONS = 1000
 _SHOWN = 100
+_JSON = ("application/json", "application/x-ndjson", "application/jsonl")
 _STATUS = {
     "HR-REQUEST-001": 413,
+    "HR-REQUEST-010": 415,
     "HR-ONLINE-002": 503,
     "HR-SERVE-005": 503,
     "HR-SERVE-007": 404,
@@ -86,10 +88,12 @@ class App:
         match parts:
             case ["services", name, "decide"]:
                 _only(scope, "POST")
+                _json_only(scope)
                 explain, features = _parameters(scope)
                 return await self.office.decide(name, await _body(receive, LARGEST), explain, features)
             case ["events", stream]:
                 _only(scope, "POST")
+                _json_only(scope)
                 return await self.office.take(stream, _lines(await _body(receive, LARGEST_POST)))
             case ["health", "live"]:
                 _only(scope, "GET")
@@ -111,8 +115,13 @@ class App:
             if settling is not None:
                 settling.cancel()
                 await asyncio.wait([settling])
-            await asyncio.to_thread(self.office.close)
-            await send({"type": "lifespan.shutdown.complete"})
+            try:
+                await asyncio.to_thread(self.office.close)
+            except HeadraceError as error:
+                # what was not brought into the lake is in the spool: the next drain goes on with it
+                await send({"type": "lifespan.shutdown.failed", "message": f"{error} What waits is kept in the spool."})
+            else:
+                await send({"type": "lifespan.shutdown.complete"})
             return
 
     async def _settling(self) -> None:
@@ -130,6 +139,15 @@ class App:
 def _only(scope: Mapping[str, Any], method: str) -> None:
     if scope["method"] != method:
         raise _refused("HR-SERVE-010", f"the method {scope['method'][:16]}", method, f"call it with {method}")
+
+
+def _json_only(scope: Mapping[str, Any]) -> None:
+    """Refuse another content type: a page in a browser of this machine can post any but JSON without being asked."""
+    given = next((value for name, value in scope["headers"] if name == b"content-type"), b"application/json")
+    kind = given.split(b";")[0].strip().lower().decode("latin-1")
+    if kind not in _JSON:
+        cure = "send the header content-type: application/json"
+        raise _refused("HR-REQUEST-010", f"the content type {kind[:64]!r}", " or ".join(_JSON), cure)
 
 
 def _parameters(scope: Mapping[str, Any]) -> tuple[int, bool]:
