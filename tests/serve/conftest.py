@@ -13,31 +13,11 @@ import pytest
 
 from headrace.run import load_project, run
 from headrace.run.training import train
+from tests.payments import CONTRACTS
 
-PROJECT = '''
-import headrace as hr
-
-
-class Payment(hr.Contract):
-    """A payment."""
-
-    payment_id: str = hr.key()
-    at: hr.Timestamp = hr.event_time()
-    customer_id: int
-    terminal_id: int
-    amount: hr.Decimal(12, 2) = hr.field(ge=0, le=100_000)
-
-
-class Chargeback(hr.Contract):
-    """The truth about a payment."""
-
-    chargeback_id: str = hr.key()
-    at: hr.Timestamp = hr.event_time()
-    payment_id: str
-    terminal_id: int
-    customer_id: int
-    is_fraud: int = hr.field(ge=0, le=1)
-
+PROJECT = (
+    f"import headrace as hr\n{CONTRACTS}"
+    '''
 
 class Customer(hr.Contract):
     """A customer's state."""
@@ -84,6 +64,7 @@ score = hr.Model("score", cases, boosting, hr.time_split(train="20d", test="7d")
 desk = hr.Service("desk", score, decide={"block": "score > 0.5 or amount > 900", "review": "score > 0.02"})
 project = hr.Project("shop", services=[desk])
 '''
+)
 START = datetime(2026, 2, 14, tzinfo=UTC)
 DECIDE = "/services/desk/decide"
 
@@ -111,6 +92,7 @@ def trained(tmp_path_factory):
     simulate.write(world, folder / "data", faults=0.0, format="parquet")
     loaded = load_project(folder)
     assert run(loaded).ok
+    assert loaded.lake().rows("quarantine_payments") == 0
     train(loaded)
     return folder
 
