@@ -126,7 +126,7 @@ def test_run(tmp_path):
 
 def test_status(bank):
     told = _call("status", "--project", bank).stdout
-    assert re.search(r"payments +stream +19 ", told)
+    assert re.search(r"payments +stream +20 +19 +1 +1 ", told)
     assert {one["name"]: one["quarantined"] for one in _json("status", "--project", bank)["tables"]}["payments"] == 1
 
 

@@ -41,6 +41,22 @@ def test_every_code_is_explained_once() -> None:
     assert [code for code, times in _on_page().items() if times > 1] == []
 
 
+_RUNNING = ("cli", "connect", "contracts", "lake", "online", "run", "serve", "simulate")
+"""Rooms whose faults are met while something runs, by people who did not write the line that is wrong."""
+
+
+def test_every_fault_that_is_met_while_something_runs_has_a_cure() -> None:
+    without = []
+    for path in (one for one in _SOURCES if one.relative_to(ROOT / "src" / "headrace").parts[0] in _RUNNING):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fault":
+                spread = any(isinstance(one, ast.Starred) for one in node.args) or any(not k.arg for k in node.keywords)
+                cure = node.args[4] if len(node.args) > 4 else None
+                if not spread and (cure is None or (isinstance(cure, ast.Constant) and not cure.value)):
+                    without.append(f"{path.name}:{node.lineno}")
+    assert not without
+
+
 def test_codes_are_written_out_so_that_a_reader_can_search_for_them() -> None:
     made = [
         path.as_posix()

@@ -57,11 +57,23 @@ def test_versions(lake: Lake) -> None:
         ("select * from 'data.parquet'", "HR-LAKE-001: found no table data.parquet"),
         ("select * from query('select * from secretz')", "HR-LAKE-001: found no table secretz"),
         ("select * from lake", "HR-LAKE-001: found no table lake"),
+        ("show paymnts", "HR-LAKE-001: found no table paymnts.*did you mean 'payments'"),
+        ("describe paymnts", "HR-LAKE-001: found no table paymnts.*did you mean 'payments'"),
+        ("select * from old.payments", "HR-LAKE-001: found no table old.payments.*did you mean 'payments'"),
     ],
 )
 def test_refused(lake: Lake, sql: str, text: str) -> None:
     with pytest.raises(HeadraceError, match=text):
         lake.sql(sql)
+
+
+def test_what_there_is(lake: Lake) -> None:
+    assert lake.sql("show tables").to_pylist() == [{"name": "payments"}, {"name": "secrets"}]
+    for sql in ("describe payments", "show payments"):
+        assert [row["column_name"] for row in lake.sql(sql).to_pylist()] == ["id", "at"]
+    names = "select table_name as name from information_schema.tables order by 1"
+    assert lake.sql(names).to_pylist() == lake.sql("show tables").to_pylist()
+    assert lake.sql("select count(*) as n from query_table('payments')").to_pylist() == [{"n": 3}]
 
 
 def test_files_of_tables_that_the_query_does_not_name_stay_shut(lake: Lake) -> None:

@@ -6,23 +6,11 @@ import csv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-SOURCE = '''
-"""A bank."""
-import headrace as hr
+from tests.payments import CONTRACTS
 
-class Payment(hr.Contract):
-    payment_id: str = hr.key()
-    at: hr.Timestamp = hr.event_time()
-    customer_id: int
-    terminal_id: int
-    amount: hr.Decimal(12, 2) = hr.field(ge=0, le=10000)
-
-class Chargeback(hr.Contract):
-    chargeback_id: str = hr.key()
-    at: hr.Timestamp = hr.event_time()
-    payment_id: str
-    is_fraud: int = hr.field(ge=0, le=1)
-
+SOURCE = (
+    f'"""A bank."""\nimport headrace as hr\n{CONTRACTS}'
+    """
 payments = hr.Stream("payments", Payment, source="data/payments*", owner="payments-data")
 chargebacks = hr.Stream("chargebacks", Chargeback, source="data/chargebacks*", owner="risk-data")
 daily = hr.Table("daily", query="select date_trunc('day', at) as day, sum(amount) as total from payments group by all")
@@ -31,7 +19,8 @@ spending = hr.Features("spending", payments, by=hr.Entity("customer_id"), featur
     "count_7d": hr.count("7d"), "mean_7d": hr.mean("amount", "7d"),
 })
 now = hr.Features("now", payments, features={"amount": "amount"})
-'''
+"""
+)
 WITHOUT_MODEL = "project = hr.Project('bank', features=[now, spending], sources=[daily, weekly, chargebacks])\n"
 WITH_MODEL = """
 cases = hr.TrainingSet("cases", payments, [now, spending],
@@ -69,9 +58,13 @@ def add_month(folder: Path, month: int) -> None:
         amount = "-1.00" if i % 20 == 3 else f"{(i * 37) % 100}.50"
         payments.append((f"p{i}", at.isoformat(), i % 3, i % 2, amount))
         if i % 5 == 0:
-            chargebacks.append((f"c{i}", (at + timedelta(days=1)).isoformat(), f"p{i}", 1))
+            chargebacks.append((f"c{i}", (at + timedelta(days=1)).isoformat(), f"p{i}", i % 2, i % 3, 1))
     _write(folder / "data" / f"payments-{month}.csv", "payment_id,at,customer_id,terminal_id,amount", payments)
-    _write(folder / "data" / f"chargebacks-{month}.csv", "chargeback_id,at,payment_id,is_fraud", chargebacks)
+    _write(
+        folder / "data" / f"chargebacks-{month}.csv",
+        "chargeback_id,at,payment_id,terminal_id,customer_id,is_fraud",
+        chargebacks,
+    )
 
 
 def edit(folder: Path, old: str, new: str) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.run import RunFailed, load_project, run, status
+from headrace.run import RunFailed, load_project, plan_changes, run, status
 from headrace.run.lock import one_at_a_time
 from tests.run.bank import add_month, edit, make_bank
 
@@ -37,7 +37,7 @@ def test_the_first_run_does_everything_and_the_second_nothing(bank):
     figures = {step.id: step.figures for step in report.steps}
     assert (figures["ingest:payments"]["received"], figures["ingest:payments"]["accepted"]) == (20, 19)
     assert figures["ingest:payments"]["quarantined"] == 1
-    assert list(figures["ingest:payments"]["reasons"].values()) == [1]
+    assert list(figures["ingest:payments"]["this_run"]["reasons"].values()) == [1]
     assert report.ok
     assert report.changed
     again = run(load_project(bank))
@@ -116,6 +116,55 @@ def test_a_step_that_fails_stops_what_needs_it_and_not_the_rest(bank):
     assert _rows(bank, "payments") == 19
 
 
+def _loaded(folder, action, new):
+    """What a run, a run's figures and ``status`` say of a source must be one and the same."""
+    try:
+        report = run(load_project(folder))
+    except RunFailed as error:
+        report = error.report
+    step = next(one for one in report.steps if one.id == "ingest:payments")
+    found = next(one for one in status(load_project(folder)).tables if one.name == "payments")
+    assert step.action == action
+    assert step.figures.get("this_run", {"received": 0})["received"] == new
+    told = (found.received, found.rows, found.quarantined, found.files)
+    assert told == tuple(step.figures[name] for name in ("received", "accepted", "quarantined", "files"))
+    assert found.received == found.rows + found.quarantined
+    return told, step.why
+
+
+def test_figures_are_right_after_runs_in_which_a_file_failed(bank):
+    broken = bank / "data" / "payments-9.csv"
+    broken.write_text("payment_id,at,customer_id,terminal_id,amuont\nq,2026-03-01T00:00:00Z,1,1,5.00\n")
+    assert _loaded(bank, "failed", 20)[0] == (20, 19, 1, 1)
+    add_month(bank, 2)
+    assert _loaded(bank, "failed", 20)[0] == (40, 38, 2, 2)
+    assert _loaded(bank, "failed", 0)[0] == (40, 38, 2, 2)
+    taken = "2 files were taken in by a run that did not end well: data/payments-1.csv, data/payments-2.csv"
+    assert plan_changes(load_project(bank)).files["payments"] == (taken, "new file data/payments-9.csv")
+    broken.write_text(broken.read_text().replace("amuont", "amount"))
+    assert _loaded(bank, "done", 1)[0] == (41, 39, 2, 3)
+    assert _loaded(bank, "kept", 0) == ((41, 39, 2, 3), ("nothing changed",))
+    (bank / "data" / "payments-3.csv").write_text(broken.read_text().replace("q,", "r,"))
+    broken.write_text("payment_id\n")
+    assert _loaded(bank, "failed", 1)[0] == (42, 40, 2, 4)
+    broken.write_text("payment_id,at,customer_id,terminal_id,amount\nq,2026-03-01T00:00:00Z,1,1,5.00\n")
+    told = ("file data/payments-3.csv was taken in by a run that did not end well",)
+    assert _loaded(bank, "done", 0) == ((42, 40, 2, 4), told)
+    assert _rows(bank, "daily") > 0
+
+
+def test_a_warning_is_told_also_when_another_file_fails(bank):
+    header = "payment_id,at,customer_id,terminal_id,amount,colour\n"
+    (bank / "data" / "payments-8.csv").write_text(header + "q,2026-03-01T00:00:00Z,1,1,5.00,red\n")
+    (bank / "data" / "payments-9.csv").write_text("payment_id\n")
+    with pytest.raises(RunFailed) as raised:
+        run(load_project(bank))
+    assert {(one.code, one.place, one.severity) for one in raised.value.faults} == {
+        ("HR-DATA-102", "data/payments-8.csv", "warning"),
+        ("HR-DATA-101", "data/payments-9.csv", "error"),
+    }
+
+
 def test_all_faults_of_the_declarations_come_before_any_work(bank):
     edit(bank, 'hr.mean("amount", "7d")', 'hr.mean("amuont", "0d")')
     with pytest.raises(HeadraceError, match="HR-TIME-001"):
@@ -136,6 +185,20 @@ def test_queries_that_cannot_be_parsed_or_need_each_other(bank):
         run(load_project(bank))
     edit(bank, "total from weekly group by all", "total frm payments")
     with pytest.raises(HeadraceError, match=r"HR-LAKE-006 .*daily"):
+        run(load_project(bank))
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("totl: float", "HR-LAKE-011: found rows for daily without totl.*did you mean 'total'"),
+        ("total: hr.Timestamp", "HR-LAKE-008: found rows for daily of other types"),
+    ],
+)
+def test_a_query_that_does_not_give_what_its_contract_says(bank, field, told):
+    contract = f"class Day(hr.Contract):\n    day: hr.Timestamp\n    {field}\n\n"
+    edit(bank, 'daily = hr.Table("daily", query', contract + 'daily = hr.Table("daily", Day, query')
+    with pytest.raises(RunFailed, match=told):
         run(load_project(bank))
 
 

@@ -33,6 +33,25 @@ def test_the_only_project_is_taken_under_any_name(tmp_path):
     assert load_project(_folder(tmp_path, "import headrace as hr\nbank = hr.Project('bank')")).project.name == "bank"
 
 
+@pytest.mark.parametrize(
+    ("name", "found", "cure"),
+    [
+        ("bnak", "object = 'bnak', which is not there in project.py", "did you mean 'bank'?"),
+        ("number", "object = 'number', which is of type int in project.py", "one of: bank"),
+    ],
+)
+def test_no_other_project_is_taken_for_the_one_that_is_asked_for(tmp_path, name, found, cure):
+    source = "import headrace as hr\nbank = hr.Project('bank')\nnumber = 3"
+    fault = _fault(_folder(tmp_path, source, f'[project]\n\nobject = "{name}"'))
+    assert (fault.code, fault.place, fault.found, fault.cure) == ("HR-PROJECT-010", "headrace.toml:3", found, cure)
+
+
+def test_one_name_for_one_project(tmp_path):
+    fault = _fault(_folder(tmp_path, "import headrace as hr\np = hr.Project('shop')", '[project]\nname = "bank"'))
+    assert (fault.code, fault.place) == ("HR-PROJECT-011", "headrace.toml:2")
+    assert fault.found == "name = 'bank', where project.py declares hr.Project('shop')"
+
+
 def test_several_projects_and_none_are_told(tmp_path):
     fault = _fault(_folder(tmp_path, "import headrace as hr\na = hr.Project('a')\nb = hr.Project('b')"))
     assert fault.code == "HR-PROJECT-009"

@@ -14,7 +14,7 @@ def _written(tmp_path, text):
 def test_an_empty_file_means_the_defaults(tmp_path):
     assert read_settings(_written(tmp_path, "")) == Settings()
     assert Settings().file == "project.py"
-    assert Settings().object == "project"
+    assert Settings().object == ""
     assert Settings().targets["local"].path == ".headrace"
 
 
@@ -25,11 +25,12 @@ def test_all_keys(tmp_path):
 
 
 def test_all_unknown_keys_are_told_at_once_with_line_and_nearest(tmp_path):
-    text = '[project]\nfiel = "project.py"\n[target.local]\npaht = "x"\n[traget]\n'
+    text = '[project]\nfiel = "project.py"\n[target.local]\npaht = "x"\n[traget]\n[target.locla]\n'
     with pytest.raises(HeadraceError) as raised:
         read_settings(_written(tmp_path, text))
     faults = {fault.place: fault for fault in raised.value.faults}
-    assert set(faults) == {"headrace.toml:2", "headrace.toml:4", "headrace.toml:5"}
+    assert set(faults) == {"headrace.toml:2", "headrace.toml:4", "headrace.toml:5", "headrace.toml:6"}
+    assert faults["headrace.toml:6"].cure == "did you mean 'local'?"
     assert faults["headrace.toml:2"].cure == "did you mean 'file'?"
     assert faults["headrace.toml:4"].cure == "did you mean 'path'?"
     assert faults["headrace.toml:5"].cure == "did you mean 'target'?"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,31 +13,11 @@ import pytest
 
 from headrace.run import load_project, run
 from headrace.run.training import train
+from tests.payments import CONTRACTS
 
-PROJECT = '''
-import headrace as hr
-
-
-class Payment(hr.Contract):
-    """A payment."""
-
-    payment_id: str = hr.key()
-    at: hr.Timestamp = hr.event_time()
-    customer_id: int
-    terminal_id: int
-    amount: hr.Decimal(12, 2) = hr.field(ge=0, le=100_000)
-
-
-class Chargeback(hr.Contract):
-    """The truth about a payment."""
-
-    chargeback_id: str = hr.key()
-    at: hr.Timestamp = hr.event_time()
-    payment_id: str
-    terminal_id: int
-    customer_id: int
-    is_fraud: int = hr.field(ge=0, le=1)
-
+PROJECT = (
+    f"import headrace as hr\n{CONTRACTS}"
+    '''
 
 class Customer(hr.Contract):
     """A customer's state."""
@@ -83,6 +64,20 @@ score = hr.Model("score", cases, boosting, hr.time_split(train="20d", test="7d")
 desk = hr.Service("desk", score, decide={"block": "score > 0.5 or amount > 900", "review": "score > 0.02"})
 project = hr.Project("shop", services=[desk])
 '''
+)
+START = datetime(2026, 2, 14, tzinfo=UTC)
+DECIDE = "/services/desk/decide"
+
+
+def payment(number, at=START, **more):
+    """A row of a request, or of an event."""
+    row = {"payment_id": f"live-{number}", "at": at.isoformat(), "customer_id": number % 7}
+    return row | {"terminal_id": number % 11, "amount": f"{(number * 37) % 300}.25"} | more
+
+
+def rows_of(loaded, table):
+    """The rows of a table of the lake, none where there is no table."""
+    return loaded.lake().read(table).to_pylist() if loaded.lake().exists(table) else []
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +92,7 @@ def trained(tmp_path_factory):
     simulate.write(world, folder / "data", faults=0.0, format="parquet")
     loaded = load_project(folder)
     assert run(loaded).ok
+    assert loaded.lake().rows("quarantine_payments") == 0
     train(loaded)
     return folder
 

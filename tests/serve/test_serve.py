@@ -6,7 +6,7 @@ import random
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from unittest.mock import Mock
 
 import httpx
@@ -15,32 +15,22 @@ import pytest
 
 from headrace.connect import ingest
 from headrace.errors import HeadraceError
-from headrace.run import run
+from headrace.run import load_project, run
 from headrace.run.steps import live_events
 from headrace.serve import drain, parity
 from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
 from headrace.serve.spool import opened
-from tests.serve.conftest import Server
+from tests.disks import fill, small_disk
+from tests.serve.conftest import DECIDE, START, Server, payment, rows_of
 
-START = datetime(2026, 2, 14, tzinfo=UTC)
-DECIDE = "/services/desk/decide"
 KILLS = int(os.environ.get("HEADRACE_KILLS", "3"))
-
-
-def payment(number, at=START, **more):
-    row = {"payment_id": f"live-{number}", "at": at.isoformat(), "customer_id": number % 7}
-    return row | {"terminal_id": number % 11, "amount": f"{(number * 37) % 300}.25"} | more
 
 
 @pytest.fixture
 def client(shop):
     with start(shop, settle_s=0.2) as running, httpx.Client(base_url=running.url, timeout=30) as client:
         yield client
-
-
-def rows_of(loaded, table):
-    return loaded.lake().read(table).to_pylist() if loaded.lake().exists(table) else []
 
 
 def test_an_answer_names_its_model_its_record_and_its_reasons(client):
@@ -50,7 +40,7 @@ def test_an_answer_names_its_model_its_record_and_its_reasons(client):
     assert set(answer["model"]) == {"name", "version", "digest"}
     assert [set(one) for one in answer["reasons"]] == [{"feature", "value", "typical", "moves_score_by", "method"}] * 3
     assert answer["features"]["now.amount"] == 37.25
-    assert set(client.post(DECIDE, json=payment(1)).json()) == {"decision", "score", "record_id", "model"}
+    assert set(client.post(DECIDE, json=payment(2)).json()) == {"decision", "score", "record_id", "model"}
     assert client.get("/health/live").json() == {"live": True}
     assert client.get("/health/ready").json() == {"ready": True, "services": ["desk"]}
 
@@ -65,6 +55,8 @@ def test_bad_requests_are_refused_and_leave_no_record(client, shop):
         (b"[" * 50_000, "HR-REQUEST-002", 400),
         (b" " * 100_000, "HR-REQUEST-001", 413),
         (json.dumps(payment(1) | {"amuont": 1}).encode(), "HR-REQUEST-005", 400),
+        (json.dumps(payment(1)).encode("utf-16"), "HR-REQUEST-002", 400),
+        (b"", "HR-REQUEST-002", 400),
         (json.dumps(payment(1, at=START.replace(tzinfo=None))).encode(), "HR-DATA-009", 400),
         (json.dumps(payment(1, amount="-1")).encode(), "HR-DATA-004", 400),
         (json.dumps(payment(1, at=START - timedelta(days=4000))).encode(), "HR-ONLINE-003", 400),
@@ -72,7 +64,11 @@ def test_bad_requests_are_refused_and_leave_no_record(client, shop):
     for body, code, status in bad:
         answer = client.post(DECIDE, content=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-        assert {"code", "found", "expected", "cure"} <= set(answer.json()["error"])
+        assert set(answer.json()["error"]) == {"code", "place", "found", "expected", "cure"}
+        assert all(one[part] for one in answer.json()["errors"] for part in one)
+    for path in (DECIDE, "/events/payments"):
+        form = client.post(path, content=json.dumps(payment(1)), headers={"content-type": "text/plain"})
+        assert (form.status_code, form.json()["error"]["code"]) == (415, "HR-REQUEST-010")
     unknown = client.post("/services/desl/decide", json=payment(1)).json()["error"]
     assert (unknown["code"], unknown["cure"]) == ("HR-SERVE-007", "did you mean 'desk'?")
     for method, path, status in [
@@ -83,20 +79,28 @@ def test_bad_requests_are_refused_and_leave_no_record(client, shop):
         ("POST", f"{DECIDE}?explain=-1", 400),
         ("POST", f"{DECIDE}?explian=1", 400),
     ]:
-        assert client.request(method, path, json=payment(1)).status_code == status
+        answer = client.request(method, path, json=payment(1))
+        assert answer.status_code == status
+        assert all(answer.json()["error"].values())
     drain(shop)
     assert rows_of(shop, "decisions_desk") == []
 
 
-def test_what_is_posted_is_read_by_the_next_request_and_taken_once(client, shop):
+@pytest.fixture
+def features(client):
+    """Features of a customer at a moment, asked with a new payment each time: an id is decided once."""
+    ids = (f"ask-{number}" for number in range(1000))
+    return lambda ask: client.post(f"{DECIDE}?features=1", json=ask | {"payment_id": next(ids)}).json()["features"]
+
+
+def test_what_is_posted_is_read_by_the_next_request_and_taken_once(client, shop, features):
     later = payment(7, START + timedelta(hours=2))
-    before = client.post(f"{DECIDE}?features=1", json=later).json()["features"]
+    before = features(later)
     event = payment(7, START + timedelta(hours=1))
     first = client.post("/events/payments", json=event).json()
     assert first["taken"] == 1
     assert client.post("/events/payments", json=event).json() == {"taken": 0, "known_before": 1, "sequences": [None]}
-    after = client.post(f"{DECIDE}?features=1", json=later).json()["features"]
-    assert after["spending.count_1d"] == before["spending.count_1d"] + 1
+    assert features(later)["spending.count_1d"] == before["spending.count_1d"] + 1
     lines = "\n".join(json.dumps(payment(i)) for i in range(100, 110)) + "\n" + json.dumps({"payment_id": 1})
     assert client.post("/events/payments", content=lines).status_code == 400
     old = rows_of(shop, "payments")[0]
@@ -119,7 +123,7 @@ def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):
         lines = "\n".join(json.dumps(event) for event in (row, payment(number, at)))
         assert client.post("/events/payments", content=lines).json()["taken"] == 1
         if number % 10 == 0:
-            assert client.post(DECIDE, json=row).status_code == 200
+            assert client.post(DECIDE, json=row | {"payment_id": f"again-{number}"}).status_code == 200
         if number % 9 == 0:
             back = {"chargeback_id": f"b{number}", "at": at.isoformat(), "payment_id": row["payment_id"]}
             back |= {"terminal_id": row["terminal_id"], "customer_id": 1, "is_fraud": 1}
@@ -142,16 +146,16 @@ def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):
     assert sorted(table["_seq"].to_pylist()) == list(range(1, table.num_rows + 1))
 
 
-def test_a_load_beside_the_service_is_seen_by_later_rows_only(client, shop):
+def test_a_load_beside_the_service_is_seen_by_later_rows_only(client, shop, features):
     ask = payment(3, START + timedelta(days=1))
-    first = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]
+    first = features(ask)
     client.post("/events/payments", json=payment(500, customer_id=3))
     at = (START + timedelta(hours=1)).isoformat()
     text = f"payment_id,at,customer_id,terminal_id,amount\nnew,{at},3,1,5.00\n"
     (shop.folder / "data" / "payments-more.csv").write_text(text)
     assert run(shop).ok
     for _ in range(200):
-        second = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]
+        second = features(ask)
         if second["spending.count_1d"] == first["spending.count_1d"] + 2:
             break
     else:
@@ -163,6 +167,8 @@ def test_while_files_are_loaded_posts_are_asked_to_come_again(client, shop):
     with shop.lake().lock("payments"):
         busy = client.post("/events/payments", json=payment(700))
         assert (busy.status_code, busy.json()["error"]["code"]) == (503, "HR-SERVE-005")
+        assert busy.headers["retry-after"] == "1"
+        assert all(busy.json()["error"].values())
         assert client.post(DECIDE, json=payment(700)).status_code == 200
     assert client.post("/events/payments", json=payment(700)).json()["taken"] == 1
 
@@ -189,21 +195,26 @@ def test_a_stream_that_has_no_table_yet_begins_with_its_first_event(shop):
     with start(shop) as running, httpx.Client(base_url=running.url) as client:
         assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["risk.frauds"] is None
         assert client.post("/events/chargebacks", json=back | {"is_fraud": 1}).json()["sequences"] == [1]
-        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["risk.frauds"] == 1
+        again = ask | {"payment_id": "again"}
+        assert client.post(f"{DECIDE}?features=1", json=again).json()["features"]["risk.frauds"] == 1
     assert parity(shop).passed
 
 
 def test_an_event_that_did_not_reach_the_state_is_made_up_for(shop, monkeypatch):
     with start(shop, settle_s=600) as running, httpx.Client(base_url=running.url, timeout=30) as client:
-        ask = payment(3, START + timedelta(days=1))
+        ask, again = payment(3, START + timedelta(days=1)), {"payment_id": "again"}
         before = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
         assert client.post("/events/payments", json=payment(800, customer_id=3)).status_code == 200
         add, state = running.office.state.add, running.office.state
         monkeypatch.setattr(state, "add", Mock(side_effect=OSError("disk")))
-        assert client.post("/events/payments", json=payment(801, customer_id=3)).status_code == 500
+        behind = client.post("/events/payments", json=payment(801, customer_id=3))
+        assert (behind.status_code, behind.json()["taken"]) == (202, 1)
+        assert "do not post it again" in behind.json()["behind"]
+        repeated = client.post("/events/payments", json=payment(801, customer_id=3))
+        assert (repeated.status_code, repeated.json()["known_before"]) == (200, 1)
         monkeypatch.setattr(state, "add", add)
         assert client.post("/events/payments", json=payment(802, customer_id=3)).status_code == 200
-        after = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
+        after = client.post(f"{DECIDE}?features=1", json=ask | again).json()["features"]["spending.count_1d"]
     assert after == before + 3
     assert parity(shop).passed
 
@@ -303,6 +314,24 @@ def test_a_full_spool_refuses_instead_of_answering_without_a_record(shop):
     assert len(rows_of(shop, "decisions_desk")) == len(answers) - len(refused)
 
 
+def test_a_disk_that_is_full_when_a_service_ends_loses_nothing_and_is_told_without_a_traceback(shop, tmp_path):
+    with small_disk(tmp_path / "disk", "80m") as disk:
+        shutil.copytree(shop.folder, disk / "shop")
+        server = Server(disk / "shop")
+        assert server.client.post(DECIDE, json=payment(1)).status_code == 200
+        fill(disk)
+        told = server.stop()
+        assert "HR-LAKE-002" in told
+        assert "Traceback" not in told
+        (disk / "filler").unlink()
+        assert [one["decision"] for one in rows_of_drained(disk / "shop")] == ["allow"]
+
+
+def rows_of_drained(folder):
+    drain(load_project(folder))
+    return rows_of(load_project(folder), "decisions_desk")
+
+
 def test_a_clock_that_goes_back_hides_nothing(shop):
     times = iter([2 * 10**15, 10**15] + [10**15] * 1000)
     last = [2 * 10**15]
@@ -315,7 +344,8 @@ def test_a_clock_that_goes_back_hides_nothing(shop):
         ask = payment(3, START + timedelta(days=1))
         before = client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"]
         client.post("/events/payments", json=payment(600, customer_id=3))
-        assert client.post(f"{DECIDE}?features=1", json=ask).json()["features"]["spending.count_1d"] == before + 1
+        again = client.post(f"{DECIDE}?features=1", json=ask | {"payment_id": "again"}).json()["features"]
+        assert again["spending.count_1d"] == before + 1
     assert parity(shop).passed
 
 

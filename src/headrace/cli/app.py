@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from headrace import __version__, clock
-from headrace.errors import HeadraceError, nearest
+from headrace.errors import Fault, HeadraceError, nearest
 
 COMMANDS = {
     "init": "Make a project folder from a template.",
@@ -110,8 +110,11 @@ def _told_faults(error: HeadraceError, args: Sequence[str]) -> None:
 def _told_usage(error: click.ClickException, args: Sequence[str]) -> None:
     error.show()
     if _as_json(args):
-        fault = {"code": "HR-CLI-001", "found": error.format_message()}
-        _write({"ok": False, "exit_code": error.exit_code, "faults": [fault]})
+        called = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "headrace"
+        fault = Fault(
+            "HR-CLI-001", called, error.format_message(), "a call as --help shows it", f"see '{called} --help'"
+        )
+        _write({"ok": False, "exit_code": error.exit_code, "faults": [fault.as_dict()]})
 
 
 def _told_interrupted(args: Sequence[str]) -> None:
@@ -125,8 +128,8 @@ def _told_own_fault(error: Exception, args: Sequence[str]) -> None:
     where = _kept_traceback(error, args)
     click.echo(f"{told} The traceback is in {where}; please report it.", err=True)
     if _as_json(args):
-        fault = {"code": "HR-INTERNAL", "found": type(error).__name__, "place": str(where)}
-        _write({"ok": False, "exit_code": FAULT_OF_OURS, "faults": [fault]})
+        fault = Fault("HR-INTERNAL", str(where), type(error).__name__, "no fault of ours", "report it with that file")
+        _write({"ok": False, "exit_code": FAULT_OF_OURS, "faults": [fault.as_dict()]})
 
 
 def _kept_traceback(error: Exception, args: Sequence[str]) -> Path:

@@ -41,7 +41,8 @@ def make_project(folder: Path, name: str, template: str) -> list[str]:
         return [_copy(path, source, folder, name) for path, source in _files(template)]
     except OSError as error:
         found = f"{folder.name} could not be written: {error.strerror or error}"
-        raise HeadraceError(Fault("HR-INIT-003", "", found, "a folder that can be written")) from error
+        cure = "go to a folder that is yours, or make room; then remove what was begun"
+        raise HeadraceError(Fault("HR-INIT-003", "", found, "a folder that can be written", cure)) from error
 
 
 def _better(name: str) -> str:

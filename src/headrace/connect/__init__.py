@@ -2,5 +2,6 @@
 
 from headrace.connect.files import find_files, read_batches
 from headrace.connect.ingest import IngestReport, ingest
+from headrace.connect.loads import Account, account
 
-__all__ = ["IngestReport", "find_files", "ingest", "read_batches"]
+__all__ = ["Account", "IngestReport", "account", "find_files", "ingest", "read_batches"]

@@ -59,12 +59,6 @@ class IngestReport:
         """Return the report as plain values for ``--json``."""
         return {**asdict(self), "faults": [fault.as_dict() for fault in self.faults]}
 
-    def raise_errors(self) -> None:
-        """Raise a HeadraceError with all faults that kept a file out, if there are any."""
-        errors = [fault for fault in self.faults if fault.severity == "error"]
-        if errors:
-            raise HeadraceError(errors)
-
 
 def ingest(
     stream: Stream | Table,
@@ -336,7 +330,8 @@ class _Work:
                 found = sum(pc.sum(pc.equal(part["_load"], load.id)).as_py() or 0 for part in parts)
                 if found != accepted:
                     text = f"{found} accepted rows of {load.name} in the lake"
-                    raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received} received"))
+                    cure = "report it with a copy of the lake: nothing more is loaded into this stream"
+                    raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received}", cure))
 
 
 def _no_rows() -> npt.NDArray[np.int64]:

@@ -133,6 +133,35 @@ class Ledger:
         self._lake.append(self.table, pa.Table.from_pylist(rows, schema=_SCHEMA))
 
 
+@dataclass(frozen=True)
+class Account:
+    """All that a stream or table has received until now, from files and live; ``received`` is what became of it.
+
+    Args:
+        accepted: rows in its table.
+        quarantined: rows in ``quarantine_<name>``.
+        files: loaded to their end.
+        unfinished: files whose load was cut off; their rows so far are among the others.
+    """
+
+    accepted: int
+    quarantined: int
+    files: int
+    unfinished: int
+
+    @property
+    def received(self) -> int:
+        return self.accepted + self.quarantined
+
+
+def account(lake: Lake, stream: str) -> Account:
+    """Return what a stream or table has received, from the lake itself: no run has to have ended well."""
+    accepted, quarantined = (lake.rows(name) if lake.exists(name) else 0 for name in (stream, f"quarantine_{stream}"))
+    ledger = Ledger(lake, stream)
+    unfinished = len(ledger.unfinished)
+    return Account(accepted, quarantined, len(ledger.by_name) - unfinished, unfinished)
+
+
 def _row(load: Load | Past, state: str, received: int, accepted: int, quarantined: int) -> dict[str, object]:
     return {
         "_load": load.id,

@@ -45,7 +45,8 @@ def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> l
     fields, faults = contract.fields(), []
     for name in fields:
         if schema.names.count(name) > 1:
-            faults.append(Fault("HR-DATA-105", source, f"the column {name} twice", "each column once"))
+            cure = "rename or remove one of them: which is meant cannot be known"
+            faults.append(Fault("HR-DATA-105", source, f"the column {name} twice", "each column once", cure))
         elif name not in schema.names:
             faults.append(_missing(contract, name, schema, source))
         else:

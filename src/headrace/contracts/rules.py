@@ -120,7 +120,8 @@ def scalar(bound: Any, logical: LogicalType) -> pa.Scalar[Any]:
         return _SCALARS.get(logical.name, _same)(bound, logical)
     except (ValueError, TypeError, ArithmeticError, pa.ArrowInvalid) as error:
         found = f"{bound!r} in a contract, as a value of a field of type {logical.bare!r}"
-        raise HeadraceError(Fault("HR-DATA-107", "", found, "a value of that type")) from error
+        cure = "write it as such a value, or change the type of the field"
+        raise HeadraceError(Fault("HR-DATA-107", "", found, "a value of that type", cure)) from error
 
 
 def _same(bound: Any, logical: LogicalType) -> pa.Scalar[Any]:

@@ -129,7 +129,7 @@ def _commit_parts(
                 discard(parts)
                 return int(table.version())
     found = f"{path.name}: other writers came first {_ATTEMPTS} times"
-    raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again"))
+    raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again later"))
 
 
 def _paths(table: deltalake.DeltaTable) -> set[str]:
@@ -191,8 +191,15 @@ def _fault(name: str, error: Exception) -> Fault:
         found = f"no space left while writing {name}; nothing of it was committed"
         return Fault("HR-LAKE-002", "", found, "space", cure)
     if isinstance(error, TableNotFoundError):
-        return Fault("HR-LAKE-001", "", f"no table {name} in the lake", "a table")
-    return Fault("HR-LAKE-010", "", f"{name} could not be written: {_first_line(text)}", "a folder that can be written")
+        return Fault("HR-LAKE-001", "", f"no table {name} in the lake", "a table", "load it with 'headrace run'")
+    if isinstance(error, (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)):
+        found, cure = f"rows for {name} of other types: {_first_line(text)}", "declare what they are, or cast them"
+        return Fault("HR-LAKE-008", "", found, "values of the table's types", cure)
+    found, cure = (
+        f"{name} could not be written: {_first_line(text)}",
+        "make the folder of the lake writable, and run again",
+    )
+    return Fault("HR-LAKE-010", "", found, "a folder that can be written", cure)
 
 
 def _first_line(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import Fault, HeadraceError, nearest
 
 if TYPE_CHECKING:
     import duckdb
+
+_MISSING = re.compile(r'Table with name "?([^"]+?)"? does not exist')
+_ONLY = "ask with one SELECT over tables of the lake, which 'show tables' names; files are read by a declared source"
 
 
 def tables(query: str) -> list[str]:
@@ -35,8 +39,11 @@ def tables(query: str) -> list[str]:
         kinds = [statement.type for statement in statements]
         if kinds != [duckdb.StatementType.SELECT]:
             found = " and ".join(str(kind).rsplit(".", 1)[-1].lower() for kind in kinds) or "no statement"
-            raise HeadraceError(Fault("HR-LAKE-005", "", found, "one SELECT: queries only read the lake"))
-        return sorted(name.strip('"') for name in connection.get_table_names(query))
+            raise HeadraceError(Fault("HR-LAKE-005", "", found, "one SELECT: queries only read the lake", _ONLY))
+        try:
+            return sorted(name.strip('"') for name in connection.get_table_names(query))
+        except duckdb.CatalogException:
+            return []  # ``show payments`` is bound at once
 
 
 def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Table:
@@ -45,7 +52,7 @@ def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Ta
     with _connected() as connection:
         for name, (files, schema) in sources.items():
             _view(connection, name, files, schema)
-        with _locked(paths, connection), _told():
+        with _locked(paths, connection), _told(sources):
             result: pa.Table = connection.sql(readable(query)).to_arrow_table()
             return result
 
@@ -70,7 +77,7 @@ def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> 
     with _connected() as connection, ThreadPoolExecutor(1) as worker:
         for name, (files, schema) in sources.items():
             _view(connection, name, files, schema)
-        with _locked(paths, connection), _told():
+        with _locked(paths, connection), _told(sources):
             relation = connection.sql(readable(query))
 
         def ask(work: Callable[[], Any]) -> Any:
@@ -148,21 +155,32 @@ def _locked(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(names: Iterable[str] = ()) -> Iterator[None]:
+    """Turn what DuckDB says into a fault; a table that it does not find is looked for among some names."""
     import duckdb
 
     try:
         yield
     except duckdb.PermissionException as error:
         found = "a query that reaches outside the lake"
-        raise HeadraceError(Fault("HR-LAKE-005", "", found, "tables of the lake only")) from error
+        raise HeadraceError(Fault("HR-LAKE-005", "", found, "tables of the lake only", _ONLY)) from error
+    except duckdb.CatalogException as error:
+        missing = _MISSING.search(str(error))
+        raise HeadraceError(unknown(missing[1], names) if missing else _said(error)) from error
     except duckdb.Error as error:
         raise HeadraceError(_said(error)) from error
 
 
 def _said(error: Exception) -> Fault:
     found = str(error).strip().split("\n\n")[0].replace("\n", " ")
-    return Fault("HR-LAKE-006", "", found, "SQL that DuckDB can run")
+    cure = "mend it as DuckDB says; 'show tables' and 'describe TABLE' name what there is"
+    return Fault("HR-LAKE-006", "", found, "SQL that DuckDB can run", cure)
+
+
+def unknown(name: str, names: Iterable[str]) -> Fault:
+    """Return the fault of a table that is not among those of the lake."""
+    cure = nearest(name, names) or "load one with 'headrace run'"
+    return Fault("HR-LAKE-001", "", f"no table {name} in the lake", "the name of a table", cure)
 
 
 def _quoted(text: str) -> str:

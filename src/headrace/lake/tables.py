@@ -194,12 +194,13 @@ class Lake:
         return exclusive(self.root / ".locks" / f"{name}.lock", wait_s)
 
     def _sources(self, query: str, versions: Mapping[str, int]) -> dict[str, tuple[list[str], pa.Schema]]:
+        """Return what a query may see: the tables that it names, or all where it names none, as in ``show tables``."""
         by_lower = {name.lower(): name for name in self.tables()}
         faults, found = [], {}
-        for asked in lake_query.tables(query):
+        for asked in lake_query.tables(query) or list(by_lower):
             name = by_lower.get(asked.lower())
             if name is None:
-                faults.append(self._unknown(asked))
+                faults.append(lake_query.unknown(asked, by_lower.values()))
             else:
                 found[name] = (self.files(name, versions.get(name)), self.schema(name, versions.get(name)))
         if faults:
@@ -217,13 +218,13 @@ class Lake:
     ) -> int:
         self._check_name(name)
         with clear_errors(name):
-            data = _cast(data, schema) if schema is not None else data
+            data = _cast(name, data, schema) if schema is not None else data
         ensure(self.root / name, data.schema)
         return commit(self.root / name, data, mode, once, message)
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):
-            raise HeadraceError(self._unknown(name))
+            raise HeadraceError(lake_query.unknown(name, self.tables()))
         try:
             return open_table(self.root / name, version)
         except (DeltaError, OSError, ValueError) as error:
@@ -231,14 +232,19 @@ class Lake:
             if version is None or 0 <= version <= newest:
                 raise
             found = f"{name} has no version {version}"
-            raise HeadraceError(Fault("HR-LAKE-007", "", found, f"a version from 0 to {newest}")) from error
+            fault = Fault("HR-LAKE-007", "", found, f"a version from 0 to {newest}", "name one of these, or none")
+            raise HeadraceError(fault) from error
 
     def _version_at(self, name: str, at: int) -> int:
         commits = self.history(name)
         fitting = [one["version"] for one in commits if one["at"] <= at]
         if not fitting:
             found = f"{name} did not exist yet at {at} (UTC microseconds)"
-            raise HeadraceError(Fault("HR-LAKE-007", "", found, f"a moment from {commits[-1]['at']} on"))
+            expected, cure = (
+                f"a moment from {commits[-1]['at']} on",
+                "name a later moment, or none for the newest version",
+            )
+            raise HeadraceError(Fault("HR-LAKE-007", "", found, expected, cure))
         return int(max(fitting))
 
     def _columns(self, name: str, version: int | None, columns: list[str] | None) -> pa.Schema:
@@ -251,14 +257,12 @@ class Lake:
             )
         return schema if columns is None else pa.schema([schema.field(column) for column in columns])
 
-    def _unknown(self, name: str) -> Fault:
-        cure = nearest(name, self.tables()) or "load one with 'headrace run'"
-        return Fault("HR-LAKE-001", "", f"no table {name} in the lake", "the name of a table", cure)
-
     def _check_name(self, name: str) -> None:
         if not _NAME.fullmatch(name):
             expected = "a letter, then letters, digits and underscores"
-            raise HeadraceError(Fault("HR-LAKE-004", "", f"the table name {name!r}", expected))
+            better = re.sub("[^A-Za-z0-9_]+", "_", name).lstrip("_0123456789")[:128]
+            cure = f"rename it, for example to {better or 'events'}"
+            raise HeadraceError(Fault("HR-LAKE-004", "", f"the table name {name!r}", expected, cure))
 
 
 def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:
@@ -277,5 +281,13 @@ def _told(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cast(data: pa.Table | pa.RecordBatchReader, schema: pa.Schema) -> pa.Table | pa.RecordBatchReader:
-    return data.select(schema.names).cast(schema) if isinstance(data, pa.Table) else data.cast(schema)
+def _cast(name: str, data: pa.Table | pa.RecordBatchReader, schema: pa.Schema) -> pa.Table | pa.RecordBatchReader:
+    given = data.schema.names
+    if missing := [column for column in schema.names if column not in given]:
+        raise HeadraceError(
+            Fault("HR-LAKE-011", "", f"rows for {name} without {column}", "every column", nearest(column, given))
+            for column in missing
+        )
+    if isinstance(data, pa.Table):
+        return data.select(schema.names).cast(schema)
+    return pa.RecordBatchReader.from_batches(schema, (part.select(schema.names).cast(schema) for part in data))

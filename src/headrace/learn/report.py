@@ -90,7 +90,9 @@ class TrainReport:
             became = "it is kept but cannot serve: gates failed"
         else:
             became = (
-                "it is a challenger: the champion is better" if "challenger" in self.version.aliases else "it waits"
+                "it is a challenger: the champion is better"
+                if "challenger" in self.version.aliases
+                else "it passed and does not serve, since another is the champion; Registry.promote changes that"
             )
         return f"{self.model} version {self.version.number} ({self.version.digest[:12]}{known}): {became}"
 

@@ -16,7 +16,7 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, reasons
-from headrace.run.steps import Step, settled, steps_of
+from headrace.run.steps import FAULTS, THIS_RUN, Step, settled, steps_of
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class RunReport:
 
 
 class RunFailed(HeadraceError):
-    """Some steps could not be done; the others were. ``report`` says which."""
+    """Some steps could not be done; the others were. ``report`` says which; warnings are among the faults."""
 
     def __init__(self, report: RunReport) -> None:
-        super().__init__(fault for fault in report.faults if fault.severity != "warning")
+        super().__init__(report.faults)
         self.report = report
 
 
@@ -147,7 +147,7 @@ def _one(step: Step, journal: Journal, progress: Progress, faults: list[Fault]) 
     why: tuple[str, ...] = FIRST
 
     def reported(action: str, figures: Mapping[str, Any]) -> StepReport:
-        return StepReport(step.id, action, why, clock.monotonic_s() - begun, figures)
+        return StepReport(step.id, action, why, clock.monotonic_s() - begun, {**figures, **step.counts()})
 
     try:
         inputs, before = step.inputs(), journal.step(step.id)
@@ -157,17 +157,16 @@ def _one(step: Step, journal: Journal, progress: Progress, faults: list[Fault]) 
                 why = ("nothing changed",)
                 if inputs != before.inputs:
                     journal.complete(step.id, inputs, before.figures)
-                return reported("kept", before.figures)
+                return reported("kept", {key: value for key, value in before.figures.items() if key != THIS_RUN})
             why = GONE
         progress.begins(step.id, why)
         figures = step.work(progress)
     except HeadraceError as error:
         faults += error.faults
         return reported("failed", {})
+    told = [Fault(**one) for one in figures.pop(FAULTS, ())]
+    faults += told
+    if any(fault.severity == "error" for fault in told):
+        return reported("failed", figures)
     journal.complete(step.id, inputs, figures)
-    faults += _warnings(figures)
     return reported("done", figures)
-
-
-def _warnings(figures: Mapping[str, Any]) -> list[Fault]:
-    return [Fault(**warning) for warning in figures.get("warnings", ())]

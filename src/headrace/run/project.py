@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import linecache
 import os
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from headrace.declare import Project
 from headrace.declare.base import relative
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.run.settings import Settings, read_settings
+from headrace.run.settings import Settings, place_of, read_settings
 
 if TYPE_CHECKING:
     from headrace.lake import Lake
@@ -67,7 +68,8 @@ def load_project(folder: Path | str) -> LoadedProject:
 
     Raises:
         HeadraceError: HR-PROJECT-001 to 004 for the settings, 005 no such file, 006 it cannot be parsed, 007 it raises
-            (each at the user's own line), 008 no project in it, 009 several. Faults of single declarations are not
+            (each at the user's own line), 008 no project in it, 009 several, 010 not the one that the settings ask
+            for, 011 one of another name. Faults of single declarations are not
             raised here, but by ``headrace check``.
 
     Example:
@@ -86,7 +88,12 @@ def load_project(folder: Path | str) -> LoadedProject:
         cure = "write it, or name another one with file = in [project] of headrace.toml"
         raise HeadraceError(Fault("HR-PROJECT-005", "", found, "the file that declares the project", cure))
     module = _executed(path, folder)
-    return LoadedProject(folder, settings, _the_project(module, settings.object, relative(str(path))))
+    project = _named(module, folder, settings) if settings.object else _the_project(module, relative(str(path)))
+    if settings.name and settings.name != project.name:
+        found = f"name = {settings.name!r}, where {settings.file} declares hr.Project({project.name!r})"
+        cure = f"write name = {json.dumps(project.name)}, or leave it out"
+        raise HeadraceError(Fault("HR-PROJECT-011", place_of(folder, "name"), found, "one name for one project", cure))
+    return LoadedProject(folder, settings, project)
 
 
 def _executed(path: Path, folder: Path) -> types.ModuleType:
@@ -116,7 +123,9 @@ def _compiled(path: Path) -> types.CodeType:
     except SyntaxError as error:
         raise HeadraceError(_syntax_fault(error)) from None
     except ValueError as error:
-        raise HeadraceError(Fault("HR-PROJECT-006", relative(str(path)), str(error), "a Python file")) from None
+        raise HeadraceError(
+            Fault("HR-PROJECT-006", relative(str(path)), str(error), "a Python file", "save it as UTF-8")
+        ) from None
 
 
 def _syntax_fault(error: SyntaxError) -> Fault:
@@ -170,11 +179,26 @@ def _importing(folder: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def _the_project(module: types.ModuleType, name: str, file: str) -> Project:
+def _projects(module: types.ModuleType) -> dict[str, Project]:
+    return {key: value for key, value in vars(module).items() if isinstance(value, Project)}
+
+
+def _named(module: types.ModuleType, folder: Path, settings: Settings) -> Project:
+    """The project that the settings ask for, and no other in its place."""
+    name, projects = settings.object, _projects(module)
+    if name in projects:
+        return projects[name]
+    is_else = f"is of type {type(vars(module)[name]).__name__}" if name in vars(module) else "is not there"
+    cure = nearest(name, projects) or f"write {name} = hr.Project(…) at the end of {settings.file}"
+    found = f"object = {name!r}, which {is_else} in {settings.file}"
+    raise HeadraceError(Fault("HR-PROJECT-010", place_of(folder, "object"), found, "the name of an hr.Project", cure))
+
+
+def _the_project(module: types.ModuleType, file: str) -> Project:
+    name, projects = "project", _projects(module)
     found = getattr(module, name, None)
     if isinstance(found, Project):
         return found
-    projects = {key: value for key, value in vars(module).items() if isinstance(value, Project)}
     distinct = {id(value): value for value in projects.values()}
     if found is None and len(distinct) == 1:
         return next(iter(distinct.values()))

@@ -8,11 +8,15 @@ _SHOWN = 3
 _NEW, _CHANGED, _GONE = range(3)
 _WORDS = {
     "file": ("new file {}", "file {} changed", "file {} is gone"),
+    "taken": ("file {} was taken in by a run that did not end well", "", ""),
     "rows": ("now reads {}", "new rows in {}", "no longer reads {}"),
     "declaration": ("now uses {}", "declaration of {} changed", "no longer uses {}"),
 }
 """Kind of input to the words for a new one, a changed one, and one that is gone."""
-_MANY = {"file": ("{} new files: {}", "{} files changed: {}", "{} files are gone: {}")}
+_MANY = {
+    "file": ("{} new files: {}", "{} files changed: {}", "{} files are gone: {}"),
+    "taken": ("{} files were taken in by a run that did not end well: {}", "", ""),
+}
 """The same for several at once, where they are too many to be told one by one."""
 
 FIRST = ("not built yet",)

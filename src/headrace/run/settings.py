@@ -32,13 +32,13 @@ class Settings:
     Args:
         name: of the project; empty where the declaration's own name is enough.
         file: Python file that declares it, relative to the folder.
-        object: name of the ``hr.Project`` in that file.
+        object: name of the ``hr.Project`` in that file; empty for ``project``, or the only one.
         targets: by name; ``local`` always exists.
     """
 
     name: str = ""
     file: str = "project.py"
-    object: str = "project"
+    object: str = ""
     targets: Mapping[str, Target] = field(default_factory=lambda: {"local": Target()})
 
 
@@ -106,6 +106,7 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
     if not isinstance(targets, dict):
         yield _wrong_kind("target", targets, text, file, "a section such as [target.local]")
         return
+    yield from _unknown(targets, ("local",), " in [target]", text, file)
     for name, values in targets.items():
         yield from _section(values, _TARGET_KEYS, f"target.{name}", text, file)
 
@@ -128,7 +129,13 @@ def _unknown(values: Mapping[str, Any], keys: tuple[str, ...], where: str, text:
 
 
 def _wrong_kind(key: str, value: object, text: str, file: str, expected: str) -> Fault:
-    return Fault("HR-PROJECT-004", _place(key, text, file), f"{key} = {value!r}", expected)
+    return Fault("HR-PROJECT-004", _place(key, text, file), f"{key} = {value!r}", expected, f"write {expected}")
+
+
+def place_of(folder: Path, key: str) -> str:
+    """Return the line in which the settings of a folder name a key."""
+    path = folder / FILE
+    return _place(key, path.read_text(encoding="utf-8"), relative(str(path)))
 
 
 def _place(key: str, text: str, file: str) -> str:

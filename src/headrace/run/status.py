@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableStatus:
-    """A stream or table: its lake table, what was quarantined, and how many source files have been loaded."""
+    """A stream or table: its lake table, what it received and what of that was quarantined, and how many files were.
+
+    ``received`` is None for a table by query; else it is ``rows + quarantined``, also while a load is cut off.
+    """
 
     name: str
     kind: str
@@ -26,8 +29,10 @@ class TableStatus:
     rows: int
     version: int | None
     last_event: str | None
+    received: int | None
     quarantined: int
     files: int
+    unfinished: int
 
 
 @dataclass(frozen=True)
@@ -89,30 +94,26 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
         last_runs: how many past runs to tell of.
     """
     lake, project = loaded.lake(), loaded.project
-    sources = sources_of(project)
     path = loaded.state_dir / "run.db"
     if path.exists():
         with Journal(path) as journal:
             sets = tuple(_set(name, journal) for name in project.all_training_sets)
             runs = tuple(journal.runs(last_runs))
-            files = {one.name: _files(one.name, journal) for one in sources}
     else:
-        sets, runs, files = tuple(SetStatus(n, None, {}, None, None) for n in project.all_training_sets), (), {}
-    tables = tuple(_table(one, lake, files.get(one.name, 0)) for one in sources)
+        sets, runs = tuple(SetStatus(n, None, {}, None, None) for n in project.all_training_sets), ()
+    tables = tuple(_table(one, lake) for one in sources_of(project))
     return Status(project.name, tables, sets, tuple(_model(name, loaded) for name in project.all_models), runs)
 
 
-def _files(name: str, journal: Journal) -> int:
-    done = journal.step(f"ingest:{name}")
-    return 0 if done is None else sum(key.startswith("file ") for key in done.inputs)
+def _table(source: Stream | Table, lake: Lake) -> TableStatus:
+    from headrace.connect import account
 
-
-def _table(source: Stream | Table, lake: Lake, files: int) -> TableStatus:
-    exists, aside = lake.exists(source.name), f"quarantine_{source.name}"
-    rows, version = (lake.rows(source.name), lake.version(source.name)) if exists else (0, None)
-    last = _last_event(source, lake) if rows else None
-    quarantined = lake.rows(aside) if lake.exists(aside) else 0
-    return TableStatus(source.name, kind_of(source), source.owner, rows, version, last, quarantined, files)
+    found = account(lake, source.name)
+    version = lake.version(source.name) if lake.exists(source.name) else None
+    last = _last_event(source, lake) if found.accepted else None
+    received = None if isinstance(source, Table) and source.query is not None else found.received
+    about = (source.name, kind_of(source), source.owner, found.accepted, version, last)
+    return TableStatus(*about, received, found.quarantined, found.files, found.unfinished)
 
 
 def _last_event(source: Stream | Table, lake: Lake) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, str]
 Figures = dict[str, Any]
+THIS_RUN, FAULTS = "this_run", "faults"
+"""Among the figures of a step: what only the run that did it has to tell, and what went wrong or is worth knowing."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Step:
         inputs: what it depends on at this moment, ``"kind name"`` to a value that changes when the input does.
         stands: whether what came of it the last time is still there.
         work: does it; may be killed at any moment and done again.
-        same: whether an input that has another value is what it was all the same, such as a file that was touched.
+        same: whether an input that has another value is what it was all the same, such as a file that was touched;
+            told whether it was an input the last time.
+        counts: what there is by now, whatever became of the step.
     """
 
     id: str
@@ -40,7 +44,8 @@ class Step:
     inputs: Callable[[], Inputs]
     stands: Callable[[Mapping[str, Any]], bool]
     work: Callable[[Progress], Figures]
-    same: Callable[[str], bool] = lambda _: False
+    same: Callable[[str, bool], bool] = lambda _, __: False
+    counts: Callable[[], Figures] = dict
 
 
 def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
@@ -71,22 +76,20 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         def told(done: int, what: str) -> None:
             progress.moves(what, done, 0)
 
-        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source))
+        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source)).as_dict()
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
-        report.raise_errors()
-        return {
-            "received": report.received,
-            "accepted": report.accepted,
-            "quarantined": report.quarantined,
-            "reasons": dict(report.reasons),
-            "files_new": report.files_new,
-            "files_skipped": report.files_skipped,
-            "version": lake.version(source.name) if lake.exists(source.name) else None,
-            "warnings": [fault.as_dict() for fault in report.faults],
-        }
+        faults = report.pop("faults")
+        version = lake.version(source.name) if lake.exists(source.name) else None
+        return {THIS_RUN: report, "version": version, FAULTS: faults}
+
+    def counts() -> Figures:
+        from headrace.connect import account
+
+        found = account(lake, source.name)
+        return {"received": found.received, **asdict(found)}
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
-    return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key: loads()(key))
+    return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key, had: loads()(key, had), counts)
 
 
 def live_events(loaded: LoadedProject, source: Stream | Table) -> None:
@@ -108,26 +111,40 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
     return found
 
 
-def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str], bool]:
-    """Return a function that tells whether a file, as ``file <name>``, still has the content that was loaded."""
+def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str, bool], bool]:
+    """Return a function that tells whether a file, as ``file <name>``, still has the content that was loaded.
+
+    A file that was an input the last time may also be a copy of one that was loaded.
+    """
     from headrace.connect.files import digest
     from headrace.connect.loads import Ledger
 
     ledger = Ledger(lake, source.name)
 
-    def same(key: str) -> bool:
+    def same(key: str, had: bool) -> bool:
         path = folder / key.removeprefix("file ")
         past = ledger.by_name.get(key.removeprefix("file "))
         if not key.startswith("file ") or (past and not (past.finished and past.size == path.stat().st_size)):
             return False
-        return digest(path) == past.sha256 if past else digest(path) in ledger.by_content
+        return digest(path) == past.sha256 if past else had and digest(path) in ledger.by_content
 
     return same
 
 
-def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str], bool]) -> Inputs:
-    """Return the inputs of this time, with the value of the last time for each that is what it was all the same."""
-    return {key: before[key] if before.get(key, value) != value and same(key) else value for key, value in now.items()}
+def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str, bool], bool]) -> Inputs:
+    """Return the inputs of this time, with the value of the last time for each that is what it was all the same.
+
+    A file that a run took in which did not end well is no new file: ``file <name>`` becomes ``taken <name>``.
+    """
+    found = {}
+    for key, value in now.items():
+        if before.get(key) == value or not same(key, key in before):
+            found[key] = value
+        elif key in before:
+            found[key] = before[key]
+        else:
+            found[key.replace("file", "taken", 1)] = value
+    return found
 
 
 def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
@@ -170,7 +187,9 @@ def _query(table: Table, reads: list[str], lake: Lake, declared: Declared, by_qu
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
             fields = table.contract.fields() if table.contract else {}
             schema = pa.schema([(name, field.type.arrow()) for name, field in fields.items()]) if fields else None
-            lake.overwrite(table.name, lake.sql(table.query or ""), schema=schema, message=message)
+            with lake.answered(table.query or "") as answer:
+                rows = pa.RecordBatchReader.from_batches(answer.schema, answer.batches)
+                lake.overwrite(table.name, rows, schema=schema, message=message)
         return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
 
     needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,22 +31,29 @@ class Running:
     office: Office
 
 
-def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470) -> None:
+def announce(url: str, services: list[str]) -> None:
+    """Say on stderr where services are."""
+    sys.stderr.write(f"{', '.join(services)} at {url}/services/NAME/decide; Ctrl-C stops\n")
+    sys.stderr.flush()
+
+
+def serve(
+    loaded: Loaded, host: str = "127.0.0.1", port: int = 8470, told: Callable[[str, list[str]], None] = announce
+) -> None:
     """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain into the lake.
 
     Args:
         loaded: the project.
         host: an address of this machine's loopback; any other would need tokens, which do not exist yet.
         port: 0 takes a free one.
+        told: the URL and the names of the services, when all is ready.
 
     Raises:
         HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
     """
     with contextlib.closing(_bound(host, port)) as bound:
         server = _server(Office(loaded))
-        names = ", ".join(sorted(loaded.project.all_services))
-        sys.stderr.write(f"{names} at {_url(bound)}/services/NAME/decide; Ctrl-C stops\n")
-        sys.stderr.flush()
+        told(_url(bound), sorted(loaded.project.all_services))
         server.run(sockets=[bound])
 
 

@@ -60,7 +60,7 @@ class Desk:
         cases = service.model.cases
         self.plan = compile_set(cases)
         self.moment = cases.spine.event_time
-        self.reader = RowReader(cases.spine.contract)
+        self.reader, self.keys = RowReader(cases.spine.contract), cases.spine.contract.key_fields()
         self.scorer = registry.load(version)
         self.meaning = features_fingerprint(self.plan)
         self._groups = groups_of(self.plan)

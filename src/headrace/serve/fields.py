@@ -16,7 +16,20 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.clock import to_us
-from headrace.contracts.problems import CALENDAR, DIGITS, EMPTY, LOCAL, NAIVE, NOT_FINITE, RANGE, TYPE
+from headrace.contracts.problems import (
+    BOUND,
+    CALENDAR,
+    DIGITS,
+    EMPTY,
+    LENGTH,
+    LOCAL,
+    NAIVE,
+    NOT_FINITE,
+    PATTERN,
+    RANGE,
+    SET,
+    TYPE,
+)
 from headrace.contracts.rules import broken
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, nearest
@@ -89,7 +102,7 @@ class RowReader:
             try:
                 row[name] = _value(field, given.get(name), name in given)
             except _Refused as refused:
-                faults.append(Fault(refused.code, place, refused.found, refused.expected, ""))
+                faults.append(Fault(refused.code, place, refused.found, refused.expected, _CURES[refused.code]))
         faults += self._broken(row, place)
         if faults:
             raise HeadraceError(faults)
@@ -110,7 +123,9 @@ class RowReader:
             if row.get(field.name) is not None:
                 one = array(field.type, [row[field.name]])
                 faults += [
-                    Fault(problem.code, place, f"{field.name} {problem.text}", "the contract kept")
+                    Fault(
+                        problem.code, place, f"{field.name} {problem.text}", "the contract kept", _CURES[problem.code]
+                    )
                     for problem in broken(field, one, one)
                 ]
         return faults
@@ -150,20 +165,26 @@ def _has_rules(field: Field) -> bool:
 
 def _object(body: bytes, place: str) -> dict[str, Any]:
     if len(body) > LARGEST:
-        raise _refused("HR-REQUEST-001", place, f"{len(body):,} bytes", f"at most {LARGEST:,}")
+        cure = "send less: text in a row of a contract is short"
+        raise _refused("HR-REQUEST-001", place, f"{len(body):,} bytes", f"at most {LARGEST:,}", cure)
     try:
-        given = json.loads(body, object_pairs_hook=_once, parse_float=_Number, parse_constant=_no_constant)
+        given = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_once, parse_float=_Number, parse_constant=_no_constant
+        )
     except _Twice as twice:
-        raise _refused("HR-REQUEST-004", place, f"the field {twice.args[0][:64]!r} twice", "each field once") from None
+        found, cure = f"the field {twice.args[0][:64]!r} twice", "remove one of them"
+        raise _refused("HR-REQUEST-004", place, found, "each field once", cure) from None
     except _Constant as constant:
         found = f"the constant {constant.args[0]}"
         raise _refused("HR-REQUEST-002", place, found, "JSON, which has finite numbers only", "write null") from None
     except (ValueError, RecursionError) as error:
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise _refused("HR-REQUEST-002", place, f"what is not JSON{where}", "a JSON object") from None
+        cure = "send what a JSON library writes, in UTF-8"
+        raise _refused("HR-REQUEST-002", place, f"what is not JSON{where}", "a JSON object", cure) from None
     if not isinstance(given, dict):
         kind = {list: "a list", str: "text", type(None): "null"}.get(type(given), "a single value")
-        raise _refused("HR-REQUEST-003", place, kind, "a JSON object, one row")
+        cure = "send one row as {...}; many events go to /events/STREAM, one object on each line"
+        raise _refused("HR-REQUEST-003", place, kind, "a JSON object, one row", cure)
     return given
 
 
@@ -187,7 +208,7 @@ def _no_constant(name: str) -> Any:
     raise _Constant(name)
 
 
-def _refused(code: str, place: str, found: str, expected: str, cure: str = "") -> HeadraceError:
+def _refused(code: str, place: str, found: str, expected: str, cure: str) -> HeadraceError:
     return HeadraceError(Fault(code, place, found, expected, cure))
 
 
@@ -315,6 +336,21 @@ def _written(value: Any, kind: LogicalType) -> Any:
     return value
 
 
+_CURES = {
+    "HR-REQUEST-006": "give it; only a field that is declared '| None' may be left out",
+    EMPTY: "give a value, or declare the field '| None'",
+    TYPE: "write the value as its type is written in JSON",
+    NOT_FINITE: "give a finite number, or null where the contract allows it",
+    BOUND: "mend the value, or the bound in the contract",
+    SET: "give one of the allowed values, or add it to isin= in the contract",
+    PATTERN: "mend the value, or pattern= in the contract",
+    LENGTH: "mend the value, or its length in the contract",
+    NAIVE: 'write the offset, or declare zone="UTC" in the contract if that is what it is',
+    CALENDAR: "give the date or time that was meant",
+    DIGITS: "round it where it comes from, or widen the type in the contract",
+    RANGE: "give a value that the type holds",
+    LOCAL: "write the offset: the clocks were changed then",
+}
 _READERS: dict[str, Callable[[Field, Any], Any]] = {
     "int": _int,
     "float": _float,

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import Fault, HeadraceError, nearest
 from headrace.serve.fields import LARGEST
 from headrace.serve.office import SETTLE_S, Office
 
@@ -20,18 +20,23 @@ LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
 _MOST_REASONS = 1000
 _SHOWN = 100
+_JSON = ("application/json", "application/x-ndjson", "application/jsonl")
 _STATUS = {
     "HR-REQUEST-001": 413,
+    "HR-REQUEST-010": 415,
     "HR-ONLINE-002": 503,
     "HR-SERVE-005": 503,
     "HR-SERVE-007": 404,
     "HR-SERVE-008": 404,
     "HR-SERVE-009": 404,
     "HR-SERVE-010": 405,
+    "HR-SERVE-013": 409,
     "HR-ONLINE-001": 503,
     "HR-LEARN-007": 503,
+    "HR-INTERNAL": 500,
 }
 """Every other fault is the request's: 400."""
+_OURS = Fault("HR-INTERNAL", "", "a fault of the service itself", "an answer", "report it; its log names the kind")
 _log = logging.getLogger("headrace.serve")
 
 
@@ -58,13 +63,14 @@ class App:
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         try:
-            status, document = 200, await self._route(scope, receive)
+            document = await self._route(scope, receive)
+            status = 202 if "behind" in document else 200
         except HeadraceError as error:
             status, document = _refusal(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             # neither the answer nor the log may hold what the request held
             _log.error("%s while answering %s", type(error).__name__, scope["path"].split("/")[1][:20])
-            status, document = 500, {"error": {"code": "HR-INTERNAL", "found": "a fault of the service itself"}}
+            status, document = _refusal(HeadraceError(_OURS))
         body = msgspec.json.encode(document)
         headers = [
             (b"content-type", b"application/json"),
@@ -82,10 +88,12 @@ class App:
         match parts:
             case ["services", name, "decide"]:
                 _only(scope, "POST")
+                _json_only(scope)
                 explain, features = _parameters(scope)
                 return await self.office.decide(name, await _body(receive, LARGEST), explain, features)
             case ["events", stream]:
                 _only(scope, "POST")
+                _json_only(scope)
                 return await self.office.take(stream, _lines(await _body(receive, LARGEST_POST)))
             case ["health", "live"]:
                 _only(scope, "GET")
@@ -94,7 +102,7 @@ class App:
                 _only(scope, "GET")
                 return {"ready": True, "services": sorted(self.office.desks)}
         expected = "/services/NAME/decide, /events/STREAM, /health/live or /health/ready"
-        raise _refused("HR-SERVE-009", "an unknown path", expected)
+        raise _refused("HR-SERVE-009", "an unknown path", expected, "call one of these")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         settling: asyncio.Task[None] | None = None
@@ -107,8 +115,13 @@ class App:
             if settling is not None:
                 settling.cancel()
                 await asyncio.wait([settling])
-            await asyncio.to_thread(self.office.close)
-            await send({"type": "lifespan.shutdown.complete"})
+            try:
+                await asyncio.to_thread(self.office.close)
+            except HeadraceError as error:
+                # what was not brought into the lake is in the spool: the next drain goes on with it
+                await send({"type": "lifespan.shutdown.failed", "message": f"{error} What waits is kept in the spool."})
+            else:
+                await send({"type": "lifespan.shutdown.complete"})
             return
 
     async def _settling(self) -> None:
@@ -125,19 +138,30 @@ class App:
 
 def _only(scope: Mapping[str, Any], method: str) -> None:
     if scope["method"] != method:
-        raise _refused("HR-SERVE-010", f"the method {scope['method'][:16]}", method)
+        raise _refused("HR-SERVE-010", f"the method {scope['method'][:16]}", method, f"call it with {method}")
+
+
+def _json_only(scope: Mapping[str, Any]) -> None:
+    """Refuse another content type: a page in a browser of this machine can post any but JSON without being asked."""
+    given = next((value for name, value in scope["headers"] if name == b"content-type"), b"application/json")
+    kind = given.split(b";")[0].strip().lower().decode("latin-1")
+    if kind not in _JSON:
+        cure = "send the header content-type: application/json"
+        raise _refused("HR-REQUEST-010", f"the content type {kind[:64]!r}", " or ".join(_JSON), cure)
 
 
 def _parameters(scope: Mapping[str, Any]) -> tuple[int, bool]:
     given = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     unknown = sorted(set(given) - {"explain", "features"})
     if unknown:
-        raise _refused("HR-REQUEST-007", f"the parameter {unknown[0][:64]!r}", "explain=N or features=1")
+        cure = nearest(unknown[0][:64], ("explain", "features"))
+        raise _refused("HR-REQUEST-007", f"the parameter {unknown[0][:64]!r}", "explain=N or features=1", cure)
     explain, features = given.get("explain", ["0"])[-1], given.get("features", ["0"])[-1]
     if not (explain.isascii() and explain.isdigit() and len(explain) < 6 and int(explain) <= _MOST_REASONS):
-        raise _refused("HR-REQUEST-007", "explain= with another value", f"a whole number from 0 to {_MOST_REASONS}")
+        expected = f"a whole number from 0 to {_MOST_REASONS}"
+        raise _refused("HR-REQUEST-007", "explain= with another value", expected, "write explain=3")
     if features not in ("0", "1"):
-        raise _refused("HR-REQUEST-007", "features= with another value", "0 or 1")
+        raise _refused("HR-REQUEST-007", "features= with another value", "0 or 1", "write features=1")
     return int(explain), features == "1"
 
 
@@ -153,21 +177,22 @@ async def _body(receive: Receive, largest: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _refused("HR-REQUEST-008", "half a request", "all of it")
+            raise _refused("HR-REQUEST-008", "half a request", "all of it", "send it again, to its end")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > largest:
-            raise _refused("HR-REQUEST-001", f"more than {largest:,} bytes", f"at most {largest:,}")
+            cure = "send one row; many events go to /events/STREAM, in several posts"
+            raise _refused("HR-REQUEST-001", f"more than {largest:,} bytes", f"at most {largest:,}", cure)
         if not message.get("more_body"):
             return b"".join(parts)
 
 
-def _refused(code: str, found: str, expected: str) -> HeadraceError:
-    return Refused(Fault(code, "", found, expected))
+def _refused(code: str, found: str, expected: str, cure: str) -> HeadraceError:
+    return Refused(Fault(code, "", found, expected, cure))
 
 
 def _refusal(error: HeadraceError) -> tuple[int, dict[str, Any]]:
-    told = [{**fault.as_dict()} for fault in error.faults[:_SHOWN]]
+    told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:_SHOWN]]
     for one in told:
         del one["severity"]
     return _STATUS.get(told[0]["code"], 400), {"error": told[0], "errors": told}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from headrace.serve.drain import drain_events, event_table, newest
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
 
+_log = logging.getLogger("headrace.serve")
 MANY = 20_000
 """Live events, or records, that are worth a commit to the lake while a service runs; the rest goes when it ends."""
 _PATIENCE_S = 2.0
@@ -40,9 +42,13 @@ class Post:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of a post: the sequence of each row, None for one whose key was taken before."""
+    """What became of a post: the sequence of each row, None for one whose key was taken before.
+
+    ``behind`` where the rows are durable and the state could not be written: it is made up for from the spool.
+    """
 
     sequences: tuple[int | None, ...]
+    behind: bool = False
 
 
 @dataclass
@@ -104,7 +110,7 @@ class Intake:
             self._let_go()
 
     def _take(self, stream: str, posts: Sequence[Post]) -> list[Taken]:
-        turn = self._turn(stream)
+        turn, behind = self._turn(stream), False
         rows = [row for post in posts for row in post.rows]
         fresh = self._unseen(stream, rows)
         now = self.now()
@@ -118,9 +124,13 @@ class Intake:
             turn.last = numbered[-1][0]
             if stream in self._keys:
                 self._keys[stream][1].settle()
-            self._apply(stream, numbered)
+            try:
+                self._apply(stream, numbered)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the events are taken
+                _log.error("%s while live events were put into the state; they are kept", type(error).__name__)
+                behind = True
         given = dict(zip(fresh, (seq for seq, _ in numbered), strict=True))
-        return list(_shared(posts, [given.get(place) for place in range(len(rows))]))
+        return list(_shared(posts, [given.get(place) for place in range(len(rows))], behind))
 
     def _apply(self, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
         if stream not in self.state.sources or not numbered:
@@ -216,8 +226,9 @@ class Intake:
             yield event_table(self.streams[stream], waiting).select(names)
 
 
-def _shared(posts: Sequence[Post], sequences: Sequence[int | None]) -> Iterator[Taken]:
+def _shared(posts: Sequence[Post], sequences: Sequence[int | None], behind: bool) -> Iterator[Taken]:
     begin = 0
     for post in posts:
-        yield Taken(tuple(sequences[begin : begin + len(post.rows)]))
+        mine = tuple(sequences[begin : begin + len(post.rows)])
+        yield Taken(mine, behind and any(mine))
         begin += len(post.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,18 +20,20 @@ from headrace.lake.lock import exclusive
 from headrace.learn import Registry
 from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
+from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
 from headrace.serve.desk import Decided, Desk, warm
 from headrace.serve.drain import drain, drain_records, newest, spool_of
 from headrace.serve.explain import typical_values
 from headrace.serve.intake import MANY, Intake, Post, Taken
 from headrace.serve.loaded import Loaded
-from headrace.serve.record import Record, record_of
+from headrace.serve.record import Record, record_of, request_of
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
-_Numbered = tuple[int, str, Record]
+BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
+_Numbered = tuple[int, str, Record, bytes | None]
 
 
 class Office:
@@ -64,30 +67,41 @@ class Office:
             self._number, self._numbers = self.spool.last_number(), threading.Lock()
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
+            self._cases = Cases(self.spool, self.lake)
             self._records: Committer[_Numbered, None] = Committer(self._write, "records")
             self._warm()
             self._stack = stack.pop_all()
 
     async def decide(self, name: str, body: bytes, explain: int = 0, with_features: bool = False) -> dict[str, Any]:
-        """Answer one row; when this returns, the answer is on record.
+        """Answer one row; when this returns, the answer is on record. What was decided before is answered again.
 
         Raises:
-            HeadraceError: HR-SERVE-007 unknown service, HR-ONLINE-002 no room for the record, 003 an old row;
-                HR-REQUEST and HR-DATA for what is wrong with the row.
+            HeadraceError: HR-SERVE-007 unknown service, 013 an id that was decided with another row, HR-ONLINE-002 no
+                room for the record, 003 an old row; HR-REQUEST and HR-DATA for what is wrong with the row.
         """
         begun = clock.monotonic_s()
         desk = self.desk(name)
+        row = desk.reader.read(body)
+        case = case_of(name, desk.keys, row)
+        request = request_of(desk, row)
+        known = await self._cases.known(case, name, request)
+        if known is not None:
+            return _repeated(known, explain, with_features)
         now = self.now()
-        decided = desk.decide(desk.reader.read(body), self.state, now, explain)
+        decided = desk.decide(row, self.state, now, explain)
         number = self._next()
         record_id = f"{self.spool.id}-{number}"
         spent = round((clock.monotonic_s() - begun) * 1e6)
-        record = record_of(desk, decided, record_id, self._declared[f"service:{name}"], now, spent)
-        await asyncio.wrap_future(self._records.submit((number, name, record)))
+        record = record_of(desk, decided, request, record_id, self._declared[f"service:{name}"], now, spent)
+        written = self._records.submit((number, name, record, case))
+        self._cases.begin(case, record, written)
+        await asyncio.shield(asyncio.wrap_future(written))
         return _answer(desk, decided, record_id, explain, with_features)
 
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
         """Take live events; when this returns, they are durable and in the state. All of them are taken, or none.
+
+        Where the state could not be written the events are kept all the same, and ``behind`` in the answer says so.
 
         Raises:
             HeadraceError: HR-SERVE-008 unknown stream, 005 a load is going on, HR-ONLINE-002 no room; HR-REQUEST and
@@ -106,7 +120,8 @@ class Office:
             raise HeadraceError(faults)
         taken = await asyncio.wrap_future(self._posts.submit(Post(stream, rows)))
         new = sum(seq is not None for seq in taken.sequences)
-        return {"taken": new, "known_before": len(rows) - new, "sequences": list(taken.sequences)}
+        told = {"taken": new, "known_before": len(rows) - new, "sequences": list(taken.sequences)}
+        return told | ({"behind": BEHIND} if taken.behind else {})
 
     def desk(self, name: str) -> Desk:
         """Return a service by name."""
@@ -135,7 +150,8 @@ class Office:
             return self._number
 
     def _write(self, records: Sequence[_Numbered]) -> list[Exception | None]:
-        self.spool.put_records(records, self.now())
+        cases = {case: number for number, _, _, case in records if case is not None}
+        self.spool.put_records([one[:3] for one in records], self.now(), cases)
         return [None] * len(records)
 
     def _warm(self) -> None:
@@ -201,6 +217,18 @@ def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:
 
 def _numbered(lake: Lake, source: str) -> bool:
     return not lake.exists(source) or "_seq" in lake.schema(source).names
+
+
+def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, Any]:
+    """Return what was answered before, with as many reasons as were asked for then and now."""
+    model = {name.removeprefix("model_"): record[name] for name in ("model_version", "model_digest")}
+    answer = {"decision": record["decision"], "score": record["score"], "record_id": record["record_id"]}
+    answer |= {"model": {"name": record["model"], **model}, "repeated": True}
+    if explain:
+        answer["reasons"] = json.loads(record["reasons"])[:explain]
+    if with_features:
+        answer["features"] = json.loads(record["features"])
+    return answer
 
 
 def _answer(desk: Desk, decided: Decided, record_id: str, explain: int, with_features: bool) -> dict[str, Any]:

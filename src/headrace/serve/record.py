@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from headrace.serve.desk import Decided, Desk
-from headrace.serve.fields import document
+from headrace.serve.fields import Row, document
 
 SCHEMA = pa.schema(
     [
@@ -43,14 +43,21 @@ sequence of each source that it could see.
 Record = dict[str, Any]
 
 
-def record_of(desk: Desk, decided: Decided, record_id: str, declaration: str, now: int, latency_us: int) -> Record:
-    """Return the record of an answer; times in microseconds UTC."""
+def request_of(desk: Desk, row: Row) -> str:
+    """Return a row as its record holds it."""
+    return _json(document(row, desk.reader.fields))
+
+
+def record_of(
+    desk: Desk, decided: Decided, request: str, record_id: str, declaration: str, now: int, latency_us: int
+) -> Record:
+    """Return the record of an answer to a request, as ``request_of`` gives it; times in microseconds UTC."""
     record: Record = {
         "record_id": record_id,
         "at": decided.row[desk.moment],
         "_known_at": decided.known,
         "horizon": _json(decided.horizon),
-        "request": _json(document(decided.row, desk.reader.fields)),
+        "request": request,
         "features": _json(decided.features),
         "score": decided.score,
         "decision": decided.decision,

@@ -6,7 +6,7 @@ import json
 import struct
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class Spool:
     def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
         self._env = environment(folder, map_bytes, 256, RESTORE)
         self._meta, self._records = self._env.open_db(b"meta"), self._env.open_db(b"records")
+        self._cases = self._env.open_db(b"cases")
         self._streams: dict[str, Any] = {}
         with no_room(), self._env.begin(write=True, db=self._meta) as transaction:
             if transaction.get(b"id") is None:
@@ -74,8 +75,10 @@ class Spool:
 
     # -- records
 
-    def put_records(self, records: Sequence[tuple[int, str, dict[str, Any]]], now: int) -> None:
-        """Write records, each with its number and service.
+    def put_records(
+        self, records: Sequence[tuple[int, str, dict[str, Any]]], now: int, cases: Mapping[bytes, int] | None = None
+    ) -> None:
+        """Write records, each with its number and service, and the numbers by which their cases are found again.
 
         Raises:
             HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
@@ -83,6 +86,8 @@ class Spool:
         with no_room(), self._env.begin(write=True, db=self._records) as transaction:
             for number, service, record in records:
                 transaction.put(_KEY.pack(number), json.dumps([service, record], separators=(",", ":")).encode())
+            for case, number in (cases or {}).items():
+                transaction.put(case, _KEY.pack(number), db=self._cases)
             self._note(transaction, now, last=max(number for number, _, _ in records))
 
     def records(self, most: int = 100_000) -> list[tuple[int, str, dict[str, Any]]]:
@@ -95,6 +100,18 @@ class Spool:
                 if len(found) == most:
                     break
         return found
+
+    def number_of(self, case: bytes) -> int | None:
+        """Return the number of the record of a case, whether that is still here or in the lake; None for a new one."""
+        with self._env.begin(db=self._cases) as transaction:
+            raw = transaction.get(case)
+        return None if raw is None else int(_KEY.unpack(raw)[0])
+
+    def record(self, number: int) -> dict[str, Any] | None:
+        """Return a record that is not in the lake yet."""
+        with self._env.begin(db=self._records) as transaction:
+            raw = transaction.get(_KEY.pack(number))
+        return None if raw is None else dict(json.loads(raw)[1])
 
     def records_waiting(self) -> int:
         """Return how many records are not in the lake yet."""

@@ -50,7 +50,8 @@ def vector(features: Mapping[str, Any], names: Sequence[str]) -> npt.NDArray[np.
     beyond = np.isinf(row[0])
     if beyond.any():
         found = f"feature {names[int(np.argmax(beyond))]} beyond float32"
-        raise HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set"))
+        cure = "mend the value that it is made from, or scale the feature in its declaration"
+        raise HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set", cure))
     return row
 
 

@@ -94,7 +94,7 @@ def _rows(demo: Demo) -> None:
 
     figures = [(step.id.split(":")[1], step.figures) for step in demo.run.steps if step.id.startswith("ingest:")]
     words = ("received", "accepted", "quarantined")
-    rows = [(name, *(one[word] for word in words), _told(one["reasons"])) for name, one in figures]
+    rows = [(name, *(one[word] for word in words), _told(one["this_run"]["reasons"])) for name, one in figures]
     print_table("Rows", ("source", *words, "why"), rows, right=words)
     built = [step for step in demo.run.steps if step.id.startswith("training_set:")]
     for step in built:

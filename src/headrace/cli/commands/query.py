@@ -83,7 +83,8 @@ def _write(answer: Answer, output: Path, form: str) -> int:
             half.unlink(missing_ok=True)
     except OSError as error:
         found = f"{output.name} could not be written: {error.strerror or error}"
-        raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written")) from error
+        cure = "name another file with --output, or make room"
+        raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written", cure)) from error
     return rows
 
 

@@ -27,5 +27,6 @@ def command(session: Session, output: Path | None) -> None:
     except OSError as error:
         name = output.name if output is not None else "the report"
         found = f"{name} could not be written: {error.strerror or error}"
-        raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written")) from error
+        cure = "name another file with --output, or make room"
+        raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written", cure)) from error
     session.tell({"ok": True, "report": str(path)}, lambda: click.echo(f"Report: {path}"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,12 +42,12 @@ def print_report(report: RunReport) -> None:
     """Print what a run did as a table."""
     from headrace.cli.terminal import print_table, say, shown
 
-    def figures(step_figures: dict[str, object]) -> str:
+    def figures(found: Mapping[str, Any]) -> str:
         words = ("received", "accepted", "quarantined", "rows", "features")
-        return ", ".join(f"{shown(step_figures[word])} {word}" for word in words if step_figures.get(word) is not None)
+        return ", ".join(f"{shown(found[word])} {word}{_new(found, word)}" for word in words if word in found)
 
     rows = [
-        (step.id, step.action, "; ".join(step.why), figures(dict(step.figures)), f"{step.seconds:.1f} s")
+        (step.id, step.action, "; ".join(step.why), figures(step.figures), f"{step.seconds:.1f} s")
         for step in report.steps
     ]
     print_table("", ("step", "action", "why", "figures", "took"), rows, right=("took",))
@@ -54,3 +55,9 @@ def print_report(report: RunReport) -> None:
         say("The run before this one was cut off; this one went on where it stopped.", "yellow")
     word = "Everything was up to date" if report.ok and not report.changed else "Up to date" if report.ok else "Failed"
     say(f"{word} in {report.seconds:.1f} s.", "bold")
+
+
+def _new(figures: Mapping[str, Any], word: str) -> str:
+    """Say what of a figure this run brought, where that is not all of it."""
+    new = figures.get("this_run", {}).get(word)
+    return "" if new is None or new == figures[word] else f" ({new:,} new)"

@@ -14,7 +14,16 @@ from headrace.cli.options import Session, session_options
 )
 @session_options
 def command(session: Session, host: str, port: int) -> None:
-    """Answer decisions of the project's services: POST /services/NAME/decide."""
-    from headrace.serve.app import serve
+    """Answer decisions of the project's services: POST /services/NAME/decide.
 
-    serve(session.load(), host, port)
+    With --json the document is printed when the service begins: its URL, and the names of the services.
+    """
+    from headrace.serve.app import announce, serve
+
+    def told(url: str, services: list[str]) -> None:
+        announce(url, services)
+        if session.as_json:
+            session.tell({"ok": True, "url": url, "services": services}, lambda: None)
+            session.out.flush()
+
+    serve(session.load(), host, port, told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ import click
 from headrace.cli.options import Session, session_options
 
 if TYPE_CHECKING:
-    from headrace.run import Status
+    from headrace.run.status import Status, TableStatus
 
 
 @click.command("status", epilog="\b\nExample:  headrace status --json")
@@ -25,14 +26,16 @@ def command(session: Session, runs: int) -> None:
 
 
 def _print(found: Status) -> None:
-    from headrace.cli.terminal import print_table
+    from headrace.cli.terminal import print_table, say
 
-    tables = [
-        (one.name, one.kind, one.rows, one.version, one.last_event, one.quarantined, one.files, one.owner)
-        for one in found.tables
-    ]
-    heads = ("name", "kind", "rows", "version", "last event", "quarantined", "files", "owner")
-    print_table(f"Project {found.project}", heads, tables, right=("rows", "version", "quarantined", "files"))
+    numbers = ("received", "rows", "quarantined")
+    first, last = ("name", "kind", *numbers), ("version", "last_event", "owner")
+    tables = [(*attrgetter(*first)(one), _files(one), *attrgetter(*last)(one)) for one in found.tables]
+    heads = (*first, "files", "version", "last event", "owner")
+    print_table(f"Project {found.project}", heads, tables, right=(*numbers, "files", "version"))
+    loaded = [one for one in found.tables if one.received is not None]
+    received, rows, aside = (sum(getattr(one, name) or 0 for one in loaded) for name in numbers)
+    say(f"In all {received:,} received = {rows:,} accepted + {aside:,} quarantined\n", "dim")
     if found.sets:
         sets = [(one.name, one.rows, _told(one.excluded), one.features, one.built or "not yet") for one in found.sets]
         heads_of_sets = ("name", "rows", "excluded", "features", "built")
@@ -46,6 +49,10 @@ def _print(found: Status) -> None:
             (one["number"], one["kind"], one["outcome"], one["started"]) for one in (r.as_dict() for r in found.runs)
         ]
         print_table("Last runs", ("number", "kind", "outcome", "started"), runs, right=("number",))
+
+
+def _files(table: TableStatus) -> str:
+    return f"{table.files:,}" + (f" + {table.unfinished:,} cut off" if table.unfinished else "")
 
 
 def _told(figures: Mapping[str, float]) -> str:

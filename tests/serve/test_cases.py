@@ -1,0 +1,68 @@
+"""An id is decided once: the same row gets the same decision again, whenever it comes, and another row is refused."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from headrace.serve import drain, parity
+from headrace.serve.app import start
+from tests.serve.conftest import DECIDE, Server, payment, rows_of
+
+
+def ask(client, row, query=""):
+    answer = client.post(DECIDE + query, json=row)
+    return answer.status_code, answer.json()
+
+
+def test_the_same_row_gets_the_same_decision_and_another_is_refused(shop):
+    """Also when the record is in the lake by now, and after the service was started again."""
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        _, first = ask(client, payment(1), "?explain=3&features=1")
+        assert "repeated" not in first
+        for written in (payment(1), dict(reversed(payment(1).items())), payment(1, amount="37.250")):
+            assert ask(client, written, "?explain=3&features=1") == (200, first | {"repeated": True})
+        client.post("/events/payments", json=payment(9, customer_id=1))
+        assert ask(client, payment(1))[1]["score"] == first["score"]
+        status, refused = ask(client, payment(1, amount="1.00"))
+        assert (status, refused["error"]["code"]) == (409, "HR-SERVE-013")
+        assert first["record_id"] in refused["error"]["found"]
+        drain(shop)
+        assert ask(client, payment(1), "?explain=2&features=1")[1]["reasons"] == first["reasons"][:2]
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        assert ask(client, payment(1), "?explain=3&features=1") == (200, first | {"repeated": True})
+        assert ask(client, payment(1, customer_id=2))[0] == 409
+    assert [one["record_id"] for one in rows_of(shop, "decisions_desk")] == [first["record_id"]]
+    assert parity(shop).records == 1
+
+
+def test_sixteen_that_ask_at_once_get_one_decision(shop):
+    with start(shop) as running, ThreadPoolExecutor(16) as pool:
+        clients = [httpx.Client(base_url=running.url, timeout=30) for _ in range(16)]
+        for number in range(20):
+            rows = [payment(number, amount="1.00" if lane == 7 else "2.00") for lane in range(16)]
+            answers = list(pool.map(ask, clients, rows))
+            given = [answer for status, answer in answers if status == 200]
+            assert sorted({status for status, _ in answers}) == [200, 409]
+            assert len({answer["record_id"] for answer in given}) == 1
+            assert sum("repeated" not in answer for answer in given) == 1
+    assert len(rows_of(shop, "decisions_desk")) == 20
+
+
+def test_what_was_decided_before_a_kill_is_not_decided_again(shop):
+    server = Server(shop.folder)
+    first = {number: ask(server.client, payment(number))[1] for number in range(30)}
+    server.kill()
+    server = Server(shop.folder)
+    for number, answer in first.items():
+        assert ask(server.client, payment(number)) == (200, answer | {"repeated": True})
+    server.stop()
+
+
+@pytest.mark.parametrize("room", [160 * 1024])
+def test_a_decision_that_could_not_be_written_is_made_when_there_is_room(shop, room):
+    with start(shop, spool_bytes=room) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        answers = {number: ask(client, payment(number))[0] for number in range(200)}
+        refused = next(number for number, status in answers.items() if status == 503)
+        drain(shop)
+        assert "repeated" not in ask(client, payment(refused))[1]
