@@ -59,8 +59,8 @@ class Cases:
         """
         if case is None:
             return None
-        if case in self._under_way:
-            record, written = self._under_way[case]
+        if (waiting := self._under_way.get(case)) is not None:  # another thread takes out what is written
+            record, written = waiting
             await asyncio.shield(asyncio.wrap_future(written))
             return _same(record, request)
         number = self.spool.number_of(case)
