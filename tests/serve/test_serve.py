@@ -21,7 +21,7 @@ from headrace.serve import drain, parity
 from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
 from headrace.serve.spool import opened
-from tests.serve.conftest import Server
+from tests.serve.server import Server
 
 START = datetime(2026, 2, 14, tzinfo=UTC)
 DECIDE = "/services/desk/decide"

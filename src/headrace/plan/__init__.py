@@ -3,7 +3,7 @@
 from headrace.plan.compile import check, compile_features, compile_rules, compile_set
 from headrace.plan.meaning import Output, Plan
 from headrace.plan.resolution import resolutions
-from headrace.plan.snapshot import fingerprints, set_fingerprint, snapshot
+from headrace.plan.snapshot import feature_fingerprints, fingerprints, model_fingerprint, set_fingerprint, snapshot
 
 __all__ = [
     "Output",
@@ -12,7 +12,9 @@ __all__ = [
     "compile_features",
     "compile_rules",
     "compile_set",
+    "feature_fingerprints",
     "fingerprints",
+    "model_fingerprint",
     "resolutions",
     "set_fingerprint",
     "snapshot",

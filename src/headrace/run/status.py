@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import clock
 from headrace.declare import Stream, Table, kind_of
+from headrace.errors import Fault
+from headrace.run.champions import champion_warnings
 from headrace.run.declared import sources_of
+from headrace.run.gone import gone_files
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
 
@@ -61,6 +64,7 @@ class Status:
     sets: tuple[SetStatus, ...]
     models: tuple[ModelStatus, ...]
     runs: tuple[PastRun, ...]
+    warnings: tuple[Fault, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain values for ``--json``."""
@@ -71,6 +75,7 @@ class Status:
             "training_sets": [asdict(one) for one in self.sets],
             "models": [asdict(one) for one in self.models],
             "runs": [one.as_dict() for one in self.runs],
+            "faults": [fault.as_dict() for fault in self.warnings],
         }
 
     def __repr__(self) -> str:
@@ -78,7 +83,7 @@ class Status:
         lines += [f"  {one.kind} {one.name}: {one.rows:,} rows, {one.quarantined:,} quarantined" for one in self.tables]
         lines += [f"  training set {one.name}: {'not built' if one.rows is None else one.rows}" for one in self.sets]
         lines += [f"  model {one.name}: champion {one.champion or 'none'}" for one in self.models]
-        return "\n".join(lines)
+        return "\n".join([*lines, *map(str, self.warnings)])
 
 
 def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
@@ -99,7 +104,11 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
     else:
         sets, runs, files = tuple(SetStatus(n, None, {}, None, None) for n in project.all_training_sets), (), {}
     tables = tuple(_table(one, lake, files.get(one.name, 0)) for one in sources)
-    return Status(project.name, tables, sets, tuple(_model(name, loaded) for name in project.all_models), runs)
+    models = tuple(_model(name, loaded) for name in project.all_models)
+    gone = (gone_files(one, loaded.folder, lake) for one in sources if one.source is not None)
+    told = (*gone, *champion_warnings(loaded, project.all_models.values()))
+    warnings = tuple(fault for fault in told if fault is not None)
+    return Status(project.name, tables, sets, models, runs, warnings)
 
 
 def _files(name: str, journal: Journal) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id
 from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared, closure, sources_of
+from headrace.run.gone import gone_files
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
 
@@ -82,11 +83,16 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
             "files_new": report.files_new,
             "files_skipped": report.files_skipped,
             "version": lake.version(source.name) if lake.exists(source.name) else None,
-            "warnings": [fault.as_dict() for fault in report.faults],
+            "warnings": [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))],
         }
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
     return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key: loads()(key))
+
+
+def _gone(source: Stream | Table, loaded: LoadedProject, lake: Lake) -> tuple[Fault, ...]:
+    fault = gone_files(source, loaded.folder, lake)
+    return () if fault is None else (fault,)
 
 
 def live_events(loaded: LoadedProject, source: Stream | Table) -> None:
@@ -132,7 +138,7 @@ def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str], bool])
 
 def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
     """Steps of tables by query, each after those that its query reads."""
-    reads = {table.name: _reads(table) for table in tables}
+    reads = {table.name: reads_of(table) for table in tables}
     waiting, ordered = {table.name: table for table in tables}, []
     while waiting:
         ready = [name for name in waiting if not any(read in waiting for read in reads[name])]
@@ -145,7 +151,12 @@ def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
     return ordered
 
 
-def _reads(table: Table) -> list[str]:
+def reads_of(table: Table) -> list[str]:
+    """Return the names of the lake tables that a table by query reads.
+
+    Raises:
+        HeadraceError: HR-LAKE for a query that cannot be parsed.
+    """
     from headrace.lake import query
 
     try:

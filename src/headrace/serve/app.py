@@ -43,9 +43,11 @@ def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470) -> None:
         HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
     """
     with contextlib.closing(_bound(host, port)) as bound:
-        server = _server(Office(loaded))
+        office = Office(loaded)
+        server = _server(office)
         names = ", ".join(sorted(loaded.project.all_services))
         sys.stderr.write(f"{names} at {_url(bound)}/services/NAME/decide; Ctrl-C stops\n")
+        sys.stderr.writelines(f"{fault.severity} {fault}\n" for fault in office.warnings)
         sys.stderr.flush()
         server.run(sockets=[bound])
 
