@@ -18,7 +18,6 @@ from headrace.learn import Registry
 from headrace.run import load_project
 from headrace.serve.app import start
 from headrace.serve.parity import parity
-from tests.serve.conftest import shop, trained  # noqa: F401 - fixtures
 
 EMPTY = '''
 import headrace as hr
@@ -74,7 +73,7 @@ def test_a_project_without_anything_still_has_a_page(tmp_path):
     assert "No model is declared" in text
 
 
-def test_the_page_tells_what_the_registry_and_the_records_tell(shop):  # noqa: F811
+def test_the_page_tells_what_the_registry_and_the_records_tell(shop):
     row = {"payment_id": "<b>x", "at": "2026-02-10T00:00:00Z", "customer_id": 31337, "terminal_id": 1, "amount": "5"}
     with start(shop) as running:
         record_id = httpx.post(f"{running.url}/services/desk/decide?explain=2", json=row).json()["record_id"]
@@ -97,7 +96,7 @@ def test_the_page_tells_what_the_registry_and_the_records_tell(shop):  # noqa: F
     assert "<b>x" not in text
 
 
-def test_what_differs_is_told_by_feature_and_without_values(shop):  # noqa: F811
+def test_what_differs_is_told_by_feature_and_without_values(shop):
     found = {
         "compared": 3,
         "differing": 1,

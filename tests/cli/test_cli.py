@@ -242,7 +242,9 @@ def test_train_and_a_gate_that_fails(tmp_path):
     assert result.exit_code == 0, result.output
     assert "score version 1" in result.stdout
     assert "logistic_regression" in result.stdout
-    assert "nothing changed since version 1" in _call("train", "--project", folder).stdout
+    assert "learned from " in result.stdout
+    assert " label not matured" in result.stdout
+    assert "nothing changed; version 1 stands" in _call("train", "--project", folder).stdout
     assert _json("train", "score", "--project", folder, "--again")["models"][0]["why"] == ["asked to"]
     edit(folder, 'at_least("roc_auc", 0.1)', 'at_least("roc_auc", 1.1)')
     failed = _call("train", "--project", folder)
@@ -251,4 +253,18 @@ def test_train_and_a_gate_that_fails(tmp_path):
     told = _json("train", "--project", folder, "--again", exit_code=1)
     assert not told["ok"]
     assert told["models"][0]["report"]["passed"] is False
-    assert _json("status", "--project", folder)["models"][0]["champion"] == 1
+    status = _json("status", "--project", folder)
+    assert status["models"][0]["champion"] == 1
+    assert [fault["code"] for fault in status["faults"]] == ["HR-LEARN-022"]
+    for verb in ("status", "plan"):
+        assert "HR-LEARN-022" in _call(verb, "--project", folder).stderr
+    refused = _json("promote", "score", 2, "--project", folder, exit_code=1)
+    assert refused["faults"][0]["code"] == "HR-LEARN-015"
+    words = ("promote", "score", 2, "--reason", "a pilot", "--project", folder)
+    promoted = _json(*words)
+    assert (promoted["version"], promoted["replaced"], promoted["changed"]) == (2, 1, True)
+    assert promoted["promotion"]["reason"] == "a pilot"
+    assert "version 2 is the champion already" in _call(*words).stdout
+    edit(folder, 'hr.time_split("25d"', 'hr.time_split("250d"')
+    told = _json("train", "--project", folder, exit_code=1)
+    assert [fault["code"] for fault in told["faults"]] == ["HR-RUN-007", "HR-LEARN-021", "HR-LEARN-022"]

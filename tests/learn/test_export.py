@@ -6,11 +6,17 @@ from lightgbm import Booster, Dataset, LGBMClassifier
 from lightgbm import train as train_lightgbm
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
 
 import headrace as hr
 from headrace.errors import HeadraceError
@@ -181,3 +187,43 @@ def test_a_feature_that_is_always_null_is_named():
     assert "null in every row: group.f2" in str(refused.value)
     assert "leave these features out" in str(refused.value)
     assert "group.f1" not in str(refused.value)
+
+
+def _scored_by_decision(x, y):
+    nested = make_pipeline(SimpleImputer(), NuSVC())
+    return [
+        LinearSVC().fit(x, y),
+        make_pipeline(SimpleImputer(), LinearSVC()).fit(x, y),
+        make_pipeline(SimpleImputer(), SVC()).fit(x, y),
+        make_pipeline(SimpleImputer(), nested).fit(x, y),
+        SGDClassifier(random_state=1).fit(x, y),
+    ]
+
+
+def test_classifiers_without_probabilities_give_the_scores_of_their_decision_function():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(300, len(NAMES))).astype(np.float32)
+    y = (x[:, 0] + rng.normal(size=300) > 0).astype(np.int64)
+    for model in _scored_by_decision(x, y):
+        content = to_onnx(model, NAMES, PLACE)
+        assert Scorer(content).score(x) == pytest.approx(model.decision_function(x), abs=1e-5)
+        assert check_parity(model, content, x, (0.0,), PLACE).passed
+
+
+def test_what_the_converter_says_is_told():
+    x, y = data(300)
+    x = np.nan_to_num(x)
+    voting = VotingClassifier([("one", LogisticRegression())], voting="soft").fit(x, y)
+    told = r"HR-LEARN-009.*VotingClassifier.*flatten_transform.*use one that skl2onnx converts"
+    with pytest.raises(HeadraceError, match=told):
+        to_onnx(voting, NAMES, PLACE)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+def test_a_failing_export_is_told_by_us_alone(capfd):
+    x, y = data(200)
+    x[:, 2] = np.nan
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(x, y)
+    with pytest.raises(HeadraceError, match="cannot be run .*coefficients size"):
+        check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE)
+    assert capfd.readouterr().err == ""

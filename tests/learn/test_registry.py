@@ -2,7 +2,10 @@
 
 import dataclasses
 import errno
+import itertools
+import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -94,6 +97,18 @@ def test_champion_and_challenger(registry):
     assert [one["replaced"] for one in back.promotions] == [None, 2]
 
 
+def test_who_was_promoted_meanwhile_stays_champion(registry):
+    files = [content(seed) for seed in range(3)]
+    first, _ = registry.register(record(files[0]), files[0])
+    registry.settle(first, "champion")
+    registry.register(record(files[1]), files[1])
+    trained, _ = registry.register(record(files[2], parent=1), files[2])
+    registry.promote("fraud_score", 2, by="anna")
+    assert registry.settle(trained, "champion").standing == "challenger"
+    assert registry.champion("fraud_score").number == 2
+    assert registry.champion("fraud_score").promotions[-1]["by"] == "anna"
+
+
 def test_failed_gates_need_a_reason_which_is_kept(registry):
     file = content()
     registry.register(record(file, FAILED), file)
@@ -141,37 +156,50 @@ def test_a_damaged_database_is_told(tmp_path):
         registry.register(record(file), file)
 
 
+STORES = ("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store")
 STEPS = ("_model", "_run", "_log", "_version", "_finish", "set_tag", "set_alias")
 
 
-def killed_at(root: Path, step: str, after: bool, file: bytes) -> None:
-    """Register and settle in a child that is killed at a step, before it or right after it."""
-    child = os.fork()
-    if child == 0:
-        original = getattr(tracking.Tracking, step)
+def dying(root: Path, step: str, after: bool, file: bytes) -> None:
+    """Register and settle, and kill this process at a step, before it or right after it."""
+    original = getattr(tracking.Tracking, step)
 
-        def dying(*arguments, **named):
-            if after:
-                original(*arguments, **named)
-            os.kill(os.getpid(), signal.SIGKILL)
+    def killing(*arguments, **named):
+        if after:
+            original(*arguments, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
 
-        setattr(tracking.Tracking, step, dying)
-        registry = Registry(root)
-        version, _ = registry.register(record(file), file)
-        registry.settle(version, "champion")
-        os._exit(3)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "the child must have been killed, not ended"
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    setattr(tracking.Tracking, step, killing)
+    registry = Registry(root)
+    version, _ = registry.register(record(file), file)
+    registry.settle(version, "champion")
+
+
+@pytest.fixture(scope="module")
+def killed(empty_registry, tmp_path_factory):
+    """Folders of registries, each left by a process that was killed at a step; all of them at work side by side.
+
+    The processes are spawned, not forked: a fork of a process with threads may find their locks taken for ever.
+    """
+    context, file = multiprocessing.get_context("forkserver"), content()
+    context.set_forkserver_preload([*STORES, __name__])
+    children = {}
+    for step, after in itertools.product(STEPS, (False, True)):
+        root = tmp_path_factory.mktemp(f"killed-{step.strip('_')}-{after}")
+        shutil.copy(empty_registry / "mlflow.db", root / "mlflow.db")
+        children[step, after] = root, context.Process(target=dying, args=(root, step, after, file))
+    for _, child in children.values():
+        child.start()
+    for _, child in children.values():
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, "the child must have been killed, not ended"
+    return {key: root for key, (root, _) in children.items()}
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_kill_at_any_step_leaves_nothing_half_and_the_next_goes_on(empty_registry, tmp_path, step, after):
-    root, file = tmp_path / "models", content()
-    root.mkdir()
-    (root / "mlflow.db").write_bytes((empty_registry / "mlflow.db").read_bytes())
-    killed_at(root, step, after, file)
+def test_a_kill_at_any_step_leaves_nothing_half_and_the_next_goes_on(killed, step, after):
+    root, file = killed[step, after], content()
     registry = Registry(root)
     left = registry.versions()
     assert len(left) <= 1

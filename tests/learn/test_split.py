@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 import headrace as hr
-from headrace.learn.split import check_classes, time_fold
+from headrace.learn.split import check_classes, short_history, time_fold
 
 DAY = 86_400_000_000
 
@@ -81,3 +81,30 @@ def test_one_class_is_told_for_each_part(labels, told):
     for fault, words in zip(caught.value.faults, told, strict=True):
         assert words in fault.found
         assert fault.place == "project.py:9"
+
+
+def test_a_row_at_an_edge_is_in_one_part_only_and_all_rows_are_counted():
+    start = 20_000 * DAY
+    #        before     train: first, last           gap: first, last               test: first, last
+    edges = [start - 1, start, start + 10 * DAY - 1, start + 10 * DAY, start + 17 * DAY - 1, start + 17 * DAY]
+    time = np.array([*edges, start + 22 * DAY - 1], dtype=np.int64)
+    fold = time_fold(time, hr.time_split(train="10d", test="5d"), matures_us=7 * DAY)
+    assert fold.train.nonzero()[0].tolist() == [1, 2]
+    assert fold.test.nonzero()[0].tolist() == [5, 6]
+    told = fold.as_dict()
+    assert (told["train_rows"], told["test_rows"], told["unused_rows"]) == (2, 2, 3)
+
+
+def test_a_history_that_is_shorter_than_asked_is_told():
+    split = hr.time_split(train="10d", test="5d", gap="7d")
+
+    def told(*hours: int):
+        time = np.array([*hours, 12 * 24, 21 * 24], dtype=np.int64) * (DAY // 24) + 1
+        return short_history(time_fold(time[time > 0], split, 0), time[time > 0], split)
+
+    assert told(0, 30) is None, "cases from the first day on"
+    assert told(23, 30) is None
+    fault = told(2 * 24 + 11, 80)
+    assert "8 days of cases to learn from, where train asks for 10d (they begin on 1970-01-03)" in fault.found
+    assert (fault.code, fault.severity) == ("HR-LEARN-021", "warning")
+    assert "test_split.py:" in fault.place

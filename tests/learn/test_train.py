@@ -13,7 +13,8 @@ import pytest
 import headrace as hr
 from headrace.learn import train
 from headrace.learn.train import STEPS
-from tests.learn.worlds import FakeBuilt, fit_boosting, fit_logistic, model, world
+from headrace.plan import model_fingerprint
+from tests.learn.worlds import FEATURES, FakeBuilt, fit_boosting, fit_logistic, model, world
 
 HERE = Path(__file__).resolve().parent
 
@@ -43,7 +44,6 @@ def test_the_report_of_a_first_training(registry):
         registry,
         progress=lambda *step: told.append(step),
         service_thresholds=(0.5,),
-        declaration="d" * 64,
     )
     assert told == [(name, i, len(STEPS)) for i, name in enumerate(STEPS)]
     assert tuple(report.seconds) == STEPS
@@ -66,7 +66,8 @@ def test_the_report_of_a_first_training(registry):
     assert report.new
     record = registry.champion("fraud_score").record
     assert record.origin.training_set == "a" * 64
-    assert record.origin.declaration == "d" * 64
+    assert record.origin.declaration == model_fingerprint(declared)
+    assert set(record.origin.features) == set(FEATURES)
     assert record.origin.data == {"payments": 3, "chargebacks": 1}
     assert record.origin.environment["scikit-learn"]
     assert record.metrics["model"] == own
@@ -74,7 +75,7 @@ def test_the_report_of_a_first_training(registry):
     assert low < own["roc_auc"] < high
     assert json.loads(json.dumps(report.as_dict()))["champion"] is True
     assert "fraud_score version 1" in repr(report)
-    assert "prior_rate" in repr(report).splitlines()[3]
+    assert "prior_rate" in repr(report).splitlines()[4]
     assert "<table>" in report._repr_html_()
 
 
@@ -88,7 +89,7 @@ def test_the_same_inputs_give_the_same_file_and_no_second_version(registry):
     assert "known already: same file, declaration and data" in repr(again)
     assert len(registry.versions()) == 1
     assert train(declared, world(fingerprint="b" * 64), registry).version.number == 2
-    assert train(model(fit_boosting, seed=9), world(), registry, declaration="e" * 64).version.number == 3
+    assert train(model(fit_boosting, seed=9), world(), registry).version.number == 3
 
 
 def test_champion_challenger_and_held(registry):
@@ -286,3 +287,38 @@ def test_a_training_asks_no_network_and_writes_nothing_at_home(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "models"]
     left = sorted(path.name for path in (tmp_path / "models").iterdir())
     assert left == ["artifacts", "files", "lock", "mlflow.db"]
+
+
+def test_a_champion_that_learned_other_features_of_the_same_names_is_not_given_these(registry):
+    first = train(model(fit_boosting, mean="14d"), world(), registry)
+    report = train(model(fit_amount_only), world(), registry)
+    told = [one for one in report.candidates if one.role == "champion"]
+    assert [one.name for one in told] == ["champion 1 (as registered)"]
+    assert told[0].metrics == first.metrics
+
+
+def test_what_is_worth_knowing_is_told_and_kept_with_the_version(registry):
+    def fit_svc(train):
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.svm import LinearSVC
+
+        return make_pipeline(SimpleImputer(), LinearSVC()).fit(train.X, train.y)
+
+    built = world()
+    built.manifest["excluded"] = {"label not matured": 17}
+    report = train(model(fit_svc, split=hr.time_split("200d", "7d")), built, registry)
+    short, scale = report.warnings
+    assert (short.code, scale.code) == ("HR-LEARN-021", "HR-LEARN-023")
+    assert "26 days of cases to learn from, where train asks for 200d" in short.found
+    assert scale.found.startswith("LinearSVC, which has no predict_proba: its scores come from decision_function")
+    assert [fault["code"] for fault in report.as_dict()["warnings"]] == ["HR-LEARN-021", "HR-LEARN-023"]
+    assert "where train asks for 200d" in repr(report)
+    assert "where train asks for 200d" in report._repr_html_()
+    fold = report.as_dict()["fold"]
+    assert fold["train_rows"] + fold["test_rows"] + fold["unused_rows"] == 6000
+    assert f"{fold['unused_rows']:,} before that or in the gap, 17 label not matured" in report.cases()
+    kept = registry.version("fraud_score", 1).record.notes
+    assert len(kept) == 2
+    assert "26 days of cases" in kept[0]
+    assert train(model(fit_logistic), world(), registry).warnings == ()

@@ -67,17 +67,30 @@ class Payment(hr.Contract):
     payment_id: str = hr.key()
     at: hr.Timestamp = hr.event_time()
     customer_id: int
-    amount: float
+    amount: float = hr.field(ge=0, le=100_000)
+
+
+class Chargeback(hr.Contract):
+    at: hr.Timestamp = hr.event_time()
+    payment_id: str
+    is_fraud: int
 
 
 def model(
-    fit: Callable[..., Any], *, metrics: tuple[Any, ...] | None = None, gates: tuple[Any, ...] = (), **more: Any
+    fit: Callable[..., Any],
+    *,
+    metrics: tuple[Any, ...] | None = None,
+    gates: tuple[Any, ...] = (),
+    mean: str = "7d",
+    **more: Any,
 ) -> hr.Model:
-    """A declared model over the world."""
+    """A declared model over the world; ``mean`` is the window of ``spending.mean_7d``."""
     payments = hr.Stream("payments", Payment)
-    now = hr.Features("now", payments, features={"amount": "amount"})
-    label = hr.label(payments, "amount > 0", on="payment_id", matures="7d")
-    cases = hr.TrainingSet("cases", spine=payments, features=[now], label=label)
+    now = hr.Features("now", payments, features={"amount": "amount", "night": "hour(at) < 6"})
+    aggregates = {"count_7d": hr.count("7d"), "mean_7d": hr.mean("amount", mean)}
+    spending = hr.Features("spending", payments, hr.Entity("customer_id"), aggregates)
+    label = hr.label(hr.Stream("chargebacks", Chargeback), "is_fraud", on="payment_id", matures="7d")
+    cases = hr.TrainingSet("cases", spine=payments, features=[now, spending], label=label)
     chosen = metrics or (hr.average_precision(), hr.roc_auc(), hr.card_precision(5))
     split = more.pop("split", hr.time_split(train="20d", test="7d"))
     return hr.Model("fraud_score", cases, fit=fit, split=split, metrics=chosen, gates=gates, **more)

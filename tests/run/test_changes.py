@@ -4,8 +4,10 @@ import os
 
 import pytest
 
-from headrace.run import Journal, load_project, plan_changes, run
+from headrace.run import Journal, load_project, plan_changes, run, status
+from headrace.run.declared import Declared
 from headrace.run.differences import differences
+from headrace.run.training import training_inputs
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 
@@ -134,3 +136,53 @@ def test_differences_of_other_parts():
     ]
     assert differences(node(features={}), node(features={"a.b": "x"})) == ["features.a.b: added (x)"]
     assert differences(node(query="select 1"), node(query=None)) == ["query: select 1 -> nothing"]
+
+
+def test_what_a_window_leads_to_is_told_before_anything_is_built(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    run(load_project(folder))
+    with Journal(folder / ".headrace" / "run.db") as journal:  # as a training leaves it
+        loaded = load_project(folder)
+        inputs = training_inputs(loaded.project.all_models["score"], Declared(loaded.project), journal)
+        journal.complete("model:score", inputs, {"version": 1})
+    assert plan_changes(load_project(folder)).training == {}
+    edit(folder, 'hr.mean("amount", "7d")', 'hr.mean("amount", "14d")')
+    changes = plan_changes(load_project(folder))
+    assert [one.node for one in changes.invalidated] == ["training_set:cases", "model:score", "service:desk"]
+    assert changes.training == {"score": ("cases changed",)}
+    edit(folder, 'hr.mean("amount", "14d")', 'hr.mean("amount", "7d")')
+    add_month(folder, 3)
+    assert plan_changes(load_project(folder)).training == {"score": ("cases changed",)}
+
+
+def test_new_rows_reach_tables_by_query(bank):
+    add_month(bank, 2)
+    invalidated = {one.node: one.because for one in plan_changes(load_project(bank)).invalidated}
+    assert invalidated["table:daily"] == ("stream:payments",)
+    assert invalidated["table:weekly"] == ("table:daily", "stream:payments")
+
+
+def test_a_file_that_is_gone_leaves_its_rows_and_invalidates_nothing(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    run(load_project(folder))
+    (folder / "data" / "payments-2.csv").unlink()
+    changes = plan_changes(load_project(folder))
+    assert changes.files == {"payments": ("file data/payments-2.csv is gone",)}
+    assert changes.invalidated == ()
+    assert [fault.code for fault in changes.warnings] == ["HR-SOURCE-013"]
+    assert "data/payments-2.csv; 19 rows of it stay in the lake" in changes.warnings[0].found
+    report = run(load_project(folder))
+    assert [fault.code for fault in report.faults] == ["HR-SOURCE-013"]
+    actions = {step.id: step.action for step in report.steps}
+    assert actions.pop("ingest:payments") == "done"
+    assert set(actions.values()) == {"kept"}
+    assert load_project(folder).lake().rows("payments") == 38
+    assert not plan_changes(load_project(folder)).any
+    assert [fault.code for fault in status(load_project(folder)).warnings] == ["HR-SOURCE-013"]
+
+
+def test_a_renamed_file_is_not_gone(bank):
+    (bank / "data" / "payments-1.csv").rename(bank / "data" / "payments-old.csv")
+    changes = plan_changes(load_project(bank))
+    assert (changes.warnings, changes.invalidated) == ((), ())
+    assert status(load_project(bank)).warnings == ()

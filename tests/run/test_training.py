@@ -9,8 +9,7 @@ import pytest
 
 from headrace.errors import HeadraceError
 from headrace.learn.thresholds import thresholds
-from headrace.run import load_project, plan_changes, run, status, train
-from headrace.run.training import registry
+from headrace.run import load_project, plan_changes, registry, run, status, train
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")

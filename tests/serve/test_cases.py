@@ -7,7 +7,8 @@ import pytest
 
 from headrace.serve import drain, parity
 from headrace.serve.app import start
-from tests.serve.conftest import DECIDE, Server, payment, rows_of
+from tests.serve.server import Server
+from tests.shop import DECIDE, payment, rows_of
 
 
 def ask(client, row, query=""):

@@ -22,7 +22,8 @@ from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
 from headrace.serve.spool import opened
 from tests.disks import fill, small_disk
-from tests.serve.conftest import DECIDE, START, Server, payment, rows_of
+from tests.serve.server import Server
+from tests.shop import DECIDE, START, payment, rows_of
 
 KILLS = int(os.environ.get("HEADRACE_KILLS", "3"))
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Show what would change, and what that invalidates.",
     "run": "Bring everything up to date, redoing only what changed.",
     "train": "Train models, hold them against their gates, register them.",
+    "promote": "Make a version of a model the champion.",
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",
     "query": "Run read-only SQL over the tables of the lake.",

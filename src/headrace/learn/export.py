@@ -84,16 +84,17 @@ def _convert(estimator: Any, names: Sequence[str], place: str) -> Any:
             if isinstance(estimator, BaseEstimator):
                 return _convert_sklearn(estimator, names)
     except Exception as error:
-        found = (
-            f"{_step_without_converter(estimator, error)}, which cannot be exported to ONNX ({type(error).__name__})"
-        )
+        why = (str(error).strip().splitlines() or [""])[0][:160]
+        found = f"{_step_without_converter(estimator, error)}, which cannot be exported to ONNX"
+        found += f" ({type(error).__name__}: {why})" if why else f" ({type(error).__name__})"
         raise HeadraceError(_unsupported(found, place)) from error
     raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
 
 
 def _unsupported(found: str, place: str) -> Fault:
     expected = "a scikit-learn estimator or pipeline of its own steps, or LightGBM"
-    return Fault("HR-LEARN-009", place, found, expected, "replace the step by one that skl2onnx converts")
+    cure = "use one that skl2onnx converts, e.g. LogisticRegression, HistGradientBoostingClassifier or LGBMClassifier"
+    return Fault("HR-LEARN-009", place, found, expected, cure)
 
 
 def _step_without_converter(estimator: Any, error: Exception) -> str:
@@ -109,17 +110,35 @@ def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
     import onnx
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
-    from sklearn.base import is_classifier
 
     _know_lightgbm()
-    # names are fixed and zipmap is off: nothing random gets into the file, and scores come as one array
-    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     inputs = [("X", FloatTensorType([None, len(names)]))]
     named = _chooses_by_name(estimator)
     if named:
         inputs = [(name, FloatTensorType([None, 1])) for name in names]
+    # the name is fixed: nothing random gets into the file
+    options = _options(estimator)
     model = convert_sklearn(estimator, name="model", initial_types=inputs, options=options, target_opset=dict(_OPSET))
     return _join_inputs(model, onnx) if named else model
+
+
+def _options(estimator: Any) -> dict[int, dict[str, bool]]:
+    """Ask the converter for scores as one array, and for those of ``decision_function`` where there are no others.
+
+    Not every converter knows these options, and one that it does not know makes it fail.
+    """
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import get_converter
+
+    last = estimator
+    while hasattr(last, "steps"):
+        last = last.steps[-1][1]
+    alias = sklearn_operator_name_map.get(type(last))
+    known = (alias and get_converter(alias).get_allowed_options()) or {}
+    wanted = (
+        {"zipmap": False} if callable(getattr(last, "predict_proba", None)) else {"zipmap": False, "raw_scores": True}
+    )
+    return {id(last): {name: value for name, value in wanted.items() if name in known}}
 
 
 def _chooses_by_name(estimator: Any) -> bool:
@@ -226,7 +245,8 @@ def _exported_scores(scorer: Scorer, rows: Matrix, real: Matrix, place: str) -> 
         return scorer.score(rows)
     except Exception as error:  # whatever ONNX Runtime has against a graph that the converter has made
         null = [name for name, column in zip(scorer.features, real.T, strict=True) if np.isnan(column).all()]
-        found = f"an exported model that cannot be run ({type(error).__name__})"
+        why = (str(error).rpartition("Status Message: ")[2].strip().splitlines() or [""])[0][:160]
+        found = f"an exported model that cannot be run ({type(error).__name__}: {why})"
         cure = "replace the step by one that skl2onnx converts rightly"
         if null:  # scikit-learn's imputer drops such a column, the exported graph does not
             found, cure = f"{found}; null in every row: {', '.join(null)}", "leave these features out"

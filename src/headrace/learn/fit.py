@@ -142,6 +142,19 @@ def scores(estimator: Any, x: Matrix, names: tuple[str, ...], place: str) -> npt
     return values
 
 
+def no_probabilities(estimator: Any, place: str) -> Fault | None:
+    """Return a warning for an estimator whose scores have no scale that is known, else None."""
+    method = next(name for name in _METHODS if callable(getattr(estimator, name, None)))
+    name = type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__
+    if method == "predict_proba" or name == "Booster":  # a booster of LightGBM predicts probabilities
+        return None
+    found = f"{name}, which has no predict_proba: its scores come from {method} and can be below 0 or above 1"
+    cure = f"wrap it in CalibratedClassifierCV({name}(…)), or let rules and gates ask for scores such as these"
+    return Fault(
+        "HR-LEARN-023", place, found, "probabilities, which rules such as score > 0.9 ask for", cure, "warning"
+    )
+
+
 class _ShapeError(Exception):
     pass
 

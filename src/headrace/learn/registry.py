@@ -79,6 +79,11 @@ class Registry:
         """Return where the model file of a version lies."""
         return self._file(version.digest)
 
+    def intact(self, version: Version) -> bool:
+        """Return whether the model file of a version is there, as it was registered."""
+        path = self.path(version)
+        return path.exists() and digest_of(path.read_bytes()) == version.digest
+
     def _file(self, digest: str) -> Path:
         return self.root / "files" / f"{digest}.onnx"
 
@@ -157,25 +162,33 @@ class Registry:
     def settle(self, version: Version, standing: str) -> Version:
         """Record what became of a version on registration, and set its alias.
 
+        A champion that was promoted while this version was trained stays: the version was not compared with it.
+
         Args:
             version: registered, not yet settled.
             standing: ``champion``, ``challenger``, or ``held`` for one that did not pass its gates.
         """
         with self._locked():
+            champion = self.champion(version.name)
+            if standing == "champion" and champion is not None:
+                compared = champion.number in (version.record.parent, version.number)
+                standing = "champion" if compared else "challenger"
             if standing == "champion":
-                self._make_champion(version, "passed its gates and is not worse than the champion before it")
+                reason = "passed its gates and is not worse than the champion before it"
+                self._make_champion(version, reason, "training")
             elif standing == "challenger":
                 self._tracking.set_alias(version.name, "challenger", version.number)
             self._tracking.set_tag(version, "standing", standing)
             return self.version(version.name, version.number)
 
-    def promote(self, model: str, number: int, reason: str | None = None) -> Version:
+    def promote(self, model: str, number: int, reason: str | None = None, by: str = "") -> Version:
         """Make a version the champion.
 
         Args:
             model: its name.
             number: of the version.
             reason: why; must be given for a version that did not pass its gates, and is kept with it.
+            by: who does it; kept with it.
 
         Raises:
             CheckFailed: HR-LEARN-015 when gates failed and no reason is given.
@@ -185,19 +198,19 @@ class Registry:
         failed = [gate.name for gate in version.record.gates if not gate.passed]
         if failed and not (reason or "").strip():
             found = f"version {number} of {model}, which failed {', '.join(failed)}"
-            cure = "promote a version that passed, or state a reason, which is recorded"
+            cure = "promote a version that passed, or state a reason (--reason), which is recorded"
             raise CheckFailed(Fault("HR-LEARN-015", "", found, "passed gates or a reason", cure))
         self.load(version)
         with self._locked():
-            self._make_champion(version, reason or "promoted by hand")
+            self._make_champion(version, (reason or "").strip() or "promoted by hand", by)
             return self.version(model, number)
 
-    def _make_champion(self, version: Version, reason: str) -> None:
+    def _make_champion(self, version: Version, reason: str, by: str) -> None:
         before = self.champion(version.name)
         if before is not None and before.number == version.number:
             return
         replaced = None if before is None else before.number
-        entry = {"at_us": self._now_us(), "reason": reason, "replaced": replaced}
+        entry = {"at_us": self._now_us(), "by": by, "reason": reason, "replaced": replaced}
         told = list(version.promotions)
         # a promotion that was told but not done was killed in between: it is not told twice
         if not told or (told[-1]["reason"], told[-1]["replaced"]) != (reason, replaced):

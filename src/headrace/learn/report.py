@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from headrace.errors import Fault
 from headrace.learn.gates import GateOutcome
 from headrace.learn.version import Version
 
@@ -41,6 +43,8 @@ class TrainReport:
         new: whether the version was registered by this training.
         seconds: step to duration.
         fold: spans and rows of train and test.
+        left_out: rows of the spine that are no cases, by reason, such as labels that have not matured.
+        warnings: what is worth knowing, such as a history shorter than was asked for.
     """
 
     model: str
@@ -49,7 +53,9 @@ class TrainReport:
     version: Version
     new: bool
     seconds: Mapping[str, float]
-    fold: Mapping[str, object]
+    fold: Mapping[str, Any]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -78,6 +84,8 @@ class TrainReport:
             "standing": self.version.standing,
             "champion": self.champion,
             "fold": dict(self.fold),
+            "left_out": dict(self.left_out),
+            "warnings": [fault.as_dict() for fault in self.warnings],
             "seconds": {step: round(value, 3) for step, value in self.seconds.items()},
         }
 
@@ -96,6 +104,15 @@ class TrainReport:
             )
         return f"{self.model} version {self.version.number} ({self.version.digest[:12]}{known}): {became}"
 
+    def cases(self) -> str:
+        """Return in one sentence which cases were learned from and judged on, and which were not used."""
+        train, test = (" to ".join(str(day)[:16] for day in self.fold[part]) for part in ("train", "test"))
+        told = (
+            f"learned from {self.fold['train_rows']:,} cases of {train}, judged on {self.fold['test_rows']:,} of {test}"
+        )
+        told += f"; not used: {self.fold['unused_rows']:,} before that or in the gap"
+        return told + "".join(f", {count:,} {reason}" for reason, count in self.left_out.items() if count)
+
     def _header(self) -> list[str]:
         return ["candidate", *self.metrics, "seconds"]
 
@@ -111,7 +128,17 @@ class TrainReport:
 
     def __repr__(self) -> str:
         gates = [f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}" for gate in self.gates]
-        return "\n".join([self.verdict(), "", *_aligned([self._header(), *self._rows()]), "", *gates])
+        return "\n".join(
+            [
+                self.verdict(),
+                self.cases(),
+                "",
+                *_aligned([self._header(), *self._rows()]),
+                "",
+                *gates,
+                *map(str, self.warnings),
+            ]
+        )
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self._header())
@@ -122,7 +149,7 @@ class TrainReport:
             f"<li>{'passed' if gate.passed else '<b>failed</b>'}: {html.escape(gate.sentence)}</li>"
             for gate in self.gates
         )
-        verdict = html.escape(self.verdict())
+        verdict = "<br>".join(html.escape(one) for one in (self.verdict(), self.cases(), *map(str, self.warnings)))
         return f"<p>{verdict}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{gates}</ul>"
 
 

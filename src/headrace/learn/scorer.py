@@ -111,5 +111,5 @@ def open_session(content: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # one row at a time is the common case: threads would cost more than they give
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # fatal: what a session refuses is raised, and told in our words
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -26,12 +26,13 @@ class Fold:
     test: Mask
 
     def as_dict(self) -> dict[str, object]:
-        """Return spans as ISO 8601 text, and how many rows lie in each."""
+        """Return spans as ISO 8601 text, how many rows lie in each, and how many in neither."""
         return {
             "train": [from_us(us).isoformat() for us in self.train_span],
             "test": [from_us(us).isoformat() for us in self.test_span],
             "train_rows": int(self.train.sum()),
             "test_rows": int(self.test.sum()),
+            "unused_rows": int((~(self.train | self.test)).sum()),
         }
 
 
@@ -85,6 +86,26 @@ def _check_rows(fold: Fold, time_us: npt.NDArray[np.int64], split: TimeSplit, ga
         *(duration_text(us) if us else "0" for us in lengths)
     )
     raise HeadraceError(Fault("HR-LEARN-001", split.place, found, expected, "load more history or shorten time_split"))
+
+
+def short_history(fold: Fold, time_us: npt.NDArray[np.int64], split: TimeSplit) -> Fault | None:
+    """Return a warning when the cases begin later than the span to learn from, by a day or a tenth of it, else None.
+
+    Args:
+        fold: the split.
+        time_us: event times, int64 microseconds UTC, any order.
+        split: as declared.
+    """
+    first = int(time_us.min())
+    late = first - fold.train_span[0]
+    if late < min(_DAY_US, split.train_us // 10):
+        return None
+    there_us = fold.train_span[1] - first
+    there = f"{round(there_us / _DAY_US)} days" if there_us >= _DAY_US else duration_text(there_us)
+    found = f"{there} of cases to learn from, where train asks for {duration_text(split.train_us)}"
+    found += f" (they begin on {from_us(first):%Y-%m-%d})"
+    cure = "load more history, or ask for a shorter train; the model learned from what is there"
+    return Fault("HR-LEARN-021", split.place, found, "cases in the whole span to learn from", cure, "warning")
 
 
 def check_classes(fold: Fold, y: npt.NDArray[np.int64], place: str) -> None:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from headrace import clock
 from headrace.declare import Metric, Model
-from headrace.errors import HeadraceError
+from headrace.errors import Fault, HeadraceError
 from headrace.learn.cases import Built, Cases, read_cases
+from headrace.learn.champion import other_features
 from headrace.learn.export import Parity, check_parity, require_parity, to_onnx
-from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, place_of, scores
+from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, no_probabilities, place_of, scores
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
 from headrace.learn.metrics import Context, known_from
@@ -24,8 +25,9 @@ from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
 from headrace.learn.scorer import Scorer, digest_of
-from headrace.learn.split import Fold, check_classes, time_fold
+from headrace.learn.split import Fold, check_classes, short_history, time_fold
 from headrace.learn.version import Origin, Record, Version, code_commit, environment
+from headrace.plan import compile_set, feature_fingerprints, model_fingerprint
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
@@ -88,7 +90,6 @@ def train(
     *,
     progress: Progress | None = None,
     service_thresholds: Sequence[float] = (),
-    declaration: str = "",
     folder: Path | None = None,
 ) -> TrainReport:
     """Fit, judge, export and register a declared model.
@@ -103,7 +104,6 @@ def train(
         registry: where versions are kept.
         progress: told of each step as it begins.
         service_thresholds: scores at which services decide; decisions must not flip there by the export.
-        declaration: fingerprint of the declared model, sha256 hex.
         folder: of the project, for the commit of its code.
 
     Returns:
@@ -120,7 +120,7 @@ def train(
     with course.step("split"):
         setting = _setting(model, cases)
     with registry.preparing():
-        judged, content, parity = _fitted(setting, course, service_thresholds)
+        judged, content, parity, told = _fitted(setting, course, service_thresholds)
     with course.step("metrics"):
         scorer = Scorer(content)
         judged.append(setting.judged(name_of(model.fit), "model", scorer.score(setting.test.x), course.seconds["fit"]))
@@ -131,15 +131,19 @@ def train(
         evidence = _evidence(setting, judged)
         gates = (export_gate(parity), *(judge(gate, evidence) for gate in model.gates))
     with course.step("register"):
-        origin = _origin(built, setting.fold, declaration, folder)
+        origin = _origin(model, built, setting.fold, folder)
         parent = None if champion is None else champion.number
         values = _named(candidates, lambda one: one.metrics)
         spans = _named(candidates, lambda one: one.intervals)
-        record = Record(model.name, digest_of(content), origin, values, gates, parent, spans)
+        short = short_history(setting.fold, cases.time_us, model.split)
+        warnings = tuple(fault for fault in (short, told) if fault is not None)
+        notes = tuple(f"{fault.found}; expected {fault.expected}" for fault in warnings)
+        record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
         version, new = registry.register(record, content)
         if not version.standing:
             version = registry.settle(version, _standing(version, evidence))
-    return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, setting.fold.as_dict())
+    fold, left_out = setting.fold.as_dict(), dict(built.manifest.get("excluded", {}))
+    return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, fold, left_out, warnings)
 
 
 def _needed(model: Model) -> tuple[str, ...]:
@@ -176,8 +180,10 @@ def _baselines(setting: _Setting) -> list[_Judged]:
     ]
 
 
-def _fitted(setting: _Setting, course: _Course, thresholds: Sequence[float]) -> tuple[list[_Judged], bytes, Parity]:
-    """Return the baselines, and the fitted model as the file that was proved equal to it."""
+def _fitted(
+    setting: _Setting, course: _Course, thresholds: Sequence[float]
+) -> tuple[list[_Judged], bytes, Parity, Fault | None]:
+    """Return the baselines, the fitted model as the file that was proved equal to it, and what is to be told of it."""
     model = setting.model
     with course.step("baselines"):
         judged = _baselines(setting)
@@ -186,7 +192,7 @@ def _fitted(setting: _Setting, course: _Course, thresholds: Sequence[float]) -> 
         estimator = fit_estimator(model.fit, setting.train, model.seed, where)
     with course.step("export"):
         content, parity = _export(estimator, setting, thresholds, where)
-    return judged, content, parity
+    return judged, content, parity, no_probabilities(estimator, where)
 
 
 def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
@@ -199,12 +205,13 @@ def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], plac
 
 
 def _champion(setting: _Setting, registry: Registry, champion: Version | None, digest: str) -> list[_Judged]:
-    """The champion's numbers on the same test rows; those it was registered with where it knows other features."""
+    """The champion's numbers on the same test rows; those it was registered with where it learned other features."""
     if champion is None or champion.digest == digest:
         return []
     try:
         scorer = registry.load(champion)
-        if set(scorer.features) <= set(setting.test.names):
+        declared = feature_fingerprints(compile_set(setting.model.cases))
+        if other_features(setting.model, champion, scorer.features, declared, registry) is None:
             columns = [setting.test.names.index(name) for name in scorer.features]
             score = scorer.score(setting.test.x[:, columns])
             return [setting.judged(f"champion {champion.number}", "champion", score)]
@@ -238,8 +245,9 @@ def _standing(version: Version, evidence: Evidence) -> str:
     return "champion" if not_worse(evidence, next(iter(evidence.metrics))) else "challenger"
 
 
-def _origin(built: Built, fold: Fold, declaration: str, folder: Path | None) -> Origin:
-    manifest = built.manifest
+def _origin(model: Model, built: Built, fold: Fold, folder: Path | None) -> Origin:
+    manifest, features = built.manifest, feature_fingerprints(compile_set(model.cases))
     commit = "" if folder is None else code_commit(folder)
     data = {str(table): int(version) for table, version in dict(manifest.get("versions", {})).items()}
-    return Origin(declaration, str(manifest.get("fingerprint", "")), data, fold.as_dict(), commit, environment())
+    cases = str(manifest.get("fingerprint", ""))
+    return Origin(model_fingerprint(model), cases, data, fold.as_dict(), commit, environment(), features)

@@ -104,8 +104,7 @@ def build(
     """
     plan = compile_set(cases)
     versions = _versions(plan, lake)
-    declaration = set_fingerprint(cases)
-    fingerprint = digest({"declaration": declaration, "versions": versions})
+    declaration, fingerprint = set_fingerprint(cases), _fingerprint(cases, versions)
     path = folder / "sets" / cases.name / fingerprint[:16]
     said = {"name": cases.name, "fingerprint": fingerprint, "declaration": declaration, "versions": versions}
     if (path / "manifest.json").exists() and not any(path.parent.glob("*.*")):
@@ -115,6 +114,19 @@ def build(
             _written(_job(plan, lake, versions), path, said, memory, progress)
         _sweep(path)
         return open_set(path)
+
+
+def fingerprint_now(cases: TrainingSet, lake: Lake) -> str:
+    """Return the fingerprint that a set would have if it were built from the lake as it is.
+
+    Raises:
+        HeadraceError: when the declaration has faults, or a table is missing.
+    """
+    return _fingerprint(cases, _versions(compile_set(cases), lake))
+
+
+def _fingerprint(cases: TrainingSet, versions: Mapping[str, int]) -> str:
+    return digest({"declaration": set_fingerprint(cases), "versions": versions})
 
 
 @contextmanager

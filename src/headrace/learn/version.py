@@ -21,12 +21,13 @@ class Origin:
     """Where a model came from; the same origin and digest mean the same version.
 
     Args:
-        declaration: fingerprint of the declared model, sha256 hex.
+        declaration: fingerprint of all that was declared for it, its training set too, sha256 hex.
         training_set: fingerprint of the training set.
         data: lake table to version.
         fold: spans and rows of train and test.
         commit: of the project's code, with ``+`` when the working tree differs from it; empty outside git.
         environment: package to version.
+        features: feature to the fingerprint of all that decides its values.
     """
 
     declaration: str
@@ -35,6 +36,7 @@ class Origin:
     fold: Mapping[str, Any] = field(default_factory=dict)
     commit: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Record:
         gates: outcomes.
         parent: number of the champion it was compared with.
         intervals: as ``metrics``, but low and high end at 95 % confidence, where that can be said.
+        notes: what was told as worth knowing when it was trained, such as cases of fewer days than asked for.
     """
 
     model: str
@@ -58,6 +61,7 @@ class Record:
     gates: tuple[GateOutcome, ...]
     parent: int | None = None
     intervals: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -76,7 +80,8 @@ class Record:
     def from_json(text: str) -> Record:
         raw = json.loads(text)
         gates = tuple(GateOutcome(**gate) for gate in raw["gates"])
-        return Record(**{**raw, "origin": Origin(**raw["origin"]), "gates": gates})
+        notes = tuple(raw.get("notes", ()))
+        return Record(**{**raw, "origin": Origin(**raw["origin"]), "gates": gates, "notes": notes})
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Version:
         created_us: when it was registered, microseconds UTC.
         aliases: ``champion``, ``challenger`` or none.
         standing: what became of it on registration: ``champion``, ``challenger`` or ``held``; empty while that is open.
-        promotions: each with ``at_us``, ``reason`` and the champion that was ``replaced``.
+        promotions: each with ``at_us``, ``by`` (who), ``reason`` and the champion that was ``replaced``.
     """
 
     number: int

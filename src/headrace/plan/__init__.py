@@ -4,7 +4,7 @@ from headrace.plan.check import check
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.meaning import Output, Plan
 from headrace.plan.resolution import resolutions
-from headrace.plan.snapshot import fingerprints, set_fingerprint, snapshot
+from headrace.plan.snapshot import feature_fingerprints, fingerprints, model_fingerprint, set_fingerprint, snapshot
 
 __all__ = [
     "Output",
@@ -13,7 +13,9 @@ __all__ = [
     "compile_features",
     "compile_rules",
     "compile_set",
+    "feature_fingerprints",
     "fingerprints",
+    "model_fingerprint",
     "resolutions",
     "set_fingerprint",
     "snapshot",

@@ -26,7 +26,7 @@ from headrace.errors import HeadraceError
 from headrace.plan import code
 from headrace.plan.check import check
 from headrace.plan.compile import compile_features, compile_rules, compile_set
-from headrace.plan.expression import text
+from headrace.plan.expression import references, text
 from headrace.plan.meaning import Aggregation, Plan
 
 VERSION = 1
@@ -69,6 +69,35 @@ def fingerprints(project: Project) -> dict[str, str]:
 def set_fingerprint(cases: TrainingSet) -> str:
     """Return the fingerprint of everything that decides the values of a training set, except the data."""
     return digest({"format": VERSION, "plan": plan_meaning(compile_set(cases))})
+
+
+def model_fingerprint(model: Model) -> str:
+    """Return the fingerprint of everything that decides what a model becomes, its training set too, except the data."""
+    return digest({"model": _model_meaning(model), "cases": set_fingerprint(model.cases)})
+
+
+def feature_fingerprints(plan: Plan) -> dict[str, str]:
+    """Return for each feature the fingerprint of all that decides its values, the features that it reads among that.
+
+    Example:
+        >>> from headrace.declare import Contract, Features, Stream, event_time
+        >>> from headrace.types import Timestamp
+        >>> class Payment(Contract):
+        ...     at: Timestamp = event_time()
+        ...     amount: float
+        >>> now = Features("now", Stream("payments", Payment), features={"cents": "amount * 100"})
+        >>> list(feature_fingerprints(compile_features([now])))
+        ['now.cents']
+    """
+    found = {name: digest(said)[:16] for name, said in plan_meaning(plan)["features"].items()}
+    queries = {name: state.table.query for state in plan.states for name, _ in state.expressions}
+    for name, query in queries.items():
+        if query is not None:
+            found[name] = digest([found[name], " ".join(query.split())])[:16]
+    for derived in plan.derived:  # each after all that it reads
+        read = {name: found[name] for name in references(derived.node) if name in found}
+        found[derived.name] = digest([found[derived.name], read])[:16]
+    return {output.name: found[output.name] for output in plan.outputs}
 
 
 def digest(value: Any) -> str:

@@ -1,14 +1,16 @@
 """Plan and apply: loads a project, brings it up to date, redoes only what changed, and says why."""
 
+from headrace.run.champions import registry
 from headrace.run.changes import Change, Changes, plan_changes
 from headrace.run.checks import check, require_sound
 from headrace.run.journal import Journal
 from headrace.run.pipeline import RunFailed, RunReport, run
 from headrace.run.progress import SILENT, Progress, Silent, StepReport
 from headrace.run.project import LoadedProject, load_project
+from headrace.run.promotion import Promoted, promote
 from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
-from headrace.run.training import Trained, registry, train
+from headrace.run.training import Trained, train
 
 __all__ = [
     "SILENT",
@@ -17,6 +19,7 @@ __all__ = [
     "Journal",
     "LoadedProject",
     "Progress",
+    "Promoted",
     "RunFailed",
     "RunReport",
     "Settings",
@@ -28,6 +31,7 @@ __all__ = [
     "find_folder",
     "load_project",
     "plan_changes",
+    "promote",
     "read_settings",
     "registry",
     "require_sound",

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headrace.declare import Node, Stream, Table, kind_of, node_id
-from headrace.errors import HeadraceError
+from headrace.declare import Model, Node, Stream, Table, kind_of, node_id
+from headrace.errors import Fault, HeadraceError
+from headrace.run.champions import champion_warnings
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared, closure, sources_of
 from headrace.run.differences import differences
+from headrace.run.gone import gone_files
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import reasons
-from headrace.run.steps import as_loaded, settled, source_files
-from headrace.run.training import training_inputs
+from headrace.run.steps import as_loaded, reads_of, settled, source_files
+from headrace.run.training import trained_before, training_inputs
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Changes:
         files: source name to reasons such as ``new file data/payments-2026-06.csv``.
         invalidated: what is downstream of all that.
         training: model name to why it is to be trained, as far as the next run can be foreseen.
+        warnings: what is to be known, such as a champion that was trained from another declaration.
     """
 
     first: bool
@@ -63,6 +66,7 @@ class Changes:
     files: Mapping[str, tuple[str, ...]]
     invalidated: tuple[Invalidated, ...]
     training: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def any(self) -> bool:
@@ -78,15 +82,17 @@ class Changes:
             "files": {name: list(why) for name, why in self.files.items()},
             "invalidated": [one.as_dict() for one in self.invalidated],
             "training": {name: list(why) for name, why in self.training.items()},
+            "faults": [fault.as_dict() for fault in self.warnings],
         }
 
     def __repr__(self) -> str:
         if not self.any and not self.training:
-            return "nothing would change"
+            return "\n".join(["nothing would change", *map(str, self.warnings)])
         lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.parts) for one in self.changes]
         lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
         lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
+        lines += map(str, self.warnings)
         return "\n".join(lines)
 
 
@@ -101,27 +107,61 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     path = loaded.state_dir / "run.db"
     with Journal(path) if path.exists() else nullcontext(None) as journal:
         before = None if journal is None else journal.snapshot()
-        files, training = _files(loaded, journal), _training(loaded, declared, journal)
+        files, growing = _files(loaded, journal)
+        growing |= _queries(loaded, declared, journal, growing)
+        training = _training(loaded, declared, journal, growing)
     changes = tuple(
         _rechecked(one, loaded) for one in _changes(before or {}, declared.snapshot, loaded.project.nodes())
     )
-    invalidated = _invalidated(changes, files, before or {}, declared, loaded)
-    return Changes(before is None, changes, files, invalidated, training)
+    invalidated = _invalidated(changes, growing, before or {}, declared, loaded)
+    gone = (
+        gone_files(source, loaded.folder, loaded.lake())
+        for source in sources_of(loaded.project)
+        if source.name in files
+    )
+    warnings = (*gone, *champion_warnings(loaded, loaded.project.all_models.values()))
+    told = tuple(fault for fault in warnings if fault is not None)
+    return Changes(before is None, changes, files, invalidated, training, told)
 
 
-def _training(loaded: LoadedProject, declared: Declared, journal: Journal | None) -> dict[str, tuple[str, ...]]:
+def _training(
+    loaded: LoadedProject, declared: Declared, journal: Journal | None, growing: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Why each model is to be trained, by what it was trained from and by the set that the next run will build."""
     found = {}
     for name, model in loaded.project.all_models.items():
         done = None if journal is None else journal.step(f"model:{name}")
-        why = ("not trained yet",) if done is None else reasons(done.inputs, training_inputs(model, declared, journal))
+        why: tuple[str, ...] = ("not trained yet",)
+        if done is not None:
+            cases = _cases_to_come(model, loaded, growing)
+            if cases is not None and trained_before(model, cases, loaded) is not None:
+                continue
+            inputs = training_inputs(model, declared, journal)
+            why = reasons(done.inputs, inputs | {f"cases {model.cases.name}": cases or "of rows to come"})
         if why:
             found[name] = why
     return found
 
 
-def _files(loaded: LoadedProject, journal: Journal | None) -> dict[str, tuple[str, ...]]:
-    """New, changed and missing files of each source; a source that was never loaded shows all of its files."""
-    found = {}
+def _cases_to_come(model: Model, loaded: LoadedProject, growing: Collection[str]) -> str | None:
+    """The fingerprint that the model's set will have after the next run; None where new rows will decide that."""
+    from headrace.learn.trainingset import fingerprint_now
+
+    upstream = _upstream(model.cases, loaded.project.nodes())
+    if any(one.name in growing for one in upstream if _is_source(one)):
+        return None
+    try:
+        return fingerprint_now(model.cases, loaded.lake())
+    except HeadraceError:  # a table that is not loaded yet
+        return None
+
+
+def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """New, changed and missing files of each source, and the sources to which rows will come of them.
+
+    A source that was never loaded shows all of its files. A file that is gone takes no rows out of the lake.
+    """
+    found, growing = dict[str, tuple[str, ...]](), set[str]()
     for source in sources_of(loaded.project):
         if source.source is None:
             continue
@@ -130,10 +170,28 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> dict[str, tuple[st
         try:
             now = source_files(source, loaded.folder)
         except HeadraceError:
-            continue  # no file yet: the run says so
-        why = reasons(before, settled(before, now, as_loaded(source, loaded.folder, loaded.lake())))
+            now = {}  # none yet, or none any more: the run says so
+        same = as_loaded(source, loaded.folder, loaded.lake())
+        now = settled(before, now, same)
+        why = reasons(before, now)
         if why:
             found[source.name] = why
+        files = {key: value for key, value in now.items() if key.startswith("file ")}
+        if any(before.get(key) != value and not same(key, True) for key, value in files.items()):
+            growing.add(source.name)
+    return found, growing
+
+
+def _queries(loaded: LoadedProject, declared: Declared, journal: Journal | None, growing: Collection[str]) -> set[str]:
+    """Tables by query that the next run will make anew: from rows to come, or because their query is another one."""
+    found, nodes = set[str](), loaded.project.nodes()
+    for table in (one for one in loaded.project.tables.values() if one.query is not None):
+        done = None if journal is None else journal.step(f"query:{table.name}")
+        own = declared.own(node_id(table))
+        upstream = [one for one in _upstream(table, nodes) if _is_source(one)]
+        changed = done is None or any(done.inputs.get(key) != value for key, value in own.items())
+        if changed or any(one.name in growing for one in upstream):
+            found.add(table.name)
     return found
 
 
@@ -162,7 +220,7 @@ def _rechecked(change: Change, loaded: LoadedProject) -> Change:
 
 def _invalidated(
     changes: tuple[Change, ...],
-    files: Mapping[str, tuple[str, ...]],
+    growing: Collection[str],
     before: Mapping[str, Any],
     declared: Declared,
     loaded: LoadedProject,
@@ -170,16 +228,30 @@ def _invalidated(
     """Everything that was there before and is downstream of a change of meaning, or of new rows."""
     nodes, old = loaded.project.nodes(), before.get("nodes", {})
     touched = {name for name in nodes if name in old and old[name]["fingerprint"] != declared.fingerprints[name]}
-    touched |= {name for name, node in nodes.items() if node.name in files and _is_source(node)}
+    touched |= {name for name, node in nodes.items() if node.name in growing and _is_source(node)}
     touched |= {one.node for one in changes if one.action in ("added", "removed")}
     found = []
     for name, node in nodes.items():
-        used = [node_id(one) for one in closure(node) if node_id(one) != name]
+        used = [node_id(one) for one in _upstream(node, nodes) if node_id(one) != name]
         used += [one for one in old.get(name, {}).get("uses", ()) if one not in used]
         because = tuple(one for one in used if one in touched)
         if because and name in old:
             found.append(Invalidated(name, because, owners(node, loaded)))
     return tuple(found)
+
+
+def _upstream(node: Node, nodes: Mapping[str, Node]) -> list[Node]:
+    """A node and all that it is made from, also through the queries of tables."""
+    named = {one.name: one for one in nodes.values() if _is_source(one)}
+    found: dict[str, Node] = {}
+    waiting = closure(node)
+    while waiting:
+        one = waiting.pop(0)
+        if node_id(one) not in found:
+            found[node_id(one)] = one
+            if isinstance(one, Table) and one.query is not None:
+                waiting += [named[read] for read in reads_of(one) if read in named]
+    return list(found.values())
 
 
 def _is_source(node: Node) -> bool:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import clock
 from headrace.declare import Stream, Table, kind_of
+from headrace.errors import Fault
+from headrace.run.champions import champion_warnings
 from headrace.run.declared import sources_of
+from headrace.run.gone import gone_files
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
 
@@ -66,6 +69,7 @@ class Status:
     sets: tuple[SetStatus, ...]
     models: tuple[ModelStatus, ...]
     runs: tuple[PastRun, ...]
+    warnings: tuple[Fault, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain values for ``--json``."""
@@ -76,6 +80,7 @@ class Status:
             "training_sets": [asdict(one) for one in self.sets],
             "models": [asdict(one) for one in self.models],
             "runs": [one.as_dict() for one in self.runs],
+            "faults": [fault.as_dict() for fault in self.warnings],
         }
 
     def __repr__(self) -> str:
@@ -83,7 +88,7 @@ class Status:
         lines += [f"  {one.kind} {one.name}: {one.rows:,} rows, {one.quarantined:,} quarantined" for one in self.tables]
         lines += [f"  training set {one.name}: {'not built' if one.rows is None else one.rows}" for one in self.sets]
         lines += [f"  model {one.name}: champion {one.champion or 'none'}" for one in self.models]
-        return "\n".join(lines)
+        return "\n".join([*lines, *map(str, self.warnings)])
 
 
 def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
@@ -101,8 +106,12 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
             runs = tuple(journal.runs(last_runs))
     else:
         sets, runs = tuple(SetStatus(n, None, {}, None, None) for n in project.all_training_sets), ()
-    tables = tuple(_table(one, lake) for one in sources_of(project))
-    return Status(project.name, tables, sets, tuple(_model(name, loaded) for name in project.all_models), runs)
+    sources = sources_of(project)
+    tables = tuple(_table(one, lake) for one in sources)
+    models = tuple(_model(name, loaded) for name in project.all_models)
+    gone = (gone_files(one, loaded.folder, lake) for one in sources if one.source is not None)
+    told = (*gone, *champion_warnings(loaded, project.all_models.values()))
+    return Status(project.name, tables, sets, models, runs, tuple(fault for fault in told if fault is not None))
 
 
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id
 from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared, closure, sources_of
+from headrace.run.gone import gone_files
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
 
@@ -76,11 +77,12 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         def told(done: int, what: str) -> None:
             progress.moves(what, done, 0)
 
-        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source)).as_dict()
+        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source))
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
-        faults = report.pop("faults")
+        faults = [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))]
+        this_run = {name: value for name, value in report.as_dict().items() if name != "faults"}
         version = lake.version(source.name) if lake.exists(source.name) else None
-        return {THIS_RUN: report, "version": version, FAULTS: faults}
+        return {THIS_RUN: this_run, "version": version, FAULTS: faults}
 
     def counts() -> Figures:
         from headrace.connect import account
@@ -90,6 +92,11 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
     return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key, had: loads()(key, had), counts)
+
+
+def _gone(source: Stream | Table, loaded: LoadedProject, lake: Lake) -> tuple[Fault, ...]:
+    fault = gone_files(source, loaded.folder, lake)
+    return () if fault is None else (fault,)
 
 
 def live_events(loaded: LoadedProject, source: Stream | Table) -> None:
@@ -149,7 +156,7 @@ def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str, bool], 
 
 def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
     """Steps of tables by query, each after those that its query reads."""
-    reads = {table.name: _reads(table) for table in tables}
+    reads = {table.name: reads_of(table) for table in tables}
     waiting, ordered = {table.name: table for table in tables}, []
     while waiting:
         ready = [name for name in waiting if not any(read in waiting for read in reads[name])]
@@ -162,7 +169,12 @@ def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
     return ordered
 
 
-def _reads(table: Table) -> list[str]:
+def reads_of(table: Table) -> list[str]:
+    """Return the names of the lake tables that a table by query reads.
+
+    Raises:
+        HeadraceError: HR-LAKE for a query that cannot be parsed.
+    """
     from headrace.lake import query
 
     try:

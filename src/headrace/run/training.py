@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace import clock
 from headrace.declare import Model, Project, node_id
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.run.champions import champion_warnings, registry
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared
 from headrace.run.journal import Journal
@@ -21,27 +22,22 @@ from headrace.run.reasons import FORCED, GONE, reasons
 from headrace.run.steps import steps_of
 
 if TYPE_CHECKING:
-    from headrace.learn import Registry, TrainReport
+    from headrace.learn import TrainReport, Version
     from headrace.learn.trainingset import BuiltSet
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model after ``train``: the step, and the report where there was something to do."""
+    """A model after ``train``: the step, the report where there was something to do, and what is to be known."""
 
     step: StepReport
     report: TrainReport | None
+    warnings: tuple[Fault, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values for ``--json``."""
-        return self.step.as_dict() | {"report": None if self.report is None else self.report.as_dict()}
-
-
-def registry(loaded: LoadedProject) -> Registry:
-    """Return the registry of a project's models."""
-    from headrace.learn import Registry
-
-    return Registry(loaded.state_dir / "models")
+        told = {"report": None if self.report is None else self.report.as_dict()}
+        return self.step.as_dict() | told | {"warnings": [fault.as_dict() for fault in self.warnings]}
 
 
 def train(
@@ -67,7 +63,8 @@ def train(
         declared = Declared(loaded.project)
         number = journal.begin("train")
         try:
-            found = tuple(_train_one(one, loaded, declared, journal, progress, again) for one in models)
+            trained = (_train_one(one, loaded, declared, journal, progress, again) for one in models)
+            found = tuple(_with_champion(one, model, loaded) for one, model in zip(trained, models, strict=True))
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
                 journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
@@ -100,6 +97,9 @@ def _train_one(
         kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
         progress.ends(kept)
         return Trained(kept, None)
+    known = None if again else trained_before(model, str(built.manifest["fingerprint"]), loaded)
+    if known is not None:
+        return _known(known, step_id, inputs, journal, progress)
     why = why or FORCED
     progress.begins(step_id, why)
     begun = clock.monotonic_s()
@@ -108,7 +108,39 @@ def _train_one(
     journal.complete(step_id, inputs, figures)
     done = StepReport(step_id, "done", why, clock.monotonic_s() - begun, figures)
     progress.ends(done)
-    return Trained(done, report)
+    return Trained(done, report, report.warnings)
+
+
+def trained_before(model: Model, cases: str, loaded: LoadedProject) -> Version | None:
+    """Return the version that was trained from this very declaration and set, as after a revert of the declaration.
+
+    Args:
+        model: as declared now.
+        cases: fingerprint of its training set.
+        loaded: the project.
+    """
+    from headrace.plan import model_fingerprint
+
+    same, kept = (model_fingerprint(model), cases), registry(loaded)
+    for one in reversed(kept.versions(model.name)):
+        origin = one.record.origin
+        if (origin.declaration, origin.training_set) == same and one.standing and kept.intact(one):
+            return one
+    return None
+
+
+def _known(version: Version, step_id: str, inputs: dict[str, str], journal: Journal, progress: Progress) -> Trained:
+    figures = {"version": version.number, "standing": version.standing, "metrics": dict(version.metrics)}
+    journal.complete(step_id, inputs, figures)
+    why = (f"version {version.number} was trained from this declaration and data",)
+    kept = StepReport(step_id, "kept", why, 0.0, figures)
+    progress.ends(kept)
+    return Trained(kept, None)
+
+
+def _with_champion(trained: Trained, model: Model, loaded: LoadedProject) -> Trained:
+    """Tell also of a champion that was trained from another declaration."""
+    return replace(trained, warnings=(*trained.warnings, *champion_warnings(loaded, [model])))
 
 
 def _fitted(
@@ -125,7 +157,6 @@ def _fitted(
             registry(loaded),
             progress=progress.moves,
             service_thresholds=tuple(thresholds(loaded.project, model)),
-            declaration=declared.fingerprints[node_id(model)],
             folder=loaded.folder,
         )
 

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,29 +31,33 @@ class Running:
     office: Office
 
 
-def announce(url: str, services: list[str]) -> None:
+Told = Callable[[str, Sequence[str], Sequence[Fault]], None]
+"""What is told when services are ready: their URL, their names, and what is to be known of them."""
+
+
+def announce(url: str, services: Sequence[str], warnings: Sequence[Fault]) -> None:
     """Say on stderr where services are."""
     sys.stderr.write(f"{', '.join(services)} at {url}/services/NAME/decide; Ctrl-C stops\n")
+    sys.stderr.writelines(f"{fault.severity} {fault}\n" for fault in warnings)
     sys.stderr.flush()
 
 
-def serve(
-    loaded: Loaded, host: str = "127.0.0.1", port: int = 8470, told: Callable[[str, list[str]], None] = announce
-) -> None:
+def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470, told: Told = announce) -> None:
     """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain into the lake.
 
     Args:
         loaded: the project.
         host: an address of this machine's loopback; any other would need tokens, which do not exist yet.
         port: 0 takes a free one.
-        told: the URL and the names of the services, when all is ready.
+        told: is called when all is ready.
 
     Raises:
         HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
     """
     with contextlib.closing(_bound(host, port)) as bound:
-        server = _server(Office(loaded))
-        told(_url(bound), sorted(loaded.project.all_services))
+        office = Office(loaded)
+        server = _server(office)
+        told(_url(bound), sorted(loaded.project.all_services), office.warnings)
         server.run(sockets=[bound])
 
 

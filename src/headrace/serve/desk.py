@@ -9,12 +9,13 @@ from typing import Any
 from headrace.declare import Service
 from headrace.engines import compute
 from headrace.engines.frame import Frame
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import HeadraceError
 from headrace.kernel.column import Column
 from headrace.learn import Registry, Version
+from headrace.learn.champion import other_features
 from headrace.online import Reading, State
 from headrace.online.slots import Groups, groups_of
-from headrace.plan import compile_rules, compile_set, lower
+from headrace.plan import compile_rules, compile_set, feature_fingerprints, lower
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import reasons
@@ -66,11 +67,10 @@ class Desk:
         self._groups = groups_of(self.plan)
         self._rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
         self._kinds = {name: self.reader.fields[name].type for name in self.plan.row_columns}
-        missing = [name for name in self.scorer.features if name not in {one.name for one in self.plan.outputs}]
-        if missing:
-            found = f"version {version.number} of {version.name}, which knows the feature {missing[0]}"
-            cure = "run 'headrace train' after a change of features"
-            raise HeadraceError(Fault("HR-SERVE-003", service.place, found, "a model of the declared features", cure))
+        declared = feature_fingerprints(self.plan)
+        fault = other_features(service.model, version, self.scorer.features, declared, registry)
+        if fault is not None:
+            raise HeadraceError(fault)
 
     def decide(self, row: Row, state: State, now: int, explain: int = 0) -> Decided:
         """Answer one row from the state as it is.

@@ -18,6 +18,7 @@ from headrace.kernel.compile import warm as warm_kernel
 from headrace.lake import Lake
 from headrace.lake.lock import exclusive
 from headrace.learn import Registry
+from headrace.learn.champion import of_another_declaration
 from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.cases import Cases, case_of
@@ -61,6 +62,7 @@ class Office:
             drain(loaded)
             self.lake, self.now = loaded.lake(), Ticking(self.spool.clock(), now_us)
             self.desks = _desks(services, loaded)
+            self.warnings = _warnings(services, loaded)
             self.state = _state(self.desks, loaded, self.lake)
             stack.callback(self.state.close)
             self._declared = fingerprints(loaded.project)
@@ -193,14 +195,25 @@ def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
         version = registry.champion(service.model.name)
         if version is None:
             told = f"no champion of {service.model.name}, with which {name} decides"
-            cure = "run 'headrace train'; a model that did not pass its gates can be promoted by hand"
+            cure = f"headrace train; or headrace promote {service.model.name} VERSION, where one is registered"
             faults.append(Fault("HR-SERVE-002", service.place, told, "a trained model", cure))
             continue
         typical = typical_values(service.model.cases, version.record.origin.training_set, loaded.state_dir)
-        found[name] = Desk(service, version, registry, typical)
+        try:
+            found[name] = Desk(service, version, registry, typical)
+        except HeadraceError as error:
+            faults += error.faults
     if faults:
         raise HeadraceError(faults)
     return found
+
+
+def _warnings(services: dict[str, Service], loaded: Loaded) -> tuple[Fault, ...]:
+    """What is to be known of the champions, each once."""
+    registry = Registry(loaded.state_dir / "models")
+    models = {service.model.name: service.model for service in services.values()}
+    found = (of_another_declaration(model, registry) for model in models.values())
+    return tuple(fault for fault in found if fault is not None)
 
 
 def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:

@@ -12,7 +12,7 @@ from headrace.errors import Fault
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headrace.run import Changes, LoadedProject, Progress, RunReport, Status, Trained
+    from headrace.run import Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trained
 
 
 class Project(declare.Project):
@@ -51,6 +51,25 @@ class Project(declare.Project):
         from headrace.run import train
 
         return train(self._loaded(folder), names)
+
+    def promote(
+        self, model: str, version: int, reason: str | None = None, folder: Path | str | None = None
+    ) -> Promoted:
+        """Make a version of a model its champion, and keep on record who did it, when and why.
+
+        Args:
+            model: its name.
+            version: number of the version.
+            reason: why; must be given for a version that failed a gate.
+            folder: of the project.
+
+        Raises:
+            HeadraceError: no such version, or its file is missing or was altered.
+            CheckFailed: it failed a gate, and no reason is given.
+        """
+        from headrace.run import promote
+
+        return promote(self._loaded(folder), model, version, reason)
 
     def query(self, sql: str, folder: Path | str | None = None) -> pd.DataFrame:
         """Return the result of one SELECT over the tables of the lake."""

@@ -18,10 +18,12 @@ _SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", 
 @session_options
 def command(session: Session) -> None:
     """Show what the next run would find changed against the last one, and what that invalidates downstream."""
+    from headrace.cli.terminal import print_faults
     from headrace.run import plan_changes
 
     changes = plan_changes(session.load())
     session.tell(changes.as_dict(), lambda: _print(changes))
+    print_faults(changes.warnings)
 
 
 def _print(changes: Changes) -> None:

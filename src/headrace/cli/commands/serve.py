@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from headrace.cli.options import Session, session_options
+from headrace.errors import Fault
 
 
 @click.command("serve", epilog="\b\nExample:  headrace serve --port 8470")
@@ -20,10 +23,11 @@ def command(session: Session, host: str, port: int) -> None:
     """
     from headrace.serve.app import announce, serve
 
-    def told(url: str, services: list[str]) -> None:
-        announce(url, services)
+    def told(url: str, services: Sequence[str], warnings: Sequence[Fault]) -> None:
+        announce(url, services, warnings)
         if session.as_json:
-            session.tell({"ok": True, "url": url, "services": services}, lambda: None)
+            faults = [fault.as_dict() for fault in warnings]
+            session.tell({"ok": True, "url": url, "services": list(services), "faults": faults}, lambda: None)
             session.out.flush()
 
     serve(session.load(), host, port, told)

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 @session_options
 def command(session: Session, runs: int) -> None:
     """Show tables with rows and quarantine, training sets, models with their champions, and past runs."""
+    from headrace.cli.terminal import print_faults
     from headrace.run import status
 
     found = status(session.load(), runs)
     session.tell(found.as_dict(), lambda: _print(found))
+    print_faults(found.warnings)
 
 
 def _print(found: Status) -> None:

@@ -24,16 +24,19 @@ def command(session: Session, models: tuple[str, ...], again: bool) -> None:
     Exit code 1 when a gate failed: the version is kept, but does not serve.
     """
     from headrace.cli.progress import Bars
+    from headrace.cli.terminal import print_faults
     from headrace.run import train
 
     loaded = session.load()
     with Bars() as bars:
         trained = train(loaded, models, bars, again=again)
     faults = failed_gates(trained, "mend the model or its data; the version is kept, and does not serve")
-    document = {"ok": not faults, "models": [one.as_dict() for one in trained]}
-    if faults and session.as_json:
-        document |= {"exit_code": 1, "faults": [fault.as_dict() for fault in faults]}
+    warnings = [fault for one in trained for fault in one.warnings]
+    told = [fault.as_dict() for fault in (*faults, *warnings)]
+    document = {"ok": not faults, "models": [one.as_dict() for one in trained], "faults": told}
+    document |= {"exit_code": 1} if faults else {}
     session.tell(document, lambda: _print(trained))
+    print_faults(warnings)
     if faults:
         if session.as_json:
             raise click.exceptions.Exit(1)
@@ -62,7 +65,7 @@ def print_trained(trained: Trained) -> None:
 
     report = trained.report
     if report is None:
-        say(f"{trained.step.id}: nothing changed since version {trained.step.figures.get('version')}")
+        say(f"{trained.step.id}: {', '.join(trained.step.why)}; version {trained.step.figures.get('version')} stands")
         return
     labels = list(report.metrics)
     rows = [(one.name, one.role, *(one.metrics[label] for label in labels), one.seconds) for one in report.candidates]
@@ -70,4 +73,5 @@ def print_trained(trained: Trained) -> None:
     print_table(report.model, columns, rows, right=(*labels, "seconds"))
     for gate in report.gates:
         say(f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}", "green" if gate.passed else "red")
+    say(report.cases(), "dim")
     say(report.verdict(), "bold")

@@ -1,18 +1,10 @@
 """A small project that is loaded and trained once, and copied for each test that serves it."""
 
-import re
 import shutil
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime
-from pathlib import Path
 
-import httpx
 import pytest
 
-from headrace.run import load_project, run
-from headrace.run.training import train
 from tests.payments import CONTRACTS
 
 PROJECT = (
@@ -84,6 +76,7 @@ def rows_of(loaded, table):
 def trained(tmp_path_factory):
     """A project with data, a training set and a champion."""
     from headrace import simulate
+    from headrace.run import load_project, run, train
 
     folder = tmp_path_factory.mktemp("shop")
     (folder / "project.py").write_text(PROJECT)
@@ -100,38 +93,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def shop(trained, tmp_path):
     """A copy of it."""
+    from headrace.run import load_project
+
     shutil.copytree(trained, tmp_path / "shop")
     return load_project(tmp_path / "shop")
-
-
-class Server:
-    """A service in a process of its own, on a free port."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", "0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        said = self.process.stderr.readline()
-        found = re.search(r"http://127.0.0.1:\d+", said)
-        if found is None:
-            raise AssertionError(said + self.process.communicate()[1])
-        self.client = httpx.Client(base_url=found[0], timeout=30)
-        self.wait()
-
-    def wait(self) -> None:
-        for _ in range(2_400):
-            if self.process.poll() is not None:
-                raise AssertionError(self.process.communicate()[1])
-            try:
-                if self.client.get("/health/ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the service did not become ready")
-
-    def stop(self) -> str:
-        self.process.terminate()
-        return self.process.communicate(timeout=60)[1]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()

@@ -1,0 +1,83 @@
+"""Whether the version that serves was trained from what is declared now, and what to do where it was not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headrace.declare import Model
+from headrace.errors import Fault
+from headrace.learn.registry import Registry
+from headrace.learn.version import Version
+from headrace.plan import model_fingerprint
+
+_SHOWN = 5
+
+
+def of_another_declaration(model: Model, registry: Registry) -> Fault | None:
+    """Return a warning when a model's champion was trained from another declaration than this one, else None.
+
+    The warning says which version that is, which one was trained from this declaration, and how to make that serve.
+
+    Args:
+        model: as declared now, without faults.
+        registry: of its versions.
+    """
+    champion = registry.champion(model.name)
+    if champion is None or champion.record.origin.declaration == model_fingerprint(model):
+        return None
+    found = f"version {champion.number} as champion of {model.name}, trained from another declaration"
+    found += f"; {_known(version_of(model, registry))}"
+    expected = "a champion that was trained from what is declared now"
+    return Fault("HR-LEARN-022", model.place, found, expected, _cure(model, registry), "warning")
+
+
+def version_of(model: Model, registry: Registry) -> Version | None:
+    """Return the newest version that was trained from a declaration, one that passed its gates before all others."""
+    declared = model_fingerprint(model)
+    mine = [one for one in registry.versions(model.name) if one.record.origin.declaration == declared]
+    return max(mine, key=lambda one: (one.passed, one.number), default=None)
+
+
+def other_features(
+    model: Model, version: Version, names: tuple[str, ...], declared: Mapping[str, str], registry: Registry
+) -> Fault | None:
+    """Return why a version must not score the features as they are declared now, else None.
+
+    Args:
+        model: as declared now.
+        version: of it.
+        names: the features that the version's file knows.
+        declared: fingerprint of each declared feature, see ``plan.feature_fingerprints``.
+        registry: of its versions.
+    """
+    learned = version.record.origin.features
+    gone = [name for name in names if name not in declared]
+    other = [name for name in names if name in declared and learned.get(name) != declared[name]]
+    if not gone and not other:
+        return None
+    parts = [f"no longer declared: {_listed(gone)}"] if gone else []
+    parts += [f"declared otherwise: {_listed(other)}"] if other else []
+    found = f"version {version.number} of {model.name}, trained on features that are {'; '.join(parts)}"
+    expected = "a model of the features that are declared"
+    return Fault("HR-SERVE-003", model.place, found, expected, _cure(model, registry))
+
+
+def _known(version: Version | None) -> str:
+    if version is None:
+        return "no version was trained from this one"
+    return f"version {version.number} was trained from this one" + ("" if version.passed else " and failed its gates")
+
+
+def _cure(model: Model, registry: Registry) -> str:
+    """What makes a model of the present declaration serve: promoting it, or training it first."""
+    version = version_of(model, registry)
+    if version is not None and version.passed:
+        return f"headrace promote {model.name} {version.number}; or declare as before"
+    if version is not None:
+        return f'mend the model, or headrace promote {model.name} {version.number} --reason "…"; or declare as before'
+    return "headrace run && headrace train, then headrace promote if it does not become champion; or declare as before"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

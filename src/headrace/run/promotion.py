@@ -1,0 +1,81 @@
+"""``promote``: makes a version of a model the champion because somebody says so, who is on record with the reason."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import Fault
+from headrace.run.champions import champion_warnings, registry
+from headrace.run.project import LoadedProject
+
+if TYPE_CHECKING:
+    from headrace.learn import Version
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A version that is the champion now.
+
+    Args:
+        version: it, with who promoted it, when and why.
+        replaced: number of the champion before it; None where there was none, or it was the champion already.
+        changed: whether it was not the champion before.
+        warnings: what is to be known, such as a declaration that is another one now.
+    """
+
+    version: Version
+    replaced: int | None
+    changed: bool
+    warnings: tuple[Fault, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the promotion as plain values for ``--json``."""
+        last = self.version.promotions[-1] if self.changed else None
+        return {
+            "ok": True,
+            "model": self.version.name,
+            "version": self.version.number,
+            "changed": self.changed,
+            "replaced": self.replaced,
+            "promotion": None if last is None else dict(last),
+            "faults": [fault.as_dict() for fault in self.warnings],
+        }
+
+    def __repr__(self) -> str:
+        if not self.changed:
+            return f"{self.version.name}: version {self.version.number} is the champion already"
+        instead = "" if self.replaced is None else f", instead of version {self.replaced}"
+        return f"{self.version.name}: version {self.version.number} is the champion now{instead}"
+
+
+def promote(loaded: LoadedProject, model: str, version: int, reason: str | None = None) -> Promoted:
+    """Make a version of a model its champion; a service takes it up when it is started the next time.
+
+    Args:
+        loaded: the project.
+        model: its name; also of one that is no longer declared.
+        version: number of the version.
+        reason: why; must be given for a version that failed a gate, and is kept with the version.
+
+    Raises:
+        HeadraceError: HR-LEARN-014 when there is no such version, 011 when its file is missing or was altered.
+        CheckFailed: HR-LEARN-015 when it failed a gate and no reason is given.
+    """
+    kept = registry(loaded)
+    before = kept.champion(model)
+    promoted = kept.promote(model, version, reason, _who())
+    changed = before is None or before.number != version
+    replaced = before.number if changed and before is not None else None
+    named = [one for name, one in loaded.project.all_models.items() if name == model]
+    return Promoted(promoted, replaced, changed, champion_warnings(loaded, named))
+
+
+def _who() -> str:
+    """Return the name of the user who runs this process, or the number where there is no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
