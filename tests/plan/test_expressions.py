@@ -22,6 +22,7 @@ from headrace.plan.parse import parse
 from headrace.plan.reference.expressions import evaluate
 from headrace.plan.reference.values import as_float, digits, entering
 from headrace.serve.values import held
+from headrace.types import INT, STR, Domain
 from tests.plan.texts import LEAVES, ROWS, Row, expressions
 from tests.plan.worlds import bits, examples, table
 
@@ -138,6 +139,27 @@ def read_or_refuse(text: str) -> None:
 @examples(150)
 def test_any_text_is_read_or_refused_with_a_fault(text: str) -> None:
     read_or_refuse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trim(t, 'x')",
+        "trim(both 'x' from t)",
+        "ltrim(t)",
+        "n between symmetric 3 and 1",
+        "floor(n, 1)",
+        "ceil(n, 1)",
+        "round(n, 1, 2)",
+        "length(t, 'x')",
+        "contains(t, 'a', 'b')",
+        "cast(t as double format 'x')",
+    ],
+)
+def test_what_nobody_heeds_is_refused(text: str) -> None:
+    scope = {"t": Domain(STR), "n": Domain(INT)}
+    with pytest.raises(HeadraceError, match="HR-EXPRESSION-002.* with "):
+        parse(text, scope, "", "it")
 
 
 TOKENS = "a b m x y p s t u d at null 1 2.5 1e400 'x' ( ) , + - * / % // ** = <> < > and or not in is like between"

@@ -87,7 +87,8 @@ INNER: dict[str, list[str]] = {
         "(not {bool})", "({int} in (1, {int}, null))", "({str} not in ('a', {str}))",
         "({int} between {int} and {decimal})",
         "({0} is null)", "({str} is not null)", "({bool} is true)", "({bool} is not false)", "({str} like 'a%')",
-        "({str} like '_b%')", "({str} like '%\\%')", "starts_with({str}, 'a')", "contains({str}, 'b')",
+        "({str} like '_b%')", "({str} like '%\\%')", "({str} not like '_b%')", "({str} !~~ 'a%')",
+        "({int} not between 1 and {int})", "({int} not in (1, 2))", "starts_with({str}, 'a')", "contains({str}, 'b')",
     ],
     "str": [
         "lower({str})", "upper({str})", "trim({str})", "substring({str}, 1, 2)",

@@ -123,7 +123,7 @@ def _resolve(setting: Ints, domain: Domain, bits: int, bounded: bool, name: str)
 def whole(value: Any, setting: Ints) -> int:
     """Plain meaning of a prepared number: how many units of the resolution, ties to even."""
     if isinstance(value, Fraction):
-        return int(value * 10 ** int(setting[DIGITS]))
+        value *= 10 ** int(setting[DIGITS])
     return round(Fraction(value) / Fraction(2) ** int(setting[EXPONENT]))
 
 
@@ -141,7 +141,7 @@ def prepare_number(column: Column | None, length: int, setting: Ints) -> Ints:
         return np.zeros(length, dtype=np.int64)
     if column.type.name == "float":
         return scaled(column.values, 2.0 ** int(-setting[EXPONENT]))
-    return column.values.astype(np.int64)
+    return column.values.astype(np.int64) << -setting[EXPONENT]
 
 
 def prepare_nothing(column: Column | None, length: int, setting: Ints) -> Ints:

@@ -92,14 +92,17 @@ class _Typing:
     def node(self, tree: Any, depth: int) -> Node:
         if depth > DEEPEST:
             raise Refused("an expression nested too deeply", f"at most {DEEPEST} levels")
-        special = _SPECIAL.get(type(tree))
+        special, simple = _SPECIAL.get(type(tree)), _SIMPLE.get(type(tree))
         if special is not None:
-            return special(self, tree, depth + 1)
-        simple = _SIMPLE.get(type(tree))
-        if simple is None:
+            read, parts = special
+            made = read(self, tree, depth + 1)
+        elif simple is not None:
+            name, parts = simple
+            made = apply(name, self.nodes(_parts(tree, parts), depth + 1))
+        else:
             raise self.unknown(tree, depth)
-        name, parts = simple
-        return apply(name, self.nodes(_parts(tree, parts), depth + 1))
+        _all_read(tree, parts)
+        return apply("not", [made]) if tree.args.get("negate") else made
 
     def nodes(self, trees: Iterable[Any], depth: int) -> list[Node]:
         """Type several parts of an expression; what is refused in any of them is refused together."""
@@ -265,6 +268,14 @@ def _parts(tree: Any, names: Sequence[str]) -> list[Any]:
     return parts
 
 
+def _all_read(tree: Any, parts: Sequence[str]) -> None:
+    """Refuse what the parser found in a node and nobody looked at: it would change the meaning without a word."""
+    rest = [name for name, value in tree.args.items() if value and name not in parts and name not in _MEANT]
+    if rest:
+        kind = type(tree).__name__.lower()
+        raise Refused(f"{kind} with {', '.join(rest)} ({_shown(tree.sql('duckdb'))})", f"{kind} without it")
+
+
 def _interval_us(tree: sql.Interval) -> int:
     units = {"microsecond": 1, "millisecond": 1_000, "second": 10**6, "minute": 60 * 10**6, "hour": 3600 * 10**6}
     units |= {"day": 86_400 * 10**6, "week": 604_800 * 10**6}
@@ -290,6 +301,8 @@ def _moment(text: str, target: str) -> Node:
         raise Refused(f"{text!r} as a {target}", "ISO 8601, e.g. '2026-01-31 12:00:00'") from None
 
 
+_MEANT = ("negate", "safe", "ignore_nulls")
+"""What the parser says of a node that is as we take it, or that every node heeds."""
 _PARTS_OF_TIME = ("hour", "minute", "second", "dayofweek", "isodow", "day", "month", "year")
 
 _SIMPLE: dict[type, tuple[str, tuple[str, ...]]] = {
@@ -339,26 +352,28 @@ _SIMPLE: dict[type, tuple[str, tuple[str, ...]]] = {
     sql.DPipe: ("concat", ("this", "expression")),
 }
 
-_SPECIAL: dict[type, Callable[[_Typing, Any, int], Node]] = {
-    sql.Column: _Typing.column,
-    sql.Literal: _Typing.number,
-    sql.Boolean: lambda typing, tree, depth: literal(bool(tree.this), BOOL),
-    sql.Null: lambda typing, tree, depth: literal(None, STR),
-    sql.Paren: lambda typing, tree, depth: typing.node(tree.this, depth),
-    sql.And: _Typing.chain,
-    sql.Or: _Typing.chain,
-    sql.Add: _Typing.additive,
-    sql.Sub: _Typing.additive,
-    sql.In: _Typing.among,
-    sql.Between: _Typing.between,
-    sql.Is: _Typing.identity,
-    sql.Case: _Typing.case,
-    sql.If: _Typing.when,
-    sql.Nullif: _Typing.nullif,
-    sql.Extract: _Typing.extract,
-    sql.TimestampTrunc: _Typing.truncate,
-    sql.DateTrunc: _Typing.truncate,
-    sql.Cast: _Typing.cast,
+_SPECIAL: dict[type, tuple[Callable[[_Typing, Any, int], Node], tuple[str, ...]]] = {
+    sql.Column: (_Typing.column, ("this", "table")),
+    sql.Literal: (_Typing.number, ("this", "is_string")),
+    sql.Boolean: (lambda typing, tree, depth: literal(bool(tree.this), BOOL), ("this",)),
+    sql.Null: (lambda typing, tree, depth: literal(None, STR), ()),
+    sql.Paren: (lambda typing, tree, depth: typing.node(tree.this, depth), ("this",)),
+    sql.And: (_Typing.chain, ("this", "expression")),
+    sql.Or: (_Typing.chain, ("this", "expression")),
+    sql.Add: (_Typing.additive, ("this", "expression")),
+    sql.Sub: (_Typing.additive, ("this", "expression")),
+    sql.In: (_Typing.among, ("this", "expressions")),
+    sql.Between: (_Typing.between, ("this", "low", "high")),
+    sql.Is: (_Typing.identity, ("this", "expression")),
+    sql.Case: (_Typing.case, ("this", "ifs", "default")),
+    sql.If: (_Typing.when, ("this", "true", "false")),
+    sql.Nullif: (_Typing.nullif, ("this", "expression")),
+    sql.Extract: (_Typing.extract, ("this", "expression")),
+    sql.TimestampTrunc: (_Typing.truncate, ("this", "unit")),
+    sql.DateTrunc: (_Typing.truncate, ("this", "unit")),
+    sql.Cast: (_Typing.cast, ("this", "to")),
 }
 
-KNOWN = sorted({name for name, _ in _SIMPLE.values()} | {"case", "if", "nullif", "extract", "date_trunc", "cast"})
+KNOWN = sorted(
+    {name for name, _ in _SIMPLE.values()} - {"concat"} | {"case", "if", "nullif", "extract", "date_trunc", "cast"}
+)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from headrace.kernel.aggregate import FREE, NUMBERS, Aggregate, Plain, prepare_number, rounded, whole
+from headrace.kernel.aggregate import EXPONENT, FREE, NUMBERS, Aggregate, Plain, prepare_number, rounded, whole
 from headrace.kernel.counter import amount, bump, merge_tables
 from headrace.kernel.elementary import exp2_fraction
 from headrace.kernel.exact import (
@@ -29,13 +29,18 @@ from headrace.kernel.exact import (
 from headrace.kernel.typing import Floats, Ints
 from headrace.types import FLOAT, Domain, duration_us
 
+BITS = 60
+"""Binary digits that a value fills at most: its weight below 2, and a sign, still fit into a word."""
 REACH = 64
 """Half-lives after which an event counts nothing."""
 
 
 def settle(setting: Ints, domain: Domain | None, params: Any) -> None:
-    half_life = params["half_life"]
-    setting[FREE] = duration_us(half_life)
+    setting[FREE] = duration_us(params["half_life"])
+    if domain is not None and domain.type.name != "float":
+        # a value that counts one and a half times needs digits below the last of a whole number
+        largest = 1 if domain.type.name == "bool" else int(domain.magnitude or 0)
+        setting[EXPONENT] = largest.bit_length() - BITS
 
 
 @njit
@@ -176,6 +181,6 @@ AGGREGATE = Aggregate(
     table_keys=4,
     needs=("half_life",),
     settle=settle,
-    bits=60,
+    bits=BITS,
     bounded=True,
 )
