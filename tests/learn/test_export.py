@@ -1,5 +1,9 @@
 """ONNX files: the trained object's scores, the same bytes for the same object, and refusals that name a step."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from lightgbm import Booster, Dataset, LGBMClassifier
@@ -83,6 +87,33 @@ def test_parity_and_digest(kind):
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, scores(estimator, x[:100], NAMES, PLACE), atol=1e-6)
     assert scorer.score(x[:1]).tolist() == got[:1].tolist(), "one row at a time scores as in a batch"
+
+
+ELSEWHERE = """
+import numpy as np
+from lightgbm import LGBMClassifier
+
+from headrace.learn.export import to_onnx
+from headrace.learn.scorer import digest_of
+
+x = np.random.default_rng(1).normal(size=(200, 2))
+estimator = LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1).fit(x, x[:, 0] > 0)
+print(digest_of(to_onnx(estimator, ("a", "b"), "")))
+"""
+
+
+def test_another_process_writes_the_same_file():
+    digests = set()
+    for seed in ("0", "3"):  # of the order of sets
+        told = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", ELSEWHERE],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        digests.add(told.stdout)
+    assert len(digests) == 1
 
 
 def test_no_rows_are_scored_as_none():

@@ -68,6 +68,10 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     about = {"features": list(names), **_score_output(model, place)}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
+    # the converter collects them in a set, whose order is another one in another process
+    opsets = sorted(model.opset_import, key=lambda one: str(one.domain))
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
