@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -131,3 +132,11 @@ def test_an_answer_that_fails_while_it_comes_and_one_that_is_left(lake: Lake) ->
         list(answer.batches)
     with lake.answered("select range from range(90000000000)") as answer:
         assert next(answer.batches)["range"][0].as_py() == 0
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT: Interrupted!")]
+)
+def test_ctrl_c_that_duckdb_sees_first_is_ctrl_c(error):
+    with pytest.raises(KeyboardInterrupt), query._told():
+        raise error

@@ -161,6 +161,10 @@ def _told(names: Iterable[str] = ()) -> Iterator[None]:
 
     try:
         yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if "interrupted" in str(error).lower():  # Ctrl-C reaches DuckDB first
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.PermissionException as error:
         found = "a query that reaches outside the lake"
         raise HeadraceError(Fault("HR-LAKE-005", "", found, "tables of the lake only", _ONLY)) from error
