@@ -15,9 +15,10 @@ from headrace.audit.facts import RULES
 from headrace.audit.judged import calibration
 from headrace.audit.report import write
 from headrace.learn import Registry
-from headrace.run import load_project
+from headrace.run import load_project, run, train
 from headrace.serve.app import start
 from headrace.serve.parity import parity
+from tests.run.bank import WITH_MODEL, edit, make_bank
 
 EMPTY = '''
 import headrace as hr
@@ -159,3 +160,22 @@ def test_names_cannot_break_out_of_the_page(tmp_path):
     text = page_of(write(loaded))
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script" not in text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_was_told_in_training_is_on_the_page_and_scores_that_are_no_probabilities_are_not_calibrated(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    for old, new in (
+        ("import LogisticRegression", "import RidgeClassifier"),
+        ("LogisticRegression(C=1.0)", "RidgeClassifier()"),
+        (", hr.log_loss()", ""),
+        ('"25d"', '"250d"'),
+        ('at_least("roc_auc", 0.1)', 'at_least("roc_auc", 0.0)'),
+    ):
+        edit(folder, old, new)
+    run(load_project(folder))
+    train(load_project(folder))
+    text = page_of(write(load_project(folder)))
+    assert re.search(r"To know: found \d+ days of cases to learn from, where train asks for 250d", text)
+    assert "RidgeClassifier, which has no predict_proba" in text
+    assert "Calibration" not in text

@@ -52,13 +52,13 @@ def small_pieces() -> None:
 def filled(folder: Path) -> Lake:
     """Return a lake with the events of sixty days and truths about a tenth of them."""
     lake, random = Lake(folder / "lake"), np.random.default_rng(3)
-    at = _times(np.sort(random.integers(0, 60 * DAY_US, ROWS)) + START_US)
+    at = times(np.sort(random.integers(0, 60 * DAY_US, ROWS)) + START_US)
     columns = {"event_id": [f"e{n}" for n in range(ROWS)], "at": at, "user": random.integers(0, 90, ROWS)}
     columns |= {"shop": [f"s{n}" for n in random.integers(0, 30, ROWS)], "amount": random.integers(0, 1000, ROWS) * 1.0}
-    lake.append("events", _logged(columns))
+    lake.append("events", logged(columns))
     told = pc.add(at.cast(pa.int64()).take(pa.array(range(0, ROWS, 10))), DAY_US).cast(at.type)
     ids = pa.array([f"e{n}" for n in range(0, ROWS, 10)])
-    lake.append("truths", _logged({"at": told, "event_id": ids, "bad": np.ones(len(ids), np.int64)}))
+    lake.append("truths", logged({"at": told, "event_id": ids, "bad": np.ones(len(ids), np.int64)}))
     return lake
 
 
@@ -69,11 +69,11 @@ def more(lake: Lake) -> None:
     lake.append("events", last.set_column(last.column_names.index("_seq"), "_seq", seq))
 
 
-def _times(us: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+def times(us: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
     return pa.array(us).cast(pa.timestamp("us", tz="UTC"))
 
 
-def _logged(columns: dict[str, object]) -> pa.Table:
+def logged(columns: dict[str, object]) -> pa.Table:
     table = pa.table(columns)
     seq = pa.array(np.arange(1, table.num_rows + 1))
     return table.append_column("_seq", seq).append_column("_known_at", table["at"])

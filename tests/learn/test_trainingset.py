@@ -8,6 +8,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import headrace as hr
@@ -15,7 +16,7 @@ from headrace.engines import job, spilled
 from headrace.lake import Lake
 from headrace.learn.trainingset import build
 from tests.disks import fill, small_disk
-from tests.learn.sets import PIECE, ROWS, SPILLING, cases, filled, more
+from tests.learn.sets import DAY_US, PIECE, ROWS, SPILLING, START_US, cases, filled, logged, more, times
 
 IN_MEMORY = 10**9
 
@@ -203,3 +204,16 @@ def test_kill_9_while_building_and_the_next_goes_on(tmp_path: Path) -> None:
     assert len(killed) > 5
     for folder in killed:
         assert contents(folder) == expected, folder.name
+
+
+def test_a_label_matures_at_the_very_edge_and_not_a_microsecond_later(tmp_path: Path) -> None:
+    """Truth has arrived up to the newest truth; a row two days before it is a case, one that is younger is counted."""
+    lake, edge = Lake(tmp_path / "lake"), START_US + 10 * DAY_US
+    rows = [edge - 2 * DAY_US - 1, edge - 2 * DAY_US, edge - 2 * DAY_US + 1, edge]
+    ids, same = [f"e{n}" for n in range(4)], {"shop": ["s"] * 4, "amount": [20.0] * 4}
+    lake.append("events", logged({"event_id": ids, "at": times(np.array(rows)), "user": [1] * 4} | same))
+    truth = {"at": times(np.array([edge - 1, edge])), "event_id": ["e0", "e1"], "bad": [1, 1]}
+    lake.append("truths", logged(truth))
+    built = build(cases(None), lake, tmp_path / "state", memory=IN_MEMORY)
+    assert built.to_arrow(["event_id", "label"]).to_pydict() == {"event_id": ["e0", "e1"], "label": [1, 1]}
+    assert built.excluded == {"label not matured": 2}

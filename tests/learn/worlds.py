@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,8 @@ class FakeBuilt:
     table: pa.Table
     manifest: dict[str, Any] = field(default_factory=dict)
 
-    def to_arrow(self) -> pa.Table:
-        return self.table
+    def to_arrow(self, columns: Sequence[str]) -> pa.Table:
+        return self.table.select(list(columns))
 
     def with_column(self, name: str, values: Any) -> FakeBuilt:
         index = self.table.column_names.index(name)
@@ -56,6 +56,7 @@ def world(rows: int = 6000, days: int = 40, seed: int = 7, fingerprint: str = "a
         "fingerprint": fingerprint,
         "versions": {"payments": 3, "chargebacks": 1},
         "features": list(FEATURES),
+        "columns": {name: str(table.schema.field(name).type) for name in table.column_names},
         "event_time": "at",
         "keys": ["payment_id"],
         "label": {"matures": "7d"},

@@ -66,3 +66,18 @@ def test_fingerprints_change_with_meaning_only():
     assert one("7d", "amount > 5") == one("168h", "amount>5")
     assert one("7d", "amount > 5") != one("8d", "amount > 5")
     assert one("7d", "amount > 5") != one("7d", "amount > 6")
+
+
+def test_the_fingerprint_of_a_feature_covers_what_it_reads_and_nothing_else():
+    def prints(window, also=()):
+        seen = {"mean": hr.mean("least(greatest(amount, 0), 100)", window), "n": hr.count("7d")}
+        group = hr.Features("f", payments, by=customer, features=seen | dict(also))
+        now = hr.Features(
+            "now", payments, features={"ratio": "amount / f.mean", "twice": "now.ratio * 2", "own": "amount"}
+        )
+        return plan.feature_fingerprints(plan.compile_set(hr.TrainingSet("cases", payments, [now, group])))
+
+    was, other = prints("7d"), prints("8d")
+    assert {name for name in was if was[name] != other[name]} == {"f.mean", "now.ratio", "now.twice"}
+    more = prints("168h", {"k": hr.count("9d")})
+    assert {name: more[name] for name in was} == was

@@ -4,6 +4,7 @@ import pytest
 
 from headrace.errors import CheckFailed, HeadraceError
 from headrace.run import load_project, plan_changes, promote, registry, run, status, train
+from headrace.serve.app import serve
 from headrace.serve.office import office
 from tests.run.bank import WITH_MODEL, edit, make_bank
 
@@ -111,3 +112,21 @@ def test_failed_gates_ask_for_a_reason(bank):
     assert load_project(bank).project.promote("score", newest.number, "a pilot", folder=bank).changed
     assert _champion(bank) == newest.number
     edit(bank, 'hr.at_least("roc_auc", 1.1)', gate)
+
+
+def test_serve_says_it_when_it_starts(bank, monkeypatch, capsys):
+    class Closing:
+        def __init__(self, opened):
+            self.opened = opened
+
+        def run(self, sockets):
+            self.opened.close()
+
+    edit(bank, "C=1.0", "C=0.8")
+    promote(load_project(bank), "score", 1)
+    monkeypatch.setattr("headrace.serve.app._server", Closing)
+    serve(load_project(bank), port=0)
+    said = capsys.readouterr().err.splitlines()
+    assert "/services/NAME/decide" in said[0]
+    assert said[1].startswith("warning HR-LEARN-022 project.py:")
+    edit(bank, "C=0.8", "C=1.0")

@@ -112,9 +112,9 @@ def _scored(loaded: Loaded, model: Model, version: Version, built: BuiltSet, reg
     score = registry.load(version).score(test.x)
     days = len(np.unique(test.time_us // DAY_US))
     rules = [_rule(name, at, test.y, score, days) for at, name in thresholds(loaded.project, model).items()]
-    return Scored(
-        len(test.y), int(test.y.sum()), _curve(test.y, score, days), tuple(calibration(test.y, score)), tuple(rules)
-    )
+    # what lies below 0 or above 1 claims to be no probability, and is not held to be one
+    bins = calibration(test.y, score) if score.min() >= 0 and score.max() <= 1 else []
+    return Scored(len(test.y), int(test.y.sum()), _curve(test.y, score, days), tuple(bins), tuple(rules))
 
 
 def _rule(decision: str, at: float, y: npt.NDArray[np.int64], score: Floats, days: int) -> Rule:

@@ -37,7 +37,8 @@ def _told(version: Version) -> str:
     if not fold:
         return ""
     learned = f"{number(fold['train_rows'])} cases of {span(fold['train'])}"
-    return said(f"It learned from {learned}, and was judged on {number(fold['test_rows'])} of {span(fold['test'])}.")
+    told = said(f"It learned from {learned}, and was judged on {number(fold['test_rows'])} of {span(fold['test'])}.")
+    return told + "".join(said(f"To know: found {note}.") for note in version.record.notes)
 
 
 def span(edges: Sequence[str]) -> str:

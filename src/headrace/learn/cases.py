@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,7 +25,7 @@ class Built(Protocol):
     @property
     def manifest(self) -> Mapping[str, Any]: ...
 
-    def to_arrow(self) -> pa.Table: ...
+    def to_arrow(self, columns: Sequence[str]) -> pa.Table: ...
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,15 @@ def read_cases(built: Built, needed: tuple[str, ...], place: str) -> Cases:
     """
     import pyarrow as pa
 
-    table, names = built.to_arrow(), tuple(str(name) for name in built.manifest["features"])
+    names, event_time = tuple(str(name) for name in built.manifest["features"]), str(built.manifest["event_time"])
+    there = [name for name in needed if name in built.manifest["columns"]]
+    table = built.to_arrow(list(dict.fromkeys((*names, event_time, "label", *there))))
     _check_types(table, names, place)
     x = np.empty((table.num_rows, len(names)), dtype=np.float32)
     for i, name in enumerate(names):
         x[:, i] = _served(_floats(table.column(name)), name, place)
-    time = table.column(str(built.manifest["event_time"])).cast(pa.int64()).to_numpy()
-    columns = {name: _values(table.column(name)) for name in needed if name in table.column_names}
+    time = table.column(event_time).cast(pa.int64()).to_numpy()
+    columns = {name: _values(table.column(name)) for name in there}
     return Cases(names, x, _labels(table.column("label"), place), time.astype(np.int64), columns)
 
 
