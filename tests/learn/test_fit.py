@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from sklearn.impute import SimpleImputer
 
 import headrace as hr
 from headrace.learn.cases import Cases
@@ -46,6 +47,19 @@ def test_training_is_as_documented():
     assert train.y.dtype == np.int64
     assert train.seed == 11
     assert len(train.X) == len(train.y) == len(train.time)
+
+
+def test_the_baselines_medians_are_those_of_scikit_learn():
+    """Also of an even count, of equal values, of one value, and of none."""
+    rng = np.random.default_rng(8)
+    x = rng.lognormal(2, 3, (400, 5)).astype(np.float32)
+    x[rng.random(x.shape) < 0.3] = np.nan
+    x[:, 2], x[:, 3], x[:399, 4] = 7, np.nan, np.nan
+    one = Cases(tuple("abcde"), x, np.arange(400) % 2, np.arange(400), {})
+    steps = dict(logistic_regression(training(one, 0)).steps)
+    expected = SimpleImputer(strategy="median", keep_empty_features=True).fit(one.frame())
+    assert steps["simpleimputer"].statistics_.tobytes() == expected.statistics_.tobytes()
+    assert steps["simpleimputer"].transform(one.frame()).tobytes() == expected.transform(one.frame()).tobytes()
 
 
 def test_a_mutating_function_and_estimator_harm_nobody():
