@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.errors import Fault, HeadraceError
+from headrace.kernel.texts import coded
 from headrace.kernel.typing import Ints
 from headrace.lake.disk import sync
 
@@ -32,13 +33,10 @@ def partition_of(keys: Sequence[pa.Array | pa.ChunkedArray], partitions: int) ->
 
 def _scattered(key: pa.Array | pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     if pa.types.is_string(key.type) or pa.types.is_decimal(key.type):
-        texts = key.cast(pa.string())
-        encoded = (texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts).dictionary_encode()
-        codes = np.array([zlib.crc32(text.encode()) for text in encoded.dictionary.to_pylist()] or [0], dtype=np.uint64)
-        hashed: np.ndarray[tuple[int], np.dtype[np.uint64]] = codes[
-            pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
-        ]
-        return hashed
+        codes, texts = coded(key.cast(pa.string()))
+        hashes = np.array([zlib.crc32(text.encode()) for text in texts.to_pylist()] or [0], dtype=np.uint64)
+        found: np.ndarray[tuple[int], np.dtype[np.uint64]] = hashes[codes]
+        return found
     if pa.types.is_date32(key.type):
         key = key.cast(pa.int32())
     whole = pc.fill_null(key.cast(pa.int64()), 0)

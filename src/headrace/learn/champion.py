@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headrace.declare import Model
 from headrace.errors import Fault
@@ -29,6 +29,12 @@ def of_another_declaration(model: Model, registry: Registry) -> Fault | None:
     found += f"; {_known(version_of(model, registry))}"
     expected = "a champion that was trained from what is declared now"
     return Fault("HR-LEARN-022", model.place, found, expected, _cure(model, registry), "warning")
+
+
+def champions_of_another_declaration(models: Iterable[Model], registry: Registry) -> tuple[Fault, ...]:
+    """Return the warnings of ``of_another_declaration`` for some models."""
+    found = (of_another_declaration(model, registry) for model in models)
+    return tuple(fault for fault in found if fault is not None)
 
 
 def version_of(model: Model, registry: Registry) -> Version | None:

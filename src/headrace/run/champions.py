@@ -28,7 +28,6 @@ def champion_warnings(loaded: LoadedProject, models: Iterable[Model]) -> tuple[F
     """
     if not (loaded.state_dir / "models").exists() or any(fault.severity == "error" for fault in check(loaded.project)):
         return ()
-    from headrace.learn.champion import of_another_declaration
+    from headrace.learn.champion import champions_of_another_declaration
 
-    found = (of_another_declaration(model, registry(loaded)) for model in models)
-    return tuple(fault for fault in found if fault is not None)
+    return champions_of_another_declaration(models, registry(loaded))

@@ -18,7 +18,7 @@ from headrace.kernel.compile import warm as warm_kernel
 from headrace.lake import Lake
 from headrace.lake.lock import exclusive
 from headrace.learn import Registry
-from headrace.learn.champion import of_another_declaration
+from headrace.learn.champion import champions_of_another_declaration
 from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.cases import Cases, case_of
@@ -62,7 +62,8 @@ class Office:
             drain(loaded)
             self.lake, self.now = loaded.lake(), Ticking(self.spool.clock(), now_us)
             self.desks = _desks(services, loaded)
-            self.warnings = _warnings(services, loaded)
+            models = {service.model.name: service.model for service in services.values()}
+            self.warnings = champions_of_another_declaration(models.values(), Registry(loaded.state_dir / "models"))
             self.state = _state(self.desks, loaded, self.lake)
             stack.callback(self.state.close)
             self._declared = fingerprints(loaded.project)
@@ -206,14 +207,6 @@ def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
     if faults:
         raise HeadraceError(faults)
     return found
-
-
-def _warnings(services: dict[str, Service], loaded: Loaded) -> tuple[Fault, ...]:
-    """What is to be known of the champions, each once."""
-    registry = Registry(loaded.state_dir / "models")
-    models = {service.model.name: service.model for service in services.values()}
-    found = (of_another_declaration(model, registry) for model in models.values())
-    return tuple(fault for fault in found if fault is not None)
 
 
 def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:
