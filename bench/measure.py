@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,10 +38,13 @@ class Result:
         return f"{self.name}: {times} -> {ratios or 'alone'} (aim {self.aim or 'none'}; {self.agreed}) {notes}"
 
 
-def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int = 3) -> tuple[dict[str, float], dict[str, Any]]:
+def in_turn(
+    rivals: Mapping[str, Callable[[], Any]], rounds: int = 3, memory: int = 0
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Run rivals in turn, round by round; return the least seconds and the last result of each.
 
-    On a machine that others use, too, the least is what a run takes by itself.
+    On a machine that others use, too, the least is what a run takes by itself. Before each run, ``memory`` bytes are
+    used once and given back.
     """
     taken: dict[str, list[float]] = {name: [] for name in rivals}
     results: dict[str, Any] = {}
@@ -47,7 +52,20 @@ def in_turn(rivals: Mapping[str, Callable[[], Any]], rounds: int = 3) -> tuple[d
         for name, run in rivals.items():
             results.pop(name, None)
             gc.collect()
+            _use(memory)
             begun = time.perf_counter()
             results[name] = run()
             taken[name].append(time.perf_counter() - begun)
     return {name: min(each) for name, each in taken.items()}, results
+
+
+def _use(memory: int) -> None:
+    """Use memory in another process, so that the run after it finds it at hand.
+
+    A virtual machine gives idle memory back to its host, and getting it again can cost more than the run itself:
+    whose turn it is would decide, not who is fast.
+    """
+    if memory:
+        piece = 1 << 27
+        code = f"held = [b'1' * {piece} for _ in range({memory // piece})]"
+        subprocess.run([sys.executable, "-c", code], check=True)

@@ -70,7 +70,7 @@ def run(rows: int = 10_000_000, keys: int = 200_000, rounds: int = 5) -> Result:
         return features(plan, table, lambda name, columns: table.select(list(columns)))
 
     rivals = {"Headrace": ours, "DuckDB": lambda: _duckdb(table), "Polars": lambda: _polars(table)}
-    seconds, results = in_turn(rivals, rounds)
+    seconds, results = in_turn(rivals, rounds, memory=600 * rows)
     agreed = compare(results["Headrace"], {name: results[name] for name in ("DuckDB", "Polars")})
     what = f"{rows:,} rows of {keys:,} keys, {len(FEATURES)} windows of {len({k for k, _ in FEATURES})} kinds"
     return Result("windows", what, seconds, agreed, "5x DuckDB, 4x Polars")

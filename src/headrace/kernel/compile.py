@@ -111,8 +111,8 @@ def empty_arguments() -> dict[str, Any]:
     given |= dict.fromkeys(("live", "own_live"), bools) | dict.fromkeys(("tails", "heads"), places)
     given |= dict.fromkeys(("tail_of", "head_of"), ints) | dict.fromkeys(("items", "width"), 1)
     given |= dict.fromkeys(("table_keys", "additive", "word", "result"), 0)
-    counts = np.zeros((0, 1), dtype=np.int16)
-    tables = {"segments": np.zeros((0, 4), dtype=np.int64), "words": np.zeros((0, 1), dtype=np.int64), "counts": counts}
+    counts = np.zeros((1, 0), dtype=np.int16)
+    tables = {"segments": np.zeros((0, 4), dtype=np.int64), "words": np.zeros((1, 0), dtype=np.int64), "counts": counts}
     return given | tables | {"setting": np.zeros(8, dtype=np.int64)}
 
 

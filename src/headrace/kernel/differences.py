@@ -61,6 +61,6 @@ def sweep(
                 if own and own_live[row]:
                     update(state, table, own_value[row], moment[row], setting, reals)
                 found = finalize(state, table, setting, reals, moment[row], ints, floats)
-                counts[row, result + w] = found
+                counts[result + w, row] = found
                 for item in range(items):
-                    words[row, word + w * items + item] = ints[item] if item < found else NULL
+                    words[word + w * items + item, row] = ints[item] if item < found else NULL

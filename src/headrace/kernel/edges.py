@@ -53,6 +53,9 @@ def _walk(times: Ints, moment: Ints, ascending: bool, before: int, hop: int, pla
     if ascending:
         for row in range(len(moment)):
             edge = _edge(moment[row], before, hop)
+            if at + 3 <= len(times):
+                # most steps are short: comparisons that do not wait for each other cost less than a wrong guess
+                at += np.int64(times[at] < edge) + np.int64(times[at + 1] < edge) + np.int64(times[at + 2] < edge)
             while at < len(times) and times[at] < edge:
                 at += 1
             places[row] = at

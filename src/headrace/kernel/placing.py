@@ -74,8 +74,8 @@ def scatter(words: Ints, counts: Counts, order: Ints, at: Ints, kinds: Ints, val
     """Write results that have one word each to where their rows stand in the input.
 
     Args:
-        words: [rows, words] results in the order of the sweep.
-        counts: [rows, results] numbers of items, 0 for null.
+        words: [words, rows] results in the order of the sweep.
+        counts: [results, rows] numbers of items, 0 for null.
         order: [rows] the row of the input that each is.
         at: [columns, 2] which word and which number of items are its own.
         kinds: [columns] what the word is.
@@ -83,15 +83,14 @@ def scatter(words: Ints, counts: Counts, order: Ints, at: Ints, kinds: Ints, val
         valid: [columns, all rows] true at first; to write to where there is none.
     """
     beyond, none = np.int64(0x7FF0000000000000), np.int64(NULL)
-    # column by column: a row by itself would wait for another line of memory with each of its words
     for column in range(len(at)):
         word, result, kind = at[column, 0], at[column, 1], kinds[column]
         for row in range(len(order)):
-            value = words[row, word]
+            value = words[word, row]
             if kind == FLOAT:
                 there = (value & beyond) != beyond
             elif kind == COUNTED:
-                there = counts[row, result] > 0
+                there = counts[result, row] > 0
             else:
                 there = value != none
                 if kind == ORDERED:

@@ -70,14 +70,14 @@ class Results:
         self._lengths = [np.empty((rows, len(sweep.spans)), dtype=np.int64) for sweep in listed]
 
     def put(self, words: Ints, counts: Counts, order: Ints) -> None:
-        """Take what was swept: words and numbers of items [rows, …], and which rows of the input these are."""
+        """Take what was swept: words and numbers of items […, rows], and which rows of the input these are."""
         placing.scatter(words, counts, order, self._at, self._kinds, self._values, self._valid)
         listed = (sweep for sweep in self._sweeps if sweep.listed)
         for sweep, lists, lengths in zip(listed, self._lists, self._lengths, strict=True):
             windows = len(sweep.spans)
-            some = words[:, sweep.word : sweep.word + windows * sweep.items]
-            lists[order] = some.reshape(len(order), windows, sweep.items)
-            lengths[order] = counts[:, sweep.result : sweep.result + windows]
+            some = words[sweep.word : sweep.word + windows * sweep.items]
+            lists[order] = some.reshape(windows, sweep.items, len(order)).transpose(2, 0, 1)
+            lengths[order] = counts[sweep.result : sweep.result + windows].T
 
     def columns(self) -> list[list[Column]]:
         """Return for each sweep one column for each window."""

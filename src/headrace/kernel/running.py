@@ -51,8 +51,8 @@ def sweep(
         own_value, own_live: [rows] the row's own prepared value, where it is to be included; else empty.
         tails, heads: see ``edges.edges``; tail_of, head_of: [windows] which of them are a window's.
         setting, width, items, table_keys: of the aggregate.
-        words: [rows, all words] results, window by window from column ``word`` on; NULL where there is none.
-        counts: [rows, all results] number of items, 0 for null, from column ``result`` on.
+        words: [all words, rows] results, window by window from column ``word`` on; NULL where there is none.
+        counts: [all results, rows] number of items, 0 for null, from column ``result`` on.
     """
     reals = setting.view(np.float64)
     ints = np.zeros(items, dtype=np.int64)
@@ -120,6 +120,6 @@ def sweep(
                 found = finalize(state, table, setting, reals, moment[row], ints, floats)
                 if own_counts:
                     remove(state, table, own_value[row], moment[row], setting, reals)
-                counts[row, result + w] = found
+                counts[result + w, row] = found
                 for item in range(items):
-                    words[row, word + w * items + item] = ints[item] if item < found else NULL
+                    words[word + w * items + item, row] = ints[item] if item < found else NULL

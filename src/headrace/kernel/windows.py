@@ -110,8 +110,8 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> Results:
                 "row_rank": here.row_rank,
                 "tails": tails,
                 "heads": heads,
-                "words": empty((size, width)),
-                "counts": np.empty((size, len(spans)), dtype=np.int16),
+                "words": empty((width, size)),
+                "counts": np.empty((len(spans), size), dtype=np.int16),
             }
             for sweep, given, call, names in calls:
                 given = shared | given
