@@ -34,9 +34,14 @@ class Truth(hr.Contract):
 
 
 events, truths = hr.Stream("events", Event), hr.Stream("truths", Truth)
-by_user = hr.Features("u", events, hr.Entity("user"), {"n": hr.count("7d"), "mean": hr.mean("amount", "30d")})
+by_user = hr.Features(
+    "u",
+    events,
+    hr.Entity("user"),
+    {"n": hr.count("7d"), "mean": hr.mean("amount", "30d"), "_shop": hr.last("shop", "30d")},
+)
 by_shop = hr.Features("s", events, hr.Entity("shop"), {"users": hr.nunique("user", "30d")})
-now = hr.Features("now", events, features={"amount": "amount", "ratio": "amount / u.mean"})
+now = hr.Features("now", events, features={"amount": "amount", "ratio": "amount / u.mean", "moved": "shop <> u._shop"})
 label = hr.label(truths, "bad", on="event_id", matures="2d", default=0)
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,22 @@ def test_spilled_or_not_the_bytes_are_the_same_and_only_they_are_there(lake: Lak
     assert len(built.files) == -(-ROWS // PIECE)
     assert contents(tmp_path / "whole") == contents(tmp_path / "spilled")
     assert whole.path.name == built.path.name
+
+
+def test_an_inner_feature_is_used_and_is_in_no_set(lake: Lake, tmp_path: Path) -> None:
+    built = build(cases(), lake, tmp_path / "whole", memory=IN_MEMORY)
+    assert built.manifest["features"] == ["now.amount", "now.ratio", "now.moved", "u.n", "u.mean", "s.users"]
+    assert "u._shop" not in built.manifest["columns"]
+    found, previous = [], {}
+    for row in lake.read("events").to_pylist():
+        before = previous.get(row["user"])
+        if row["amount"] > 10:
+            recent = before is not None and before["at"] >= row["at"] - timedelta(days=30)
+            found.append(before["shop"] != row["shop"] if recent else None)
+        previous[row["user"]] = row
+    assert built.to_arrow().column("now.moved").to_pylist() == found[: built.rows]  # the last have no label yet
+    assert True in found
+    assert False in found
 
 
 def test_no_case_at_all(lake: Lake, tmp_path: Path) -> None:

@@ -30,6 +30,32 @@ def test_a_sum_of_floats_without_bounds_is_refused_with_its_cure():
     assert codes(hr.Features("tight", payments, by=customer, features=bound)) == []
 
 
+def test_what_is_no_number_is_told_before_anything_is_trained_unless_it_is_an_inner_feature():
+    class Refund(hr.Contract):
+        at: hr.Timestamp = hr.event_time()
+        customer_id: int
+        reason: str
+        wrong: bool
+
+    refunds = hr.Stream("refunds", Refund)
+
+    def told(**features):
+        said = hr.Features("said", refunds, customer, {name: hr.last_n("reason", "7d", n=2) for name in features})
+        now = hr.Features("now", refunds, features={"length": "length(reason)"} | features)
+        cases = hr.TrainingSet("cases", refunds, [now, said], hr.label(refunds, "wrong", on="at", matures="1d"))
+        model = hr.Model(
+            "m", cases, fit=told, split=hr.time_split(train="9d", test="1d"), metrics=[hr.average_precision()]
+        )
+        return [(one.code, one.found, one.cure) for one in plan.check(hr.Project("p", models=[model]))]
+
+    faults = told(why="reason")
+    assert [code for code, _, _ in faults] == ["HR-LEARN-003", "HR-LEARN-003"]
+    assert faults[0][1] == "m learns from now.why, which is str | None"
+    assert faults[1][1] == "m learns from said.why, which is list[str] | None"
+    assert faults[1][2].startswith("call it '_why', if only other features or rules use it")
+    assert told(_why="reason") == []
+
+
 def test_every_circle_is_told_with_its_way():
     group = hr.Features("f", payments, features={"a": "f.b + 1", "b": "f.c", "c": "f.a", "d": "f.e", "e": "f.d"})
     found = [fault.found for fault in plan.check(hr.Project("p", features=[group]))]

@@ -195,3 +195,19 @@ def test_frames_from_which_no_stream_can_be_made(frame, column, code):
         Stream.from_frame("payments", frame, event_time=column)
     assert {fault.code for fault in raised.value.faults} == {code}
     assert _line(raised.value.faults[0].place) == 'Stream.from_frame("payments", frame, event_time=column)'
+
+
+def test_a_row_sees_what_was_known_when_it_became_known_itself():
+    class Told(hr.Contract):
+        at: hr.Timestamp = hr.event_time()
+        told: hr.Timestamp = hr.known_time()
+        card: int
+
+    told = hr.Stream("told", Told)
+    counts = hr.Features("counts", told, hr.Entity("card"), {"n": hr.count("9d")})
+    at = [START, START + DAY, START + 2 * DAY, START + 3 * DAY]
+    # the second is told after the third happened, and before that is told itself
+    known = [START, START + 4 * DAY, START + 5 * DAY, START + 3 * DAY]
+    rows = pd.DataFrame({"at": at, "told": known, "card": 7})
+    assert counts.values(rows, events=rows)["counts.n"].tolist() == [0, 1, 2, 1]
+    assert counts.values(rows.drop(columns="told"), events=rows)["counts.n"].tolist() == [0, 1, 1, 1]

@@ -24,7 +24,8 @@ class Features(Declared):
         by: entity. With it, features of a stream are windowed aggregates of the entity's events, and features of
             a table are expressions over the row that was valid at the moment. Without it, they are expressions
             over the row itself, which may use features of other groups.
-        features: name to window or SQL scalar expression.
+        features: name to window or SQL scalar expression. One whose name begins with an underscore is an inner
+            feature: others and rules may use it, no model learns from it.
 
     Example:
         >>> from headrace.types import Timestamp
@@ -64,7 +65,8 @@ class Features(Declared):
         return faults
 
     def _feature_faults(self, name: str, one: object, windowed: bool) -> list[Fault]:
-        faults = name_faults(name, self.place, f"feature in {self.name}")
+        spoken = name.removeprefix("_") if isinstance(name, str) else name
+        faults = name_faults(spoken, self.place, f"feature in {self.name}")
         wanted: type = Window if windowed else str
         if not isinstance(one, wanted):
             expected = "an aggregate such as hr.mean(…)" if windowed else "an SQL scalar expression as text"

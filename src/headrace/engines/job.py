@@ -121,7 +121,7 @@ def piece(
 ) -> Piece:
     """Put a piece together: identity, features in the order of declaration, label; rows without a label fall out."""
     table = rows.select(list(job.identity))
-    for output in job.plan.outputs:
+    for output in job.plan.features:
         table = table.append_column(output.name, feature_array(made[output.name]))
     if truth is not None:
         table = table.append_column(LABEL, feature_array(truth))

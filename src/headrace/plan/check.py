@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from headrace.declare import Project
+from headrace.declare import Model, Project
 from headrace.errors import Fault, HeadraceError
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 
@@ -21,6 +21,7 @@ def check(project: Project) -> list[Fault]:
         if id(group) not in in_sets
     ]
     attempts += [partial(compile_set, cases) for cases in sets]
+    attempts += [partial(_numbers, model) for model in project.all_models.values()]
     attempts += [partial(compile_rules, service) for service in project.all_services.values()]
     found = project.declared_faults()
     for attempt in attempts:
@@ -29,6 +30,19 @@ def check(project: Project) -> list[Fault]:
         except HeadraceError as error:
             found += error.faults
     return distinct(found)
+
+
+def _numbers(model: Model) -> None:
+    """Raise a fault for each feature from which the model cannot learn."""
+    faults = []
+    for output in compile_set(model.cases).features:
+        if output.type.name not in ("int", "float", "decimal", "bool"):
+            _, _, short = output.name.rpartition(".")
+            found = f"{model.name} learns from {output.name}, which is {output.type!r}"
+            cure = f"call it '_{short}', if only other features or rules use it, or make it a number, e.g. by count"
+            faults.append(Fault("HR-LEARN-003", output.place, found, "an int, float, decimal or bool", cure))
+    if faults:
+        raise HeadraceError(faults)
 
 
 def distinct(faults: Iterable[Fault]) -> list[Fault]:

@@ -97,6 +97,11 @@ class Output:
     def type(self) -> LogicalType:
         return self.domain.type
 
+    @property
+    def inner(self) -> bool:
+        """Whether it is there for other features and rules only, and goes into no training set."""
+        return self.name.rpartition(".")[2].startswith("_")
+
 
 @dataclass(frozen=True)
 class LabelPlan:
@@ -118,7 +123,7 @@ class Plan:
         name: what was compiled.
         spine: stream whose rows are asked about; None where only the groups are known.
         windows, states, derived: the computations.
-        outputs: features in the order of declaration.
+        outputs: features in the order of declaration, the inner ones among them.
         where: condition on the rows of the spine.
         label: what to learn.
     """
@@ -136,6 +141,11 @@ class Plan:
     def groups(self) -> tuple[WindowGroup | StateGroup, ...]:
         """What is computed from sources."""
         return (*self.windows, *self.states)
+
+    @property
+    def features(self) -> tuple[Output, ...]:
+        """What a model learns from."""
+        return tuple(one for one in self.outputs if not one.inner)
 
     @property
     def row_columns(self) -> tuple[str, ...]:

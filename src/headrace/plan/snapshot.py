@@ -97,7 +97,7 @@ def feature_fingerprints(plan: Plan) -> dict[str, str]:
     for derived in plan.derived:  # each after all that it reads
         read = {name: found[name] for name in references(derived.node) if name in found}
         found[derived.name] = digest([found[derived.name], read])[:16]
-    return {output.name: found[output.name] for output in plan.outputs}
+    return {output.name: found[output.name] for output in plan.features}
 
 
 def digest(value: Any) -> str:
@@ -174,7 +174,7 @@ def plan_meaning(plan: Plan, own: bool = False) -> dict[str, Any]:
             features[name] = [state.table.name, list(state.keys), validity, text(node)]
     for derived in plan.derived:
         features[derived.name] = text(derived.node)
-    order = [output.name for output in plan.outputs]
+    order = [output.name for output in plan.features]
     said: dict[str, Any] = {"spine": plan.spine.name if plan.spine else None, "order": order}
     if not own:
         said["features"] = features

@@ -31,7 +31,8 @@ class Features(declare.Features):
         """Return the features as they were at each row of a spine, computed by the engine that builds training sets.
 
         Args:
-            spine: rows to ask about: keys of the entity, event time with a zone, fields that row features read.
+            spine: rows to ask about: keys of the entity, event time with a zone, fields that row features read, and
+                the known time if the contract has one: a row sees what was known by then, else by its event time.
             events: what happened: a frame of this group's source, or a frame for each source by name. By default
                 the frame of ``Stream.from_frame``, else the lake of the project in ``folder``.
             using: the other groups that features of the row name, as in ``"amount / spending.mean_7d"``.

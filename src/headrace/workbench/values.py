@@ -83,14 +83,21 @@ def _named(events: Any, group: Features) -> dict[str, Any]:
 
 
 def _spine(table: pa.Table, plan: Plan) -> pa.Table:
-    """The columns of the rows that features read; a key may come twice, as one case may be asked about again."""
+    """The columns of the rows that features read; a key may come twice, as one case may be asked about again.
+
+    A row that says when it became known sees what was known by then, as in a training set.
+    """
     assert plan.spine is not None
     known, needed = plan.spine.contract.fields(), plan.row_columns
+    learned = plan.spine.contract.role("known_time")
+    if learned in table.column_names:
+        needed = tuple(dict.fromkeys((*needed, str(learned))))
     missing = [name for name in needed if name not in table.column_names]
     if missing:
         raise HeadraceError(_missing(name, table, "the spine") for name in missing)
     fields = {name: replace(known[name], role="" if known[name].role == "key" else known[name].role) for name in needed}
-    return _validated(contract_of("Spine", fields), table, "the spine")
+    rows = _validated(contract_of("Spine", fields), table, "the spine")
+    return rows.append_column("_known_at", rows.column(str(learned))) if learned in rows.column_names else rows
 
 
 def _reader(plan: Plan, groups: Sequence[Features], events: Mapping[str, Any], folder: Path | str | None) -> Read:
