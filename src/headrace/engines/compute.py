@@ -82,9 +82,8 @@ def coded(keys: tuple[str, ...], events: Frame, happened: str, rows: Frame, mome
     if (event_codes == 0).any():
         # code 0 is for rows without a key: an event without one belongs to nobody, so it goes behind all of them
         event_codes, size = np.where(event_codes == 0, size, event_codes), size + 1
-    seq = np.arange(events.length, dtype=np.int64) if events.seq is None else events.seq
-    known_events = Events(event_codes, time, seq, events.known)
-    return known_events, Rows(row_codes, rows.columns[moment].values, rows.seq, rows.known), size
+    happened_events = Events(event_codes, time, events.seq, events.known)
+    return happened_events, Rows(row_codes, rows.columns[moment].values, rows.seq, rows.known), size
 
 
 def windows(groups: Sequence[WindowGroup], layout: Layout, events: Frame, rows: Frame) -> dict[str, Column]:

@@ -102,11 +102,15 @@ def joint_codes(events: Iterable[Column], rows: Iterable[Column]) -> tuple[Ints,
 
 
 def _same(left: Column, right: Column) -> bool:
+    if left is right:
+        return True
     if len(left) != len(right) or not np.array_equal(left.values, right.values):
         return False
     if left.dictionary is not None and not left.dictionary.equals(right.dictionary):
         return False
-    return (left.valid is None) == (right.valid is None) and np.array_equal(left.mask, right.mask)
+    if left.valid is None or right.valid is None:
+        return left.valid is right.valid
+    return np.array_equal(left.valid, right.valid)
 
 
 def _codes(left: Column, right: Column) -> tuple[Ints, Ints, int]:
@@ -119,7 +123,9 @@ def _codes(left: Column, right: Column) -> tuple[Ints, Ints, int]:
         low = min((int(values.min()) for values in both if len(values)), default=0)
         high = max((int(values.max()) for values in both if len(values)), default=0)
         if high - low < 4 * (len(left) + len(right)) + 1024:
-            codes, size = (both[0] - low + 1, both[1] - low + 1), high - low + 2
+            codes, size = (both[0] - low, both[1] - low), high - low + 2
+            for one in codes:
+                one += 1  # in place: keys may lie at the ends of int64, and another array costs more than the sum
         else:
             first, second, size = _dense(*both, keep_zero=False)
             codes = (first, second)

@@ -53,7 +53,7 @@ class Aggregate:
         sees_null: whether null values are events for it, too.
         bits: binary digits to which a float is resolved within its bounds; None where floats are not resolved.
         bounded: whether whole numbers must be bounded below 2**bits, too.
-        additive: how many leading words of the state are plain sums over events; 0 if they are more than that.
+        additive: how many words the state has, where all are plain sums over events; 0 if they are more than that.
         value_optional: whether it can also be used without a value.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from headrace.kernel.layout import Events, Rows, arrange, ascending, in_total_order, is_late
+from headrace.kernel.layout import Events, Rows, arrange, ascending, is_late
 from headrace.kernel.threads import in_threads
 from headrace.kernel.typing import Ints
 
@@ -24,7 +24,7 @@ def positions(states: Events, rows: Rows, keys: int, valid_to: Ints | None) -> I
     Returns:
         int64 [rows]: positions in the input.
     """
-    in_order = in_total_order(states.time, states.seq) and ascending(rows.moment)
+    in_order = states.in_total_order and ascending(rows.moment)
     if valid_to is None and in_order and not is_late(states, rows):
         return _walked(states.key, states.time, rows.key, rows.moment, keys)
     layout = arrange(states, rows, keys)

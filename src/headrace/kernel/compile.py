@@ -34,6 +34,7 @@ import numpy as np
 from numba import njit
 
 from headrace.kernel.placing import NULL
+from headrace.kernel.registers import difference
 from {module} import AGGREGATE as aggregate
 
 {constants}

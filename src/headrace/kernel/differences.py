@@ -10,6 +10,7 @@ import numpy as np
 
 from headrace.kernel.aggregates.count import finalize, update
 from headrace.kernel.placing import NULL
+from headrace.kernel.registers import difference
 from headrace.kernel.typing import Bools, Counts, Ints, Places
 
 
@@ -56,11 +57,14 @@ def sweep(
         for w in range(len(tail_of)):
             tail, head = tails[tail_of[w]], heads[head_of[w]]
             for row in range(segments[s, 2], segments[s, 3]):
-                for part in range(additive):
-                    state[part] = sums[head[row], part] - sums[tail[row], part]
                 if own and own_live[row]:
+                    for part in range(additive):
+                        state[part] = sums[head[row], part] - sums[tail[row], part]
                     update(state, table, own_value[row], moment[row], setting, reals)
-                found = finalize(state, table, setting, reals, moment[row], ints, floats)
+                    found = finalize(state, table, setting, reals, moment[row], ints, floats)
+                else:
+                    window = difference(sums, head[row], tail[row], additive)
+                    found = finalize(window, table, setting, reals, moment[row], ints, floats)
                 counts[result + w, row] = found
                 for item in range(items):
                     words[word + w * items + item, row] = ints[item] if item < found else NULL

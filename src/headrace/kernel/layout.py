@@ -18,12 +18,20 @@ END = np.int64(1) << np.int64(62)
 
 @dataclass(frozen=True)
 class Events:
-    """What happened. ``key`` is a dense code from 0; ``known`` is None where all was known as it happened."""
+    """What happened. ``key`` is a dense code from 0.
+
+    ``seq`` None means that they come in the order of their sequence, ``known`` None that all was known as it happened.
+    """
 
     key: Ints
     time: Ints
-    seq: Ints
+    seq: Ints | None
     known: Ints | None = None
+
+    @property
+    def in_total_order(self) -> bool:
+        """Whether they come in the order of time, ties by sequence."""
+        return ascending(self.time) if self.seq is None else _in_total_order(self.time, self.seq)
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,10 @@ def arrange(events: Events, rows: Rows, keys: int) -> Layout:
 
 def _by_time(events: Events) -> Ints | None:
     """Return the positions of events in the total order, event time, then sequence; None where they are in it."""
-    if in_total_order(events.time, events.seq):
+    if events.in_total_order:
         return None
+    if events.seq is None:
+        return np.argsort(events.time, kind="stable")
     return np.lexsort((events.seq, events.time))
 
 
@@ -135,7 +145,8 @@ def _ranks(events: Events, rows: Rows) -> tuple[Ints, Ints]:
     row_known = rows.moment if rows.known is None else rows.known
     row_seq = np.full(len(row_known), END) if rows.seq is None else rows.seq
     n = len(known)
-    order = np.lexsort((np.concatenate([events.seq, row_seq]), np.concatenate([known, row_known])))
+    seq = np.arange(n) if events.seq is None else events.seq
+    order = np.lexsort((np.concatenate([seq, row_seq]), np.concatenate([known, row_known])))
     is_event = order < n
     before: Ints = np.cumsum(is_event) - is_event
     rank, row_rank = np.empty(n, dtype=np.int64), np.empty(len(row_known), dtype=np.int64)
@@ -185,7 +196,7 @@ def ascending(values: Ints) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def in_total_order(time: Ints, seq: Ints) -> bool:
+def _in_total_order(time: Ints, seq: Ints) -> bool:
     for i in range(1, len(time)):
         if time[i] < time[i - 1] or (time[i] == time[i - 1] and seq[i] < seq[i - 1]):
             return False
