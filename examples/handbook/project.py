@@ -4,14 +4,14 @@ import headrace as hr
 
 
 class Transaction(hr.Contract):
-    """One card transaction of the Handbook's simulation; TX_FRAUD is what was found out later."""
+    """One card transaction of the Handbook's simulation; TX_FRAUD is found out later, and null in a request."""
 
     TRANSACTION_ID: int = hr.key()
     TX_DATETIME: hr.Timestamp = hr.event_time(zone="UTC")
     CUSTOMER_ID: int
     TERMINAL_ID: int
     TX_AMOUNT: float = hr.field(ge=0, le=100_000)
-    TX_FRAUD: int = hr.field(ge=0, le=1)
+    TX_FRAUD: int | None = hr.field(ge=0, le=1)
 
 
 transactions = hr.Stream("transactions", Transaction, source="data/*.parquet")
@@ -42,4 +42,5 @@ def boosting(train):
 score = hr.Model("score", cases, boosting, hr.time_split(train="7d", test="7d"),
                  metrics=[hr.average_precision(), hr.roc_auc(), hr.card_precision(100, by="CUSTOMER_ID")],
                  gates=[hr.at_least("roc_auc", 0.8)])
-project = hr.Project("handbook", models=[score])
+desk = hr.Service("desk", score, decide={"review": "score > 0.5"})
+project = hr.Project("handbook", services=[desk])

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from headrace.cli.app import COMMANDS, main
+from headrace.cli.commands.parity import print_parity
+from headrace.serve.parity import ParityReport
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 
@@ -111,6 +113,10 @@ def test_run(tmp_path):
     first = _call("run", "--project", folder)
     assert first.exit_code == 0
     assert "20 received, 19 accepted, 1 quarantined" in first.stdout
+    assert "Quarantined of payments: 1 HR-DATA-004 amount: " in first.stdout
+    read = re.search(r"headrace query '(.+)'", first.stdout)[1]
+    assert "HR-DATA-004" in _json("query", "--project", folder, read)[0]["reasons"][0]
+    assert "Quarantined" not in _call("run", "--project", folder).stdout, "only what this run has put there"
     again = _json("run", "--project", folder)
     assert (again["ok"], again["changed"]) == (True, False)
     assert {tuple(step["why"]) for step in again["steps"]} == {("nothing changed",)}
@@ -127,7 +133,9 @@ def test_run(tmp_path):
 def test_status(bank):
     told = _call("status", "--project", bank).stdout
     assert re.search(r"payments +stream +20 +19 +1 +1 ", told)
-    assert {one["name"]: one["quarantined"] for one in _json("status", "--project", bank)["tables"]}["payments"] == 1
+    found = _json("status", "--project", bank)
+    assert {one["name"]: one["quarantined"] for one in found["tables"]}["payments"] == 1
+    assert re.fullmatch(r"[-\d]{10}T[:\d]{8}\+00:00", found["runs"][0]["started"]), "to the second"
 
 
 def test_query_as_a_table(bank):
@@ -238,8 +246,10 @@ def test_train_and_a_gate_that_fails(tmp_path):
     folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
     assert "HR-RUN-006" in _call("train", "--project", folder).stderr
     assert _call("run", "--project", folder).exit_code == 0
+    assert "Nothing was compared: no decision is on record" in _call("parity", "--project", folder).stdout
     result = _call("train", "--project", folder)
     assert result.exit_code == 0, result.output
+    assert "model:score: not trained yet" in result.stderr, "as plan foretells it"
     assert "score version 1" in result.stdout
     assert "logistic_regression" in result.stdout
     assert "learned from " in result.stdout
@@ -268,3 +278,15 @@ def test_train_and_a_gate_that_fails(tmp_path):
     edit(folder, 'hr.time_split("25d"', 'hr.time_split("250d"')
     told = _json("train", "--project", folder, exit_code=1)
     assert [fault["code"] for fault in told["faults"]] == ["HR-RUN-007", "HR-LEARN-021", "HR-LEARN-022"]
+
+
+def test_parity_says_what_could_not_be_compared(capsys):
+    print_parity(ParityReport(skipped={"served by other declarations of the features": 3}))
+    said = capsys.readouterr().out
+    assert "Not compared: 3 served by other declarations of the features" in said
+    assert "Nothing was compared" in said
+    assert "no decision is on record" not in said
+    print_parity(ParityReport(rows=[("now.amount", 2, 2, 0)], skipped={"of a model that is gone": 1}))
+    said = capsys.readouterr().out
+    assert "Not compared: 1 of a model that is gone" in said
+    assert "2 compared, 0 differing" in said

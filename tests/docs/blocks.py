@@ -18,7 +18,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 RUN = ("python", "console")
-SHOWN = ("text", "toml", "sql", "json", "html", "mermaid", "{toctree}")
+SHOWN = ("text", "toml", "sql", "json", "html", "mermaid", "{toctree}", "{literalinclude}")
 """Languages of blocks that show something and cannot be run."""
 
 _OPEN = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")

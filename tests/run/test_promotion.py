@@ -130,3 +130,52 @@ def test_serve_says_it_when_it_starts(bank, monkeypatch, capsys):
     assert "/services/NAME/decide" in said[0]
     assert said[1].startswith("warning HR-LEARN-022 project.py:")
     edit(bank, "C=0.8", "C=1.0")
+
+
+QUERY = "select customer_id, min(at) as since, max(amount) as top from payments group by all"
+BY_QUERY = f'''
+class Peak(hr.Contract):
+    customer_id: int = hr.key()
+    since: hr.Timestamp = hr.valid_from()
+    top: hr.Decimal(12, 2) = hr.field(ge=0, le=100_000)
+
+peaks = hr.Table("peaks", Peak, query="{QUERY}")
+peak = hr.Features("peak", peaks, by=hr.Entity("customer_id"), features={{"top": "top"}})
+'''
+
+
+def _told_by_all(folder):
+    """What plan, status and training say of the champion, and why the service refuses; None where it does not."""
+    plan, now = plan_changes(load_project(folder)), status(load_project(folder))
+    told = [tuple(fault.code for fault in one.warnings) for one in (plan, now)]
+    try:
+        with office(load_project(folder)):
+            return told, None
+    except HeadraceError as error:
+        return told, error.faults[0]
+
+
+def test_a_query_that_is_changed_and_put_back_is_told_by_all_alike(tmp_path):
+    ending = BY_QUERY + WITH_MODEL.replace("0.1)", "0.0)").replace("[now, spending]", "[now, spending, peak]")
+    folder = make_bank(tmp_path / "bank", ending, (1, 2))
+    run(load_project(folder))
+    train(load_project(folder))
+    assert _told_by_all(folder) == ([(), ()], None)
+    edit(folder, "max(amount) as top", "min(amount) as top")
+    told, refused = _told_by_all(folder)
+    assert told == [("HR-LEARN-022",)] * 2
+    assert refused.found == "version 1 of score, trained on features that are declared otherwise: peak.top"
+    assert refused.cure.startswith("headrace run && headrace train")
+    assert refused.cure.endswith("declare again what version 1 was trained from")
+    run(load_project(folder))
+    train(load_project(folder))
+    if _champion(folder) == 1:
+        promote(load_project(folder), "score", 2)
+    assert _told_by_all(folder) == ([(), ()], None)
+    edit(folder, "min(amount) as top", "max(amount) as top")
+    told, refused = _told_by_all(folder)
+    assert told == [("HR-LEARN-022",)] * 2
+    assert refused.found == "version 2 of score, trained on features that are declared otherwise: peak.top"
+    assert refused.cure == "headrace promote score 1; or declare again what version 2 was trained from"
+    promote(load_project(folder), "score", 1)
+    assert _told_by_all(folder) == ([(), ()], None)

@@ -207,7 +207,8 @@ def _changed(path: Path, past: Past) -> Fault:
 
 
 def _nothing(name: str) -> Fault:
-    return Fault("HR-SOURCE-005", name, "an empty file, without even a header", "a header", "none needed", "warning")
+    found, cure = "an empty file, without even a header", "nothing, where it has no rows to bring; else export it again"
+    return Fault("HR-SOURCE-005", name, found, "a header", cure, "warning")
 
 
 def _copy(name: str, other: str) -> Fault:

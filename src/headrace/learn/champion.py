@@ -28,7 +28,7 @@ def of_another_declaration(model: Model, registry: Registry) -> Fault | None:
     found = f"version {champion.number} as champion of {model.name}, trained from another declaration"
     found += f"; {_known(version_of(model, registry))}"
     expected = "a champion that was trained from what is declared now"
-    return Fault("HR-LEARN-022", model.place, found, expected, _cure(model, registry), "warning")
+    return Fault("HR-LEARN-022", model.place, found, expected, _cure(model, champion, registry), "warning")
 
 
 def champions_of_another_declaration(models: Iterable[Model], registry: Registry) -> tuple[Fault, ...]:
@@ -65,7 +65,7 @@ def other_features(
     parts += [f"declared otherwise: {_listed(other)}"] if other else []
     found = f"version {version.number} of {model.name}, trained on features that are {'; '.join(parts)}"
     expected = "a model of the features that are declared"
-    return Fault("HR-SERVE-003", model.place, found, expected, _cure(model, registry))
+    return Fault("HR-SERVE-003", model.place, found, expected, _cure(model, version, registry))
 
 
 def _known(version: Version | None) -> str:
@@ -74,14 +74,14 @@ def _known(version: Version | None) -> str:
     return f"version {version.number} was trained from this one" + ("" if version.passed else " and failed its gates")
 
 
-def _cure(model: Model, registry: Registry) -> str:
-    """What makes a model of the present declaration serve: promoting it, or training it first."""
-    version = version_of(model, registry)
+def _cure(model: Model, other: Version, registry: Registry) -> str:
+    """What makes a model of the present declaration serve, by promotion or training; or the other one its own."""
+    version, back = version_of(model, registry), f"or declare again what version {other.number} was trained from"
     if version is not None and version.passed:
-        return f"headrace promote {model.name} {version.number}; or declare as before"
+        return f"headrace promote {model.name} {version.number}; {back}"
     if version is not None:
-        return f'mend the model, or headrace promote {model.name} {version.number} --reason "…"; or declare as before'
-    return "headrace run && headrace train, then headrace promote if it does not become champion; or declare as before"
+        return f'mend the model, or headrace promote {model.name} {version.number} --reason "…"; {back}'
+    return f"headrace run && headrace train, then headrace promote if it does not become champion; {back}"
 
 
 def _listed(names: list[str]) -> str:

@@ -68,7 +68,9 @@ def fingerprints(project: Project) -> dict[str, str]:
 
 def set_fingerprint(cases: TrainingSet) -> str:
     """Return the fingerprint of everything that decides the values of a training set, except the data."""
-    return digest({"format": VERSION, "plan": plan_meaning(compile_set(cases))})
+    plan = compile_set(cases)
+    # Queries of tables are in the features alone: the plan reads a table by its name, as if its rows were given.
+    return digest({"format": VERSION, "plan": plan_meaning(plan), "features": feature_fingerprints(plan)})
 
 
 def model_fingerprint(model: Model) -> str:

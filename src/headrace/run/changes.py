@@ -16,7 +16,7 @@ from headrace.run.differences import differences
 from headrace.run.gone import gone_files
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import reasons
+from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.steps import as_loaded, reads_of, settled, source_files
 from headrace.run.training import trained_before, training_inputs
 
@@ -131,7 +131,7 @@ def _training(
     found = {}
     for name, model in loaded.project.all_models.items():
         done = None if journal is None else journal.step(f"model:{name}")
-        why: tuple[str, ...] = ("not trained yet",)
+        why = UNTRAINED
         if done is not None:
             cases = _cases_to_come(model, loaded, growing)
             if cases is not None and trained_before(model, cases, loaded) is not None:

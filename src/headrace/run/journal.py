@@ -51,8 +51,8 @@ class PastRun:
         return {
             "number": self.number,
             "kind": self.kind,
-            "started": clock.from_us(self.started).isoformat(),
-            "finished": None if self.finished is None else clock.from_us(self.finished).isoformat(),
+            "started": _second(self.started),
+            "finished": None if self.finished is None else _second(self.finished),
             "outcome": self.outcome,
         }
 
@@ -146,6 +146,10 @@ class Journal:
             return int(self._connection.execute(statement, values).lastrowid or 0)
         except sqlite3.DatabaseError as error:
             raise HeadraceError(_unwritten(error)) from error
+
+
+def _second(us: int) -> str:
+    return clock.from_us(us).isoformat(timespec="seconds")
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -19,7 +19,8 @@ _MANY = {
 }
 """The same for several at once, where they are too many to be told one by one."""
 
-FIRST = ("not built yet",)
+FIRST: tuple[str, ...] = ("not built yet",)
+UNTRAINED: tuple[str, ...] = ("not trained yet",)
 GONE = ("its output is gone",)
 FORCED = ("asked to",)
 

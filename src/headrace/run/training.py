@@ -18,7 +18,7 @@ from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import FORCED, GONE, reasons
+from headrace.run.reasons import FORCED, GONE, UNTRAINED, reasons
 from headrace.run.steps import steps_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _train_one(
     step_id = f"model:{model.name}"
     built = _built(model, loaded, declared, journal)
     inputs, before = training_inputs(model, declared, journal), journal.step(step_id)
-    why = reasons(None if before is None else before.inputs, inputs)
+    why = UNTRAINED if before is None else reasons(before.inputs, inputs)
     if before is not None and not why and not again and _stands(model, before.figures, loaded):
         kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
         progress.ends(kept)

@@ -41,10 +41,15 @@ def differs(report: ParityReport) -> Fault:
 
 
 def print_parity(report: ParityReport) -> None:
-    """Print how many values of each feature were compared, are equal, and differ."""
+    """Print how many values of each feature were compared, are equal, and differ; and what could not be compared."""
     from headrace.cli.terminal import print_table, say
 
+    for reason, count in report.skipped.items():
+        say(f"Not compared: {count:,} {reason}", "yellow")
+    if not report.compared:
+        say("Nothing was compared" + (": no decision is on record" if not report.skipped else ""), "bold yellow")
+        return
     columns = ("feature", "compared", "equal", "differing")
     print_table("", columns, report.rows, right=columns[1:])
-    compared = sum(row[1] for row in report.rows)
-    say(f"{compared:,} compared, {report.differing:,} differing", "bold green" if not report.differing else "bold red")
+    told = f"{report.compared:,} compared, {report.differing:,} differing"
+    say(told, "bold green" if not report.differing else "bold red")

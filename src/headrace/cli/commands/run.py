@@ -10,7 +10,9 @@ import click
 from headrace.cli.options import Session, session_options
 
 if TYPE_CHECKING:
-    from headrace.run import RunReport
+    from headrace.run import RunReport, StepReport
+
+_SHOWN = 5
 
 
 @click.command("run", epilog="\b\nExample:  headrace run && headrace train")
@@ -51,10 +53,25 @@ def print_report(report: RunReport) -> None:
         for step in report.steps
     ]
     print_table("", ("step", "action", "why", "figures", "took"), rows, right=("took",))
+    for step in report.steps:
+        _say_what_is_aside(step)
     if report.after:
         say("The run before this one was cut off; this one went on where it stopped.", "yellow")
     word = "Everything was up to date" if report.ok and not report.changed else "Up to date" if report.ok else "Failed"
     say(f"{word} in {report.seconds:.1f} s.", "bold")
+
+
+def _say_what_is_aside(step: StepReport) -> None:
+    """Say why a load put rows into quarantine, and where they can be read."""
+    from headrace.cli.terminal import say, shown
+
+    reasons = step.figures.get("this_run", {}).get("reasons", {})
+    if reasons and step.action in ("done", "failed"):
+        told = [f"{shown(count)} {reason}" for reason, count in list(reasons.items())[:_SHOWN]]
+        told += [f"{len(reasons) - _SHOWN} more reasons"] if len(reasons) > _SHOWN else []
+        name = step.id.split(":")[1]
+        say(f"Quarantined of {name}: {'; '.join(told)}", "yellow")
+        say(f"Read them:  headrace query 'select reasons, row from quarantine_{name}'\n", "dim")
 
 
 def _new(figures: Mapping[str, Any], word: str) -> str:
