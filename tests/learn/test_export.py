@@ -179,7 +179,7 @@ def test_a_model_that_takes_no_nulls_is_exported_and_refuses_them():
     x, y = data(500, nulls=False)
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
     content = to_onnx(model, NAMES, PLACE)
-    parity = check_parity(model, content, x, [0.5], PLACE)
+    parity = check_parity(model, content, x, [0.5], PLACE, nullable=())
     assert parity.passed
     assert parity.planted == 6 * 2 * 8
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-007.*does not take nulls"):
@@ -238,7 +238,7 @@ def test_classifiers_without_probabilities_give_the_scores_of_their_decision_fun
     for model in _scored_by_decision(x, y):
         content = to_onnx(model, NAMES, PLACE)
         assert Scorer(content).score(x) == pytest.approx(model.decision_function(x), abs=1e-5)
-        assert check_parity(model, content, x, (0.0,), PLACE).passed
+        assert check_parity(model, content, x, (0.0,), PLACE, nullable=()).passed
 
 
 def test_what_the_converter_says_is_told():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,7 +216,14 @@ def _score_output(model: Any, place: str) -> dict[str, object]:
     return {"output": output.name, "column": -1}
 
 
-def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence[float], place: str) -> Parity:
+def check_parity(
+    estimator: Any,
+    content: bytes,
+    x: Matrix,
+    thresholds: Sequence[float],
+    place: str,
+    nullable: Collection[str] | None = None,
+) -> Parity:
     """Compare the exported with the trained model on real rows and on rows with planted nulls and extremes.
 
     Args:
@@ -225,15 +232,14 @@ def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence
         x: float32 features of real rows, shape (n, features); at most 20,000 of them, evenly taken, are compared.
         thresholds: scores at which decisions change.
         place: ``file:line`` of ``fit``.
+        nullable: the features that can be null, which the trained object must be able to score; by default all.
 
     Returns:
         How far the two are from each other.
     """
     scorer = Scorer(content)
     real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
-    planted = _planted(real)
-    if not _takes_nulls(estimator, real, scorer.features, place):
-        planted = planted[~np.isnan(planted).any(axis=1)]
+    planted = _planted(real, [nullable is None or name in nullable for name in scorer.features])
     rows = np.concatenate([real, planted])
     trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, real, place)
     difference = np.abs(trained - exported) / np.maximum(1.0, np.abs(trained))
@@ -257,28 +263,18 @@ def _exported_scores(scorer: Scorer, rows: Matrix, real: Matrix, place: str) -> 
         raise HeadraceError(Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)) from error
 
 
-def _planted(real: Matrix) -> Matrix:
-    """Rows in which one feature at a time is null, or has its smallest or largest value; and one of nulls only."""
-    width, rows = real.shape[1], []
+def _planted(real: Matrix, nullable: Sequence[bool]) -> Matrix:
+    """Rows in which one feature at a time has its smallest or largest value or, if it can be, is null; one with all."""
+    rows = []
     filled = np.where(np.isnan(real), np.float32(0), real)
-    for i in range(width):
-        for value in (np.float32(np.nan), filled[:, i].min(), filled[:, i].max()):
+    for i, absent in enumerate(nullable):
+        for value in (*[np.float32(np.nan)][:absent], filled[:, i].min(), filled[:, i].max()):
             few = real[(np.arange(8) * 997 + i) % len(real)].copy()
             few[:, i] = value
             rows.append(few)
-    rows.append(np.full((1, width), np.nan, dtype=np.float32))
+    if any(nullable):
+        rows.append(np.where(nullable, np.float32(np.nan), filled[:1]))
     return np.concatenate(rows)
-
-
-def _takes_nulls(estimator: Any, real: Matrix, names: tuple[str, ...], place: str) -> bool:
-    """Whether the trained model can score nulls at all; one that cannot refuses them at serving, too."""
-    if np.isnan(real).any():
-        return True
-    try:
-        scores(estimator, np.full_like(real[:1], np.nan), names, place)
-    except HeadraceError:
-        return False
-    return True
 
 
 def require_parity(parity: Parity, estimator: Any, x: Matrix, names: Sequence[str], place: str) -> None:

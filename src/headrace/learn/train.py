@@ -21,6 +21,7 @@ from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of,
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
 from headrace.learn.metrics import Context, known_from
+from headrace.learn.nulls import never_null, require_nulls
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
@@ -196,11 +197,14 @@ def _fitted(
 
 
 def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
-    scores(estimator, setting.test.x, setting.test.names, place)  # NaN or a wrong shape is told before the export
-    content = to_onnx(estimator, setting.test.names, place)
+    names, sure = setting.test.names, never_null(compile_set(setting.model.cases))
     x = np.concatenate([setting.test.x, setting.train.x])
-    parity = check_parity(estimator, content, x, thresholds, place)
-    require_parity(parity, estimator, x, setting.test.names, place)
+    nullable = [name for name, column in zip(names, x.T, strict=True) if name not in sure or np.isnan(column).any()]
+    require_nulls(estimator, x, names, nullable, place)
+    scores(estimator, setting.test.x, names, place)  # NaN or a wrong shape is told before the export
+    content = to_onnx(estimator, names, place)
+    parity = check_parity(estimator, content, x, thresholds, place, nullable)
+    require_parity(parity, estimator, x, names, place)
     return content, parity
 
 
