@@ -16,7 +16,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
 )
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,7 +25,7 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn.cases import frame
-from headrace.learn.export import TOLERANCE, Parity, check_parity, require_parity, to_onnx
+from headrace.learn.export import TOLERANCE, Parity, check_parity, dropped, require_parity, to_onnx
 from headrace.learn.fit import scores
 from headrace.learn.scorer import Scorer, digest_of, load
 
@@ -207,17 +207,35 @@ def test_files_are_verified_before_they_are_loaded(tmp_path):
         load(tmp_path / "none.onnx", digest_of(content))
 
 
+def _null_in_train(columns: int = 1):
+    """Features of which the first are null in each row of train, and not in the rows to judge on."""
+    x, y = data(800)
+    x[300:, 2 : 2 + columns] = np.nan
+    return x, x[300:], y[300:]
+
+
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
-def test_a_feature_that_is_always_null_is_named():
-    """The imputer drops its column when it is fitted; the exported graph does not, and cannot be run."""
-    x, y = data(500)
-    x[:, 2] = np.nan
-    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(x, y)
-    with pytest.raises(HeadraceError, match="HR-LEARN-009") as refused:
+@pytest.mark.parametrize("steps", [(), (StandardScaler(),)], ids=["alone", "then scaled"])
+@pytest.mark.parametrize("imputer", [SimpleImputer(), KNNImputer()], ids=["simple", "neighbours"])
+def test_a_feature_that_is_null_in_all_of_train_is_named_and_not_a_later_step(steps, imputer):
+    x, learned, y = _null_in_train()
+    model = make_pipeline(imputer, *steps, LogisticRegression()).fit(frame(learned, NAMES), y)
+    with pytest.raises(HeadraceError, match=r"HR-LEARN-00\d"):
         check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE)
-    assert "null in every row: group.f2" in str(refused.value)
-    assert "leave these features out" in str(refused.value)
-    assert "group.f1" not in str(refused.value)
+    fault = dropped(model, learned, NAMES, PLACE)
+    name = type(imputer).__name__
+    assert fault.found == f"group.f2, null in every row of train, which {name} drops and ONNX does not"
+    assert f"write {name}(keep_empty_features=True)" in fault.cure
+
+
+def test_a_feature_without_values_is_no_cause_where_the_imputer_keeps_it():
+    x, learned, y = _null_in_train(2)
+    model = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression())
+    model.fit(frame(learned, NAMES), y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE).passed
+    assert dropped(model, learned, NAMES, PLACE) is None
+    dropping = make_pipeline(SimpleImputer(), LogisticRegression()).fit(data(300)[0], data(300)[1])
+    assert dropped(dropping, x, NAMES, PLACE) is None, "no feature is without values"
 
 
 def _scored_by_decision(x, y):

@@ -230,6 +230,18 @@ def test_features_that_are_all_null_or_constant(registry):
         if train.X["now.night"].isna().all():
             raise ValueError("window shape cannot be larger than input array shape")
 
+    def fit_dropping(train):
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(train.X, train.y)
+
+    with pytest.warns(match="without any observed"), pytest.raises(hr.HeadraceError) as refused:
+        train(model(fit_dropping), built, registry)
+    assert "found now.night, null in every row of train, which SimpleImputer drops" in str(refused.value)
+    assert "StandardScaler" not in str(refused.value)
     with pytest.raises(hr.HeadraceError, match=r"window shape.*it may be that now.night has no value in any row"):
         train(model(fit_fragile), built, registry)
 

@@ -241,7 +241,7 @@ def check_parity(
     real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
     planted = _planted(real, [nullable is None or name in nullable for name in scorer.features])
     rows = np.concatenate([real, planted])
-    trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, real, place)
+    trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, place)
     difference = np.abs(trained - exported) / np.maximum(1.0, np.abs(trained))
     flipped = np.zeros(len(rows), dtype=np.bool_)
     for threshold in thresholds:
@@ -250,17 +250,37 @@ def check_parity(
     return Parity(len(rows), len(planted), largest, differing, int(flipped.sum()))
 
 
-def _exported_scores(scorer: Scorer, rows: Matrix, real: Matrix, place: str) -> npt.NDArray[np.float64]:
+def _exported_scores(scorer: Scorer, rows: Matrix, place: str) -> npt.NDArray[np.float64]:
     try:
         return scorer.score(rows)
     except Exception as error:  # whatever ONNX Runtime has against a graph that the converter has made
-        null = [name for name, column in zip(scorer.features, real.T, strict=True) if np.isnan(column).all()]
         why = (str(error).rpartition("Status Message: ")[2].strip().splitlines() or [""])[0][:160]
         found = f"an exported model that cannot be run ({type(error).__name__}: {why})"
         cure = "replace the step by one that skl2onnx converts rightly"
-        if null:  # scikit-learn's imputer drops such a column, the exported graph does not
-            found, cure = f"{found}; null in every row: {', '.join(null)}", "leave these features out"
         raise HeadraceError(Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)) from error
+
+
+def dropped(estimator: Any, learned: Matrix, names: Sequence[str], place: str) -> Fault | None:
+    """Return why an export failed where an imputer drops features that it has never seen, else None.
+
+    The exported graph does not drop them; which later step is the first to stumble over that says nothing.
+
+    Args:
+        estimator: the trained object.
+        learned: float32 features of the rows that it learned from.
+        names: of the features.
+        place: ``file:line`` of ``fit``.
+    """
+    within: dict[str, Any] = getattr(estimator, "get_params", dict)()
+    imputers = sorted(
+        {type(one).__name__ for one in within.values() if getattr(one, "keep_empty_features", True) is False}
+    )
+    null = [name for name, column in zip(names, learned.T, strict=True) if np.isnan(column).all()]
+    if not imputers or not null:
+        return None
+    found = f"{', '.join(null)}, null in every row of train, which {imputers[0]} drops and ONNX does not"
+    cure = f"leave out what has no value, learn from a longer train, or write {imputers[0]}(keep_empty_features=True)"
+    return Fault("HR-LEARN-009", place, found, "features with a value in some row", cure)
 
 
 def _planted(real: Matrix, nullable: Sequence[bool]) -> Matrix:

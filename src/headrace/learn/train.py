@@ -16,7 +16,7 @@ from headrace.declare import Metric, Model
 from headrace.errors import Fault, HeadraceError
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
-from headrace.learn.export import Parity, check_parity, require_parity, to_onnx
+from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
 from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, no_probabilities, place_of, scores
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
@@ -202,9 +202,13 @@ def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], plac
     nullable = [name for name, column in zip(names, x.T, strict=True) if name not in sure or np.isnan(column).any()]
     require_nulls(estimator, x, names, nullable, place)
     scores(estimator, setting.test.x, names, place)  # NaN or a wrong shape is told before the export
-    content = to_onnx(estimator, names, place)
-    parity = check_parity(estimator, content, x, thresholds, place, nullable)
-    require_parity(parity, estimator, x, names, place)
+    try:
+        content = to_onnx(estimator, names, place)
+        parity = check_parity(estimator, content, x, thresholds, place, nullable)
+        require_parity(parity, estimator, x, names, place)
+    except HeadraceError as error:
+        fault = dropped(estimator, setting.train.x, names, place)
+        raise error if fault is None else HeadraceError(fault) from error
     return content, parity
 
 
