@@ -9,10 +9,10 @@ import pytest
 from lightgbm import Booster, Dataset, LGBMClassifier
 from lightgbm import train as train_lightgbm
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
     VotingClassifier,
 )
@@ -49,7 +49,6 @@ def booster(x, y) -> Booster:
 
 MODELS = {
     "boosting": lambda x, y: HistGradientBoostingClassifier(max_iter=15, random_state=0).fit(x, y),
-    "regressor": lambda x, y: HistGradientBoostingRegressor(max_iter=15, random_state=0).fit(x, y),
     "forest": lambda x, y: make_pipeline(SimpleImputer(), RandomForestClassifier(5, max_depth=8, random_state=0)).fit(
         x, y
     ),
@@ -238,25 +237,12 @@ def test_a_feature_without_values_is_no_cause_where_the_imputer_keeps_it():
     assert dropped(dropping, x, NAMES, PLACE) is None, "no feature is without values"
 
 
-def _scored_by_decision(x, y):
-    nested = make_pipeline(SimpleImputer(), NuSVC())
-    return [
-        LinearSVC().fit(x, y),
-        make_pipeline(SimpleImputer(), LinearSVC()).fit(x, y),
-        make_pipeline(SimpleImputer(), SVC()).fit(x, y),
-        make_pipeline(SimpleImputer(), nested).fit(x, y),
-        SGDClassifier(random_state=1).fit(x, y),
-    ]
-
-
-def test_classifiers_without_probabilities_give_the_scores_of_their_decision_function():
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(300, len(NAMES))).astype(np.float32)
-    y = (x[:, 0] + rng.normal(size=300) > 0).astype(np.int64)
-    for model in _scored_by_decision(x, y):
-        content = to_onnx(model, NAMES, PLACE)
-        assert Scorer(content).score(x) == pytest.approx(model.decision_function(x), abs=1e-5)
-        assert check_parity(model, content, x, (0.0,), PLACE, nullable=()).passed
+@pytest.mark.parametrize("wrapped", [LinearSVC(), SVC(), NuSVC(), SGDClassifier(random_state=1)], ids=repr)
+def test_calibrated_margins_are_exported(wrapped):
+    x, y = data(400, nulls=False)
+    scaled = np.log(x).astype(np.float32)
+    model = make_pipeline(SimpleImputer(), CalibratedClassifierCV(wrapped)).fit(scaled, y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), scaled, (0.5,), PLACE).passed
 
 
 def test_what_the_converter_says_is_told():

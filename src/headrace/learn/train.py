@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from headrace import clock
 from headrace.declare import Metric, Model
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import HeadraceError
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
 from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
-from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, no_probabilities, place_of, scores
+from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, place_of, require_probabilities, scores
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
 from headrace.learn.metrics import Context, known_from
@@ -121,7 +121,7 @@ def train(
     with course.step("split"):
         setting = _setting(model, cases)
     with registry.preparing():
-        judged, content, parity, told = _fitted(setting, course, service_thresholds)
+        judged, content, parity = _fitted(setting, course, service_thresholds)
     with course.step("metrics"):
         scorer = Scorer(content)
         judged.append(setting.judged(name_of(model.fit), "model", scorer.score(setting.test.x), course.seconds["fit"]))
@@ -137,7 +137,7 @@ def train(
         values = _named(candidates, lambda one: one.metrics)
         spans = _named(candidates, lambda one: one.intervals)
         short = short_history(setting.fold, cases.time_us, model.split)
-        warnings = tuple(fault for fault in (short, told) if fault is not None)
+        warnings = () if short is None else (short,)
         notes = tuple(f"{fault.found}; expected {fault.expected}" for fault in warnings)
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
         version, new = registry.register(record, content)
@@ -181,19 +181,18 @@ def _baselines(setting: _Setting) -> list[_Judged]:
     ]
 
 
-def _fitted(
-    setting: _Setting, course: _Course, thresholds: Sequence[float]
-) -> tuple[list[_Judged], bytes, Parity, Fault | None]:
-    """Return the baselines, the fitted model as the file that was proved equal to it, and what is to be told of it."""
+def _fitted(setting: _Setting, course: _Course, thresholds: Sequence[float]) -> tuple[list[_Judged], bytes, Parity]:
+    """Return the baselines, and the fitted model as the file that was proved equal to it."""
     model = setting.model
     with course.step("baselines"):
         judged = _baselines(setting)
     where = place_of(model.fit, model.place)
     with course.step("fit"):
         estimator = fit_estimator(model.fit, setting.train, model.seed, where)
+        require_probabilities(estimator, where)
     with course.step("export"):
         content, parity = _export(estimator, setting, thresholds, where)
-    return judged, content, parity, no_probabilities(estimator, where)
+    return judged, content, parity
 
 
 def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
