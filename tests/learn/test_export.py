@@ -11,13 +11,16 @@ from lightgbm import train as train_lightgbm
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -245,13 +248,51 @@ def test_calibrated_margins_are_exported(wrapped):
     assert check_parity(model, to_onnx(model, NAMES, PLACE), scaled, (0.5,), PLACE).passed
 
 
-def test_what_the_converter_says_is_told():
-    x, y = data(300)
-    x = np.nan_to_num(x)
-    voting = VotingClassifier([("one", LogisticRegression())], voting="soft").fit(x, y)
-    told = r"HR-LEARN-009.*VotingClassifier.*flatten_transform.*use one that skl2onnx converts"
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_soft_vote_is_exported(flat):
+    x, y = data(300, nulls=False)
+    two = [("one", LogisticRegression()), ("two", RandomForestClassifier(3, max_depth=2, random_state=0))]
+    vote = VotingClassifier(two, voting="soft", flatten_transform=flat)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), vote).fit(x, y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), x, (0.5,), PLACE).passed
+    assert vote.flatten_transform is flat
+
+
+def test_where_the_converter_names_no_step_all_are_told(monkeypatch):
+    def silent(*arguments, **named):
+        raise RuntimeError("no luck")
+
+    x, y = data(300, nulls=False)
+    vote = VotingClassifier([("one", LogisticRegression()), ("two", GaussianNB())], voting="soft").fit(x, y)
+    monkeypatch.setattr("skl2onnx.convert_sklearn", silent)
+    told = r"HR-LEARN-009.*VotingClassifier of one \(LogisticRegression\), two \(GaussianNB\), which.*no luck.*use one"
     with pytest.raises(HeadraceError, match=told):
-        to_onnx(voting, NAMES, PLACE)
+        to_onnx(vote, NAMES, PLACE)
+
+
+@pytest.mark.parametrize("ensemble", [VotingClassifier, StackingClassifier])
+def test_a_step_within_a_vote_or_a_stack_is_named(ensemble):
+    x, y = data(300, nulls=False)
+    inner = make_pipeline(Doubling(), LogisticRegression(C=1e-9))
+    how = {"voting": "soft"} if ensemble is VotingClassifier else {"cv": 2}
+    model = make_pipeline(StandardScaler(), ensemble([("plain", LogisticRegression()), ("odd", inner)], **how)).fit(
+        x, y
+    )
+    with pytest.raises(HeadraceError, match=rf"found step '{ensemble.__name__.lower()}__odd__doubling' \(Doubling\)"):
+        to_onnx(model, NAMES, PLACE)
+
+
+@pytest.mark.parametrize("solver", ["svd", "lsqr"])
+@pytest.mark.parametrize("within", [False, True], ids=["alone", "in a stack"])
+def test_a_linear_discriminant_analysis_gives_its_own_probabilities(solver, within):
+    x, y = data(2000)
+    last = LinearDiscriminantAnalysis(solver=solver)
+    if within:
+        last = StackingClassifier([("lda", last)], cv=2)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), last).fit(frame(x, NAMES), y)
+    content = to_onnx(model, NAMES, PLACE)
+    assert check_parity(model, content, x, (0.5, 0.9), PLACE).passed
+    assert Scorer(content).score(x) == pytest.approx(model.predict_proba(frame(x, NAMES))[:, 1], abs=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")

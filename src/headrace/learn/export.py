@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.errors import CheckFailed, Fault, HeadraceError
+from headrace.learn import converters
 from headrace.learn.cases import Matrix, frame
 from headrace.learn.fit import scores
 from headrace.learn.scorer import METADATA, Scorer, open_session
@@ -84,12 +85,12 @@ def _convert(estimator: Any, names: Sequence[str], place: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if kind == "lightgbm Booster":
-                return _convert_booster(estimator, len(names))
+                return converters.booster(estimator, len(names))
             if isinstance(estimator, BaseEstimator):
                 return _convert_sklearn(estimator, names)
     except Exception as error:
         why = (str(error).strip().splitlines() or [""])[0][:160]
-        found = f"{_step_without_converter(estimator, error)}, which cannot be exported to ONNX"
+        found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX"
         found += f" ({type(error).__name__}: {why})" if why else f" ({type(error).__name__})"
         raise HeadraceError(_unsupported(found, place)) from error
     raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
@@ -101,13 +102,22 @@ def _unsupported(found: str, place: str) -> Fault:
     return Fault("HR-LEARN-009", place, found, expected, cure)
 
 
-def _step_without_converter(estimator: Any, error: Exception) -> str:
-    """Name the step of a pipeline that the converter complains of."""
-    steps = getattr(estimator, "steps", [("model", estimator)])
-    for name, step in steps:
+def _without_converter(estimator: Any, error: Exception) -> str:
+    """Name the step that the converter complains of, also one of a vote or a stack; all steps where it names none."""
+    within = _steps(estimator)
+    for name, step in within.items():
         if type(step).__name__ in str(error):
             return f"step '{name}' ({type(step).__name__})"
-    return f"fit returned {type(estimator).__name__}"
+    told = ", ".join(f"{name} ({type(step).__name__})" for name, step in within.items())
+    return f"fit returned {type(estimator).__name__}" + (f" of {told}" if told else "")
+
+
+def _steps(estimator: Any) -> dict[str, Any]:
+    """The estimators within one, by their path of names, e.g. ``vote__trees``."""
+    from sklearn.base import BaseEstimator
+
+    within: dict[str, Any] = getattr(estimator, "get_params", dict)()
+    return {name: one for name, one in within.items() if isinstance(one, BaseEstimator)}
 
 
 def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
@@ -115,7 +125,7 @@ def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    _know_lightgbm()
+    converters.teach()
     inputs = [("X", FloatTensorType([None, len(names)]))]
     named = _chooses_by_name(estimator)
     if named:
@@ -158,35 +168,6 @@ def _join_inputs(model: Any, onnx: Any) -> Any:
     del graph.input[:]
     graph.input.append(matrix)
     return model
-
-
-def _convert_booster(booster: Any, width: int) -> Any:
-    from onnxmltools import convert_lightgbm
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    inputs = [("X", FloatTensorType([None, width]))]
-    return convert_lightgbm(booster, name="model", initial_types=inputs, zipmap=False, target_opset=15)
-
-
-def _know_lightgbm() -> None:
-    """Teach skl2onnx the LightGBM classes, where LightGBM is already loaded."""
-    import sys
-
-    if "lightgbm" not in sys.modules:
-        return
-    import lightgbm
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
-
-    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
-    update_registered_converter(
-        lightgbm.LGBMClassifier,
-        "LightGbmLGBMClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options=options,
-    )
 
 
 def _score_output(model: Any, place: str) -> dict[str, object]:
@@ -256,10 +237,8 @@ def dropped(estimator: Any, learned: Matrix, names: Sequence[str], place: str) -
         names: of the features.
         place: ``file:line`` of ``fit``.
     """
-    within: dict[str, Any] = getattr(estimator, "get_params", dict)()
-    imputers = sorted(
-        {type(one).__name__ for one in within.values() if getattr(one, "keep_empty_features", True) is False}
-    )
+    within = _steps(estimator).values()
+    imputers = sorted({type(one).__name__ for one in within if getattr(one, "keep_empty_features", True) is False})
     null = [name for name, column in zip(names, learned.T, strict=True) if np.isnan(column).all()]
     if not imputers or not null:
         return None
