@@ -119,6 +119,9 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.sum(5, "1d"))), "an SQL expression as text"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(fit="fit")]), "a function"),
         (lambda: hr.Project("p", models=[model(split="30d")]), "hr.time_split"),
+        (lambda: hr.Project("p", models=[hr.Model("m")]), "model m without cases=; expected a TrainingSet"),
+        (lambda: hr.Project("p", models=[hr.Model("m")]), "model m without fit=; expected a function"),
+        (lambda: hr.Project("p", models=[hr.Model("m")]), "model m without split=; expected hr.time_split(train=…"),
         (lambda: hr.Project("p", models=[model(metrics=["roc_auc"])]), "metrics such as hr.roc_auc()"),
         (lambda: hr.Project("p", models=[model(metrics=5)]), "metrics of m = int"),
         (lambda: hr.Project("p", models=[model(gates=["at_least"])]), "gates of m = str"),

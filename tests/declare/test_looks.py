@@ -99,6 +99,7 @@ def test_what_is_wrong_can_be_looked_at_all_the_same():
         Features("f", payments, hr.Entity(), {"a": hr.count("0d"), "b": hr.sum(), "c": 5}),
         TrainingSet("c", "payments", [5], "amount"),
         Model("m", "cases", 5, "30d", [hr.roc_auc()]),
+        Model("m"),
         Service("s", "model", {"a": 5}),
         hr.time_split(5, None),
         hr.Window(kind=5, value=5, windows=(5,)),

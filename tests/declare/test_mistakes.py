@@ -76,6 +76,26 @@ def test_what_calls_lack_is_told_with_all_other_faults() -> None:
     ]
 
 
+def test_what_a_model_lacks_is_told_with_all_other_faults() -> None:
+    wrong = windows(a=hr.mean("amuont", "1d"))
+    bare = hr.Model("m", cases(wrong, label=truth()), gates=[hr.at_least("average_precisoin", 0.5)])
+    faults = check(hr.Project("p", services=[hr.Service("desk", bare, decide={"block": "scoer > 0.9"})]))
+    codes = {fault.code for fault in faults}
+    assert {"HR-DECLARE-001", "HR-MODEL-003", "HR-EXPRESSION-002"} <= codes, faults
+    assert {fault.found for fault in faults if fault.code == "HR-DECLARE-001"} == {
+        "model m without fit=",
+        "model m without split=",
+    }
+
+
+def test_a_model_that_names_no_metric_is_judged_by_average_precision() -> None:
+    silent = hr.Model("m", cases(label=truth()), fit=print, split=hr.time_split("30d", "7d"))
+    assert silent.faults == ()
+    assert silent.metrics == (hr.average_precision(),)
+    assert plan.model_fingerprint(silent) == plan.model_fingerprint(model(cases_=silent.cases, metrics=silent.metrics))
+    assert [fault.code for fault in model(metrics=[]).faults] == ["HR-MODEL-002"]
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [

@@ -9,15 +9,18 @@ import pytest
 from lightgbm import Booster, Dataset, LGBMClassifier
 from lightgbm import train as train_lightgbm
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    StackingClassifier,
     VotingClassifier,
 )
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -25,7 +28,7 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn.cases import frame
-from headrace.learn.export import TOLERANCE, Parity, check_parity, require_parity, to_onnx
+from headrace.learn.export import TOLERANCE, Parity, check_parity, dropped, require_parity, to_onnx
 from headrace.learn.fit import scores
 from headrace.learn.scorer import Scorer, digest_of, load
 
@@ -49,7 +52,6 @@ def booster(x, y) -> Booster:
 
 MODELS = {
     "boosting": lambda x, y: HistGradientBoostingClassifier(max_iter=15, random_state=0).fit(x, y),
-    "regressor": lambda x, y: HistGradientBoostingRegressor(max_iter=15, random_state=0).fit(x, y),
     "forest": lambda x, y: make_pipeline(SimpleImputer(), RandomForestClassifier(5, max_depth=8, random_state=0)).fit(
         x, y
     ),
@@ -179,7 +181,7 @@ def test_a_model_that_takes_no_nulls_is_exported_and_refuses_them():
     x, y = data(500, nulls=False)
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
     content = to_onnx(model, NAMES, PLACE)
-    parity = check_parity(model, content, x, [0.5], PLACE)
+    parity = check_parity(model, content, x, [0.5], PLACE, nullable=())
     assert parity.passed
     assert parity.planted == 6 * 2 * 8
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-007.*does not take nulls"):
@@ -207,47 +209,90 @@ def test_files_are_verified_before_they_are_loaded(tmp_path):
         load(tmp_path / "none.onnx", digest_of(content))
 
 
+def _null_in_train(columns: int = 1):
+    """Features of which the first are null in each row of train, and not in the rows to judge on."""
+    x, y = data(800)
+    x[300:, 2 : 2 + columns] = np.nan
+    return x, x[300:], y[300:]
+
+
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
-def test_a_feature_that_is_always_null_is_named():
-    """The imputer drops its column when it is fitted; the exported graph does not, and cannot be run."""
-    x, y = data(500)
-    x[:, 2] = np.nan
-    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(x, y)
-    with pytest.raises(HeadraceError, match="HR-LEARN-009") as refused:
+@pytest.mark.parametrize("steps", [(), (StandardScaler(),)], ids=["alone", "then scaled"])
+@pytest.mark.parametrize("imputer", [SimpleImputer(), KNNImputer()], ids=["simple", "neighbours"])
+def test_a_feature_that_is_null_in_all_of_train_is_named_and_not_a_later_step(steps, imputer):
+    x, learned, y = _null_in_train()
+    model = make_pipeline(imputer, *steps, LogisticRegression()).fit(frame(learned, NAMES), y)
+    with pytest.raises(HeadraceError, match=r"HR-LEARN-00\d"):
         check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE)
-    assert "null in every row: group.f2" in str(refused.value)
-    assert "leave these features out" in str(refused.value)
-    assert "group.f1" not in str(refused.value)
+    fault = dropped(model, learned, NAMES, PLACE)
+    name = type(imputer).__name__
+    assert fault.found == f"group.f2, null in every row of train, which {name} drops and ONNX does not"
+    assert f"write {name}(keep_empty_features=True)" in fault.cure
 
 
-def _scored_by_decision(x, y):
-    nested = make_pipeline(SimpleImputer(), NuSVC())
-    return [
-        LinearSVC().fit(x, y),
-        make_pipeline(SimpleImputer(), LinearSVC()).fit(x, y),
-        make_pipeline(SimpleImputer(), SVC()).fit(x, y),
-        make_pipeline(SimpleImputer(), nested).fit(x, y),
-        SGDClassifier(random_state=1).fit(x, y),
-    ]
+def test_a_feature_without_values_is_no_cause_where_the_imputer_keeps_it():
+    x, learned, y = _null_in_train(2)
+    model = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression())
+    model.fit(frame(learned, NAMES), y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE).passed
+    assert dropped(model, learned, NAMES, PLACE) is None
+    dropping = make_pipeline(SimpleImputer(), LogisticRegression()).fit(data(300)[0], data(300)[1])
+    assert dropped(dropping, x, NAMES, PLACE) is None, "no feature is without values"
 
 
-def test_classifiers_without_probabilities_give_the_scores_of_their_decision_function():
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(300, len(NAMES))).astype(np.float32)
-    y = (x[:, 0] + rng.normal(size=300) > 0).astype(np.int64)
-    for model in _scored_by_decision(x, y):
-        content = to_onnx(model, NAMES, PLACE)
-        assert Scorer(content).score(x) == pytest.approx(model.decision_function(x), abs=1e-5)
-        assert check_parity(model, content, x, (0.0,), PLACE).passed
+@pytest.mark.parametrize("wrapped", [LinearSVC(), SVC(), NuSVC(), SGDClassifier(random_state=1)], ids=repr)
+def test_calibrated_margins_are_exported(wrapped):
+    x, y = data(400, nulls=False)
+    scaled = np.log(x).astype(np.float32)
+    model = make_pipeline(SimpleImputer(), CalibratedClassifierCV(wrapped)).fit(scaled, y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), scaled, (0.5,), PLACE).passed
 
 
-def test_what_the_converter_says_is_told():
-    x, y = data(300)
-    x = np.nan_to_num(x)
-    voting = VotingClassifier([("one", LogisticRegression())], voting="soft").fit(x, y)
-    told = r"HR-LEARN-009.*VotingClassifier.*flatten_transform.*use one that skl2onnx converts"
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_soft_vote_is_exported(flat):
+    x, y = data(300, nulls=False)
+    two = [("one", LogisticRegression()), ("two", RandomForestClassifier(3, max_depth=2, random_state=0))]
+    vote = VotingClassifier(two, voting="soft", flatten_transform=flat)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), vote).fit(x, y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), x, (0.5,), PLACE).passed
+    assert vote.flatten_transform is flat
+
+
+def test_where_the_converter_names_no_step_all_are_told(monkeypatch):
+    def silent(*arguments, **named):
+        raise RuntimeError("no luck")
+
+    x, y = data(300, nulls=False)
+    vote = VotingClassifier([("one", LogisticRegression()), ("two", GaussianNB())], voting="soft").fit(x, y)
+    monkeypatch.setattr("skl2onnx.convert_sklearn", silent)
+    told = r"HR-LEARN-009.*VotingClassifier of one \(LogisticRegression\), two \(GaussianNB\), which.*no luck.*use one"
     with pytest.raises(HeadraceError, match=told):
-        to_onnx(voting, NAMES, PLACE)
+        to_onnx(vote, NAMES, PLACE)
+
+
+@pytest.mark.parametrize("ensemble", [VotingClassifier, StackingClassifier])
+def test_a_step_within_a_vote_or_a_stack_is_named(ensemble):
+    x, y = data(300, nulls=False)
+    inner = make_pipeline(Doubling(), LogisticRegression(C=1e-9))
+    how = {"voting": "soft"} if ensemble is VotingClassifier else {"cv": 2}
+    model = make_pipeline(StandardScaler(), ensemble([("plain", LogisticRegression()), ("odd", inner)], **how)).fit(
+        x, y
+    )
+    with pytest.raises(HeadraceError, match=rf"found step '{ensemble.__name__.lower()}__odd__doubling' \(Doubling\)"):
+        to_onnx(model, NAMES, PLACE)
+
+
+@pytest.mark.parametrize("solver", ["svd", "lsqr"])
+@pytest.mark.parametrize("within", [False, True], ids=["alone", "in a stack"])
+def test_a_linear_discriminant_analysis_gives_its_own_probabilities(solver, within):
+    x, y = data(2000)
+    last = LinearDiscriminantAnalysis(solver=solver)
+    if within:
+        last = StackingClassifier([("lda", last)], cv=2)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), last).fit(frame(x, NAMES), y)
+    content = to_onnx(model, NAMES, PLACE)
+    assert check_parity(model, content, x, (0.5, 0.9), PLACE).passed
+    assert Scorer(content).score(x) == pytest.approx(model.predict_proba(frame(x, NAMES))[:, 1], abs=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")

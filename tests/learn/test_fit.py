@@ -2,13 +2,18 @@
 
 import inspect
 
+import lightgbm
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 
 import headrace as hr
 from headrace.learn.cases import Cases
-from headrace.learn.fit import fit_estimator, logistic_regression, scores, training
+from headrace.learn.fit import fit_estimator, logistic_regression, require_probabilities, scores, training
 
 NAMES = ("now.amount", "now.night")
 
@@ -162,3 +167,23 @@ def test_text_as_scores_and_an_estimator_that_raises_are_told():
     for answer in (lambda n: np.array(["a"] * n), nulls):
         with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-004 p:1: found ValueError in predict_proba of Scores"):
             scores(Scores(answer), cases().x, NAMES, "p:1")
+
+
+def test_what_gives_no_probabilities_is_told_with_what_would():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(200, 2)), rng.integers(0, 2, 200)
+
+    def boosted(objective):
+        return lightgbm.train({"objective": objective, "verbose": -1, "num_threads": 1}, lightgbm.Dataset(x, y), 2)
+
+    for one in (LogisticRegression(), HistGradientBoostingClassifier(max_iter=2), make_pipeline(LogisticRegression())):
+        require_probabilities(one.fit(x, y), "p:1")
+    require_probabilities(boosted("binary"), "p:1")
+    for one, name, cure in (
+        (LinearSVC().fit(x, y), "LinearSVC", r"CalibratedClassifierCV\(LinearSVC"),
+        (make_pipeline(LinearSVC()).fit(x, y), "LinearSVC", r"CalibratedClassifierCV\(LinearSVC"),
+        (LinearRegression().fit(x, y), "LinearRegression", "take a classifier"),
+        (boosted("regression"), "Booster", 'objective="binary"'),
+    ):
+        with pytest.raises(hr.HeadraceError, match=f"HR-LEARN-023 p:1: found {name}, which.*{cure}"):
+            require_probabilities(one, "p:1")

@@ -230,6 +230,18 @@ def test_features_that_are_all_null_or_constant(registry):
         if train.X["now.night"].isna().all():
             raise ValueError("window shape cannot be larger than input array shape")
 
+    def fit_dropping(train):
+        from sklearn.impute import SimpleImputer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(train.X, train.y)
+
+    with pytest.warns(match="without any observed"), pytest.raises(hr.HeadraceError) as refused:
+        train(model(fit_dropping), built, registry)
+    assert "found now.night, null in every row of train, which SimpleImputer drops" in str(refused.value)
+    assert "StandardScaler" not in str(refused.value)
     with pytest.raises(hr.HeadraceError, match=r"window shape.*it may be that now.night has no value in any row"):
         train(model(fit_fragile), built, registry)
 
@@ -298,27 +310,41 @@ def test_a_champion_that_learned_other_features_of_the_same_names_is_not_given_t
 
 
 def test_what_is_worth_knowing_is_told_and_kept_with_the_version(registry):
-    def fit_svc(train):
-        from sklearn.impute import SimpleImputer
-        from sklearn.pipeline import make_pipeline
-        from sklearn.svm import LinearSVC
-
-        return make_pipeline(SimpleImputer(), LinearSVC()).fit(train.X, train.y)
-
     built = world()
     built.manifest["excluded"] = {"label not matured": 17}
-    report = train(model(fit_svc, split=hr.time_split("200d", "7d")), built, registry)
-    short, scale = report.warnings
-    assert (short.code, scale.code) == ("HR-LEARN-021", "HR-LEARN-023")
+    report = train(model(fit_logistic, split=hr.time_split("200d", "7d")), built, registry)
+    (short,) = report.warnings
+    assert short.code == "HR-LEARN-021"
     assert "26 days of cases to learn from, where train asks for 200d" in short.found
-    assert scale.found.startswith("LinearSVC, which has no predict_proba: its scores come from decision_function")
-    assert [fault["code"] for fault in report.as_dict()["warnings"]] == ["HR-LEARN-021", "HR-LEARN-023"]
+    assert [fault["code"] for fault in report.as_dict()["warnings"]] == ["HR-LEARN-021"]
     assert "where train asks for 200d" in repr(report)
     assert "where train asks for 200d" in report._repr_html_()
     fold = report.as_dict()["fold"]
     assert fold["train_rows"] + fold["test_rows"] + fold["unused_rows"] == 6000
     assert f"{fold['unused_rows']:,} before that or in the gap, 17 label not matured" in report.cases()
     kept = registry.version("fraud_score", 1).record.notes
-    assert len(kept) == 2
+    assert len(kept) == 1
     assert "26 days of cases" in kept[0]
     assert train(model(fit_logistic), world(), registry).warnings == ()
+
+
+def test_scores_that_are_no_probabilities_are_refused_and_calibrated_ones_are_taken(registry):
+    def fitting(wrapped):
+        def fit(train):
+            from sklearn.calibration import CalibratedClassifierCV
+            from sklearn.impute import SimpleImputer
+            from sklearn.pipeline import make_pipeline
+            from sklearn.preprocessing import StandardScaler
+            from sklearn.svm import LinearSVC
+
+            svc = LinearSVC(random_state=train.seed)
+            last = CalibratedClassifierCV(svc) if wrapped else svc
+            return make_pipeline(SimpleImputer(), StandardScaler(), last).fit(train.X, train.y)
+
+        return fit
+
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-023.*LinearSVC, which gives no probabilities") as refused:
+        train(model(fitting(False)), world(), registry)
+    assert "CalibratedClassifierCV(LinearSVC(…))" in str(refused.value)
+    assert registry.versions() == []
+    assert train(model(fitting(True)), world(), registry).champion

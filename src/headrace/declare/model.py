@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.base import MISTYPED, Declared, name_faults, type_fault
 from headrace.declare.features import TrainingSet
 from headrace.declare.sheet import Sheet
 from headrace.declare.source import duration_faults
 from headrace.errors import Fault, nearest
 from headrace.types import duration_us
+
+_LEFT_OUT: Any = None
+"""Of an argument that must be given: its absence is a fault beside all others of the file, not a TypeError instead."""
 
 
 @dataclass(frozen=True)
@@ -173,17 +176,17 @@ class Model(Declared):
         fit: function of one argument, the training part (``.X`` DataFrame, ``.y`` Series, ``.seed``), that returns
             a fitted estimator.
         split: which time to learn from and which to judge on.
-        metrics: first one decides between candidates.
+        metrics: first one decides between candidates; average precision where there are none.
         gates: promises it must keep.
         baseline: function like ``fit`` for the model that it must beat; a logistic regression where there is none.
         seed: given to ``fit``; same inputs and seed give the same model.
     """
 
     name: str
-    cases: TrainingSet
-    fit: Callable[..., Any]
-    split: TimeSplit
-    metrics: Sequence[Metric]
+    cases: TrainingSet = _LEFT_OUT
+    fit: Callable[..., Any] = _LEFT_OUT
+    split: TimeSplit = _LEFT_OUT
+    metrics: Sequence[Metric] = field(default_factory=lambda: (average_precision(),))
     gates: Sequence[Gate] = ()
     baseline: Callable[..., Any] | None = None
     seed: int = 0
@@ -195,19 +198,28 @@ class Model(Declared):
         mistyped += self._several("gates", Gate, self.name, "gates such as hr.at_least('roc_auc', 0.8)")
         faults += [*mistyped, *(fault for gate in self.gates for fault in gate.faults)]
         if not isinstance(self.cases, TrainingSet):
-            faults.append(type_fault(self.place, f"cases of {self.name}", self.cases, "a TrainingSet"))
+            faults.append(self._amiss("cases", "a TrainingSet"))
         elif self.cases.label is None:
             found = f"model {self.name} learns from {self.cases.name}, which has no label"
-            faults.append(Fault("HR-MODEL-001", self.place, found, "a training set with label=hr.label(…)"))
+            cure = f"add label=hr.label(…) to {self.cases.name}"
+            faults.append(Fault("HR-MODEL-001", self.place, found, "a training set with label=hr.label(…)", cure))
         if not callable(self.fit):
-            faults.append(type_fault(self.place, f"fit of {self.name}", self.fit, "a function"))
+            faults.append(self._amiss("fit", "a function"))
         if not isinstance(self.split, TimeSplit):
-            faults.append(type_fault(self.place, f"split of {self.name}", self.split, "hr.time_split(…)"))
+            faults.append(self._amiss("split", "hr.time_split(train=…, test=…)"))
         else:
             faults += self.split.faults
         if unmeasured:
-            faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one"))
+            cure = "write metrics=[hr.average_precision()], or leave metrics= out, which means the same"
+            faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one", cure))
         return faults + self._gate_faults()
+
+    def _amiss(self, name: str, expected: str) -> Fault:
+        """The fault of an argument that was left out, or is of a wrong type."""
+        value = getattr(self, name)
+        if value is not _LEFT_OUT:
+            return type_fault(self.place, f"{name} of {self.name}", value, expected)
+        return Fault(MISTYPED, self.place, f"model {self.name} without {name}=", expected, f"pass {name}=, {expected}")
 
     def _gate_faults(self) -> list[Fault]:
         labels = [metric.label for metric in self.metrics]
@@ -217,7 +229,7 @@ class Model(Declared):
                 gate.place,
                 f"gate {gate.kind} of {self.name} on {gate.metric!r}",
                 "a metric of the model",
-                nearest(gate.metric, labels),
+                nearest(gate.metric, labels) or "name metrics in metrics=[…]",
             )
             for gate in self.gates
             if isinstance(gate.metric, str) and gate.metric not in labels

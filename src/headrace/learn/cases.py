@@ -97,7 +97,8 @@ def _check_types(table: pa.Table, names: tuple[str, ...], place: str) -> None:
             found = f"feature {name!r} of type {kind}"
             faults.append(Fault("HR-LEARN-003", place, found, "an int, float, decimal or bool feature", cure))
     if not names:
-        faults.append(Fault("HR-LEARN-003", place, "a training set without features", "at least one feature"))
+        cure = "name groups of features in features=[…] of the training set"
+        faults.append(Fault("HR-LEARN-003", place, "a training set without features", "at least one feature", cure))
     if faults:
         raise HeadraceError(faults)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.errors import CheckFailed, Fault, HeadraceError
+from headrace.learn import converters
 from headrace.learn.cases import Matrix, frame
 from headrace.learn.fit import scores
 from headrace.learn.scorer import METADATA, Scorer, open_session
 
 TOLERANCE = 1e-5
-"""Largest difference of a score; ONNX computes in float32, which holds seven digits. Relative where |score| > 1."""
+"""Largest difference of a score; ONNX computes in float32, which holds seven digits."""
 BEYOND_PER_ROW = 1e-4
 """Share of rows that may differ by more: a feature that meets a tree's threshold to the last digit of float32."""
 FLIPS_PER_ROW = 1e-4
@@ -84,12 +85,12 @@ def _convert(estimator: Any, names: Sequence[str], place: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if kind == "lightgbm Booster":
-                return _convert_booster(estimator, len(names))
+                return converters.booster(estimator, len(names))
             if isinstance(estimator, BaseEstimator):
                 return _convert_sklearn(estimator, names)
     except Exception as error:
         why = (str(error).strip().splitlines() or [""])[0][:160]
-        found = f"{_step_without_converter(estimator, error)}, which cannot be exported to ONNX"
+        found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX"
         found += f" ({type(error).__name__}: {why})" if why else f" ({type(error).__name__})"
         raise HeadraceError(_unsupported(found, place)) from error
     raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
@@ -101,13 +102,22 @@ def _unsupported(found: str, place: str) -> Fault:
     return Fault("HR-LEARN-009", place, found, expected, cure)
 
 
-def _step_without_converter(estimator: Any, error: Exception) -> str:
-    """Name the step of a pipeline that the converter complains of."""
-    steps = getattr(estimator, "steps", [("model", estimator)])
-    for name, step in steps:
+def _without_converter(estimator: Any, error: Exception) -> str:
+    """Name the step that the converter complains of, also one of a vote or a stack; all steps where it names none."""
+    within = _steps(estimator)
+    for name, step in within.items():
         if type(step).__name__ in str(error):
             return f"step '{name}' ({type(step).__name__})"
-    return f"fit returned {type(estimator).__name__}"
+    told = ", ".join(f"{name} ({type(step).__name__})" for name, step in within.items())
+    return f"fit returned {type(estimator).__name__}" + (f" of {told}" if told else "")
+
+
+def _steps(estimator: Any) -> dict[str, Any]:
+    """The estimators within one, by their path of names, e.g. ``vote__trees``."""
+    from sklearn.base import BaseEstimator
+
+    within: dict[str, Any] = getattr(estimator, "get_params", dict)()
+    return {name: one for name, one in within.items() if isinstance(one, BaseEstimator)}
 
 
 def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
@@ -115,7 +125,7 @@ def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    _know_lightgbm()
+    converters.teach()
     inputs = [("X", FloatTensorType([None, len(names)]))]
     named = _chooses_by_name(estimator)
     if named:
@@ -127,10 +137,7 @@ def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
 
 
 def _options(estimator: Any) -> dict[int, dict[str, bool]]:
-    """Ask the converter for scores as one array, and for those of ``decision_function`` where there are no others.
-
-    Not every converter knows these options, and one that it does not know makes it fail.
-    """
+    """Ask the converter for scores as one array; one that does not know this option fails on it."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common._registration import get_converter
 
@@ -139,10 +146,7 @@ def _options(estimator: Any) -> dict[int, dict[str, bool]]:
         last = last.steps[-1][1]
     alias = sklearn_operator_name_map.get(type(last))
     known = (alias and get_converter(alias).get_allowed_options()) or {}
-    wanted = (
-        {"zipmap": False} if callable(getattr(last, "predict_proba", None)) else {"zipmap": False, "raw_scores": True}
-    )
-    return {id(last): {name: value for name, value in wanted.items() if name in known}}
+    return {id(last): {"zipmap": False} if "zipmap" in known else {}}
 
 
 def _chooses_by_name(estimator: Any) -> bool:
@@ -166,44 +170,6 @@ def _join_inputs(model: Any, onnx: Any) -> Any:
     return model
 
 
-def _convert_booster(booster: Any, width: int) -> Any:
-    from onnxmltools import convert_lightgbm
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    inputs = [("X", FloatTensorType([None, width]))]
-    return convert_lightgbm(booster, name="model", initial_types=inputs, zipmap=False, target_opset=15)
-
-
-def _know_lightgbm() -> None:
-    """Teach skl2onnx the LightGBM classes, where LightGBM is already loaded."""
-    import sys
-
-    if "lightgbm" not in sys.modules:
-        return
-    import lightgbm
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes,
-        calculate_linear_regressor_output_shapes,
-    )
-
-    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
-    update_registered_converter(
-        lightgbm.LGBMClassifier,
-        "LightGbmLGBMClassifier",
-        calculate_linear_classifier_output_shapes,
-        convert_lightgbm,
-        options=options,
-    )
-    update_registered_converter(
-        lightgbm.LGBMRegressor,
-        "LightGbmLGBMRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
-    )
-
-
 def _score_output(model: Any, place: str) -> dict[str, object]:
     """Which output holds the score, and in which of its columns: the last output, whose last column is class 1."""
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
@@ -216,7 +182,14 @@ def _score_output(model: Any, place: str) -> dict[str, object]:
     return {"output": output.name, "column": -1}
 
 
-def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence[float], place: str) -> Parity:
+def check_parity(
+    estimator: Any,
+    content: bytes,
+    x: Matrix,
+    thresholds: Sequence[float],
+    place: str,
+    nullable: Collection[str] | None = None,
+) -> Parity:
     """Compare the exported with the trained model on real rows and on rows with planted nulls and extremes.
 
     Args:
@@ -225,18 +198,17 @@ def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence
         x: float32 features of real rows, shape (n, features); at most 20,000 of them, evenly taken, are compared.
         thresholds: scores at which decisions change.
         place: ``file:line`` of ``fit``.
+        nullable: the features that can be null, which the trained object must be able to score; by default all.
 
     Returns:
         How far the two are from each other.
     """
     scorer = Scorer(content)
     real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
-    planted = _planted(real)
-    if not _takes_nulls(estimator, real, scorer.features, place):
-        planted = planted[~np.isnan(planted).any(axis=1)]
+    planted = _planted(real, [nullable is None or name in nullable for name in scorer.features])
     rows = np.concatenate([real, planted])
-    trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, real, place)
-    difference = np.abs(trained - exported) / np.maximum(1.0, np.abs(trained))
+    trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, place)
+    difference = np.abs(trained - exported)
     flipped = np.zeros(len(rows), dtype=np.bool_)
     for threshold in thresholds:
         flipped |= (trained > threshold) != (exported > threshold)
@@ -244,41 +216,49 @@ def check_parity(estimator: Any, content: bytes, x: Matrix, thresholds: Sequence
     return Parity(len(rows), len(planted), largest, differing, int(flipped.sum()))
 
 
-def _exported_scores(scorer: Scorer, rows: Matrix, real: Matrix, place: str) -> npt.NDArray[np.float64]:
+def _exported_scores(scorer: Scorer, rows: Matrix, place: str) -> npt.NDArray[np.float64]:
     try:
         return scorer.score(rows)
     except Exception as error:  # whatever ONNX Runtime has against a graph that the converter has made
-        null = [name for name, column in zip(scorer.features, real.T, strict=True) if np.isnan(column).all()]
         why = (str(error).rpartition("Status Message: ")[2].strip().splitlines() or [""])[0][:160]
         found = f"an exported model that cannot be run ({type(error).__name__}: {why})"
         cure = "replace the step by one that skl2onnx converts rightly"
-        if null:  # scikit-learn's imputer drops such a column, the exported graph does not
-            found, cure = f"{found}; null in every row: {', '.join(null)}", "leave these features out"
         raise HeadraceError(Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)) from error
 
 
-def _planted(real: Matrix) -> Matrix:
-    """Rows in which one feature at a time is null, or has its smallest or largest value; and one of nulls only."""
-    width, rows = real.shape[1], []
+def dropped(estimator: Any, learned: Matrix, names: Sequence[str], place: str) -> Fault | None:
+    """Return why an export failed where an imputer drops features that it has never seen, else None.
+
+    The exported graph does not drop them; which later step is the first to stumble over that says nothing.
+
+    Args:
+        estimator: the trained object.
+        learned: float32 features of the rows that it learned from.
+        names: of the features.
+        place: ``file:line`` of ``fit``.
+    """
+    within = _steps(estimator).values()
+    imputers = sorted({type(one).__name__ for one in within if getattr(one, "keep_empty_features", True) is False})
+    null = [name for name, column in zip(names, learned.T, strict=True) if np.isnan(column).all()]
+    if not imputers or not null:
+        return None
+    found = f"{', '.join(null)}, null in every row of train, which {imputers[0]} drops and ONNX does not"
+    cure = f"leave out what has no value, learn from a longer train, or write {imputers[0]}(keep_empty_features=True)"
+    return Fault("HR-LEARN-009", place, found, "features with a value in some row", cure)
+
+
+def _planted(real: Matrix, nullable: Sequence[bool]) -> Matrix:
+    """Rows in which one feature at a time has its smallest or largest value or, if it can be, is null; one with all."""
+    rows = []
     filled = np.where(np.isnan(real), np.float32(0), real)
-    for i in range(width):
-        for value in (np.float32(np.nan), filled[:, i].min(), filled[:, i].max()):
+    for i, absent in enumerate(nullable):
+        for value in (*[np.float32(np.nan)][:absent], filled[:, i].min(), filled[:, i].max()):
             few = real[(np.arange(8) * 997 + i) % len(real)].copy()
             few[:, i] = value
             rows.append(few)
-    rows.append(np.full((1, width), np.nan, dtype=np.float32))
+    if any(nullable):
+        rows.append(np.where(nullable, np.float32(np.nan), filled[:1]))
     return np.concatenate(rows)
-
-
-def _takes_nulls(estimator: Any, real: Matrix, names: tuple[str, ...], place: str) -> bool:
-    """Whether the trained model can score nulls at all; one that cannot refuses them at serving, too."""
-    if np.isnan(real).any():
-        return True
-    try:
-        scores(estimator, np.full_like(real[:1], np.nan), names, place)
-    except HeadraceError:
-        return False
-    return True
 
 
 def require_parity(parity: Parity, estimator: Any, x: Matrix, names: Sequence[str], place: str) -> None:

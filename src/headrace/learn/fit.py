@@ -142,17 +142,28 @@ def scores(estimator: Any, x: Matrix, names: tuple[str, ...], place: str) -> npt
     return values
 
 
-def no_probabilities(estimator: Any, place: str) -> Fault | None:
-    """Return a warning for an estimator whose scores have no scale that is known, else None."""
-    method = next(name for name in _METHODS if callable(getattr(estimator, name, None)))
+def require_probabilities(estimator: Any, place: str) -> None:
+    """Refuse an estimator whose scores are no probabilities, which rules, gates and reports take them for.
+
+    A margin of a support vector machine has no scale: of ``score > 0.95`` nobody could say what it means.
+
+    Raises:
+        HeadraceError: HR-LEARN-023.
+    """
     name = type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__
-    if method == "predict_proba" or name == "Booster":  # a booster of LightGBM predicts probabilities
-        return None
-    found = f"{name}, which has no predict_proba: its scores come from {method} and can be below 0 or above 1"
-    cure = f"wrap it in CalibratedClassifierCV({name}(…)), or let rules and gates ask for scores such as these"
-    return Fault(
-        "HR-LEARN-023", place, found, "probabilities, which rules such as score > 0.9 ask for", cure, "warning"
-    )
+    if name == "Booster":
+        if str(estimator.dump_model(num_iteration=1).get("objective")).startswith("binary"):
+            return
+        cure = 'train it with objective="binary"'
+    elif callable(getattr(estimator, "predict_proba", None)):
+        return
+    elif callable(getattr(estimator, "decision_function", None)):
+        cure = f"wrap it: CalibratedClassifierCV({name}(…)) learns which score is which probability"
+    else:
+        cure = "take a classifier that has predict_proba, e.g. HistGradientBoostingClassifier"
+    found = f"{name}, which gives no probabilities: its scores can be below 0 or above 1"
+    expected = "probabilities, as rules such as score > 0.9 ask for"
+    raise HeadraceError(Fault("HR-LEARN-023", place, found, expected, cure))
 
 
 class _ShapeError(Exception):

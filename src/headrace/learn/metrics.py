@@ -157,7 +157,7 @@ def _card_precision(y: Labels, score: Scores, context: Context, params: Mapping[
     """
     by, k = str(params["by"]), int(str(params["k"]))
     if by not in context.columns:
-        cure = nearest(by, context.columns)
+        cure = nearest(by, context.columns) or "write by= with the key of the spine, of an entity or of the label"
         raise HeadraceError(Fault("HR-LEARN-012", place, f"no column {by!r} in the training set", "the card", cure))
     names, cards = np.unique(context.columns[by], return_inverse=True)
     day = context.time_us // DAY_US

@@ -60,6 +60,7 @@ class Registry:
                 return one
         known = sorted({one.name for one in self.versions()})
         cure = f"versions: {', '.join(str(one.number) for one in versions)}" if versions else nearest(model, known)
+        cure = cure or "headrace train, which registers the first"
         raise HeadraceError(
             Fault("HR-LEARN-014", "", f"no version {number} of model {model!r}", "a registered one", cure)
         )
@@ -143,7 +144,9 @@ class Registry:
                 cannot be written, HR-LEARN-020 when the file cannot.
         """
         if digest_of(content) != record.digest:
-            raise HeadraceError(Fault("HR-LEARN-011", "", "a model file with another digest", record.digest[:12]))
+            found = f"a model file with SHA-256 {digest_of(content)[:12]}…"
+            cure = "register the bytes of which the record has the digest"
+            raise HeadraceError(Fault("HR-LEARN-011", "", found, f"{record.digest[:12]}…, as recorded", cure))
         with self._locked():
             self._store(content, record.digest)
             known = self.find(record)
@@ -155,7 +158,7 @@ class Registry:
     def _known(self, record: Record) -> Version:
         version = self.find(record)
         if version is None:
-            cure = "look at mlflow.db"
+            cure = "headrace train again; if it comes back, restore mlflow.db from a copy"
             raise HeadraceError(Fault("HR-LEARN-019", "", "a version lost after it was written", "to find it", cure))
         return version
 

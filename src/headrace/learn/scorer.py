@@ -44,8 +44,8 @@ class Scorer:
         self._session = open_session(content)
         stored = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
         if stored is None:
-            expected = "a file exported by headrace.learn"
-            raise HeadraceError(Fault("HR-LEARN-011", "", "a model file without headrace metadata", expected, "train"))
+            found, cure = "a model file without headrace metadata", "headrace train, which writes one that has them"
+            raise HeadraceError(Fault("HR-LEARN-011", "", found, "a file exported by headrace.learn", cure))
         about: dict[str, Any] = json.loads(stored)
         self.features: tuple[str, ...] = tuple(about["features"])
         self._outputs, self._column = [str(about["output"])], int(about["column"])

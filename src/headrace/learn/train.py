@@ -13,14 +13,15 @@ import numpy.typing as npt
 
 from headrace import clock
 from headrace.declare import Metric, Model
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import HeadraceError
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
-from headrace.learn.export import Parity, check_parity, require_parity, to_onnx
-from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, no_probabilities, place_of, scores
+from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
+from headrace.learn.fit import Fit, fit_estimator, logistic_regression, name_of, place_of, require_probabilities, scores
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
 from headrace.learn.metrics import Context, known_from
+from headrace.learn.nulls import never_null, require_nulls
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
@@ -120,7 +121,7 @@ def train(
     with course.step("split"):
         setting = _setting(model, cases)
     with registry.preparing():
-        judged, content, parity, told = _fitted(setting, course, service_thresholds)
+        judged, content, parity = _fitted(setting, course, service_thresholds)
     with course.step("metrics"):
         scorer = Scorer(content)
         judged.append(setting.judged(name_of(model.fit), "model", scorer.score(setting.test.x), course.seconds["fit"]))
@@ -136,7 +137,7 @@ def train(
         values = _named(candidates, lambda one: one.metrics)
         spans = _named(candidates, lambda one: one.intervals)
         short = short_history(setting.fold, cases.time_us, model.split)
-        warnings = tuple(fault for fault in (short, told) if fault is not None)
+        warnings = () if short is None else (short,)
         notes = tuple(f"{fault.found}; expected {fault.expected}" for fault in warnings)
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
         version, new = registry.register(record, content)
@@ -180,27 +181,33 @@ def _baselines(setting: _Setting) -> list[_Judged]:
     ]
 
 
-def _fitted(
-    setting: _Setting, course: _Course, thresholds: Sequence[float]
-) -> tuple[list[_Judged], bytes, Parity, Fault | None]:
-    """Return the baselines, the fitted model as the file that was proved equal to it, and what is to be told of it."""
+def _fitted(setting: _Setting, course: _Course, thresholds: Sequence[float]) -> tuple[list[_Judged], bytes, Parity]:
+    """Return the baselines, and the fitted model as the file that was proved equal to it."""
     model = setting.model
     with course.step("baselines"):
         judged = _baselines(setting)
     where = place_of(model.fit, model.place)
     with course.step("fit"):
         estimator = fit_estimator(model.fit, setting.train, model.seed, where)
+        require_probabilities(estimator, where)
     with course.step("export"):
         content, parity = _export(estimator, setting, thresholds, where)
-    return judged, content, parity, no_probabilities(estimator, where)
+    return judged, content, parity
 
 
 def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
-    scores(estimator, setting.test.x, setting.test.names, place)  # NaN or a wrong shape is told before the export
-    content = to_onnx(estimator, setting.test.names, place)
+    names, sure = setting.test.names, never_null(compile_set(setting.model.cases))
     x = np.concatenate([setting.test.x, setting.train.x])
-    parity = check_parity(estimator, content, x, thresholds, place)
-    require_parity(parity, estimator, x, setting.test.names, place)
+    nullable = [name for name, column in zip(names, x.T, strict=True) if name not in sure or np.isnan(column).any()]
+    require_nulls(estimator, x, names, nullable, place)
+    scores(estimator, setting.test.x, names, place)  # NaN or a wrong shape is told before the export
+    try:
+        content = to_onnx(estimator, names, place)
+        parity = check_parity(estimator, content, x, thresholds, place, nullable)
+        require_parity(parity, estimator, x, names, place)
+    except HeadraceError as error:
+        fault = dropped(estimator, setting.train.x, names, place)
+        raise error if fault is None else HeadraceError(fault) from error
     return content, parity
 
 

@@ -16,12 +16,13 @@ from headrace.learn.champion import other_features
 from headrace.online import Reading, State
 from headrace.online.slots import Groups, groups_of
 from headrace.plan import compile_rules, compile_set, feature_fingerprints, lower
+from headrace.plan.domains import domain_of
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import reasons
 from headrace.serve.fields import Row, RowReader, column
 from headrace.serve.values import held, leaving, vector
-from headrace.types import LogicalType
+from headrace.types import Domain, LogicalType
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,20 @@ def features_fingerprint(plan: Plan) -> str:
 
 
 def warm(desk: Desk, state: State) -> None:
-    """Load compiled code before the first request: one row that nobody knows."""
+    """Load compiled code before the first request: one row that nobody knows, within the bounds of its contract."""
     row: Row = {}
     for name, field in desk.reader.fields.items():
-        row[name] = None if field.type.nullable or field.type.name == "list" else _ANY[field.type.name]
+        row[name] = None if field.type.nullable or field.type.name == "list" else _any(domain_of(field))
     row[desk.moment] = 2**52
     desk.decide(row, state, 2**52, explain=1)
+
+
+def _any(domain: Domain) -> Any:
+    """A value of a domain, zero where that is one."""
+    value = _ANY[domain.type.name]
+    if domain.low is not None and value < domain.low:
+        return domain.low
+    return domain.high if domain.high is not None and value > domain.high else value
 
 
 _ANY: dict[str, Any] = {"str": "", "float": 0.0, "bool": False} | dict.fromkeys(

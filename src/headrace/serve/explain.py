@@ -31,16 +31,17 @@ def reasons(
         scorer: the model.
         row: its input, shape (1, features).
         values: the features as they leave.
-        typical: median of each feature; NaN where the set has none.
+        typical: median of each feature; one that has none is no reason, since a null need not have a score.
         most: how many reasons.
 
     Returns:
         Feature, value, typical value, by how much it moves the score (up where positive), and the method.
     """
-    names = scorer.features
-    usual = np.array([typical.get(name, np.nan) for name in names], dtype=np.float64)
+    columns = [i for i, name in enumerate(scorer.features) if name in typical]
+    names = [scorer.features[i] for i in columns]
+    usual = np.array([typical[name] for name in names], dtype=np.float64)
     changed = np.repeat(row, len(names), axis=0)
-    changed[np.arange(len(names)), np.arange(len(names))] = usual.astype(np.float32)
+    changed[np.arange(len(names)), columns] = usual.astype(np.float32)
     scores = scorer.score(np.concatenate([row, changed]))
     moved = scores[0] - scores[1:]
     order = np.argsort(-np.abs(moved), kind="stable")[:most]
@@ -48,7 +49,7 @@ def reasons(
         {
             "feature": names[i],
             "value": values[names[i]],
-            "typical": None if np.isnan(usual[i]) else float(usual[i]),
+            "typical": float(usual[i]),
             "moves_score_by": float(moved[i]),
             "method": "occlusion",
         }
