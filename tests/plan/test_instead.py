@@ -222,7 +222,7 @@ def test_what_has_no_equal_is_refused_with_a_way_on(text: str, cure: str) -> Non
         ("n", "write n <> 0"),
         ("at", "write at is not null"),
         ("email", "write email = 'yes'"),
-        ("n + 1", "write … <> 0"),
+        ("n + 1", "write (n + 1) <> 0"),
     ],
 )
 def test_what_is_no_condition_is_told_how_to_become_one(text: str, cure: str) -> None:

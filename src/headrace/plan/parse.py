@@ -65,7 +65,7 @@ def condition(text: str, scope: Scope, place: str, what: str) -> Node:
     node = parse(text, scope, place, what)
     if node.domain.type.name != "bool":
         found = f"{what}: {_shown(text)} is {node.domain.type!r}"
-        cure = converted(node, ("bool",))
+        cure = converted(node, ("bool",), text)
         raise HeadraceError(Fault("HR-EXPRESSION-003", place, found, "a condition, true or false", cure))
     return node
 

@@ -40,15 +40,21 @@ def said(node: Node) -> str:
     return "…"
 
 
-def converted(node: Node, wanted: Sequence[str]) -> str:
-    """Return how to make of a node a value of one of some types."""
+def converted(node: Node, wanted: Sequence[str], text: str = "") -> str:
+    """Return how to make of a value one of another type.
+
+    Args:
+        node: the value.
+        wanted: names of the types that would do; the first is aimed at.
+        text: the value as it is written, where that is known.
+    """
     have = _NUMBER.get(node.domain.type.name, node.domain.type.name)
     want = _NUMBER.get(wanted[0], wanted[0])
     if constant := _constant(node, want):
         return constant
-    return _BY_TYPES.get((have, want), _TO_TEXT if want == "str" else "leave {0} out, or choose by case").format(
-        said(node)
-    )
+    cure = _BY_TYPES.get((have, want), _TO_TEXT if want == "str" else "leave {0} out, or choose by case")
+    simple = not text or text.isidentifier() or "({0}" in cure
+    return cure.format((text if simple else f"({text})") or said(node))
 
 
 def brought_together(nodes: Sequence[Node]) -> str:
