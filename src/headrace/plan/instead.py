@@ -154,9 +154,9 @@ def of_interval(tree: Any, unit: str) -> str:
     """Return how time is shifted by what is no whole number of a unit of fixed length."""
     months = {"month": 30, "quarter": 91, "year": 365}
     number = "" if tree.this is None else tree.this.name
-    if unit in months and number.lstrip("-").isdigit():
+    if unit in months and number.lstrip("-").isdecimal():
         return f"write interval '{int(number) * months[unit]} days': months have no fixed length"
-    if unit in SECONDS and number.replace(".", "", 1).isdigit():
+    if unit in SECONDS and number.replace(".", "", 1).isdecimal():
         return f"write interval '{float(number) * SECONDS[unit]:.0f} seconds'"
     if unit in SECONDS and not isinstance(tree.this, sql.Literal):
         return f"write epoch(at) + ({written(tree.this.unnest())}) * {SECONDS[unit]}; in seconds"

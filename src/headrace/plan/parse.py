@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlglot
 from sqlglot import expressions as sql
 
-from headrace.clock import to_us
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.calls import KNOWN, calls, misfit
 from headrace.plan.calls import Call as Written
+from headrace.plan.constants import interval_us, moment, number
 from headrace.plan.expression import Call, Literal, Node, Ref, literal
 from headrace.plan.functions import TABLE, Refusals, Refused
 from headrace.plan.functions.conversions import converted
 from headrace.plan.functions.function import to_float
-from headrace.plan.instead import ELSEWHERE, of_call, of_cast, of_interval, of_kind, written
+from headrace.plan.instead import ELSEWHERE, of_call, of_cast, of_kind, written
 from headrace.plan.scope import RowScope
-from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, Domain, Timestamp
+from headrace.types import BOOL, FLOAT, INT, STR, Domain
 
 Scope = Mapping[str, Domain]
 """What an expression may name: columns and features, with what is known of their values."""
@@ -177,18 +175,6 @@ class _Typing:
             raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", cure)
         return Ref(name, self.scope[name])
 
-    def number(self, tree: sql.Literal, depth: int) -> Node:
-        if tree.is_string:
-            return Literal(tree.this, Domain(STR))
-        text = tree.this.lower()
-        if "e" in text:
-            return literal(_finite(text), FLOAT)
-        whole, _, digits = text.partition(".")
-        value = int((whole or "0") + digits)
-        if abs(value) >= 10**18 or len(digits) > 18:
-            return literal(_finite(text), FLOAT)
-        return literal(value, Decimal(18, len(digits)) if digits else INT)
-
     def chain(self, tree: Any, depth: int) -> Node:
         """Long chains of ``and`` and ``or`` lean to the left; walk them without going deeper."""
         links, kind = [], type(tree)
@@ -203,7 +189,7 @@ class _Typing:
     def additive(self, tree: Any, depth: int) -> Node:
         name = "add" if isinstance(tree, sql.Add) else "sub"
         if isinstance(tree.expression, sql.Interval):
-            by = _interval_us(tree.expression)
+            by = interval_us(tree.expression)
             return apply("shift_time", [self.node(tree.this, depth), literal(by if name == "add" else -by, INT)])
         left, right = self.nodes([tree.this, tree.expression], depth)
         if name == "sub" and left.domain.type.name == right.domain.type.name == "timestamp":
@@ -267,7 +253,7 @@ class _Typing:
         value, target = self.node(tree.this, depth), tree.to.this.name.lower()
         moments = ("timestamp", "timestampntz", "timestamptz", "date")
         if isinstance(value, Literal) and isinstance(value.value, str) and target in moments:
-            return _moment(value.value, target)
+            return moment(value.value, target)
         have = value.domain.type.name
         if target == "double":
             if have == "str":
@@ -323,33 +309,6 @@ def _all_read(tree: Any, parts: Sequence[str]) -> None:
         raise Refused(found, f"{kind} without it", f"write {written(without)}")
 
 
-def _interval_us(tree: sql.Interval) -> int:
-    units = {"microsecond": 1, "millisecond": 1_000, "second": 10**6, "minute": 60 * 10**6, "hour": 3600 * 10**6}
-    units |= {"day": 86_400 * 10**6, "week": 604_800 * 10**6}
-    unit = (tree.unit.name if tree.unit is not None else "").lower().rstrip("s")
-    if unit not in units or tree.this is None or not tree.this.name.lstrip("-").isdigit():
-        expected = "a whole number of weeks, days, hours, minutes or seconds"
-        raise Refused(f"an interval ({written(tree)})", expected, of_interval(tree, unit))
-    return int(tree.this.name) * units[unit]
-
-
-def _finite(text: str) -> float:
-    if math.isfinite(number := float(text)):
-        return number
-    raise Refused(f"the number {text[:40]}", "a number that float64 can hold, below 1.8e308", "write 1.7e308")
-
-
-def _moment(text: str, target: str) -> Node:
-    try:
-        if target == "date":
-            return literal((date.fromisoformat(text) - date(1970, 1, 1)).days, Date)
-        moment = datetime.fromisoformat(text)
-        return literal(to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC)), Timestamp)
-    except ValueError:
-        name, cure = ("date", "2026-01-31") if target == "date" else ("timestamp", "2026-01-31 12:00:00")
-        raise Refused(f"{text!r} as a {name}", "ISO 8601", f"write {name} '{cure}'") from None
-
-
 _MEANT = ("negate", "safe", "ignore_nulls")
 """What the parser says of a node that is as we take it, or that every node heeds."""
 _PARTS_OF_TIME = ("hour", "minute", "second", "dayofweek", "isodow", "day", "month", "year")
@@ -403,7 +362,7 @@ _SIMPLE: dict[type, tuple[str, tuple[str, ...]]] = {
 
 _SPECIAL: dict[type, tuple[Callable[[_Typing, Any, int], Node], tuple[str, ...]]] = {
     sql.Column: (_Typing.column, ("this", "table")),
-    sql.Literal: (_Typing.number, ("this", "is_string")),
+    sql.Literal: (lambda typing, tree, depth: number(tree), ("this", "is_string")),
     sql.Boolean: (lambda typing, tree, depth: literal(bool(tree.this), BOOL), ("this",)),
     sql.Null: (lambda typing, tree, depth: literal(None, STR), ()),
     sql.Paren: (lambda typing, tree, depth: typing.node(tree.this, depth), ("this",)),

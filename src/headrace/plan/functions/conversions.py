@@ -81,6 +81,6 @@ def _constant(node: Node, want: str) -> str:
         return f"write '{said(node)}'"
     if node.domain.type.name == "str" and want in ("timestamp", "date"):
         return f"write {want} {node.value!r}"
-    if node.domain.type.name == "str" and want == "number" and str(node.value).strip().isdigit():
+    if node.domain.type.name == "str" and want == "number" and str(node.value).strip().isdecimal():
         return f"write {node.value.strip()}"
     return ""
