@@ -11,9 +11,7 @@ from headrace.clock import to_us
 from headrace.plan.expression import Literal, Node, literal
 from headrace.plan.functions import Refused
 from headrace.plan.instead import of_interval, written
-from headrace.types import FLOAT, INT, STR, Date, Decimal, Domain, Timestamp
-
-_CENTURY = 36_525 * 86_400 * 10**6
+from headrace.types import FLOAT, INT, LONGEST_US, STR, Date, Decimal, Domain, Timestamp
 
 
 def number(tree: sql.Literal) -> Node:
@@ -45,8 +43,8 @@ def interval_us(tree: sql.Interval) -> int:
         expected = "a whole number of weeks, days, hours, minutes or seconds"
         raise Refused(f"an interval ({written(tree)})", expected, of_interval(tree, unit))
     length = int(tree.this.name) * units[unit]
-    if abs(length) > _CENTURY:  # beyond, a time could leave 64 bits
-        raise Refused(f"an interval ({written(tree)})", "at most a century", "write interval '36525 days'")
+    if abs(length) > LONGEST_US:  # beyond, a time could leave 64 bits
+        raise Refused(f"an interval ({written(tree)})", "at most a century", "write interval '36500 days'")
     return length
 
 
