@@ -83,12 +83,53 @@ def test_prints_of_the_project_stay_out_of_json(bank, tmp_path):
     assert "hello from the project" in ran.stderr
 
 
-@pytest.mark.parametrize(("form", "first"), [("csv", "range\n"), ("json", "[\n")])
-def test_a_reader_that_goes_away(bank, form, first):
-    words = f"{sys.executable} -m headrace.cli query --project {bank} 'select * from range(200000)' --format {form}"
-    ran = subprocess.run(f"{words} | head -1", shell=True, capture_output=True, text=True)
-    assert ran.stdout == first
-    assert ran.stderr == ""
+@pytest.mark.parametrize(("how", "first"), [("--format csv", "range\n"), ("--format json", "[\n"), ("--json", "[\n")])
+def test_a_reader_that_goes_away(bank, how, first):
+    words = f"{sys.executable} -m headrace.cli query --project {bank} 'select * from range(200000)' {how}"
+    ran = subprocess.run(["bash", "-c", f"{words} | head -1; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, first, "")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize("words", [("check",), ("plan",), ("status",), ("query", "show tables")])
+def test_a_reader_that_was_never_there(bank, words, more):
+    ran = _unread(bank, *words, *more)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("query", "--help"), ("completion", "bash")])
+def test_nobody_reads_the_help(bank, words):
+    ran = _unread(bank, *words)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_fault_is_one_though_nobody_reads_of_it(bank):
+    ran = _unread(bank, "query", "select nothing from payments", "--json")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error HR-LAKE-006")
+    assert "Traceback" not in ran.stderr
+
+
+def _unread(bank, *words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "headrace.cli", *words], cwd=bank, stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        os.close(writer)
+
+
+def test_a_pipe_that_broke_elsewhere_is_told(monkeypatch):
+    def sends_to_a_worker_that_has_died(folder):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("headrace.run.find_folder", sends_to_a_worker_that_has_died)
+    monkeypatch.setattr("headrace.cli.app._reader_gone", lambda: False)
+    result = CliRunner().invoke(main, ["check"])
+    assert result.exit_code == 70
+    assert "BrokenPipeError: this is a fault of Headrace" in result.output
 
 
 def test_interrupted_by_ctrl_c(bank):

@@ -205,8 +205,8 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.sum(window="1d"))), "sum without a value"),  # type: ignore[call-arg]
     ],
     "HR-WINDOW-007": [
-        (lambda: project(windows(c=hr.mean("word", "1d"))), "mean of str"),
-        (lambda: project(windows(c=hr.max("amount > 1", "1d"))), "max of bool"),
+        (lambda: project(windows(c=hr.mean("word", "1d"))), "write cast(word as double)"),
+        (lambda: project(windows(c=hr.max("amount > 1", "1d"))), "write cast(amount > 1 as int)"),
     ],
     "HR-WINDOW-008": [
         (
@@ -217,9 +217,9 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         )
     ],
     "HR-WINDOW-009": [
-        (lambda: project(windows(c=hr.sum("ratio", "1d"))), "least(greatest(x, low), high)"),
-        (lambda: project(windows(c=hr.quantile("ratio", "1d", q=2))), "q is 2"),
-        (lambda: project(windows(c=hr.decayed_sum("amount", half_life="0d"))), "not longer than zero"),
+        (lambda: project(windows(c=hr.sum("ratio", "1d"))), "least(greatest(ratio, 0), 1000)"),
+        (lambda: project(windows(c=hr.quantile("ratio", "1d", q=2))), "write hr.quantile(…, q=0.5)"),
+        (lambda: project(windows(c=hr.decayed_sum("amount", half_life="0d"))), "half_life='7d'"),
         (lambda: project(windows(c=hr.last_n("amount", "1d", n=0))), "n is 0"),
     ],
     "HR-WINDOW-010": [
@@ -302,7 +302,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-LABEL-001": [(lambda: learning(cases(label=truth(on=[]))), "without on=")],
     "HR-LABEL-002": [(lambda: learning(cases(label=truth(on="event"))), "did you mean 'event_id'?")],
-    "HR-LABEL-003": [(lambda: learning(cases(label=truth("word"))), "a number or a condition")],
+    "HR-LABEL-003": [(lambda: learning(cases(label=truth("word"))), "write word = 'yes'")],
     "HR-LEAK-001": [
         (lambda: learning(cases(now(won="won"), label=truth())), "add delay='7d' or drop it"),
         (lambda: learning(cases(windows(s=hr.sum("won", "30d")), label=truth())), "f.s reads events.won"),

@@ -146,7 +146,6 @@ def test_any_text_is_read_or_refused_with_a_fault(text: str) -> None:
     [
         "trim(t, 'x')",
         "trim(both 'x' from t)",
-        "ltrim(t)",
         "n between symmetric 3 and 1",
         "floor(n, 1)",
         "ceil(n, 1)",

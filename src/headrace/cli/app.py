@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import select
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,30 +65,73 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _pipe():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _pipe():
+            return super().invoke(ctx)
+
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
-        extra["standalone_mode"] = False
+        code, tell = self._outcome(given, *more, **extra)
+        with contextlib.suppress(BrokenPipeError):
+            tell()
+        _flush()
+        sys.exit(code)
+
+    def _outcome(self, given: list[str], *more: Any, **extra: Any) -> tuple[int, Callable[[], None]]:
+        """Run a command; return its exit code, and what is still to be told."""
         try:
-            outcome = super().main(given, *more, **extra)
-            sys.exit(outcome if isinstance(outcome, int) else 0)
+            outcome = super().main(given, *more, **extra | {"standalone_mode": False})
         except click.exceptions.Exit as error:
-            sys.exit(error.exit_code)
+            outcome = error.exit_code
         except (click.Abort, KeyboardInterrupt):
-            _told_interrupted(given)
-            sys.exit(INTERRUPTED)
+            return INTERRUPTED, partial(_told_interrupted, given)
         except click.ClickException as error:
-            _told_usage(error, given)
-            sys.exit(error.exit_code)
+            return error.exit_code, partial(_told_usage, error, given)
         except HeadraceError as error:
-            _told_faults(error, given)
-            sys.exit(error.exit_code)
-        except BrokenPipeError:
-            # The reader of our output has gone (``headrace query … | head``): not a fault, but nothing more to say.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
+            return error.exit_code, partial(_told_faults, error, given)
+        except _PipeBroke as broke:
+            # Whoever read our output has gone (``headrace query … | head``): not a fault, but nothing more to say.
+            return (0, _flush) if _reader_gone() else (FAULT_OF_OURS, partial(_told_own_fault, broke.error, given))
         except Exception as error:  # noqa: BLE001 - the last resort, which tells where the traceback is
-            _told_own_fault(error, given)
-            sys.exit(FAULT_OF_OURS)
+            return FAULT_OF_OURS, partial(_told_own_fault, error, given)
+        return (outcome if isinstance(outcome, int) else 0), _flush
+
+
+class _PipeBroke(Exception):
+    """A pipe without a reader, in a form that Click lets through: it would exit with 1 and not say why."""
+
+    def __init__(self, error: BrokenPipeError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _PipeBroke(error) from error
+
+
+def _reader_gone() -> bool:
+    """Whether nobody reads our output any more; a pipe to another process may have broken instead."""
+    watch = select.poll()
+    watch.register(1, 0)
+    watch.register(2, 0)
+    return bool(watch.poll(0))
+
+
+def _flush() -> None:
+    """Write out what is left; what has no reader goes nowhere, so that Python does not complain of it at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @click.group(

@@ -18,9 +18,13 @@ def console(stream: TextIO | None = None) -> Console:
     """Return a rich console on a stream (stdout by default): plain and wide where that is not a terminal."""
     from rich.console import Console
 
+    class Told(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # what Rich is just handling, and would answer with exit code 1
+
     stream = sys.stdout if stream is None else stream
     on_terminal = stream.isatty()
-    return Console(file=stream, width=None if on_terminal else _WIDE, highlight=False, emoji=False)
+    return Told(file=stream, width=None if on_terminal else _WIDE, highlight=False, emoji=False)
 
 
 def print_table(

@@ -147,11 +147,41 @@ def _read_fields(cls: ContractType, said: Mapping[str, object], place: str) -> t
             fields[name] = replace(declared, name=name, type=parse_annotation(_evaluated(raw, module)))
         except (TypeError, NameError, ValueError, SyntaxError) as error:
             expected = "int, float, bool, str, hr.Timestamp, hr.Date, hr.Decimal(p, s), list[…], each also with | None"
-            faults.append(Fault("HR-CONTRACT-001", place, f"{cls.__name__}.{name}: {error}", expected))
+            cure = f"write {name}: {_nearest_type(raw)}"
+            faults.append(Fault("HR-CONTRACT-001", place, f"{cls.__name__}.{name}: {error}", expected, cure))
         if not isinstance(how, Field):
             found = f"{cls.__name__}.{name} = {how!r}"
-            faults.append(Fault("HR-CONTRACT-002", place, found, "hr.field(…), hr.key(), hr.event_time()"))
+            kind = _written(fields[name].type) if name in fields else "str"
+            cure = f"write {name}: {kind}; a value comes with each row"
+            faults.append(Fault("HR-CONTRACT-002", place, found, "hr.field(…), hr.key(), hr.event_time()", cure))
     return fields, faults
+
+
+def _written(kind: LogicalType) -> str:
+    """A type as an annotation says it."""
+    names = {"timestamp": "hr.Timestamp", "date": "hr.Date", "decimal": f"hr.Decimal({kind.precision}, {kind.scale})"}
+    if kind.item is not None:
+        names["list"] = f"list[{_written(kind.item)}]"
+    return names.get(kind.name, kind.name) + (" | None" if kind.nullable else "")
+
+
+_KINDRED = {
+    "datetime": "hr.Timestamp",
+    "time": "hr.Timestamp",
+    "date": "hr.Date",
+    "decimal": "hr.Decimal(12, 2)",
+    "list": "list[int]",
+    "float": "float",
+    "int": "int",
+    "bool": "bool",
+}
+
+
+def _nearest_type(raw: object) -> str:
+    """The type of a contract that sounds most like an annotation which is none."""
+    words = (raw if isinstance(raw, str) else getattr(raw, "__name__", repr(raw))).lower()
+    kind = next((kind for name, kind in _KINDRED.items() if name in words), "str")
+    return f"{kind} | None" if "none" in words else kind
 
 
 def _evaluated(raw: object, module: object) -> object:
@@ -169,11 +199,13 @@ def _role_faults(name: str, place: str, fields: Mapping[str, Field]) -> list[Fau
         having = [one for one in fields.values() if one.role == role]
         if len(having) > 1:
             names = ", ".join(one.name for one in having)
-            faults.append(Fault("HR-CONTRACT-003", place, f"{name} has {role} twice: {names}", f"one {role}"))
+            found, cure = f"{name} has {role} twice: {names}", f"write {having[1].name}: hr.Timestamp = hr.field()"
+            faults.append(Fault("HR-CONTRACT-003", place, found, f"one {role}", cure))
         for one in having:
             if one.type.name != "timestamp":
                 found = f"{name}.{one.name} is the {role} and has type {one.type!r}"
-                faults.append(Fault("HR-CONTRACT-004", place, found, "hr.Timestamp"))
+                cure = f"write {one.name}: hr.Timestamp = hr.{role}()"
+                faults.append(Fault("HR-CONTRACT-004", place, found, "hr.Timestamp", cure))
     for one in fields.values():
         faults += _field_faults(name, place, one)
     return faults
@@ -192,15 +224,17 @@ def _field_faults(name: str, place: str, one: Field) -> list[Fault]:
     except TypeError:
         empty = True
     if empty:
-        faults.append(
-            Fault("HR-CONTRACT-006", place, f"{name}.{one.name}: no value can satisfy its bounds", "ge <= le")
-        )
+        found = f"{name}.{one.name}: no value can satisfy its bounds {', '.join(map(repr, (*lows, *highs)))}"
+        cure = f"give {one.name} a lower bound that is not above the upper one, both {one.type.bare!r}"
+        faults.append(Fault("HR-CONTRACT-006", place, found, "ge <= le", cure))
     if (one.pattern or one.min_length is not None or one.max_length is not None) and one.type.name != "str":
         found = f"{name}.{one.name} is {one.type!r} and has a pattern or length"
-        faults.append(Fault("HR-CONTRACT-007", place, found, "a str field"))
+        cure = f"write {one.name}: str, or bound it: hr.field(ge=…, le=…)"
+        faults.append(Fault("HR-CONTRACT-007", place, found, "a str field", cure))
     if one.type.nullable and one.role in ("key", "event_time", "known_time", "valid_from"):
         found = f"{name}.{one.name} is its {one.role} and may be null"
-        faults.append(Fault("HR-CONTRACT-008", place, found, "a type without | None"))
+        cure = f"write {one.name}: {_written(one.type.bare)} = hr.{one.role}()"
+        faults.append(Fault("HR-CONTRACT-008", place, found, "a type without | None", cure))
     return faults
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.contract import ContractType
 from headrace.declare.sheet import Sheet
 from headrace.declare.source import Entity, Stream, Table, duration_faults
 from headrace.declare.window import Window
@@ -54,12 +55,15 @@ class Features(Declared):
             faults += self.by.faults
         if not isinstance(self.features, Mapping):
             return [*faults, type_fault(self.place, f"features of {self.name}", self.features, "a mapping")]
+        windowed = isinstance(self.source, Stream) and self.by is not None
         if not self.features:
-            faults.append(Fault("HR-FEATURE-001", self.place, f"{self.name} has no features", "at least one"))
+            example = "{'count_7d': hr.count('7d')}" if windowed else "{'amount': 'amount'}"
+            cure = f"write features={example}, with names and expressions of yours"
+            faults.append(Fault("HR-FEATURE-001", self.place, f"{self.name} has no features", "at least one", cure))
         if isinstance(self.source, Table) and self.by is None:
             found = f"features {self.name} of table {self.source.name} without an entity"
-            faults.append(Fault("HR-FEATURE-002", self.place, found, "by=Entity(…): whose row is to be read"))
-        windowed = isinstance(self.source, Stream) and self.by is not None
+            cure = f"add by=hr.Entity({_key(self.source)})"
+            faults.append(Fault("HR-FEATURE-002", self.place, found, "by=Entity(…): whose row is to be read", cure))
         for name, one in self.features.items():
             faults += self._feature_faults(name, one, windowed)
         return faults
@@ -82,6 +86,13 @@ class Features(Declared):
 
     def __hash__(self) -> int:
         return hash(("features", self.name))
+
+
+def _key(source: Stream | Table) -> str:
+    """The column that most likely names what rows of a source are about, for cures."""
+    fields = source.contract.fields().values() if isinstance(source.contract, ContractType) else ()
+    keys = [one.name for one in fields if one.role == "key"]
+    return repr(next(iter([*keys, *(one.name for one in fields if one.type.name in ("int", "str"))]), "customer_id"))
 
 
 def _rows(name: str, one: Window | str) -> list[tuple[str, ...]]:
@@ -116,9 +127,9 @@ class Label(Declared):
             faults.append(type_fault(self.place, "value of the label", self.value, "an SQL expression as text"))
         mistyped = self._several("on", str, "the label", "a name of a column, or several")
         if not self.on and not mistyped:
-            faults.append(
-                Fault("HR-LABEL-001", self.place, "a label without on=", "the key that joins it to the spine")
-            )
+            expected = "the key that joins it to the spine"
+            cure = f"add on={_key(self.source) if isinstance(self.source, Stream) else '…'}"
+            faults.append(Fault("HR-LABEL-001", self.place, "a label without on=", expected, cure))
         return faults + mistyped
 
     @property
@@ -157,7 +168,8 @@ class TrainingSet(Declared):
             faults.append(type_fault(self.place, f"spine of {self.name}", self.spine, "a Stream"))
         mistyped = self._several("features", Features, self.name, "Features")
         if not self.features and not mistyped:
-            faults.append(Fault("HR-TRAINING-001", self.place, f"{self.name} has no features", "at least one group"))
+            found, cure = f"{self.name} has no features", "name a group: features=[hr.Features(…)]"
+            faults.append(Fault("HR-TRAINING-001", self.place, found, "at least one group", cure))
         faults += mistyped
         if self.where is not None and not isinstance(self.where, str):
             faults.append(type_fault(self.place, f"where of {self.name}", self.where, "an SQL expression as text"))

@@ -159,9 +159,11 @@ class Project(Declared):
 
     def _table_names(self) -> list[Fault]:
         """Streams and tables share the lake, so they share one space of names."""
+        both = {name: self.tables[name].place for name in self.streams.keys() & self.tables.keys()}
+        expected = "one name in the lake"
         return [
-            Fault("HR-NAME-003", self.tables[name].place, f"table {name!r} is also a stream", "one name in the lake")
-            for name in self.streams.keys() & self.tables.keys()
+            Fault("HR-NAME-003", place, f"table {name!r} is also a stream", expected, f"call the table {name}_table")
+            for name, place in both.items()
         ]
 
     def _charter_metric(self) -> list[Fault]:

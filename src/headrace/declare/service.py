@@ -46,7 +46,8 @@ class Service(Declared):
                 faults.append(type_fault(self.place, f"rule for {decision}", rule, "an SQL condition as text"))
         if self.otherwise in self.decide:
             found = f"service {self.name} decides {self.otherwise!r} by a rule and otherwise"
-            faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise="))
+            cure = f"write otherwise='no_{self.otherwise}', or name the rule another way"
+            faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise=", cure))
         return faults
 
     def _sheet(self) -> Sheet:
@@ -81,7 +82,19 @@ class Charter(Declared):
 
     def _look(self) -> list[Fault]:
         return [
-            Fault("HR-CHARTER-001", self.place, f"the charter leaves {one.name!r} open", "one sentence")
+            Fault("HR-CHARTER-001", self.place, f"the charter leaves {one.name!r} open", "one sentence", cure)
             for one in fields(self)
             if one.init and one.name != "owner" and not str(getattr(self, one.name)).strip()
+            for cure in [f"write {one.name}='…': {_ASKED[one.name]}"]
         ]
+
+
+_ASKED = {
+    "problem": "what the business problem is",
+    "metric": "the label of the model metric that stands for it, such as 'average_precision'",
+    "data": "which data, infrastructure and pipelines exist",
+    "quality": "how data quality is measured, and what is good enough",
+    "deployment": "how it is deployed",
+    "success": "what counts as success",
+}
+"""What each answer of a charter is about."""

@@ -42,7 +42,9 @@ class Stream(Declared):
         faults += _contract_faults(self.contract, self.place, "a stream")
         if not faults and self.contract.role("event_time") is None:
             found = f"contract {self.contract.name} of stream {self.name} has no event time"
-            faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()"))
+            times = [one.name for one in self.contract.fields().values() if one.type.name == "timestamp"]
+            cure = f"write {times[0] if times else 'at'}: hr.Timestamp = hr.event_time() in the contract"
+            faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()", cure))
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
         return faults
@@ -85,10 +87,12 @@ class Table(Declared):
             faults += _contract_faults(self.contract, self.place, "a table")
         if (self.source is None) == (self.query is None):
             found = f"table {self.name} with {'both source and query' if self.source else 'neither source nor query'}"
-            faults.append(Fault("HR-TABLE-001", self.place, found, "either source= or query="))
+            cure = "take query= away" if self.source else f"add source='data/{self.name}*'"
+            faults.append(Fault("HR-TABLE-001", self.place, found, "either source= or query=", cure))
         if self.source is not None and self.contract is None:
             found = f"table {self.name} has a source and no contract"
-            faults.append(Fault("HR-TABLE-002", self.place, found, "a contract for what arrives"))
+            cure = f"write hr.Table({self.name!r}, {_class_name(self.name)}, source=…), with a class of hr.Contract"
+            faults.append(Fault("HR-TABLE-002", self.place, found, "a contract for what arrives", cure))
         if self.refresh is not None:
             faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults
@@ -120,7 +124,14 @@ class Entity(Declared):
     def _look(self) -> list[Fault]:
         if self.keys and all(isinstance(one, str) for one in self.keys) and len(set(self.keys)) == len(self.keys):
             return []
-        return [Fault("HR-ENTITY-001", self.place, f"Entity{self.keys!r}", "one or more distinct column names")]
+        names = dict.fromkeys(one for one in self.keys if isinstance(one, str)) or {"customer_id": None}
+        cure = f"write hr.Entity({', '.join(map(repr, names))})"
+        found = f"Entity{self.keys!r}"
+        return [Fault("HR-ENTITY-001", self.place, found, "one or more distinct column names", cure)]
+
+
+def _class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.removesuffix("s").split("_"))
 
 
 def _sheet(title: str, contract: type[Contract], source: str | None, owner: str) -> Sheet:

@@ -64,21 +64,26 @@ class Window(Declared):
                 faults.append(type_fault(self.place, f"{name} of {what}", text_or_none, "an SQL expression as text"))
         if self.include_current and self.delay is not None:
             found = f"{what} with include_current=True and delay={self.delay!r}"
-            faults.append(
-                Fault("HR-WINDOW-002", self.place, found, "one of them: a delayed window ends before the row")
-            )
+            expected, cure = "one of them: a delayed window ends before the row", "take include_current=True away"
+            faults.append(Fault("HR-WINDOW-002", self.place, found, expected, cure))
         if len(set(map(str, self.windows))) != len(self.windows):
-            faults.append(Fault("HR-WINDOW-003", self.place, f"{what} names a window twice", "each window once"))
+            cure = f"write {list(dict.fromkeys(map(str, self.windows)))}"
+            faults.append(Fault("HR-WINDOW-003", self.place, f"{what} names a window twice", "each window once", cure))
         if not faults and self.hop is not None:
             faults += self._hop_faults(what)
         return faults + self._surplus_faults(what)
 
     def _hop_faults(self, what: str) -> list[Fault]:
         hop = duration_us(self.hop or "1us")
-        return [
-            Fault("HR-WINDOW-004", self.place, f"{what} with window {text!r} and hop {self.hop!r}", "hop <= window")
+        cures = {
+            text: "take hop= away" if text == LIFETIME else f"write hop={text!r} or a shorter one"
             for text in self.windows
             if text == LIFETIME or duration_us(text) < hop
+        }
+        found = f"{what} with hop {self.hop!r} and window"
+        return [
+            Fault("HR-WINDOW-004", self.place, f"{found} {text!r}", "hop <= window", cure)
+            for text, cure in cures.items()
         ]
 
     def _surplus_faults(self, what: str) -> list[Fault]:

@@ -38,7 +38,8 @@ def features(plan: Plan, spine: pa.Table, read: Read, *, event_time: str | None 
     rows = frame(spine, names, contract, "the spine")
     if rows.columns[moment].valid is not None:
         found = f"{int((~rows.columns[moment].mask).sum())} rows of the spine without {moment}"
-        raise HeadraceError(Fault("HR-FRAME-004", "", found, "a time in every row"))
+        cure = f"leave them out: df[df[{moment!r}].notna()]"
+        raise HeadraceError(Fault("HR-FRAME-004", "", found, "a time in every row", cure))
     made = computed(plan, rows, moment, source_frames(plan, read))
     for output in plan.outputs:
         spine = spine.append_column(output.name, feature_array(made[output.name]))
@@ -71,4 +72,5 @@ def row_contract(plan: Plan) -> type[Contract]:
         if set(plan.row_columns) <= set(contract.fields()):
             return contract
     found = f"rows with {', '.join(plan.row_columns)}, which no source has together"
-    raise HeadraceError(Fault("HR-FRAME-005", "", found, "a spine= stream"))
+    cure = "give spine= a stream whose contract has all of them"
+    raise HeadraceError(Fault("HR-FRAME-005", "", found, "a spine= stream", cure))

@@ -53,6 +53,18 @@ def frame(table: pa.Table, names: Sequence[str], contract: type[Contract], what:
     return Frame(table.num_rows, columns, seq, known)
 
 
+_CONVERSIONS = {
+    "int": "df[column].astype('Int64')",
+    "float": "df[column].astype('float64')",
+    "bool": "df[column].astype('boolean')",
+    "str": "df[column].astype('string')",
+    "timestamp": "pd.to_datetime(df[column], utc=True)",
+    "date": "pd.to_datetime(df[column]).dt.date",
+    "decimal": "df[column].map(str).map(decimal.Decimal)",
+}
+"""How a column of pandas becomes one of a type, for cures."""
+
+
 def typed_column(array: pa.ChunkedArray, kind: LogicalType, what: str) -> Column:
     """Return an Arrow array as a column of a logical type.
 
@@ -69,7 +81,8 @@ def typed_column(array: pa.ChunkedArray, kind: LogicalType, what: str) -> Column
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = str(error).split("\n")[0].split(":")[0][:100]
         found = f"{what} of type {array.type} ({reason})"
-        raise HeadraceError(Fault("HR-FRAME-003", "", found, f"{kind.bare!r}")) from None
+        cure = f"convert it: {_CONVERSIONS.get(kind.name, 'df[column].astype(…)')}"
+        raise HeadraceError(Fault("HR-FRAME-003", "", found, f"{kind.bare!r}", cure)) from None
 
 
 def feature_array(column: Column) -> pa.Array:

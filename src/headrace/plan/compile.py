@@ -8,11 +8,12 @@ from typing import Any
 
 from headrace.declare import Contract, Entity, Features, Label, Project, Service, Stream, Table, TrainingSet, Window
 from headrace.declare.base import MISTYPED
-from headrace.errors import Fault, HeadraceError, nearest
+from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
 from headrace.plan.domains import domains
 from headrace.plan.expression import Node, references
+from headrace.plan.functions.conversions import converted
 from headrace.plan.leaks import leaks
 from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan, StateGroup, WindowGroup
 from headrace.plan.misfits import misfits
@@ -173,14 +174,18 @@ class _Compiler:
             for key in group.by.keys if group.by is not None else ():
                 if key not in have:
                     found = f"the spine {self.spine.name} has no {key!r}, by which {group.name} is computed"
-                    self.faults.append(Fault("HR-SPINE-001", group.place, found, "its key", nearest(key, have)))
+                    cure = f"add {key} to the contract of {self.spine.name}, or leave {group.name} out"
+                    close = closest(key, have)
+                    cure = cure if close is None else f"did you mean {close!r}? Else {cure}"
+                    self.faults.append(Fault("HR-SPINE-001", group.place, found, "its key", cure))
                     continue
                 source = group.source.contract.fields().get(key) if group.source.contract else None
                 if source is not None and source.type.bare != have[key].type.bare:
                     found = (
                         f"{key} is {have[key].type!r} in {self.spine.name} and {source.type!r} in {group.source.name}"
                     )
-                    self.faults.append(Fault("HR-SPINE-002", group.place, found, "one type"))
+                    cure = f"declare {key} alike in both contracts, as the files hold it in both or are made to"
+                    self.faults.append(Fault("HR-SPINE-002", group.place, found, "one type", cure))
 
     def keys(self, group: Features) -> bool:
         contract = group.source.contract
@@ -191,7 +196,8 @@ class _Compiler:
         for key in group.by.keys:
             if key not in have or have[key].type.name not in _KEY_TYPES:
                 found = f"{group.source.name} has no key column {key!r} for {group.name}"
-                self.faults.append(Fault("HR-ENTITY-002", group.place, found, "a field of it", nearest(key, have)))
+                cure = nearest(key, [name for name, one in have.items() if one.type.name in _KEY_TYPES])
+                self.faults.append(Fault("HR-ENTITY-002", group.place, found, "a field of it", cure))
                 good = False
         return good
 
@@ -213,7 +219,8 @@ class _Compiler:
         self.faults += misfits(one, label, value)
         if one.include_current and self.spine is not None and self.spine.name != group.source.name:
             found = f"{label} includes the row itself, but rows are {self.spine.name} and events {group.source.name}"
-            self.faults.append(Fault("HR-WINDOW-008", one.place, found, "a spine of the same stream"))
+            cure = "take include_current=True away: rows of another stream are none of its events"
+            self.faults.append(Fault("HR-WINDOW-008", one.place, found, "a spine of the same stream", cure))
         if one.faults or len(self.faults) > before:
             return None
         domain = None if value is None else value.domain
@@ -255,7 +262,8 @@ class _Compiler:
     def row(self, group: Features) -> None:
         if self.spine is not None and self.spine.name != group.source.name:
             found = f"{group.name} is about rows of {group.source.name}, but the spine is {self.spine.name}"
-            self.faults.append(Fault("HR-FEATURE-003", group.place, found, "features of the spine's own rows"))
+            cure = f"add by=hr.Entity(…) to {group.name} and aggregates over windows, or leave it out of features=[…]"
+            self.faults.append(Fault("HR-FEATURE-003", group.place, found, "features of the spine's own rows", cure))
             return
         for name, text in _expressions(group):
             label = f"{group.name}.{name}"
@@ -313,7 +321,8 @@ class _Compiler:
         value = self.attempt(parse, text, scope, label.place, "label") if isinstance(text, str) else None
         if value is not None and value.domain.type.name not in ("int", "float", "bool", "decimal"):
             found = f"label {label.value!r} is {value.domain.type!r}"
-            self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number or a condition"))
+            cure = converted(value, ("bool",), label.value)
+            self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number or a condition", cure))
             return None
         return LabelPlan(label, value) if good and value is not None else None
 

@@ -10,6 +10,10 @@ from headrace.errors import Fault, nearest
 from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 from headrace.plan.expression import Node
+from headrace.plan.functions.conversions import converted
+
+_USUAL = {"q": 0.5, "k": 3, "n": 3, "half_life": "'7d'"}
+"""Parameters of aggregates as they are often given, for cures."""
 
 
 def misfits(one: Window, label: str, value: Node | None) -> Iterator[Fault]:
@@ -33,11 +37,21 @@ def misfits(one: Window, label: str, value: Node | None) -> Iterator[Fault]:
 
 def _value(one: Window, label: str, value: Node | None, aggregate: Aggregate) -> Iterator[Fault]:
     if one.value is None and aggregate.takes and not aggregate.value_optional:
-        cure = f"hr.{one.kind}('…', {one.windows[0] if one.windows else '7d'!r})"
+        cure = f"hr.{one.kind}('…', {_first(one)!r})"
         yield Fault("HR-WINDOW-006", one.place, f"{label}: {one.kind} without a value", "an SQL expression", cure)
     if value is not None and value.domain.type.name not in aggregate.takes:
         found = f"{label}: {one.kind} of {value.domain.type!r}"
-        yield Fault("HR-WINDOW-007", one.place, found, " or ".join(aggregate.takes) or "no value, only a window")
+        expected = " or ".join(aggregate.takes) or "no value, only a window"
+        cure = (
+            converted(value, aggregate.takes, one.value or "")
+            if aggregate.takes
+            else f"write hr.{one.kind}({_first(one)!r})"
+        )
+        yield Fault("HR-WINDOW-007", one.place, found, expected, cure)
+
+
+def _first(one: Window) -> str:
+    return one.windows[0] if one.windows else "7d"
 
 
 def _params(one: Window, label: str, aggregate: Aggregate) -> Iterator[Fault]:
@@ -59,6 +73,9 @@ def _settings(one: Window, label: str, value: Node | None, aggregate: Aggregate)
         aggregate.setting(domain, dict(one.params))
         aggregate.result(domain, dict(one.params))
     except ValueError as error:
-        cure = "give the field bounds (hr.field(ge=…, le=…)), or wrap it: least(greatest(x, low), high)"
-        cure = cure if "bound" in str(error) else ""
+        asked = ", ".join(f"{name}={_USUAL.get(name, '…')}" for name in aggregate.needs)
+        cure = f"write hr.{one.kind}(…, {asked})" if asked else ""
+        if "bound" in str(error) and value is not None:
+            bounded = f"least(greatest({one.value}, 0), 1000)"
+            cure = f"give its field bounds, hr.field(ge=…, le=…), or write {bounded} with bounds that suit"
         yield Fault("HR-WINDOW-009", one.place, f"{label}: {error}", "what the aggregate needs", cure)

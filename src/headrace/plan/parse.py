@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlglot
 from sqlglot import expressions as sql
 
-from headrace.clock import to_us
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.plan.calls import KNOWN, calls, misfit
+from headrace.plan.calls import Call as Written
+from headrace.plan.constants import interval_us, moment, number
 from headrace.plan.expression import Call, Literal, Node, Ref, literal
 from headrace.plan.functions import TABLE, Refusals, Refused
+from headrace.plan.functions.conversions import converted
 from headrace.plan.functions.function import to_float
+from headrace.plan.instead import ELSEWHERE, of_call, of_cast, of_kind, written
 from headrace.plan.scope import RowScope
-from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, Domain, Timestamp
+from headrace.types import BOOL, FLOAT, INT, STR, Domain
 
 Scope = Mapping[str, Domain]
 """What an expression may name: columns and features, with what is known of their values."""
 
 LONGEST = 10_000
-_NULL = sql.Null()
 DEEPEST = 200
+_DUCKDB = sqlglot.Dialect.get_or_raise("duckdb")
+_NULL = sql.Null()
+_SPLIT = "give a part of it a name: a feature of its own, named here as group.feature"
 
 
 def parse(text: str, scope: Scope, place: str, what: str) -> Node:
@@ -44,7 +48,7 @@ def parse(text: str, scope: Scope, place: str, what: str) -> Node:
         'gt(amount:int[0,9], 5:int)'
     """
     try:
-        return _Typing(scope).node(_read(text), 0)
+        return _typed(text, scope)
     except Refused as refused:
         faults = [_fault(one, f"{what}: {_shown(text)}", place) for one in refused.each]
         raise HeadraceError(dict.fromkeys(faults)) from None
@@ -59,7 +63,8 @@ def condition(text: str, scope: Scope, place: str, what: str) -> Node:
     node = parse(text, scope, place, what)
     if node.domain.type.name != "bool":
         found = f"{what}: {_shown(text)} is {node.domain.type!r}"
-        raise HeadraceError(Fault("HR-EXPRESSION-003", place, found, "a condition, true or false"))
+        cure = converted(node, ("bool",), text)
+        raise HeadraceError(Fault("HR-EXPRESSION-003", place, found, "a condition, true or false", cure))
     return node
 
 
@@ -67,31 +72,56 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 120 else text[:117] + "…")
 
 
-def _read(text: str) -> Any:
+def _typed(text: str, scope: Scope) -> Node:
+    """Read and type a text; wrong numbers of arguments come first, as the parser drops them or tells of its classes."""
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
-        raise Refused("an empty or overlong expression", f"SQL of 1 to {LONGEST} characters")
+        raise Refused("an empty or overlong expression", f"SQL of 1 to {LONGEST} characters", "name a column")
     try:
-        parsed = sqlglot.parse(text, dialect="duckdb")
+        tokens = _DUCKDB.tokenize(text)
+    except sqlglot.errors.SqlglotError as error:
+        raise _unreadable(error) from None
+    written = calls(text, tokens)
+    if refused := [one for one in map(misfit, written.values()) if one is not None]:
+        raise Refusals(refused)
+    return _Typing(scope, written).node(_read(text, tokens), 0)
+
+
+def _read(text: str, tokens: list[Any]) -> Any:
+    try:
+        parsed = _DUCKDB.parser().parse(tokens, text)
     except RecursionError:
         expected = f"at most {DEEPEST} levels, and features that name others through fewer in between"
-        raise Refused("an expression nested too deeply", expected) from None
+        raise Refused("an expression nested too deeply", expected, _SPLIT) from None
     except sqlglot.errors.SqlglotError as error:
-        reason = str(error).split("\n")[0].split(". Line")[0] or "it cannot be read"
-        raise Refused(f"text that is not SQL ({reason[:80]})", "one scalar expression") from None
+        raise _unreadable(error) from None
     if len(parsed) != 1 or parsed[0] is None:
         raise Refused(f"{len(parsed)} statements", "one scalar expression", "remove the semicolon and what follows")
     return parsed[0]
 
 
+def _unreadable(error: Exception) -> Refused:
+    """Tell where reading stopped; the parser marks the place, and its own words name its classes."""
+    after = ""
+    if isinstance(error, sqlglot.errors.ParseError) and error.errors:
+        first = error.errors[0]
+        after = f"{first['start_context'] or ''}{first['highlight'] or ''}"[-40:]
+    found = f"text that is not SQL (it breaks off at {after!r})" if after else "text that is not SQL"
+    cure = "close what is open, and give each operator both of its sides; text stands in 'single quotes'"
+    return Refused(found, "one scalar expression", cure)
+
+
 class _Typing:
     """Walks a parsed expression from the leaves up and types each node by the table of functions."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, calls: Mapping[int, Written]) -> None:
+        self.scope, self.calls = scope, calls
 
     def node(self, tree: Any, depth: int) -> Node:
         if depth > DEEPEST:
-            raise Refused("an expression nested too deeply", f"at most {DEEPEST} levels")
+            raise Refused("an expression nested too deeply", f"at most {DEEPEST} levels", _SPLIT)
+        call = self.written(tree)
+        if call is not None and call.name not in KNOWN:
+            raise self.unknown(tree, depth)
         special, simple = _SPECIAL.get(type(tree)), _SIMPLE.get(type(tree))
         if special is not None:
             read, parts = special
@@ -117,38 +147,33 @@ class _Typing:
             raise Refusals(each for one in refused for each in one.each)
         return made
 
+    def written(self, tree: Any) -> Written | None:
+        """The call that a part of the tree was made of, as it is written; None for operators and the like."""
+        return self.calls.get(tree.meta.get("start", -1))
+
     def unknown(self, tree: Any, depth: int) -> Refused:
-        if isinstance(tree, sql.Anonymous | sql.Func):
-            name = (tree.name if isinstance(tree, sql.Anonymous) else tree.sql_name()).lower()
-            refused = Refused(f"function {name}", "a function of row expressions", nearest(name, KNOWN))
-            try:
-                self.nodes(tree.expressions if isinstance(tree, sql.Anonymous) else [], depth)
-            except Refused as within:
-                return Refusals([refused, *within.each])
-            return refused
-        kind = type(tree).__name__
-        return Refused(f"SQL that is not a scalar expression of the row ({kind})", "columns, constants, functions")
+        call, kind = self.written(tree), of_kind(tree)
+        if call is None and (kind or not isinstance(tree, sql.Func)):
+            found = f"SQL that is not a scalar expression of the row ({type(tree).__name__})"
+            return Refused(found, "columns, constants, functions", kind or ELSEWHERE)
+        call = call or Written(tree.sql_name().lower(), tuple(map(written, tree.iter_expressions())))
+        cure = of_call(call, standard=not isinstance(tree, sql.Anonymous))
+        refused = Refused(f"function {call.name}", "a function of row expressions", cure)
+        try:
+            self.nodes(tree.expressions if isinstance(tree, sql.Anonymous) else [], depth)
+        except Refused as within:
+            return Refusals([refused, *within.each])
+        return refused
 
     def column(self, tree: sql.Column, depth: int) -> Node:
         if len(tree.parts) > 2:
-            raise Refused(f"name {tree.sql()}", "column or group.feature")
+            cure = f"write {tree.parts[-2].name}.{tree.parts[-1].name}"
+            raise Refused(f"name {tree.sql()}", "column or group.feature", cure)
         name = ".".join(part.name for part in tree.parts)
         if name not in self.scope:
             cure = self.scope.cure(name) if isinstance(self.scope, RowScope) else nearest(name, self.scope)
             raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", cure)
         return Ref(name, self.scope[name])
-
-    def number(self, tree: sql.Literal, depth: int) -> Node:
-        if tree.is_string:
-            return Literal(tree.this, Domain(STR))
-        text = tree.this.lower()
-        if "e" in text:
-            return literal(_finite(text), FLOAT)
-        whole, _, digits = text.partition(".")
-        value = int((whole or "0") + digits)
-        if abs(value) >= 10**18 or len(digits) > 18:
-            return literal(_finite(text), FLOAT)
-        return literal(value, Decimal(18, len(digits)) if digits else INT)
 
     def chain(self, tree: Any, depth: int) -> Node:
         """Long chains of ``and`` and ``or`` lean to the left; walk them without going deeper."""
@@ -164,16 +189,18 @@ class _Typing:
     def additive(self, tree: Any, depth: int) -> Node:
         name = "add" if isinstance(tree, sql.Add) else "sub"
         if isinstance(tree.expression, sql.Interval):
-            by = _interval_us(tree.expression)
+            by = interval_us(tree.expression)
             return apply("shift_time", [self.node(tree.this, depth), literal(by if name == "add" else -by, INT)])
         left, right = self.nodes([tree.this, tree.expression], depth)
         if name == "sub" and left.domain.type.name == right.domain.type.name == "timestamp":
-            raise Refused("a difference of times", "seconds as a number", "write epoch(a) - epoch(b)")
+            cure = f"write epoch({written(tree.this)}) - epoch({written(tree.expression)})"
+            raise Refused("a difference of times", "seconds as a number", cure)
         return apply(name, [left, right])
 
     def among(self, tree: sql.In, depth: int) -> Node:
         if tree.args.get("query") is not None or tree.args.get("unnest") is not None or not tree.expressions:
-            raise Refused("in (…) over a query", "a list of values")
+            cure = f"write the values, {written(tree.this)} in (1, 2); what is in a table is read by a feature of it"
+            raise Refused("in (…) over a query", "a list of values", cure)
         value, *others = self.nodes([tree.this, *tree.expressions], depth)
         tests = [apply("eq", [value, one]) for one in others]
         result = tests[0]
@@ -192,7 +219,8 @@ class _Typing:
         if isinstance(other, sql.Boolean):
             same = apply("eq", [value, literal(bool(other.this), BOOL)])
             return apply("coalesce", [same, literal(False, BOOL)])
-        raise Refused("is with another word", "is null, is not null, is true, is false")
+        cure = f"write {written(tree.this)} = {written(other)}"
+        raise Refused("is with another word", "is null, is not null, is true, is false", cure)
 
     def case(self, tree: sql.Case, depth: int) -> Node:
         branches = [part for branch in tree.args["ifs"] for part in (branch.this, branch.args["true"])]
@@ -225,9 +253,9 @@ class _Typing:
         value, target = self.node(tree.this, depth), tree.to.this.name.lower()
         moments = ("timestamp", "timestampntz", "timestamptz", "date")
         if isinstance(value, Literal) and isinstance(value.value, str) and target in moments:
-            return _moment(value.value, target)
+            return moment(value.value, target)
         have = value.domain.type.name
-        if target in ("double", "float"):
+        if target == "double":
             if have == "str":
                 return apply("to_number", [value])
             if have == "bool":
@@ -238,7 +266,8 @@ class _Typing:
             return value if have == "int" else _chosen(value, literal(1, INT), literal(0, INT))
         if target == "date":
             return apply("to_date", [value])
-        raise Refused(f"cast of {have} to {target}", "cast to double, int (from bool) or date")
+        cure = of_cast(written(tree.this), have, target)
+        raise Refused(f"cast of {have} to {target}", "cast to double, int (from bool) or date", cure)
 
 
 def apply(name: str, args: Sequence[Node]) -> Node:
@@ -273,32 +302,11 @@ def _all_read(tree: Any, parts: Sequence[str]) -> None:
     rest = [name for name, value in tree.args.items() if value and name not in parts and name not in _MEANT]
     if rest:
         kind = type(tree).__name__.lower()
-        raise Refused(f"{kind} with {', '.join(rest)} ({_shown(tree.sql('duckdb'))})", f"{kind} without it")
-
-
-def _interval_us(tree: sql.Interval) -> int:
-    units = {"microsecond": 1, "millisecond": 1_000, "second": 10**6, "minute": 60 * 10**6, "hour": 3600 * 10**6}
-    units |= {"day": 86_400 * 10**6, "week": 604_800 * 10**6}
-    unit = (tree.unit.name if tree.unit is not None else "").lower().rstrip("s")
-    if unit not in units or tree.this is None or not tree.this.name.lstrip("-").isdigit():
-        raise Refused("an interval", "a whole number of weeks, days, hours, minutes or seconds")
-    return int(tree.this.name) * units[unit]
-
-
-def _finite(text: str) -> float:
-    if math.isfinite(number := float(text)):
-        return number
-    raise Refused(f"the number {text[:40]}", "a number that float64 can hold, below 1.8e308")
-
-
-def _moment(text: str, target: str) -> Node:
-    try:
-        if target == "date":
-            return literal((date.fromisoformat(text) - date(1970, 1, 1)).days, Date)
-        moment = datetime.fromisoformat(text)
-        return literal(to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC)), Timestamp)
-    except ValueError:
-        raise Refused(f"{text!r} as a {target}", "ISO 8601, e.g. '2026-01-31 12:00:00'") from None
+        without = tree.copy()
+        for name in rest:
+            without.set(name, None)
+        found = f"{kind} with {', '.join(rest)} ({_shown(tree.sql('duckdb'))})"
+        raise Refused(found, f"{kind} without it", f"write {written(without)}")
 
 
 _MEANT = ("negate", "safe", "ignore_nulls")
@@ -354,7 +362,7 @@ _SIMPLE: dict[type, tuple[str, tuple[str, ...]]] = {
 
 _SPECIAL: dict[type, tuple[Callable[[_Typing, Any, int], Node], tuple[str, ...]]] = {
     sql.Column: (_Typing.column, ("this", "table")),
-    sql.Literal: (_Typing.number, ("this", "is_string")),
+    sql.Literal: (lambda typing, tree, depth: number(tree), ("this", "is_string")),
     sql.Boolean: (lambda typing, tree, depth: literal(bool(tree.this), BOOL), ("this",)),
     sql.Null: (lambda typing, tree, depth: literal(None, STR), ()),
     sql.Paren: (lambda typing, tree, depth: typing.node(tree.this, depth), ("this",)),
@@ -373,7 +381,3 @@ _SPECIAL: dict[type, tuple[Callable[[_Typing, Any, int], Node], tuple[str, ...]]
     sql.DateTrunc: (_Typing.truncate, ("this", "unit")),
     sql.Cast: (_Typing.cast, ("this", "to")),
 }
-
-KNOWN = sorted(
-    {name for name, _ in _SIMPLE.values()} - {"concat"} | {"case", "if", "nullif", "extract", "date_trunc", "cast"}
-)

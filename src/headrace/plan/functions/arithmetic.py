@@ -10,9 +10,11 @@ import numpy as np
 
 from headrace.kernel import elementary
 from headrace.plan.expression import Call, Literal, Node, literal
+from headrace.plan.functions.conversions import said
 from headrace.plan.functions.function import Function, Refused, bounds, call, to_float, unified, wants
 from headrace.types import FLOAT, INT, LogicalType
 
+_DIVISOR = "divide by another number, or by nullif(…, 0): that is null where it would be zero"
 NUMBERS = ("int", "float", "decimal")
 LOWEST = -(2**63)
 
@@ -30,7 +32,7 @@ def _interval(args: Sequence[Node], of: Callable[[Any, Any], Any]) -> tuple[Any,
 
 def _additive(name: str, of: Callable[[Any, Any], Any]) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
-        wants(args, name, NUMBERS, 2)
+        wants(args, name, NUMBERS)
         both = unified(args, name)
         return call(name, both, both[0].domain.type.bare, *_interval(both, of))
 
@@ -38,7 +40,7 @@ def _additive(name: str, of: Callable[[Any, Any], Any]) -> Callable[[Sequence[No
 
 
 def _mul(args: Sequence[Node]) -> Call:
-    wants(args, "mul", NUMBERS, 2)
+    wants(args, "mul", NUMBERS)
     kinds = [arg.domain.type for arg in args]
     if any(kind.name == "float" for kind in kinds):
         both = [to_float(arg) for arg in args]
@@ -51,9 +53,9 @@ def _mul(args: Sequence[Node]) -> Call:
 
 
 def _div(args: Sequence[Node]) -> Call:
-    wants(args, "division", NUMBERS, 2)
+    wants(args, "division", NUMBERS)
     if isinstance(args[1], Literal) and args[1].value == 0:
-        raise Refused("a division by zero", "a divisor that is not zero")
+        raise Refused("a division by zero", "a divisor that is not zero", _DIVISOR)
     both = [to_float(arg) for arg in args]
     low, high = bounds(both[1])
     apart = low is not None and high is not None and (low > 0 or high < 0)
@@ -62,9 +64,14 @@ def _div(args: Sequence[Node]) -> Call:
 
 def _whole(name: str) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
-        wants(args, name, ("int",), 2)
+        wants(args, name, NUMBERS)
+        if any(arg.domain.type.name in ("float", "decimal") for arg in args):
+            a, b = (said(arg) for arg in args)
+            quotient = f"floor({a} / {b})"
+            cure = quotient if name == "intdiv" else f"{a} - {quotient} * {b}"
+            raise Refused(f"{name} of numbers that are not whole", "int", f"write {cure}, for {a} from 0 on")
         if isinstance(args[1], Literal) and args[1].value == 0:
-            raise Refused("a division by zero", "a divisor that is not zero")
+            raise Refused("a division by zero", "a divisor that is not zero", _DIVISOR)
         low, high = bounds(args[0])
         if name == "mod":
             size = args[1].domain.magnitude
@@ -77,7 +84,7 @@ def _whole(name: str) -> Callable[[Sequence[Node]], Call]:
 
 
 def _neg(args: Sequence[Node]) -> Call:
-    wants(args, "minus", NUMBERS, 1)
+    wants(args, "minus", NUMBERS)
     low, high = bounds(args[0])
     return call("neg", args, args[0].domain.type.bare, None if high is None else -high, None if low is None else -low)
 
@@ -95,7 +102,7 @@ def _within_columns(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _abs(args: Sequence[Node]) -> Call:
-    wants(args, "abs", NUMBERS, 1)
+    wants(args, "abs", NUMBERS)
     size = args[0].domain.magnitude
     return call("abs", args, args[0].domain.type.bare, None if size is None else 0, size)
 
@@ -104,7 +111,7 @@ def _float_function(name: str, of: Callable[[float], float] | None = None) -> Ca
     """Type a function of one float; ``of`` gives its bounds where it grows monotonically."""
 
     def typed(args: Sequence[Node]) -> Call:
-        wants(args, name, NUMBERS, 1)
+        wants(args, name, NUMBERS)
         arg = to_float(args[0])
         low, high = bounds(arg)
         if of is None or low is None or high is None:
@@ -117,21 +124,23 @@ def _float_function(name: str, of: Callable[[float], float] | None = None) -> Ca
 def _round(args: Sequence[Node]) -> Call:
     if len(args) == 1:
         args = [args[0], literal(0, INT)]
-    wants(args, "round", NUMBERS, 2)
+    wants(args, "round", NUMBERS)
     if not isinstance(args[1], Literal) or args[1].domain.type.name != "int" or not 0 <= args[1].value <= 15:
-        raise Refused("round with other digits", "a whole number of digits from 0 to 15")
+        power = 10 ** -args[1].value if isinstance(args[1], Literal) and args[1].value in range(-15, 0) else 0
+        cure = f"write round({said(args[0])} / {power}) * {power}" if power else f"write round({said(args[0])}, 2)"
+        raise Refused("round with other digits", "a whole number of digits from 0 to 15", cure)
     low, high = bounds(to_float(args[0]))
     arg = [to_float(args[0]), args[1]]
     return call("round", arg, FLOAT, None if low is None else low - 1, None if high is None else high + 1)
 
 
 def _pow(args: Sequence[Node]) -> Call:
-    wants(args, "pow", NUMBERS, 2)
+    wants(args, "pow", NUMBERS)
     return call("pow", [to_float(arg) for arg in args], FLOAT)
 
 
 def _sqrt(args: Sequence[Node]) -> Call:
-    wants(args, "sqrt", NUMBERS, 1)
+    wants(args, "sqrt", NUMBERS)
     arg = to_float(args[0])
     high = arg.domain.high
     return call("sqrt", [arg], FLOAT, None if high is None else 0.0, None if high is None else math.sqrt(max(high, 0)))

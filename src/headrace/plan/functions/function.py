@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.plan.expression import Call, Literal, Node
+from headrace.plan.expression import Call, Literal, Node, Ref
+from headrace.plan.functions.conversions import brought_together, converted, said
 from headrace.types import FLOAT, STR, Domain, LogicalType
 
 Typed = Callable[[Sequence[Node]], Node]
@@ -60,15 +61,21 @@ def call(name: str, args: Sequence[Node], kind: LogicalType, low: Bound = None, 
             raise Refused(
                 f"{name} of numbers without bounds, which may leave 64 bits",
                 "bounded numbers",
-                "give the fields bounds (hr.field(ge=…, le=…)) or write cast(… as double)",
+                f"{_doubled(args)}, or give its field bounds: hr.field(ge=…, le=…)",
             )
         if low is not None and high is not None and max(abs(low), abs(high)) > LARGEST:
             raise Refused(
                 f"{name}, whose result may leave 64 bits",
                 "a result below 2**63 in its last digit",
-                "tighten the bounds of the fields or write cast(… as double)",
+                f"{_doubled(args)}, or give its field closer bounds: hr.field(ge=…, le=…)",
             )
     return Call(name, tuple(args), Domain(kind, low, high))
+
+
+def _doubled(args: Sequence[Node]) -> str:
+    """How to compute in float64 what may leave 64 bits."""
+    names = [said(arg) for arg in args if isinstance(arg, Ref)]
+    return f"write cast({names[0] if names else '…'} as double)"
 
 
 def bounds(node: Node) -> tuple[Bound, Bound]:
@@ -122,15 +129,14 @@ def unified(nodes: Sequence[Node], what: str) -> list[Node]:
             return [to_scale(node, scale) for node in nodes]
     if len(kinds) > 1:
         shown = " and ".join(sorted(kinds))
-        raise Refused(f"{what} of {shown}", "values of one type", "convert one of them with cast(… as …)")
+        cure = brought_together([node for node in nodes if not is_null(node)])
+        raise Refused(f"{what} of {shown}", "values of one type", cure)
     kind = next(node.domain.type for node in nodes if not is_null(node))
     return [Literal(None, Domain(kind)) if is_null(node) else node for node in nodes]
 
 
-def wants(nodes: Sequence[Node], what: str, names: Sequence[str], count: int | None = None) -> None:
-    """Refuse arguments of another number or type."""
-    if count is not None and len(nodes) != count:
-        raise Refused(f"{what} with {len(nodes)} arguments", f"{count}")
+def wants(nodes: Sequence[Node], what: str, names: Sequence[str]) -> None:
+    """Refuse arguments of another type."""
     for node in nodes:
         if node.domain.type.name not in names and not is_null(node):
-            raise Refused(f"{what} of {node.domain.type.name}", " or ".join(names))
+            raise Refused(f"{what} of {node.domain.type.name}", " or ".join(names), converted(node, names))

@@ -10,6 +10,7 @@ import numpy as np
 
 from headrace.kernel.column import Column, concat, in_order, one_dictionary
 from headrace.plan.expression import Call, Literal, Node
+from headrace.plan.functions.conversions import said
 from headrace.plan.functions.function import Function, Refused, bounds, unified, wants
 from headrace.types import BOOL, Domain
 
@@ -18,7 +19,7 @@ ORDERED = ("int", "float", "decimal", "timestamp", "date", "str", "bool")
 
 def _comparison(name: str) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
-        wants(args, name, ORDERED, 2)
+        wants(args, name, ORDERED)
         return Call(name, tuple(unified(args, "a comparison")), Domain(BOOL))
 
     return typed
@@ -40,9 +41,9 @@ def _null_if_any(of: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda a, b: None if a is None or b is None else of(a, b)
 
 
-def _logical(name: str, count: int) -> Callable[[Sequence[Node]], Call]:
+def _logical(name: str) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
-        wants(args, name, ("bool",), count)
+        wants(args, name, ("bool",))
         return Call(name, tuple(_conditions(args)), Domain(BOOL))
 
     return typed
@@ -95,7 +96,8 @@ def _case(args: Sequence[Node]) -> Call:
     conditions = _conditions(conditions)
     values = unified(values, "case")
     if all(_null(value) for value in values):
-        raise Refused("a case whose values are all null", "at least one value")
+        cure = "give one of them a value, such as 0; or leave the case out"
+        raise Refused("a case whose values are all null", "at least one value", cure)
     paired = [node for pair in zip(conditions, values[:-1], strict=True) for node in pair]
     return Call("case", (*paired, values[-1]), Domain(values[0].domain.type.bare, *_union(values)))
 
@@ -139,6 +141,7 @@ def _extreme(name: str) -> Callable[[Sequence[Node]], Call]:
 
     def typed(args: Sequence[Node]) -> Call:
         values = unified(args, name)
+        _no_texts(values, name)
         wants(values, name, ("int", "float", "decimal", "timestamp", "date"))
         low, high = _union(values)
         sure = [bounds(v) for v in values if not v.domain.type.nullable and not isinstance(v, Call)]
@@ -149,6 +152,14 @@ def _extreme(name: str) -> Callable[[Sequence[Node]], Call]:
         return Call(name, tuple(values), Domain(values[0].domain.type.bare, low, high))
 
     return typed
+
+
+def _no_texts(values: Sequence[Node], name: str) -> None:
+    if values[0].domain.type.name == "str" and len(values) > 1:
+        a, b = (said(value) for value in values[:2])
+        sign = ">" if name == "greatest" else "<"
+        cure = f"write case when {a} {sign} {b} then {a} else {b} end, which is {b} where {a} is null"
+        raise Refused(f"{name} of str", "numbers, times or dates", cure)
 
 
 def _extreme_plain(of: Callable[..., Any]) -> Callable[..., Any]:
@@ -188,9 +199,9 @@ FUNCTIONS = [
         Function(name, _comparison(name), _null_if_any(of), _compare_columns(of), strict=False)
         for name, of in _COMPARE.items()
     ),
-    Function("and", _logical("and", 2), _and, _and_columns, strict=False),
-    Function("or", _logical("or", 2), _or, _or_columns, strict=False),
-    Function("not", _logical("not", 1), operator.not_, operator.invert),
+    Function("and", _logical("and"), _and, _and_columns, strict=False),
+    Function("or", _logical("or"), _or, _or_columns, strict=False),
+    Function("not", _logical("not"), operator.not_, operator.invert),
     Function("is_null", _is_null, lambda a: a is None, lambda a: Column(BOOL, ~a.mask), strict=False),
     Function("case", _case, _case_plain, _case_columns, strict=False),
     Function(

@@ -13,21 +13,19 @@ import numpy as np
 from headrace.kernel.column import Column, dtype_of, nulls
 from headrace.kernel.texts import coded, looked_up, texts
 from headrace.plan.expression import Call, Literal, Node
+from headrace.plan.functions.conversions import said
 from headrace.plan.functions.function import Function, Refused, call, wants
 from headrace.types import BOOL, FLOAT, INT, STR, Domain, LogicalType
 
 
-def _typed(
-    name: str, kind: LogicalType, count: int, low: Any = None, constant: str = "str"
-) -> Callable[[Sequence[Node]], Call]:
+def _typed(name: str, kind: LogicalType, low: Any = None, constant: str = "str") -> Callable[[Sequence[Node]], Call]:
     """Type a function of one text and constants."""
 
     def typed(args: Sequence[Node]) -> Call:
         wants(args[:1], name, ("str",))
-        if len(args) != count:
-            raise Refused(f"{name} with {len(args)} arguments", f"{count}")
         if any(not isinstance(arg, Literal) for arg in args[1:]):
-            raise Refused(f"{name} with a pattern or position that is not a constant", "a constant")
+            cure = "write the constant itself, such as 'a%' or 1; texts of two columns are compared with ="
+            raise Refused(f"{name} with a pattern or position that is not a constant", "a constant", cure)
         wants(args[1:], f"{name} with a constant", (constant,))
         return call(name, args, kind, low)
 
@@ -81,12 +79,13 @@ def _number(text: str) -> float | None:
 
 def _substring_typed(args: Sequence[Node]) -> Call:
     if any(isinstance(arg, Literal) and isinstance(arg.value, int) and arg.value < 0 for arg in args[1:]):
-        raise Refused("substring with a negative position or length", "a position from 1, a length from 0")
-    return _typed("substring", STR, len(args) if len(args) in (2, 3) else 3, constant="int")(args)
+        cure = f"write substring({said(args[0])}, 1, 2); what ends in 'a' is like '%a'"
+        raise Refused("substring with a negative position or length", "a position from 1, a length from 0", cure)
+    return _typed("substring", STR, constant="int")(args)
 
 
 def _concat(args: Sequence[Node]) -> Call:
-    wants(args, "concat", ("str",), 2)
+    wants(args, "concat", ("str",))
     return Call("concat", tuple(args), Domain(STR))
 
 
@@ -105,19 +104,19 @@ def _strict(of: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args: None if any(arg is None for arg in args) else of(*args)
 
 
-def _text(name: str, kind: LogicalType, count: int, of: Callable[..., Any], low: Any = None) -> Function:
-    return Function(name, _typed(name, kind, count, low), _strict(of), _each(kind, of), strict=False, constants=True)
+def _text(name: str, kind: LogicalType, of: Callable[..., Any], low: Any = None) -> Function:
+    return Function(name, _typed(name, kind, low), _strict(of), _each(kind, of), strict=False, constants=True)
 
 
 FUNCTIONS = [
-    _text("lower", STR, 1, str.lower),
-    _text("upper", STR, 1, str.upper),
-    _text("trim", STR, 1, lambda text: text.strip(" ")),
-    _text("length", INT, 1, len, low=0),
-    _text("like", BOOL, 2, _like),
-    _text("starts_with", BOOL, 2, str.startswith),
-    _text("contains", BOOL, 2, lambda text, part: part in text),
-    _text("to_number", FLOAT, 1, _number),
+    _text("lower", STR, str.lower),
+    _text("upper", STR, str.upper),
+    _text("trim", STR, lambda text: text.strip(" ")),
+    _text("length", INT, len, low=0),
+    _text("like", BOOL, _like),
+    _text("starts_with", BOOL, str.startswith),
+    _text("contains", BOOL, lambda text, part: part in text),
+    _text("to_number", FLOAT, _number),
     Function("substring", _substring_typed, _strict(_substring), _each(STR, _substring), strict=False, constants=True),
     Function("concat", _concat, _strict(lambda a, b: a + b), _concat_columns, strict=False),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from headrace.errors import nearest
 from headrace.plan.expression import Call, Literal, Node
 from headrace.plan.functions.function import Function, Refused, bounds, call, wants
 from headrace.types import FLOAT, INT, STR, Date, Domain, Timestamp
@@ -15,6 +16,7 @@ from headrace.types import FLOAT, INT, STR, Date, Domain, Timestamp
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 _FIXED = {"microsecond": 1, "millisecond": 1_000, "second": 1_000_000, "minute": 60_000_000, "hour": HOUR, "day": DAY}
+_UNITS = (*_FIXED, "week", "month", "year")
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -24,7 +26,7 @@ def _days(value: Any, kind: str) -> Any:
 
 def _part(name: str, low: int, high: int) -> Callable[[Sequence[Node]], Call]:
     def typed(args: Sequence[Node]) -> Call:
-        wants(args, name, ("timestamp",) if name in ("hour", "minute", "second") else ("timestamp", "date"), 1)
+        wants(args, name, ("timestamp",) if name in ("hour", "minute", "second") else ("timestamp", "date"))
         kind = args[0].domain.type.name
         return call(name, [args[0], Literal(kind, Domain(STR))], INT, low, high)
 
@@ -58,9 +60,10 @@ def _of_day(name: str, low: int, high: int, scalar: Callable[[Any], Any], column
 
 
 def _truncation(args: Sequence[Node]) -> Call:
-    wants(args, "date_trunc", ("timestamp", "str"), 2)
-    if not isinstance(args[0], Literal) or args[0].value not in (*_FIXED, "week", "month", "year"):
-        raise Refused("date_trunc to another unit", "one of " + ", ".join((*_FIXED, "week", "month", "year")))
+    wants(args[1:], "date_trunc", ("timestamp",))
+    if not isinstance(args[0], Literal) or args[0].value not in _UNITS:
+        unit = args[0].value if isinstance(args[0], Literal) else None
+        raise Refused("date_trunc to another unit", "one of " + ", ".join(_UNITS), nearest(str(unit), _UNITS))
     return call("date_trunc", args, Timestamp)
 
 
@@ -87,23 +90,23 @@ def _truncate_columns(unit: Any, values: Any) -> Any:
 
 def _move(args: Sequence[Node]) -> Call:
     wants(args[:1], "time arithmetic", ("timestamp",))
-    wants(args[1:], "time arithmetic", ("int",), 1)
+    wants(args[1:], "time arithmetic", ("int",))
     return call("shift_time", args, Timestamp)
 
 
 def _between(args: Sequence[Node]) -> Call:
-    wants(args, "seconds_between", ("timestamp",), 2)
+    wants(args, "seconds_between", ("timestamp",))
     return call("seconds_between", args, FLOAT)
 
 
 def _epoch(args: Sequence[Node]) -> Call:
-    wants(args, "epoch", ("timestamp",), 1)
+    wants(args, "epoch", ("timestamp",))
     low, high = bounds(args[0])
     return call("epoch", args, FLOAT, low, high)
 
 
 def _to_date(args: Sequence[Node]) -> Node:
-    wants(args, "cast to date", ("timestamp", "date"), 1)
+    wants(args, "cast to date", ("timestamp", "date"))
     return args[0] if args[0].domain.type.name == "date" else call("to_date", args, Date)
 
 
