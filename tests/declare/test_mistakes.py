@@ -27,7 +27,7 @@ def test_a_mistake_is_told(code: str, position: int) -> None:
         assert re.fullmatch(r"tests/declare/mistakes\.py:\d+", fault.place), fault
         assert fault.found
         assert fault.expected
-        assert fault.cure or code.startswith("HR-MODEL-"), fault
+        assert fault.cure, fault
 
 
 def test_every_code_of_declarations_and_plans_has_its_mistake() -> None:

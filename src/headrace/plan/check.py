@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from headrace.declare import Model, Project
+from headrace.declare import Model, Project, TrainingSet
 from headrace.errors import Fault, HeadraceError
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 
@@ -21,7 +21,8 @@ def check(project: Project) -> list[Fault]:
         if id(group) not in in_sets
     ]
     attempts += [partial(compile_set, cases) for cases in sets]
-    attempts += [partial(_numbers, model) for model in project.all_models.values()]
+    sound = [model for model in project.all_models.values() if isinstance(model.cases, TrainingSet)]
+    attempts += [partial(_numbers, model) for model in sound]
     attempts += [partial(compile_rules, service) for service in project.all_services.values()]
     found = project.declared_faults()
     for attempt in attempts:
