@@ -314,6 +314,12 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         ),
     ],
     "HR-TRAINING-001": [(lambda: learning(hr.TrainingSet("cases", events, [])), "has no features")],
+    "HR-LEARN-003": [
+        (
+            lambda: hr.Project("p", models=[model(cases_=cases(now(a="word"), label=truth()))]),
+            ".a, which is str | None",
+        ),
+    ],
     "HR-MODEL-001": [(lambda: hr.Project("p", models=[model(cases_=cases())]), "which has no label")],
     "HR-MODEL-002": [(lambda: hr.Project("p", models=[model(metrics=[])]), "has no metrics")],
     "HR-MODEL-003": [
