@@ -8,6 +8,7 @@ from functools import partial
 from headrace.declare import Model, Project, TrainingSet
 from headrace.errors import Fault, HeadraceError
 from headrace.plan.compile import compile_features, compile_rules, compile_set
+from headrace.plan.hindsight import hindsight
 
 
 def check(project: Project) -> list[Fault]:
@@ -30,7 +31,7 @@ def check(project: Project) -> list[Fault]:
             attempt()
         except HeadraceError as error:
             found += error.faults
-    return distinct(found)
+    return distinct(found or hindsight(project))
 
 
 def _numbers(model: Model) -> None:

@@ -17,7 +17,10 @@ from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from headrace.lake import Lake
+    from headrace.lake.query import Answer
 
 Inputs = dict[str, str]
 Figures = dict[str, Any]
@@ -199,13 +202,27 @@ def _query(table: Table, reads: list[str], lake: Lake, declared: Declared, by_qu
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
             fields = table.contract.fields() if table.contract else {}
             schema = pa.schema([(name, field.type.arrow()) for name, field in fields.items()]) if fields else None
+            learned = table.contract.role("known_time") if table.contract else None
+            if schema is not None and learned is not None:
+                schema = schema.append(pa.field("_known_at", schema.field(learned).type))
             with lake.answered(table.query or "") as answer:
-                rows = pa.RecordBatchReader.from_batches(answer.schema, answer.batches)
+                rows = _with_known(answer, learned)
                 lake.overwrite(table.name, rows, schema=schema, message=message)
         return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
 
     needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
     return Step(f"query:{table.name}", needs, inputs, stands, work)
+
+
+def _with_known(answer: Answer, learned: str | None) -> pa.RecordBatchReader:
+    """Return the rows of an answer; where their contract says when each became known, the lake knows it, too."""
+    import pyarrow as pa
+
+    if learned is None or learned not in answer.schema.names:
+        return pa.RecordBatchReader.from_batches(answer.schema, answer.batches)
+    schema = answer.schema.append(pa.field("_known_at", answer.schema.field(learned).type))
+    known = (batch.append_column("_known_at", batch.column(learned)) for batch in answer.batches)
+    return pa.RecordBatchReader.from_batches(schema, known)
 
 
 def _training_set(
