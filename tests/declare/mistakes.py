@@ -104,7 +104,14 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(now(**{"a b": "amount"})), "'a b'"),
         (lambda: hr.Project(""), "project named ''"),
     ],
-    "HR-NAME-002": [(lambda: project(now(a="amount"), now(b="amount")), "two different features named 'now'")],
+    "HR-NAME-002": [
+        (lambda: project(now(a="amount"), now(b="amount")), "two different features named 'now'"),
+        (
+            lambda: project(windows(c=hr.count(["1d", "7d"]), c_7d=hr.count("30d"))),
+            "two features named 'c_7d' in f, of 'c' and of 'c_7d'",
+        ),
+        (lambda: project(windows(c_1d=hr.count("1d"), c=hr.count(["24h", "7d"]))), "rename 'c', or 'c_1d'"),
+    ],
     "HR-NAME-003": [
         (
             lambda: hr.Project("p", sources=[hr.Stream("x", Event), hr.Table("x", Level, source="x.csv")]),
@@ -191,7 +198,10 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.aggregate("sum", "amount"))), "hr.sum without a window"),  # type: ignore[call-arg]
     ],
     "HR-WINDOW-002": [(lambda: project(windows(c=hr.count("1d", delay="1d", include_current=True))), "delay='1d'")],
-    "HR-WINDOW-003": [(lambda: project(windows(c=hr.count(["1d", "1d"]))), "names a window twice")],
+    "HR-WINDOW-003": [
+        (lambda: project(windows(c=hr.count(["1d", "1d"]))), "names a window twice"),
+        (lambda: project(windows(c=hr.count(["24h", "1d", "7d"]))), "write ['1d', '7d']"),
+    ],
     "HR-WINDOW-004": [
         (lambda: project(windows(c=hr.count("1h", hop="1d"))), "hop <= window"),
         (lambda: project(windows(c=hr.count("lifetime", hop="1d"))), "hop <= window"),
