@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -148,6 +149,12 @@ class Label(Declared):
     @property
     def matures_us(self) -> int:
         return duration_us(self.matures)
+
+    def holding(self, default: object) -> Label:
+        """Return the same label with its default as the type of its value has it."""
+        label = copy(self)
+        label._set("default", default)
+        return label
 
 
 def label(

@@ -16,8 +16,7 @@ def defined(code: CodeType) -> ast.AST | None:
     except (OSError, SyntaxError):
         return None
     for node in ast.walk(tree):
-        on_line = isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
-        if on_line and code.co_name == "<lambda>" and _runs(node, code):
+        if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and _runs(node, code):
             return node
         if (
             isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -30,6 +29,8 @@ def defined(code: CodeType) -> ast.AST | None:
 
 def _runs(node: ast.Lambda, code: CodeType) -> bool:
     """Whether code was made of a lambda: one line may have several that differ in a number, or only in their place."""
+    if node.lineno != code.co_firstlineno:
+        return False
     made = compile(ast.Expression(node), "", "eval").co_consts[0]
     return _placed(made) == _placed(code)
 
