@@ -57,9 +57,9 @@ def cases(*groups: hr.Features, **more: Any) -> hr.TrainingSet:
 
 
 def truth(
-    value: str = "won", source: hr.Stream = events, on: Any = "event_id", matures: str = "7d"
+    value: str = "won", source: hr.Stream = events, on: Any = "event_id", matures: str = "7d", default: Any = None
 ) -> hr.declare.Label:
-    return hr.label(source, value, on=on, matures=matures)
+    return hr.label(source, value, on=on, matures=matures, default=default)
 
 
 def model(name: str = "m", cases_: Any = None, **more: Any) -> hr.Model:
@@ -104,7 +104,14 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(now(**{"a b": "amount"})), "'a b'"),
         (lambda: hr.Project(""), "project named ''"),
     ],
-    "HR-NAME-002": [(lambda: project(now(a="amount"), now(b="amount")), "two different features named 'now'")],
+    "HR-NAME-002": [
+        (lambda: project(now(a="amount"), now(b="amount")), "two different features named 'now'"),
+        (
+            lambda: project(windows(c=hr.count(["1d", "7d"]), c_7d=hr.count("30d"))),
+            "two features named 'c_7d' in f, of 'c' and of 'c_7d'",
+        ),
+        (lambda: project(windows(c_1d=hr.count("1d"), c=hr.count(["24h", "7d"]))), "rename 'c', or 'c_1d'"),
+    ],
     "HR-NAME-003": [
         (
             lambda: hr.Project("p", sources=[hr.Stream("x", Event), hr.Table("x", Level, source="x.csv")]),
@@ -135,6 +142,19 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: learning(cases(where=5)), "where of cases = int"),
         (lambda: learning(cases(label=truth(on=5))), "on of the label = int"),
         (lambda: learning(cases(label=truth(5))), "value of the label = int"),  # type: ignore[arg-type]
+        (lambda: learning(cases(label="won")), "label of cases = str"),
+        (lambda: learning(hr.TrainingSet("cases", levels, [windows(c=hr.count("1d"))])), "spine of cases = Table"),  # type: ignore[arg-type]
+        (
+            lambda: learning(hr.TrainingSet("cases", hr.Table("t", query="select 1"), [windows(c=hr.count("1d"))])),  # type: ignore[arg-type]
+            "expected a Stream",
+        ),
+        (lambda: learning(cases(label=truth(source=levels))), "source of the label = Table"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[hr.Model("m", "x")]), "cases of m = str"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", sources=[hr.Stream("s", Event, source=3)]), "source of s = int"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", sources=[hr.Table("t", Level, source=3)]), "'data/events*.csv'"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", sources=[hr.Table("t", query=3)]), "query of t = int"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), otherwise=3)]), "otherwise of s = int"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), otherwise=["a"])]), "such as 'allow'"),  # type: ignore[arg-type]
     ],
     "HR-CONTRACT-001": [
         (lambda: broken(x=(complex, None)), "Broken.x"),
@@ -191,7 +211,10 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(windows(c=hr.aggregate("sum", "amount"))), "hr.sum without a window"),  # type: ignore[call-arg]
     ],
     "HR-WINDOW-002": [(lambda: project(windows(c=hr.count("1d", delay="1d", include_current=True))), "delay='1d'")],
-    "HR-WINDOW-003": [(lambda: project(windows(c=hr.count(["1d", "1d"]))), "names a window twice")],
+    "HR-WINDOW-003": [
+        (lambda: project(windows(c=hr.count(["1d", "1d"]))), "names a window twice"),
+        (lambda: project(windows(c=hr.count(["24h", "1d", "7d"]))), "write ['1d', '7d']"),
+    ],
     "HR-WINDOW-004": [
         (lambda: project(windows(c=hr.count("1h", hop="1d"))), "hop <= window"),
         (lambda: project(windows(c=hr.count("lifetime", hop="1d"))), "hop <= window"),
@@ -303,6 +326,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-LABEL-001": [(lambda: learning(cases(label=truth(on=[]))), "without on=")],
     "HR-LABEL-002": [(lambda: learning(cases(label=truth(on="event"))), "did you mean 'event_id'?")],
     "HR-LABEL-003": [(lambda: learning(cases(label=truth("word"))), "write word = 'yes'")],
+    "HR-LABEL-004": [
+        (lambda: learning(cases(label=truth(default="no"))), "default='no' of a label whose value 'won' is int"),
+        (lambda: learning(cases(label=truth(default=0.5))), "write default=0, or leave it out"),
+        (lambda: learning(cases(label=truth("won = 1", default=2))), "write default=False, or leave it out"),
+        (lambda: learning(cases(label=truth("amount", default=0.005))), "a value of type decimal(10,2)"),
+        (lambda: learning(cases(label=truth("ratio", default=float("nan")))), "a value of type float"),
+    ],
     "HR-LEAK-001": [
         (lambda: learning(cases(now(won="won"), label=truth())), "add delay='7d' or drop it"),
         (lambda: learning(cases(windows(s=hr.sum("won", "30d")), label=truth())), "f.s reads events.won"),

@@ -83,6 +83,7 @@ def test_what_a_model_lacks_is_told_with_all_other_faults() -> None:
     faults = check(hr.Project("p", services=[hr.Service("desk", bare, decide={"block": "scoer > 0.9"})]))
     codes = {fault.code for fault in faults}
     assert {"HR-DECLARE-001", "HR-MODEL-003", "HR-EXPRESSION-002"} <= codes, faults
+    assert any("'scoer' in rule for block" in fault.found for fault in faults), faults
     assert {fault.found for fault in faults if fault.code == "HR-DECLARE-001"} == {
         "model m without fit=",
         "model m without split=",

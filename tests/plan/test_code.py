@@ -54,6 +54,21 @@ CHANGES = {
         "return 1",
         "return 2",
     ),
+    "the second of two on a line": (
+        "fits = {'quick': lambda t: max(t, 10), 'slow': lambda t: max(t, 50)}\nfit = fits['slow']",
+        "50",
+        "100",
+    ),
+    "of two on a line, a number within": (
+        "fits = [lambda t: [x + 1 for x in t], lambda t: [x + 1.0 for x in t]]\nfit = fits[1]",
+        "1.0",
+        "1.5",
+    ),
+    "within a lambda with a closure": (
+        "def make(c): return lambda t: [x + 1 for x in range(c)]\nfit = make(3)",
+        "+ 1",
+        "+ 2",
+    ),
     "default": ("def fit(t, c=1): return c", "c=1", "c=2"),
     "keywords swapped": (
         "def h(a, b): return a - b\ndef fit(t): return h(a=1, b=2)",
@@ -68,6 +83,11 @@ SAME = {
     "import": ("def fit(t):\n    import math as mm\n    return mm.floor(2.5)", "mm", "m2"),
     "exception": ("def fit(t):\n    try: return 1\n    except ValueError as oops: raise oops", "oops", "err"),
     "loop": ("def fit(t): return [i for i in t]", "i ", "j "),
+    "the other of two on a line": (
+        "fits = {'quick': lambda t: max(t, 10), 'slow': lambda t: max(t, 50)}\nfit = fits['slow']",
+        "10",
+        "9",
+    ),
     "comment": ("def fit(t): return 1", "1", "1  # one"),
     "docstring": ("def fit(t):\n    return 1", "    return", "    'said'\n    return"),
     "annotation": ("def fit(t):\n    a: int = 1\n    return a", "int", "float"),

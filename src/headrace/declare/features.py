@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -66,6 +67,19 @@ class Features(Declared):
             faults.append(Fault("HR-FEATURE-002", self.place, found, "by=Entity(…): whose row is to be read", cure))
         for name, one in self.features.items():
             faults += self._feature_faults(name, one, windowed)
+        return faults + self._twice()
+
+    def _twice(self) -> list[Fault]:
+        """A series makes a feature for each of its windows, and another may have that name already."""
+        owners: dict[str, str] = {}
+        faults = []
+        for name, one in self.features.items():
+            for called in one.names(name) if isinstance(one, Window) else (name,):
+                other = owners.setdefault(called, name)
+                if other != name:
+                    found = f"two features named {called!r} in {self.name}, of {other!r} and of {name!r}"
+                    expected, cure = "one name for one feature", f"rename {name!r}, or {other!r}"
+                    faults.append(Fault("HR-NAME-002", self.place, found, expected, cure))
         return faults
 
     def _feature_faults(self, name: str, one: object, windowed: bool) -> list[Fault]:
@@ -135,6 +149,12 @@ class Label(Declared):
     @property
     def matures_us(self) -> int:
         return duration_us(self.matures)
+
+    def holding(self, default: object) -> Label:
+        """Return the same label with its default as the type of its value has it."""
+        label = copy(self)
+        label._set("default", default)
+        return label
 
 
 def label(

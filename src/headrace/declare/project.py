@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from headrace.declare.base import Declared, name_faults, type_fault
-from headrace.declare.features import Features, TrainingSet
+from headrace.declare.features import Features, Label, TrainingSet
 from headrace.declare.model import Model
 from headrace.declare.service import Charter, Service
 from headrace.declare.sheet import Sheet
@@ -50,7 +50,7 @@ def uses(node: Node) -> tuple[Node, ...]:
         case Features():
             return (node.source,)
         case TrainingSet():
-            truth = () if node.label is None else (node.label.source,)
+            truth = (node.label.source,) if isinstance(node.label, Label) else ()
             return (node.spine, *node.features, *truth)
         case Model():
             return (node.cases,)

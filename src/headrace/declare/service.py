@@ -44,7 +44,10 @@ class Service(Declared):
             faults += name_faults(decision, self.place, f"decision of {self.name}")
             if not isinstance(rule, str):
                 faults.append(type_fault(self.place, f"rule for {decision}", rule, "an SQL condition as text"))
-        if self.otherwise in self.decide:
+        if not isinstance(self.otherwise, str):
+            expected = "a decision as text, such as 'allow'"
+            faults.append(type_fault(self.place, f"otherwise of {self.name}", self.otherwise, expected))
+        elif self.otherwise in self.decide:
             found = f"service {self.name} decides {self.otherwise!r} by a rule and otherwise"
             cure = f"write otherwise='no_{self.otherwise}', or name the rule another way"
             faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise=", cure))

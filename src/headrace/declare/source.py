@@ -45,6 +45,7 @@ class Stream(Declared):
             times = [one.name for one in self.contract.fields().values() if one.type.name == "timestamp"]
             cure = f"write {times[0] if times else 'at'}: hr.Timestamp = hr.event_time() in the contract"
             faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()", cure))
+        faults += _source_faults(self.source, self.place, self.name)
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
         return faults
@@ -93,6 +94,9 @@ class Table(Declared):
             found = f"table {self.name} has a source and no contract"
             cure = f"write hr.Table({self.name!r}, {_class_name(self.name)}, source=…), with a class of hr.Contract"
             faults.append(Fault("HR-TABLE-002", self.place, found, "a contract for what arrives", cure))
+        faults += _source_faults(self.source, self.place, self.name)
+        if self.query is not None and not isinstance(self.query, str):
+            faults.append(type_fault(self.place, f"query of {self.name}", self.query, "SQL as text"))
         if self.refresh is not None:
             faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults
@@ -149,6 +153,12 @@ def duration_faults(text: str, place: str, what: str) -> list[Fault]:
             Fault("HR-TIME-001", place, f"{what}: {error}", expected, "write a duration such as '7d', '24h', '30m'")
         ]
     return []
+
+
+def _source_faults(source: object, place: str, name: str) -> list[Fault]:
+    if source is None or isinstance(source, str):
+        return []
+    return [type_fault(place, f"source of {name}", source, "a path or a glob as text, such as 'data/events*.csv'")]
 
 
 def _contract_faults(contract: object, place: str, what: str) -> list[Fault]:

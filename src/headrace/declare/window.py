@@ -66,8 +66,8 @@ class Window(Declared):
             found = f"{what} with include_current=True and delay={self.delay!r}"
             expected, cure = "one of them: a delayed window ends before the row", "take include_current=True away"
             faults.append(Fault("HR-WINDOW-002", self.place, found, expected, cure))
-        if len(set(map(str, self.windows))) != len(self.windows):
-            cure = f"write {list(dict.fromkeys(map(str, self.windows)))}"
+        if len(set(self.labels)) != len(self.windows):
+            cure = f"write {list(dict.fromkeys(self.labels))}"
             faults.append(Fault("HR-WINDOW-003", self.place, f"{what} names a window twice", "each window once", cure))
         if not faults and self.hop is not None:
             faults += self._hop_faults(what)

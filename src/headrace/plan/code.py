@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
-from headrace.plan.syntax import Canonical, bound, defined, names, reached
+from headrace.plan.syntax import Canonical, bound, constants, defined, names, reached, within
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 _LONG = 64
@@ -110,9 +110,9 @@ class _Reader:
         if self.places[id(function)]:  # of the first the caller is known, and gives its arguments by their places
             given += code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         if tree is None:
-            text = f"{code.co_code.hex()} {[self.said_of(one) for one in code.co_consts if not inspect.iscode(one)]}"
+            parts = [(one.co_code.hex(), list(map(self.said_of, constants(one)))) for one in within(code)]
             used = [(name, known[name]) for name in sorted(names(code)) if name in known]
-            return f"code {text} {[(name, self.said_of(value)) for name, value in used]} {given}"
+            return f"code {parts} {[(name, self.said_of(value)) for name, value in used]} {given}"
         return f"function {self._tree(tree, known, names(code))} {given}"
 
     def _class(self, kind: type) -> str:

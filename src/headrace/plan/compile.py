@@ -6,12 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headrace.declare import Contract, Entity, Features, Label, Project, Service, Stream, Table, TrainingSet, Window
-from headrace.declare.base import MISTYPED
+from headrace.declare import (
+    Contract,
+    Entity,
+    Features,
+    Label,
+    Model,
+    Project,
+    Service,
+    Stream,
+    Table,
+    TrainingSet,
+    Window,
+)
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
-from headrace.plan.domains import domains
+from headrace.plan.domains import domains, fitting
 from headrace.plan.expression import Node, references
 from headrace.plan.functions.conversions import converted
 from headrace.plan.leaks import leaks
@@ -55,12 +66,14 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
         HeadraceError: with all faults.
     """
     declared = _own_faults(services=[service])
-    if any(fault.code == MISTYPED for fault in declared):
+    if not isinstance(service.model, Model) or not isinstance(service.model.cases, TrainingSet):
         raise HeadraceError(declared)
     compiler, _ = _compiled_set(service.model.cases)
+    compiler.faults += declared
     scope = compiler.scope({"score": Domain(FLOAT, 0.0, 1.0)})
     rules: list[tuple[str, Node]] = []
-    for decision, text in service.decide.items():
+    texts = {decision: text for decision, text in service.decide.items() if isinstance(text, str)}
+    for decision, text in texts.items():
         rule = compiler.attempt(condition, text, scope, service.place, f"rule for {decision}")
         rules += [] if rule is None else [(decision, rule)]
     compiler.raise_faults()
@@ -68,7 +81,7 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
 
 
 def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
-    spine = cases.spine if _readable(cases.spine) else None
+    spine = cases.spine if isinstance(cases.spine, Stream) and _readable(cases.spine) else None
     groups = [group for group in cases.features if isinstance(group, Features)]
     compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]))
     plan = compiler.plan(cases.name)
@@ -76,8 +89,9 @@ def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
     if isinstance(cases.where, str) and spine is not None:
         scope = domains(spine.contract)
         where = compiler.attempt(condition, cases.where, scope, cases.place, f"where of {cases.name}")
-    if isinstance(cases.label, Label) and spine is not None and _readable(cases.label.source):
-        label = compiler.label(cases.label, spine)
+    truth = cases.label if isinstance(cases.label, Label) and isinstance(cases.label.source, Stream) else None
+    if truth is not None and spine is not None and _readable(truth.source):
+        label = compiler.label(truth, spine)
     if label is not None and not label.label.faults:
         compiler.faults += leaks(plan, label, cases.place)
     return compiler, replace(plan, where=where, label=label)
@@ -324,7 +338,16 @@ class _Compiler:
             cure = converted(value, ("bool",), label.value)
             self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number or a condition", cure))
             return None
-        return LabelPlan(label, value) if good and value is not None else None
+        if value is None:
+            return None
+        default = None if label.default is None else fitting(label.default, value.domain.type)
+        if default is None and label.default is not None:
+            kind = value.domain.type.bare
+            found = f"default={label.default!r} of a label whose value {label.value!r} is {kind!r}"
+            cure = f"write default={'False' if kind.name == 'bool' else '0'}, or leave it out: such a row is no case"
+            self.faults.append(Fault("HR-LABEL-004", label.place, found, f"a value of type {kind!r}", cure))
+            return None
+        return LabelPlan(label.holding(default), value) if good else None
 
 
 def _names(group: Features) -> list[str]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from headrace.declare import Contract, Field
 from headrace.types import Domain, LogicalType
+
+_LARGEST = 307
+"""Powers of ten that float64 can hold, whatever the digits."""
 
 
 def domains(contract: type[Contract]) -> dict[str, Domain]:
@@ -26,9 +31,32 @@ def domain_of(one: Field) -> Domain:
     return Domain(kind, max(lows, default=None), min(highs, default=None))
 
 
+def fitting(value: object, kind: LogicalType) -> float | None:
+    """Return a number as a type has it; None where it is none, or the type cannot hold it as it is.
+
+    Example:
+        >>> fitting(False, LogicalType("int")), fitting(0.5, LogicalType("int"))
+        (0, None)
+    """
+    if not isinstance(value, bool | int | float | Decimal):
+        return None
+    exact = Decimal(str(int(value) if isinstance(value, bool) else value))
+    if not exact.is_finite() or exact.adjusted() > _LARGEST:
+        return None
+    if kind.name == "float":
+        return float(exact)
+    units = exact.scaleb(kind.scale)
+    if units != int(units):
+        return None
+    if kind.name == "decimal":
+        return float(exact) if abs(units) < 10**kind.precision else None
+    whole = int(exact)
+    if kind.name == "bool":
+        return bool(whole) if whole in (0, 1) else None
+    return whole if -(2**63) <= whole < 2**63 else None
+
+
 def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
     if kind.name == "decimal":
-        from decimal import Decimal
-
         return int(Decimal(str(bound)).scaleb(kind.scale))
     return float(bound) if kind.name == "float" else int(bound)

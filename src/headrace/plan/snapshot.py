@@ -28,6 +28,7 @@ from headrace.plan.check import check
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.expression import references, text
 from headrace.plan.meaning import Aggregation, Plan
+from headrace.plan.query import canonical
 
 VERSION = 1
 
@@ -95,7 +96,7 @@ def feature_fingerprints(plan: Plan) -> dict[str, str]:
     queries = {name: state.table.query for state in plan.states for name, _ in state.expressions}
     for name, query in queries.items():
         if query is not None:
-            found[name] = digest([found[name], " ".join(query.split())])[:16]
+            found[name] = digest([found[name], canonical(query)])[:16]
     for derived in plan.derived:  # each after all that it reads
         read = {name: found[name] for name in references(derived.node) if name in found}
         found[derived.name] = digest([found[derived.name], read])[:16]
@@ -118,7 +119,7 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
             return {"contract": contract_meaning(node.contract), "source": node.source, "lateness": late}
         case Table():
             contract = None if node.contract is None else contract_meaning(node.contract)
-            query = None if node.query is None else " ".join(node.query.split())
+            query = None if node.query is None else canonical(node.query)
             return {"contract": contract, "source": node.source, "query": query, "refresh": node.refresh}
         case Features():
             return _features_meaning(node, project)

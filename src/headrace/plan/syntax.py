@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Iterator
 from types import CodeType
 
 
@@ -15,10 +16,8 @@ def defined(code: CodeType) -> ast.AST | None:
     except (OSError, SyntaxError):
         return None
     for node in ast.walk(tree):
-        if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
-            made = compile(ast.Expression(node), "", "eval").co_consts[0]
-            if (made.co_code, made.co_names) == (code.co_code, code.co_names):
-                return node
+        if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and _runs(node, code):
+            return node
         if (
             isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and node.name == code.co_name
@@ -28,10 +27,34 @@ def defined(code: CodeType) -> ast.AST | None:
     return None
 
 
+def _runs(node: ast.Lambda, code: CodeType) -> bool:
+    """Whether code was made of a lambda: one line may have several that differ in a number, or only in their place."""
+    if node.lineno != code.co_firstlineno:
+        return False
+    made = compile(ast.Expression(node), "", "eval").co_consts[0]
+    return _placed(made) == _placed(code)
+
+
+def _placed(code: CodeType) -> list[tuple[object, ...]]:
+    return [(one.co_code, one.co_names, constants(one), list(one.co_positions())) for one in within(code)]
+
+
+def within(code: CodeType) -> Iterator[CodeType]:
+    """Code and all code inside it."""
+    yield code
+    for one in code.co_consts:
+        if inspect.iscode(one):
+            yield from within(one)
+
+
+def constants(code: CodeType) -> list[object]:
+    """Constants of code, without the code inside it."""
+    return [one for one in code.co_consts if not inspect.iscode(one)]
+
+
 def names(code: CodeType) -> set[str]:
     """Names that code, and code inside it, looks up outside; attributes are among them."""
-    within = [names(one) for one in code.co_consts if inspect.iscode(one)]
-    return {*code.co_names, *code.co_freevars}.union(*within)
+    return {name for one in within(code) for name in (*one.co_names, *one.co_freevars)}
 
 
 def bound(tree: ast.AST) -> list[str]:
