@@ -134,6 +134,19 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", models=[model(gates=["at_least"])]), "gates of m = str"),
         (lambda: hr.Project("p", models=[model(gates=[hr.at_least(5, 0.5)])]), "metric of at_least = int"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(gates=[hr.at_most("roc_auc", "x")])]), "bound of at_most = str"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_auc", None)])]), "bound of at_least = NoneType"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(metrics=[hr.recall(None)])]), "threshold of recall = NoneType"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(metrics=[hr.recall("x")])]), "threshold of recall = str"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(2.5)])]), "pass a whole number"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(True)])]), "k of card_precision = bool"),
+        (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(5, by=5)])]), "a column's name as text"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(baseline=3)]), "baseline of m = int; expected a function"),
+        (lambda: hr.Project("p", models=[model(seed="a")]), "seed of m = str; expected a whole number"),
+        (
+            lambda: hr.Project("p", models=[model(fit=lambda: 1)]),
+            "fit of m, which takes (); expected a function of one",
+        ),
+        (lambda: hr.Project("p", models=[model(baseline=lambda x, y: 1)]), "baseline of m, which takes (x, y)"),
         (lambda: hr.Project("p", features=["f"]), "features of p = str"),  # type: ignore[list-item]
         (lambda: hr.Project("p", sources=None), "sources of p = NoneType"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", charter="said"), "an hr.Charter(…)"),  # type: ignore[arg-type]
@@ -189,6 +202,8 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: project(hr.Features("f", events, by=hr.Entity("ratio"), features={"c": hr.count("1d")})), "'ratio'"),
     ],
     "HR-TIME-001": [
+        (lambda: hr.Project("p", models=[model(split=hr.time_split(None, "1d"))]), "train of time_split"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", models=[model(split=hr.time_split("1d", None))]), "test of time_split"),  # type: ignore[arg-type]
         (lambda: project(windows(c=hr.count("0d"))), "'0d' is not longer than zero"),
         (lambda: project(windows(c=hr.count("-7d"))), "'-7d' is not longer than zero"),
         (lambda: project(windows(c=hr.count("7"))), "'7' has no unit"),
@@ -349,11 +364,30 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             lambda: hr.Project("p", models=[model(cases_=cases(now(a="word"), label=truth()))]),
             ".a, which is str | None",
         ),
+        (
+            lambda: hr.Project("p", models=[model(cases_=cases(windows(_n=hr.count("1d")), label=truth()))]),
+            "whose features are all inner ones, as _n; expected at least one feature to learn from. Cure: call one 'n'",
+        ),
     ],
     "HR-MODEL-001": [(lambda: hr.Project("p", models=[model(cases_=cases())]), "which has no label")],
     "HR-MODEL-002": [(lambda: hr.Project("p", models=[model(metrics=[])]), "has no metrics")],
     "HR-MODEL-003": [
         (lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_acu", 0.5)])]), "did you mean 'roc_auc'?")
+    ],
+    "HR-MODEL-004": [
+        (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(0)])]), "pass a whole number from 1"),
+        (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(-1)])]), "k of card_precision = -1"),
+        (lambda: hr.Project("p", models=[model(metrics=[hr.recall(5)])]), "recall = 5; expected a number from 0 to 1"),
+        (lambda: hr.Project("p", models=[model(metrics=[hr.precision(-0.1)])]), "threshold of precision = -0.1"),
+        (
+            lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_auc", float("nan"))])]),
+            "bound of at_least = nan",
+        ),
+        (lambda: hr.Project("p", models=[model(gates=[hr.at_most("roc_auc", float("inf"))])]), "bound of at_most"),
+        (
+            lambda: hr.Project("p", models=[model(seed=-1)]),
+            "seed of m = -1; expected a whole number from 0 to 4294967295",
+        ),
     ],
     "HR-SERVICE-001": [
         (lambda: hr.Project("p", services=[hr.Service("s", model(), decide={"allow": "score > 1"})]), "another name")

@@ -46,8 +46,8 @@ def data(n: int = 12_000, nulls: bool = True):
     return x, y
 
 
-def booster(x, y) -> Booster:
-    return train_lightgbm({"objective": "binary", "verbose": -1, "num_threads": 1}, Dataset(x, y), 15)
+def booster(x, y, objective="binary") -> Booster:
+    return train_lightgbm({"objective": objective, "verbose": -1, "num_threads": 1}, Dataset(x, y), 15)
 
 
 MODELS = {
@@ -66,6 +66,13 @@ MODELS = {
         SimpleImputer(),
         LogisticRegression(),
     ).fit(x, y),
+    "some columns by name": lambda x, y: make_pipeline(
+        ColumnTransformer([("some", SimpleImputer(), list(NAMES[:3]))]), LogisticRegression()
+    ).fit(x, y),
+    "cross entropy": lambda x, y: LGBMClassifier(n_estimators=15, objective="cross_entropy", verbose=-1, n_jobs=1).fit(
+        x, y
+    ),
+    "booster of cross entropy": lambda x, y: booster(x, y, "xentropy"),
 }
 
 
@@ -256,6 +263,29 @@ def test_a_soft_vote_is_exported(flat):
     model = make_pipeline(SimpleImputer(), StandardScaler(), vote).fit(x, y)
     assert check_parity(model, to_onnx(model, NAMES, PLACE), x, (0.5,), PLACE).passed
     assert vote.flatten_transform is flat
+
+
+@pytest.mark.parametrize("weights", [[1, 2, 5], (1, 2, 5), np.array([1, 2, 5])], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("third", ["drop", GaussianNB()], ids=["dropped", "all"])
+def test_a_vote_with_weights_is_exported(weights, third):
+    x, y = data(300, nulls=False)
+    three = [("one", LogisticRegression()), ("third", third), ("two", RandomForestClassifier(3, max_depth=2))]
+    model = make_pipeline(StandardScaler(), VotingClassifier(three, voting="soft", weights=weights)).fit(x, y)
+    assert check_parity(model, to_onnx(model, NAMES, PLACE), x, (0.5,), PLACE, ()).passed
+
+
+def test_what_onnx_runtime_does_not_load_is_a_fault_of_the_export():
+    x, y = data(300)
+    model = LGBMClassifier(n_estimators=2, objective="regression", verbose=-1, n_jobs=1).fit(x, y)
+    with pytest.raises(HeadraceError, match=r"HR-LEARN-009 project.py:3: .*cannot be run \(InvalidGraph: "):
+        check_parity(model, to_onnx(model, NAMES, PLACE), x, (), PLACE)
+
+
+def test_a_file_that_cannot_be_written_is_a_fault_of_the_export(monkeypatch):
+    x, y = data(300)
+    monkeypatch.setattr("headrace.learn.export._convert_sklearn", lambda *_: None)
+    with pytest.raises(HeadraceError, match=r"HR-LEARN-009.*HistGradientBoostingClassifier, which.*AttributeError"):
+        to_onnx(MODELS["boosting"](x, y), NAMES, PLACE)
 
 
 def test_where_the_converter_names_no_step_all_are_told(monkeypatch):

@@ -5,14 +5,16 @@ import inspect
 import lightgbm
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import headrace as hr
 from headrace.learn.cases import Cases
+from headrace.learn.export import check_parity, to_onnx
 from headrace.learn.fit import fit_estimator, logistic_regression, require_probabilities, scores, training
 
 NAMES = ("now.amount", "now.night")
@@ -124,6 +126,57 @@ def test_a_keyboard_interrupt_is_not_caught():
         fit_estimator(fit, cases(), 0, "")
 
 
+@pytest.mark.parametrize("piped", [False, True])
+def test_of_a_search_the_estimator_that_it_found_is_the_model(piped):
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2)
+
+    def fit(train):
+        return (make_pipeline(SimpleImputer(), search) if piped else search).fit(train.X.fillna(0), train.y)
+
+    one = cases()
+    found = fit_estimator(fit, one, 0, "p:1")
+    last = found[-1] if piped else found
+    assert type(last) is LogisticRegression
+    x = np.nan_to_num(one.x)
+    assert scores(found, x, NAMES, "") == pytest.approx(fit(training(one, 0)).predict_proba(x)[:, 1])
+    assert check_parity(found, to_onnx(found, NAMES, "p:1"), x, (0.5,), "p:1", ()).passed
+
+
+def test_a_search_without_an_estimator_is_told():
+    def fit(train):
+        return GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, refit=False).fit(train.X.fillna(0), train.y)
+
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-005 .*fit returned GridSearchCV.*write refit=True"):
+        fit_estimator(fit, cases(), 0, "")
+
+
+@pytest.mark.parametrize(
+    ("renamed", "told"),
+    [
+        (lambda y: np.where(y == 1, "fraud", "good"), "'fraud', 'good'"),
+        (lambda y: np.where(y == 1, -1, 1), "-1, 1"),
+        (lambda y: np.arange(len(y)) % 3, "0, 1, 2"),
+    ],
+)
+@pytest.mark.parametrize("make", [LogisticRegression, lambda: make_pipeline(LogisticRegression())])
+def test_other_classes_than_zero_and_one_are_refused(renamed, told, make):
+    with pytest.raises(hr.HeadraceError, match=rf"HR-LEARN-024 .* fitted on the classes {told}; .* fit it on train.y"):
+        fit_estimator(lambda train: make().fit(train.X.fillna(0), renamed(train.y)), cases(), 0, "")
+
+
+@pytest.mark.parametrize("kind", [bool, float, int])
+def test_zero_and_one_may_be_of_any_type(kind):
+    fit_estimator(lambda train: LogisticRegression().fit(train.X.fillna(0), train.y.astype(kind)), cases(), 0, "")
+
+
+def test_an_exception_in_scoring_is_told_in_its_own_words():
+    x = np.zeros((4, 2), dtype=np.float32)
+    told = r"HR-LEARN-004 p:1: found NotFittedError in predict_proba of LogisticRegression: This LogisticRegression ins"
+    with pytest.raises(hr.HeadraceError, match=told) as caught:
+        scores(LogisticRegression(), x, NAMES, "p:1")
+    assert "imputer" not in str(caught.value), "there are no nulls"
+
+
 def test_a_forgotten_return_is_told():
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-005 .*fit returned NoneType.*forgotten return"):
         fit_estimator(lambda train: None, cases(), 0, "")
@@ -176,14 +229,26 @@ def test_what_gives_no_probabilities_is_told_with_what_would():
     def boosted(objective):
         return lightgbm.train({"objective": objective, "verbose": -1, "num_threads": 1}, lightgbm.Dataset(x, y), 2)
 
+    def classifying(objective):
+        return lightgbm.LGBMClassifier(n_estimators=2, objective=objective, verbose=-1, n_jobs=1).fit(x, y)
+
+    def own(truth, score):
+        likely = 1 / (1 + np.exp(-score))
+        return likely - truth, likely * (1 - likely)
+
     for one in (LogisticRegression(), HistGradientBoostingClassifier(max_iter=2), make_pipeline(LogisticRegression())):
         require_probabilities(one.fit(x, y), "p:1")
-    require_probabilities(boosted("binary"), "p:1")
+    for objective in ("binary", "cross_entropy"):
+        require_probabilities(boosted(objective), "p:1")
+        require_probabilities(classifying(objective), "p:1")
     for one, name, cure in (
         (LinearSVC().fit(x, y), "LinearSVC", r"CalibratedClassifierCV\(LinearSVC"),
         (make_pipeline(LinearSVC()).fit(x, y), "LinearSVC", r"CalibratedClassifierCV\(LinearSVC"),
         (LinearRegression().fit(x, y), "LinearRegression", "take a classifier"),
+        (IsolationForest(n_estimators=5).fit(x), "IsolationForest", "take a classifier"),
         (boosted("regression"), "Booster", 'objective="binary"'),
+        (classifying("regression"), "LGBMClassifier", 'objective="binary"'),
+        (make_pipeline(classifying(own)), "LGBMClassifier", 'objective="binary"'),
     ):
         with pytest.raises(hr.HeadraceError, match=f"HR-LEARN-023 p:1: found {name}, which.*{cure}"):
             require_probabilities(one, "p:1")

@@ -10,6 +10,7 @@ from headrace.learn import train
 from headrace.learn.nulls import never_null, require_nulls
 from headrace.plan import compile_features
 from headrace.plan.reference.expressions import evaluate
+from headrace.plan.reference.oracle import features
 from tests.learn.worlds import fit_logistic, model, world
 
 
@@ -48,8 +49,20 @@ ALWAYS = [
     "case when maybe > 1.5 then 1 else 0 end",
     "coalesce(u.mean + u.n, 0)",
     "now.f0",
+    "case when maybe is null then 0 else maybe end",
+    "case when maybe is not null and flag then maybe else 0 end",
+    "case when maybe is null or u.mean is null then 0 else u.mean end",
+    "case when maybe is null then 0 when maybe > 1.5 then 1 when not maybe > 1.5 then 2 end",
+    "coalesce(u.mean, 0) / (1 + u.n)",
+    "free / size",
 ]
 SOMETIMES = [
+    "case when maybe is null then maybe else 0 end",
+    "case when maybe is null and flag then 0 else maybe end",
+    "case when maybe is not null or flag then maybe else 0 end",
+    "case when not (maybe is null and flag) then maybe else 0 end",
+    "case when u.mean is null then 0 else maybe end",
+    "cast(free as double) / price",
     "maybe",
     "maybe > 1.5",
     "free * 2",
@@ -74,6 +87,7 @@ def row(**more):
 
 
 ROWS = [
+    row(flag=True),
     row(),
     row(size=100.0, share=1.0, whole=0, free=-1e308, flag=True),
     row(text="7", maybe=1.0, free=0.0, **{"u.mean": 0.0}),
@@ -90,6 +104,26 @@ def test_what_has_a_value_in_every_row():
     for n, text in enumerate(ALWAYS + SOMETIMES):
         null = any(evaluate(nodes[f"now.f{n}"], one) is None for one in ROWS)
         assert null == (n >= len(ALWAYS)), text
+
+
+def test_an_aggregate_over_a_row_itself_has_a_value():
+    with_row = {
+        "mean": hr.mean("size", "7d", include_current=True),
+        "early": hr.max("whole", "7d", include_current=True),
+        "last": hr.last("free", "7d", include_current=True),
+    }
+    without = {
+        "some": hr.mean("size", "7d", include_current=True, where="flag"),
+        "maybe": hr.mean("maybe", "7d", include_current=True),
+        "spread": hr.std("size", "7d", include_current=True),
+        "before": hr.mean("size", "7d"),
+    }
+    group = hr.Features("u", rows, hr.Entity("user"), with_row | without)
+    plan = compile_features([group], rows)
+    assert never_null(plan) == {f"u.{name}" for name in with_row}
+    (alone,) = features(plan, [row(maybe=None, flag=False)], {"rows": []})
+    assert {name for name, value in alone.items() if value is not None} == never_null(plan)
+    assert never_null(compile_features([group])) == frozenset(), "of which rows nobody knows"
 
 
 def test_what_is_read_of_a_state_table_can_be_null():

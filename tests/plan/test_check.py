@@ -44,7 +44,7 @@ def test_what_is_no_number_is_told_before_anything_is_trained_unless_it_is_an_in
         now = hr.Features("now", refunds, features={"length": "length(reason)"} | features)
         cases = hr.TrainingSet("cases", refunds, [now, said], hr.label(refunds, "wrong", on="at", matures="1d"))
         model = hr.Model(
-            "m", cases, fit=told, split=hr.time_split(train="9d", test="1d"), metrics=[hr.average_precision()]
+            "m", cases, fit=print, split=hr.time_split(train="9d", test="1d"), metrics=[hr.average_precision()]
         )
         return [(one.code, one.found, one.cure) for one in plan.check(hr.Project("p", models=[model]))]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,22 @@ from headrace.types import duration_us
 
 _LEFT_OUT: Any = None
 """Of an argument that must be given: its absence is a fault beside all others of the file, not a TypeError instead."""
+_LAST_SEED = 2**32 - 1
+"""That NumPy, and so scikit-learn, takes."""
+
+
+def number_faults(
+    place: str, what: str, value: Any, kind: Any, *, low: float = -math.inf, high: float = math.inf
+) -> list[Fault]:
+    """Return a fault unless a value is a finite number of a kind, within bounds."""
+    noun = "a whole number" if kind is int else "a number"
+    if not isinstance(value, kind) or isinstance(value, bool):
+        return [type_fault(place, what, value, noun)]
+    if math.isfinite(value) and low <= value <= high:
+        return []
+    bounds = [f"from {low:.0f}"] * math.isfinite(low) + [f"to {high:.0f}"] * math.isfinite(high)
+    expected = " ".join([noun, *bounds])
+    return [Fault("HR-MODEL-004", place, f"{what} = {value}", expected, f"pass {expected}")]
 
 
 @dataclass(frozen=True)
@@ -26,11 +44,10 @@ class TimeSplit(Declared):
     gap: str | None = None
 
     def _look(self) -> list[Fault]:
-        words = (("train", self.train), ("test", self.test), ("gap", self.gap))
+        words = {"train": self.train, "test": self.test} | ({} if self.gap is None else {"gap": self.gap})
         return [
             fault
-            for name, text in words
-            if text is not None
+            for name, text in words.items()
             for fault in duration_faults(text, self.place, f"{name} of time_split")
         ]
 
@@ -69,6 +86,17 @@ class Metric(Declared):
     name: str
     params: tuple[tuple[str, object], ...] = ()
     greater_is_better: bool = True
+
+    def _look(self) -> list[Fault]:
+        return [fault for name, value in self.params for fault in self._param_faults(name, value)]
+
+    def _param_faults(self, name: str, value: object) -> list[Fault]:
+        what = f"{name} of {self.name}"
+        if name == "k":
+            return number_faults(self.place, what, value, int, low=1)
+        if name == "threshold":
+            return number_faults(self.place, what, value, int | float, low=0, high=1)
+        return [] if isinstance(value, str) else [type_fault(self.place, what, value, "a column's name as text")]
 
     @property
     def label(self) -> str:
@@ -129,15 +157,12 @@ class Gate(Declared):
     bound: float | None = None
 
     def _look(self) -> list[Fault]:
-        said = (
-            ("metric", self.metric, str, "a metric's label as text"),
-            ("bound", self.bound, int | float, "a number"),
-        )
-        return [
-            type_fault(self.place, f"{name} of {self.kind}", value, expected)
-            for name, value, kind, expected in said
-            if value is not None and not isinstance(value, kind)
-        ]
+        faults = []
+        if self.metric is not None and not isinstance(self.metric, str):
+            faults.append(type_fault(self.place, f"metric of {self.kind}", self.metric, "a metric's label as text"))
+        if self.bound is not None or self.kind in ("at_least", "at_most"):
+            faults += number_faults(self.place, f"bound of {self.kind}", self.bound, int | float)
+        return faults
 
 
 def at_least(metric: str, bound: float) -> Gate:
@@ -196,15 +221,11 @@ class Model(Declared):
         mistyped = self._several("metrics", Metric, self.name, "metrics such as hr.roc_auc()")
         unmeasured = not self.metrics and not mistyped
         mistyped += self._several("gates", Gate, self.name, "gates such as hr.at_least('roc_auc', 0.8)")
-        faults += [*mistyped, *(fault for gate in self.gates for fault in gate.faults)]
-        if not isinstance(self.cases, TrainingSet):
-            faults.append(self._amiss("cases", "a TrainingSet"))
-        elif self.cases.label is None:
-            found = f"model {self.name} learns from {self.cases.name}, which has no label"
-            cure = f"add label=hr.label(…) to {self.cases.name}"
-            faults.append(Fault("HR-MODEL-001", self.place, found, "a training set with label=hr.label(…)", cure))
-        if not callable(self.fit):
-            faults.append(self._amiss("fit", "a function"))
+        faults += [*mistyped, *(fault for one in (*self.metrics, *self.gates) for fault in one.faults)]
+        faults += self._case_faults() + self._function_faults("fit")
+        if self.baseline is not None:
+            faults += self._function_faults("baseline")
+        faults += number_faults(self.place, f"seed of {self.name}", self.seed, int, low=0, high=_LAST_SEED)
         if not isinstance(self.split, TimeSplit):
             faults.append(self._amiss("split", "hr.time_split(train=…, test=…)"))
         else:
@@ -213,6 +234,38 @@ class Model(Declared):
             cure = "write metrics=[hr.average_precision()], or leave metrics= out, which means the same"
             faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one", cure))
         return faults + self._gate_faults()
+
+    def _case_faults(self) -> list[Fault]:
+        if not isinstance(self.cases, TrainingSet):
+            return [self._amiss("cases", "a TrainingSet")]
+        faults, learned = [], self.cases.name
+        if self.cases.label is None:
+            found = f"model {self.name} learns from {learned}, which has no label"
+            cure = f"add label=hr.label(…) to {learned}"
+            faults.append(Fault("HR-MODEL-001", self.place, found, "a training set with label=hr.label(…)", cure))
+        groups = [group.features for group in self.cases.features]
+        names = [str(name) for features in groups if isinstance(features, Mapping) for name in features]
+        if names and all(name.startswith("_") for name in names):
+            found = f"model {self.name} learns from {learned}, whose features are all inner ones, as {names[0]}"
+            cure = f"call one {names[0].lstrip('_')!r}: a name with _ before it is for other features and rules only"
+            faults.append(Fault("HR-LEARN-003", self.place, found, "at least one feature to learn from", cure))
+        return faults
+
+    def _function_faults(self, name: str) -> list[Fault]:
+        function = getattr(self, name)
+        if not callable(function):
+            return [self._amiss(name, "a function")]
+        try:
+            taken = inspect.signature(function)
+        except (TypeError, ValueError):  # of a function that is not written in Python
+            return []
+        try:
+            taken.bind(None)
+        except TypeError:
+            found = f"{name} of {self.name}, which takes {taken}"
+            cure = f"write def {name}(train): …, which is given train.X, train.y and train.seed"
+            return [Fault(MISTYPED, self.place, found, "a function of one argument", cure)]
+        return []
 
     def _amiss(self, name: str, expected: str) -> Fault:
         """The fault of an argument that was left out, or is of a wrong type."""

@@ -9,6 +9,7 @@ from typing import Any
 
 _Converter = Callable[[Any, Any, Any], None]
 _OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+_CROSS_ENTROPY = "\nobjective=cross_entropy\n"
 
 
 def teach() -> None:
@@ -25,7 +26,24 @@ def _lightgbm() -> None:
     import lightgbm
     from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
 
-    _register(lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", convert_lightgbm)
+    def same(fitted: Any) -> Any:
+        plain = copy.copy(fitted)
+        plain._Booster = _binary(fitted.booster_)
+        return plain
+
+    _register(lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", _instead(same, convert_lightgbm))
+
+
+def _binary(booster: Any) -> Any:
+    """Of labels 0 and 1, cross entropy is the binary objective under another name, which the converter knows."""
+    from lightgbm import Booster
+
+    text = booster.model_to_string()
+    if _CROSS_ENTROPY not in text:
+        return booster
+    same = Booster(model_str=text.replace(_CROSS_ENTROPY, "\nobjective=binary sigmoid:1\n", 1))
+    same.params["objective"] = "binary"
+    return same
 
 
 def _discriminant_analysis() -> None:
@@ -47,13 +65,18 @@ def _discriminant_analysis() -> None:
 
 
 def _vote() -> None:
-    """skl2onnx refuses ``flatten_transform``, which is about ``transform`` and changes no score."""
+    """skl2onnx refuses ``flatten_transform``, which changes no score, and weights in a list, as scikit-learn has them.
+
+    Of estimators that were dropped, scikit-learn leaves out the weights.
+    """
+    import numpy as np
     from skl2onnx.operator_converters.voting_classifier import convert_voting_classifier
     from sklearn.ensemble import VotingClassifier
 
     def same(fitted: Any) -> Any:
         plain = copy.copy(fitted)
         plain.flatten_transform = False
+        plain.weights = None if fitted.weights is None else np.array(fitted._weights_not_none)
         return plain
 
     _register(VotingClassifier, "PlainVotingClassifier", _instead(same, convert_voting_classifier))
@@ -84,4 +107,4 @@ def booster(one: Any, width: int) -> Any:
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     inputs = [("X", FloatTensorType([None, width]))]
-    return convert_lightgbm(one, name="model", initial_types=inputs, zipmap=False, target_opset=15)
+    return convert_lightgbm(_binary(one), name="model", initial_types=inputs, zipmap=False, target_opset=15)

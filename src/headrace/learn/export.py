@@ -15,7 +15,7 @@ import numpy.typing as npt
 from headrace.errors import CheckFailed, Fault, HeadraceError
 from headrace.learn import converters
 from headrace.learn.cases import Matrix, frame
-from headrace.learn.fit import scores
+from headrace.learn.fit import is_booster, scores, told
 from headrace.learn.scorer import METADATA, Scorer, open_session
 
 TOLERANCE = 1e-5
@@ -25,6 +25,7 @@ BEYOND_PER_ROW = 1e-4
 FLIPS_PER_ROW = 1e-4
 """Share of rows whose decision may flip: a score at a threshold to the last digit."""
 _OPSET = {"": 18, "ai.onnx.ml": 3}
+_COUNTED_PARTS = 18
 _ROWS = 20_000
 
 
@@ -65,7 +66,26 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     Raises:
         HeadraceError: HR-LEARN-009 when there is no converter, naming the step that has none.
     """
-    model = _convert(estimator, names, place)
+    from sklearn.base import BaseEstimator
+
+    booster = is_booster(estimator)
+    if not booster and not isinstance(estimator, BaseEstimator):
+        kind = f"{type(estimator).__module__.split('.')[0]} {type(estimator).__name__}"
+        raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            convert = _convert_booster if booster else _convert_sklearn
+            return _file(convert(estimator, names), names, place)
+    except HeadraceError:
+        raise
+    except Exception as error:  # whatever a converter has against an estimator
+        found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX ({told(error)})"
+        raise HeadraceError(_unsupported(found, place)) from error
+
+
+def _file(model: Any, names: Sequence[str], place: str) -> bytes:
+    """A converted model as bytes, with what a scorer must know of it."""
     about = {"features": list(names), **_score_output(model, place)}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
@@ -77,23 +97,8 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     return content
 
 
-def _convert(estimator: Any, names: Sequence[str], place: str) -> Any:
-    from sklearn.base import BaseEstimator
-
-    kind = f"{type(estimator).__module__.split('.')[0]} {type(estimator).__name__}"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if kind == "lightgbm Booster":
-                return converters.booster(estimator, len(names))
-            if isinstance(estimator, BaseEstimator):
-                return _convert_sklearn(estimator, names)
-    except Exception as error:
-        why = (str(error).strip().splitlines() or [""])[0][:160]
-        found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX"
-        found += f" ({type(error).__name__}: {why})" if why else f" ({type(error).__name__})"
-        raise HeadraceError(_unsupported(found, place)) from error
-    raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
+def _convert_booster(estimator: Any, names: Sequence[str]) -> Any:
+    return converters.booster(estimator, len(names))
 
 
 def _unsupported(found: str, place: str) -> Fault:
@@ -108,8 +113,8 @@ def _without_converter(estimator: Any, error: Exception) -> str:
     for name, step in within.items():
         if type(step).__name__ in str(error):
             return f"step '{name}' ({type(step).__name__})"
-    told = ", ".join(f"{name} ({type(step).__name__})" for name, step in within.items())
-    return f"fit returned {type(estimator).__name__}" + (f" of {told}" if told else "")
+    all_steps = ", ".join(f"{name} ({type(step).__name__})" for name, step in within.items())
+    return f"fit returned {type(estimator).__name__}" + (f" of {all_steps}" if all_steps else "")
 
 
 def _steps(estimator: Any) -> dict[str, Any]:
@@ -161,10 +166,10 @@ def _join_inputs(model: Any, onnx: Any) -> Any:
     """Put one matrix in the place of an input for each column: a service hands over a row, not a frame."""
     graph, names = model.graph, [one.name for one in model.graph.input]
     matrix = onnx.helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, [None, len(names)])
-    sizes = onnx.helper.make_tensor("column_sizes", onnx.TensorProto.INT64, [len(names)], [1] * len(names))
-    split = onnx.helper.make_node("Split", ["X", "column_sizes"], names, name="columns", axis=1)
-    graph.node.insert(0, split)
-    graph.initializer.append(sizes)
+    # the converter writes the lowest version that its own nodes need; of equal parts only later ones ask for the number
+    version = next(one.version for one in model.opset_import if not one.domain)
+    parts = {"num_outputs": len(names)} if version >= _COUNTED_PARTS else {}
+    graph.node.insert(0, onnx.helper.make_node("Split", ["X"], names, name="columns", axis=1, **parts))
     del graph.input[:]
     graph.input.append(matrix)
     return model
@@ -203,7 +208,7 @@ def check_parity(
     Returns:
         How far the two are from each other.
     """
-    scorer = Scorer(content)
+    scorer = _loaded(content, place)
     real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
     planted = _planted(real, [nullable is None or name in nullable for name in scorer.features])
     rows = np.concatenate([real, planted])
@@ -216,14 +221,26 @@ def check_parity(
     return Parity(len(rows), len(planted), largest, differing, int(flipped.sum()))
 
 
+def _loaded(content: bytes, place: str) -> Scorer:
+    try:
+        return Scorer(content)
+    except Exception as error:
+        raise HeadraceError(_not_run(error, place)) from error
+
+
 def _exported_scores(scorer: Scorer, rows: Matrix, place: str) -> npt.NDArray[np.float64]:
     try:
         return scorer.score(rows)
-    except Exception as error:  # whatever ONNX Runtime has against a graph that the converter has made
-        why = (str(error).rpartition("Status Message: ")[2].strip().splitlines() or [""])[0][:160]
-        found = f"an exported model that cannot be run ({type(error).__name__}: {why})"
-        cure = "replace the step by one that skl2onnx converts rightly"
-        raise HeadraceError(Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)) from error
+    except Exception as error:
+        raise HeadraceError(_not_run(error, place)) from error
+
+
+def _not_run(error: Exception, place: str) -> Fault:
+    """The fault of whatever ONNX Runtime has against a graph that the converter has made."""
+    why = (str(error).rpartition("Status Message: ")[2].strip().splitlines() or [""])[0][:160]
+    found = f"an exported model that cannot be run ({type(error).__name__}: {why})"
+    cure = "replace the step by one that skl2onnx converts rightly"
+    return Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)
 
 
 def dropped(estimator: Any, learned: Matrix, names: Sequence[str], place: str) -> Fault | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Fit = Callable[["Training"], Any]
 _METHODS = ("predict_proba", "decision_function", "predict")
+_LIKELIHOODS = ("binary", "cross_entropy", "multiclass", "multiclassova")
+"""Objectives of LightGBM whose predictions are probabilities of classes."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def fit_estimator(fit: Fit, cases: Cases, seed: int, place: str) -> Any:
 
     Raises:
         HeadraceError: HR-LEARN-004 when the function raises, at the user's own line, with the cause kept;
-            HR-LEARN-005 when what it returns cannot score.
+            HR-LEARN-005 when what it returns cannot score; HR-LEARN-024 when it knows other classes than 0 and 1.
     """
     where = place_of(fit, place)
     try:
@@ -81,11 +84,41 @@ def fit_estimator(fit: Fit, cases: Cases, seed: int, place: str) -> Any:
         raise
     except Exception as error:
         raise HeadraceError(_raised(fit, error, where, cases)) from error
+    estimator = _found_by_search(estimator)
     if not any(callable(getattr(estimator, name, None)) for name in _METHODS):
         found = f"fit returned {type(estimator).__name__}"
         cure = "return the fitted estimator (a forgotten return gives None)"
+        if hasattr(estimator, "refit"):
+            cure = "write refit=True, so that the search has an estimator that learned from all of train"
         raise HeadraceError(Fault("HR-LEARN-005", where, found, f"an estimator with {' or '.join(_METHODS)}", cure))
+    _require_classes(estimator, where)
     return estimator
+
+
+def _found_by_search(estimator: Any) -> Any:
+    """What a search such as GridSearchCV has found, which is what scores in its name; also at the end of a pipeline."""
+    if hasattr(estimator, "best_estimator_"):
+        return _found_by_search(estimator.best_estimator_)
+    steps = getattr(estimator, "steps", None)
+    if not steps or not hasattr(steps[-1][1], "best_estimator_"):
+        return estimator
+    plain = copy.copy(estimator)
+    plain.steps = [*steps[:-1], (steps[-1][0], _found_by_search(steps[-1][1]))]
+    return plain
+
+
+def _require_classes(estimator: Any, place: str) -> None:
+    """Refuse classes other than 0 and 1, of which nobody knows which is the positive one: the score is the last's.
+
+    Raises:
+        HeadraceError: HR-LEARN-024.
+    """
+    classes = getattr(estimator, "classes_", None)
+    if classes is None or (known := np.asarray(classes, dtype=object).tolist()) == [0, 1]:
+        return
+    found = f"{type(estimator).__name__} fitted on the classes {', '.join(map(repr, known[:5]))}"
+    cure = "fit it on train.y as it is: all rows, and labels that are not renamed"
+    raise HeadraceError(Fault("HR-LEARN-024", place, found, "the classes 0 and 1, in this order", cure))
 
 
 def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
@@ -96,8 +129,7 @@ def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
         for frame in traceback.extract_tb(error.__traceback__)
         if code is not None and frame.filename == code.co_filename
     ]
-    text = (str(error).strip().splitlines() or [""])[0][:200]
-    found = f"{type(error).__name__} in fit: {text}" if text else f"{type(error).__name__} in fit"
+    found = told(error, " in fit")
     cure = "mend the function; the original traceback is the cause of this error"
     empty = [name for i, name in enumerate(cases.names) if np.isnan(cases.x[:, i]).all()]
     if empty:
@@ -105,6 +137,12 @@ def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
             f"; it may be that {', '.join(empty)} has no value in any row of train: choose a longer train or drop it"
         )
     return Fault("HR-LEARN-004", lines[-1] if lines else place, found, "a fitted estimator", cure)
+
+
+def told(error: Exception, where: str = "") -> str:
+    """Return an exception's name and the first line of what it says."""
+    text = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}{where}" + (f": {text}" if text else "")
 
 
 def scores(estimator: Any, x: Matrix, names: tuple[str, ...], place: str) -> npt.NDArray[np.float64]:
@@ -135,8 +173,10 @@ def scores(estimator: Any, x: Matrix, names: tuple[str, ...], place: str) -> npt
         expected = f"({len(x)},) or ({len(x)}, 2)"
         raise HeadraceError(Fault("HR-LEARN-006", place, found, expected, "return one score for each row")) from None
     except Exception as error:
-        found = f"{type(error).__name__} in {method} of {type(estimator).__name__}"
-        cure = "see the cause of this error; it may not take nulls (NaN): put an imputer before it"
+        found = told(error, f" in {method} of {type(estimator).__name__}")
+        cure = "return a fitted estimator that scores all columns of train.X, in their order"
+        if np.isnan(x).any():
+            cure += "; where it takes no nulls (NaN), put an imputer before it"
         raise HeadraceError(Fault("HR-LEARN-004", place, found, "a score for each row", cure)) from error
     _check_finite(values, f"{method} of {type(estimator).__name__}", place)
     return values
@@ -150,20 +190,33 @@ def require_probabilities(estimator: Any, place: str) -> None:
     Raises:
         HeadraceError: HR-LEARN-023.
     """
-    name = type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__
-    if name == "Booster":
-        if str(estimator.dump_model(num_iteration=1).get("objective")).startswith("binary"):
+    last = getattr(estimator, "steps", [("", estimator)])[-1][1]
+    name, calibrated = type(last).__name__, callable(getattr(estimator, "predict_proba", None))
+    booster = getattr(last, "booster_", None) if calibrated else last
+    if is_booster(booster):
+        if _objective(booster) in _LIKELIHOODS:
             return
         cure = 'train it with objective="binary"'
-    elif callable(getattr(estimator, "predict_proba", None)):
+    elif calibrated:
         return
-    elif callable(getattr(estimator, "decision_function", None)):
+    elif hasattr(last, "decision_function") and hasattr(last, "classes_"):
         cure = f"wrap it: CalibratedClassifierCV({name}(…)) learns which score is which probability"
     else:
         cure = "take a classifier that has predict_proba, e.g. HistGradientBoostingClassifier"
     found = f"{name}, which gives no probabilities: its scores can be below 0 or above 1"
     expected = "probabilities, as rules such as score > 0.9 ask for"
     raise HeadraceError(Fault("HR-LEARN-023", place, found, expected, cure))
+
+
+def is_booster(estimator: Any) -> bool:
+    """Return whether it is what ``lightgbm.train`` gives."""
+    kind = type(estimator)
+    return kind.__name__ == "Booster" and kind.__module__.startswith("lightgbm.")
+
+
+def _objective(booster: Any) -> str:
+    """Return the first word of a booster's objective; a function of the user's own has none."""
+    return str(booster.dump_model(num_iteration=1).get("objective")).partition(" ")[0]
 
 
 class _ShapeError(Exception):

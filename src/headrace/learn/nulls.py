@@ -15,6 +15,8 @@ from headrace.plan.expression import Call, Literal, Node, Ref
 from headrace.plan.meaning import Aggregation, Plan
 
 _SHOWN = 5
+_OF_ONE = ("sum", "mean", "min", "max", "first", "last", "last_known", "quantile")
+"""Aggregates that have a value wherever one of their events has."""
 
 
 def never_null(plan: Plan) -> frozenset[str]:
@@ -34,8 +36,9 @@ def never_null(plan: Plan) -> frozenset[str]:
         >>> sorted(never_null(compile_features([habit])))
         ['habit.n']
     """
-    made = [one for group in plan.windows for one in group.aggregations]
-    sure = {output for one in made if _counts(one) for output in one.outputs}
+    spine = "" if plan.spine is None else plan.spine.name
+    made = [(one, group.stream.name == spine) for group in plan.windows for one in group.aggregations]
+    sure = {output for one, own in made if _counts(one) or (own and _of_itself(one)) for output in one.outputs}
     for derived in plan.derived:  # each after all that it reads
         if _sure(derived.node, sure):
             sure.add(derived.name)
@@ -47,6 +50,12 @@ def _counts(one: Aggregation) -> bool:
     return catalogue()[one.aggregate].plain((), 0, one.work.setting) is not None
 
 
+def _of_itself(one: Aggregation) -> bool:
+    """Whether an aggregate has a value of the row alone, which is among its events and is never null."""
+    given = one.value is not None and _sure(one.value, ())
+    return one.include_current and one.where is None and given and one.aggregate in _OF_ONE
+
+
 def _sure(node: Node, features: Collection[str]) -> bool:
     """Whether an expression has a value in every row."""
     match node:
@@ -54,21 +63,41 @@ def _sure(node: Node, features: Collection[str]) -> bool:
             return node.name in features or not node.domain.type.nullable
         case Literal():
             return node.value is not None
-    there = [_sure(arg, features) for arg in node.args]
     if node.function == "is_null":
         return True
+    if node.function == "case":
+        return _sure_case(node.args, features)
+    there = [_sure(arg, features) for arg in node.args]
     if node.function in ("coalesce", "greatest", "least"):
         return any(there)
-    if node.function == "case":
-        return _sure_case(node.args, there)
     return all(there) and _TOTAL.get(node.function, _never)(node)
 
 
-def _sure_case(args: Sequence[Node], there: Sequence[bool]) -> bool:
+def _sure_case(args: Sequence[Node], features: Collection[str]) -> bool:
     """Every value that can be chosen; the last is out of reach where a condition and its contrary come before it."""
-    known = [arg for arg, sure in zip(args[:-1:2], there[:-1:2], strict=True) if sure]
+    there, known = frozenset(features), []
+    for condition, value in zip(args[:-1:2], args[1::2], strict=True):
+        if not _sure(value, there | _present(condition, holds=True)):
+            return False
+        if _sure(condition, there):
+            known.append(condition)
+        there |= _present(condition, holds=False)
     complete = any(isinstance(one, Call) and one.function == "not" and one.args[0] in known for one in known)
-    return all(there[1::2]) and (complete or there[-1])
+    return complete or _sure(args[-1], there)
+
+
+def _present(condition: Node, *, holds: bool) -> frozenset[str]:
+    """Columns that have a value where a condition holds, or where it does not, being false or null."""
+    match condition:
+        case Call("is_null", (Ref(name),)) if not holds:
+            return frozenset({name})
+        case Call("not", (other,)) if holds:
+            return _present(other, holds=False)
+        case Call("and", (one, other)) if holds:
+            return _present(one, holds=True) | _present(other, holds=True)
+        case Call("or", (one, other)) if not holds:
+            return _present(one, holds=False) | _present(other, holds=False)
+    return frozenset()
 
 
 def _always(_: Call) -> bool:
@@ -85,7 +114,10 @@ def _bounded(node: Call) -> bool:
 
 
 def _divides(node: Call) -> bool:
-    low, high = node.args[1].domain.low, node.args[1].domain.high
+    by = node.args[1].domain
+    low, high = by.low, by.high
+    if by.type.name in ("int", "float") and low is not None and low >= 1:
+        return True  # nothing becomes larger by it; of a decimal, 1 is its last digit
     return _bounded(node) and ((low is not None and low > 0) or (high is not None and high < 0))
 
 
