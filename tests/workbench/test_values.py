@@ -1,5 +1,6 @@
 """Features on data frames: values by hand, and what frames are told that do not fit."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,12 @@ def test_state_is_read_as_of_the_row():
         (EVENTS.assign(at=EVENTS["at"].dt.tz_localize(None)), "HR-WORKBENCH-002", "tz_localize('UTC')"),
         (EVENTS.rename(columns={"card": "cards"}), "HR-WORKBENCH-007", "did you mean 'cards'?"),
         ([1], "HR-WORKBENCH-001", "pass a DataFrame"),
+        (EVENTS.assign(at=[1, 2, 3, 4]), "HR-WORKBENCH-012", "pd.to_datetime(df['at'], unit='s', utc=True)"),
+        (pl.from_pandas(EVENTS).with_columns(at=pl.lit(1.5)), "HR-WORKBENCH-012", "unit='s', utc=True"),
+        (EVENTS.assign(at=START.date()), "HR-WORKBENCH-012", "= pd.to_datetime(df['at'], utc=True)"),
+        (EVENTS.assign(card=b"7"), "HR-WORKBENCH-012", "df['card'].astype(…)"),
+        (EVENTS.assign(card=np.uint64(2**63)), "HR-WORKBENCH-003", "df['card'].astype(str)"),
+        (pd.concat([EVENTS, EVENTS[["card"]]], axis=1), "HR-WORKBENCH-011", "rename or leave out one of them"),
         (pl.from_pandas(EVENTS).lazy(), "HR-WORKBENCH-001", "collect it first"),
     ],
 )
@@ -187,7 +194,25 @@ def test_infinite_values_bound_nothing(kind, bad):
         (EVENTS, "amount", "HR-WORKBENCH-005"),
         (EVENTS.assign(at=[None, *EVENTS["at"][1:]]), "at", "HR-WORKBENCH-005"),
         (EVENTS.assign(at=EVENTS["at"].dt.tz_localize(None)), "at", "HR-WORKBENCH-002"),
+        (EVENTS.assign(at=[1, 2, 3, 4]), "at", "HR-WORKBENCH-005"),
         (EVENTS.assign(shop=["a", 1, 2.5, object()]), "at", "HR-WORKBENCH-003"),
+        (EVENTS.assign(amount=1 + 2j), "at", "HR-WORKBENCH-003"),
+        (EVENTS.assign(amount=2**70), "at", "HR-WORKBENCH-003"),
+        (EVENTS.assign(amount=np.uint64(2**63)), "at", "HR-WORKBENCH-003"),
+        (EVENTS.assign(amount=[Decimal("Infinity")] * 4), "at", "HR-WORKBENCH-003"),
+        (EVENTS.assign(amount=pd.arrays.SparseArray([1.0] * 4)), "at", "HR-WORKBENCH-003"),
+        (pl.from_pandas(EVENTS).with_columns(amount=pl.lit(2**63, pl.UInt64)), "at", "HR-WORKBENCH-003"),
+        (pl.from_pandas(EVENTS).with_columns(amount=pl.lit(1, pl.Int128)), "at", "HR-WORKBENCH-003"),
+        (pd.concat([EVENTS, EVENTS], axis=1), "at", "HR-WORKBENCH-011"),
+        (EVENTS.rename(columns={"card": 3}).assign(**{"3": 1}), "at", "HR-WORKBENCH-011"),
+        (EVENTS.assign(shop=[[1]] * 4), "at", "HR-WORKBENCH-012"),
+        (EVENTS.assign(shop=[{"a": 1}] * 4), "at", "HR-WORKBENCH-012"),
+        (EVENTS.assign(shop=pd.period_range("2026", "2029", freq="Y").to_numpy()), "at", "HR-WORKBENCH-012"),
+        (EVENTS.assign(shop=pd.cut(EVENTS["amount"], 2)), "at", "HR-WORKBENCH-012"),
+        (EVENTS.assign(shop=DAY), "at", "HR-WORKBENCH-012"),
+        (EVENTS.assign(shop=Decimal(10) ** 30), "at", "HR-WORKBENCH-012"),
+        (EVENTS.assign(shop=None), "at", "HR-WORKBENCH-012"),
+        (pl.from_pandas(EVENTS).with_columns(shop=pl.struct("card")), "at", "HR-WORKBENCH-012"),
     ],
 )
 def test_frames_from_which_no_stream_can_be_made(frame, column, code):
@@ -195,6 +220,32 @@ def test_frames_from_which_no_stream_can_be_made(frame, column, code):
         Stream.from_frame("payments", frame, event_time=column)
     assert {fault.code for fault in raised.value.faults} == {code}
     assert _line(raised.value.faults[0].place) == 'Stream.from_frame("payments", frame, event_time=column)'
+
+
+@pytest.mark.parametrize("kind", [lambda df: df, pl.from_pandas])
+def test_bounds_of_the_history_are_no_promise_about_rows_that_are_asked_about(kind):
+    stream = Stream.from_frame("payments", EVENTS, event_time="at")
+    spending = Features("spending", stream, hr.Entity("card"), {"sum_7d": hr.sum("amount", "7d")})
+    now = Features("now", stream, features={"ratio": "amount / spending.sum_7d", "next": "card * 2"})
+    rows = pd.DataFrame({"at": START + 5 * DAY, "card": [8, 9, -(2**40)], "amount": [1e9, -1.0, 0.5]})
+    assert _records(now.values(kind(rows), using=spending)) == [(1e9, 16), (None, 18), (None, -(2**41))]
+    assert _records(spending.values(kind(rows.assign(card=[8.0, 7.0, 2.0**40])))) == [(1.0,), (540.0,), (None,)]
+    # Other events may be of other cards, but sums are exact within the bounds of the history only.
+    assert _records(spending.values(rows.tail(1), events=EVENTS.assign(card=-(2**40)))) == [(541.0,)]
+    own = Features("own", stream, hr.Entity("card"), {"sum_7d": hr.sum("amount", "7d", include_current=True)})
+    for asked in (lambda: own.values(kind(rows)), lambda: spending.values(rows, events=kind(rows))):
+        with pytest.raises(HeadraceError, match=r"HR-WORKBENCH-006 .* amount: is above 500\.0 .* or widen the bounds"):
+            asked()
+
+
+def test_an_index_that_has_a_name_is_a_column(spending):
+    for names in (["card"], ["at", "card"]):
+        indexed = EVENTS.set_index(names)
+        stream = Stream.from_frame("payments", indexed, event_time="at")
+        found = _spending(stream).values(indexed)
+        assert _records(found) == BY_HAND
+        assert found.index.equals(indexed.index)
+    assert _records(spending.values(EVENTS.set_index("card", drop=False))) == BY_HAND
 
 
 def test_a_row_sees_what_was_known_when_it_became_known_itself():

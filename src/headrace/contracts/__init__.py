@@ -1,8 +1,19 @@
 """Validation: rows become typed columns that keep a contract's promises, or go to quarantine with all reasons."""
 
-from headrace.contracts.columns import check_columns
+from headrace.contracts.columns import check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
 from headrace.contracts.validation import MALFORMED, QUARANTINE, Validated, total, validate
 
-__all__ = ["MALFORMED", "QUARANTINE", "KeyIndex", "Validated", "check_columns", "check_rules", "total", "validate"]
+__all__ = [
+    "MALFORMED",
+    "QUARANTINE",
+    "KeyIndex",
+    "Validated",
+    "check_columns",
+    "check_rules",
+    "read_column",
+    "readable",
+    "total",
+    "validate",
+]

@@ -97,15 +97,22 @@ def _ignored(name: str) -> str:
     return f"nothing, it is ignored; or declare {name} in the contract"
 
 
+def readable(field: Field, kind: pa.DataType) -> bool:
+    """Return whether a type can be read as a field's, tried on no rows."""
+    try:
+        read_column(field, pa.array([], kind))
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, KeyError):
+        return False
+    return True
+
+
 def _unreadable(field: Field, kind: pa.DataType, source: str) -> list[Fault]:
-    """Try the conversion on no rows: what a type cannot become is the file's fault, not a row's."""
+    """What a type cannot become is the file's fault, not a row's."""
     if pat.is_timestamp(kind) and kind.tz is None and field.type.name == "timestamp" and not field.zone:
         helper = f"hr.{field.role}" if field.role else "hr.field"
         found, cure = f"times without zone in {field.name}", f'{helper}(zone="UTC") in the contract, if they are UTC'
         return [Fault("HR-DATA-104", source, found, "times with a zone", cure)]
-    try:
-        read_column(field, pa.array([], kind))
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, KeyError):
+    if not readable(field, kind):
         found, cure = f"{kind} in {field.name}", "declare the type that the file has, or write the file with this one"
         return [Fault("HR-DATA-103", source, found, f"{field.type!r}, or what can be read as it", cure)]
     return []

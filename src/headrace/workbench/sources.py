@@ -21,7 +21,8 @@ class Stream(declare.Stream):
     def from_frame(cls, name: str, frame: Frame, event_time: str) -> Stream:
         """Return a stream whose events are the rows of a data frame, to try features on without a project.
 
-        The contract is read off the data: types, nulls, and the bounds within which sums are exact.
+        The contract is read off the data: types, nulls, and the bounds within which sums of these events are exact.
+        The bounds are no promise about other rows: ``values`` takes keys and amounts that are in none of the events.
 
         Args:
             name: of the stream.
@@ -29,7 +30,7 @@ class Stream(declare.Stream):
             event_time: column that says when each event happened.
 
         Raises:
-            HeadraceError: HR-WORKBENCH-001 to 005, 010; see ``docs/errors.md``.
+            HeadraceError: HR-WORKBENCH-001 to 005, 010 to 012; see ``docs/errors.md``.
 
         Example:
             >>> import pandas as pd, headrace as hr

@@ -11,7 +11,7 @@ from headrace.declare import Contract, Features, Field, Stream, Table, contract_
 from headrace.declare.base import here, type_fault
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import Timestamp
-from headrace.workbench.frames import to_arrow
+from headrace.workbench.frames import as_type, reaching, to_arrow
 from headrace.workbench.sources import Stream as FramedStream
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def _groups(group: Features, using: Any) -> tuple[Features, ...]:
 
 def _spine_stream(group: Features, table: pa.Table) -> Stream:
     """What the rows are: events of the group's own stream, or for state any rows with the keys and one time."""
+    if isinstance(group.source, FramedStream) and group.source.frame is not None:
+        return Stream(group.source.name, reaching(group.source.contract, table))
     if isinstance(group.source, Stream):
         return group.source
     times = [one.name for one in table.schema if _is_time(one.type)]
@@ -88,7 +90,7 @@ def _spine(table: pa.Table, plan: Plan) -> pa.Table:
     A row that says when it became known sees what was known by then, as in a training set.
     """
     assert plan.spine is not None
-    known, needed = plan.spine.contract.fields(), plan.row_columns
+    known, needed = plan.spine.contract.fields() | _summed(plan), plan.row_columns
     learned = plan.spine.contract.role("known_time")
     if learned in table.column_names:
         needed = tuple(dict.fromkeys((*needed, str(learned))))
@@ -98,6 +100,15 @@ def _spine(table: pa.Table, plan: Plan) -> pa.Table:
     fields = {name: replace(known[name], role="" if known[name].role == "key" else known[name].role) for name in needed}
     rows = _validated(contract_of("Spine", fields), table, "the spine")
     return rows.append_column("_known_at", rows.column(str(learned))) if learned in rows.column_names else rows
+
+
+def _summed(plan: Plan) -> dict[str, Field]:
+    """What the row itself brings into sums is held to the bounds within which they are exact."""
+    found: dict[str, Field] = {}
+    for window in plan.windows:
+        fields = window.stream.contract.fields()
+        found |= {name: fields[name] for one in window.aggregations if one.include_current for name in one.reads}
+    return found
 
 
 def _reader(plan: Plan, groups: Sequence[Features], events: Mapping[str, Any], folder: Path | str | None) -> Read:
@@ -144,6 +155,15 @@ def _events(source: Stream | Table, given: Any, plan: Plan) -> pa.Table | None:
     missing = [name for name in needed if name not in table.column_names]
     if missing:
         raise HeadraceError(_missing(str(name), table, what) for name in missing)
+    if isinstance(source, FramedStream) and source.frame is not None:
+        summed = {
+            name
+            for one in plan.windows
+            if one.stream.name == source.name
+            for each in one.aggregations
+            for name in each.reads
+        }
+        fields = fields | {name: replace(one, ge=None, le=None) for name, one in fields.items() if name not in summed}
     kept = contract_of(source.contract.name, {str(name): fields[str(name)] for name in needed})
     rows = _validated(kept, table, what)
     moment = known if known in table.column_names else source.contract.role("event_time") or _holds_from(source)
@@ -156,15 +176,27 @@ def _holds_from(source: Stream | Table) -> str:
 
 
 def _validated(contract: type[Contract], table: pa.Table, what: str) -> pa.Table:
-    from headrace.contracts import validate
+    from headrace.contracts import readable, validate
 
+    fields = contract.fields()
+    kinds = {name: table.schema.field(name).type for name in fields}
+    wrong = [name for name, field in fields.items() if not readable(field, kinds[name])]
+    if wrong:
+        raise HeadraceError(_mistyped(what, fields[name], kinds[name]) for name in wrong)
     result = validate(contract, table.select(list(contract.fields())), None, what)
     if result.quarantined.num_rows:
         said = ", ".join(f"{rule} ({count:,} rows)" for rule, count in result.counts.items())
         cure = "leave them out or mend them; a project would put them into quarantine"
+        if any(rule.startswith("HR-DATA-004") for rule in result.counts):
+            cure += "; or widen the bounds in the contract of the stream: hr.field(ge=…, le=…)"
         found = f"{result.quarantined.num_rows:,} rows of {what} that break the contract: {said}"
         raise HeadraceError(Fault("HR-WORKBENCH-006", here(), found, "rows that keep it", cure))
     return result.accepted
+
+
+def _mistyped(what: str, field: Field, kind: pa.DataType) -> Fault:
+    found, expected = f"{what}: {field.name!r} is {kind}", f"{field.type!r}, or what can be read as it"
+    return Fault("HR-WORKBENCH-012", here(), found, expected, as_type(field.name, kind, field.type))
 
 
 def _missing(name: str, table: pa.Table, what: str) -> Fault:
