@@ -51,7 +51,8 @@ on {today}, from {commit()}.
 - Software: Python {platform.python_version()}, {used}.
 - Method: the results of all sides are compared first, and a difference ends the run. Rivals then run in turn in one
   process, warm, with all cores; only what a row says to be in a process of its own is not. Seconds are the
-  least of the rounds.
+  least of the rounds. Before each run over ten million rows another process uses as much memory as it needs and ends,
+  so that a virtual machine has it at hand whoever's turn it is.
 - A ratio is how many times longer the rival took. Seconds depend on the machine, ratios less so.
 
 {table(results, notes=True)}"""
