@@ -70,7 +70,7 @@ def said_as(value: object, kind: LogicalType) -> object:
     try:
         if kind.numeric:
             exact = Decimal(str(int(value) if isinstance(value, bool) else value))
-            return f"{exact.normalize() if exact else 0:f}"
+            return f"{exact.normalize() if exact else Decimal(0):f}"
         if kind.name == "timestamp":
             moment = datetime.fromisoformat(value) if isinstance(value, str) else value
             return from_us(to_us(moment)).isoformat() if isinstance(moment, datetime) else value
