@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 import headrace as hr
@@ -74,3 +78,115 @@ def test_key_words_of_a_query_have_no_case() -> None:
     low = "select sum(a) over (partition by c order by d desc) from t left join u using (k) group  by all"
     high = "SELECT SUM(a) OVER (PARTITION BY c ORDER BY d DESC) FROM t LEFT JOIN u USING (k) GROUP BY ALL"
     assert canonical(low) == canonical(high) == high
+
+
+DEFAULTS: dict[str, Any] = {
+    "at": {},
+    "day": {},
+    "amount": {"ge": 0, "le": 100},
+    "name": {"isin": ["a", "b"]},
+    "lateness": None,
+    "refresh": None,
+    "windows": {"n": hr.count("7d")},
+    "rows": {"r": "amount"},
+    "value": "y",
+    "default": 0,
+    "split": hr.time_split("20d", "7d"),
+    "metrics": [hr.average_precision(), hr.roc_auc()],
+    "gates": [],
+}
+
+
+def of_project(**said: Any) -> dict[str, str]:
+    """The fingerprints of all nodes of a project, and those by which a set and a model are kept."""
+    how = DEFAULTS | said
+
+    class Payment(hr.Contract):
+        id: str = hr.key()
+        at: hr.Timestamp = hr.event_time(**how["at"])
+        day: hr.Date = hr.field(**how["day"])
+        k: int
+        amount: hr.Decimal(12, 2) = hr.field(**how["amount"])  # type: ignore[valid-type]
+        name: str = hr.field(**how["name"])
+        y: int = hr.field(ge=0, le=1)
+
+    stream = hr.Stream("pay", Payment, lateness=how["lateness"])
+    windows = hr.Features("w", stream, by=hr.Entity("k"), features=how["windows"])
+    rows = hr.Features("r", stream, features=how["rows"])
+    label = hr.label(stream, how["value"], on="id", matures="7d", default=how["default"])
+    cases = hr.TrainingSet("cases", stream, [windows, rows], label=label)
+    model = hr.Model("m", cases, fit=print, split=how["split"], metrics=how["metrics"], gates=how["gates"])
+    table = hr.Table("levels", Level, source="levels.csv", refresh=how["refresh"])
+    found = plan.fingerprints(hr.Project("p", models=[model], sources=[table]))
+    return found | {"set": plan.set_fingerprint(cases), "model": plan.model_fingerprint(model)}
+
+
+INNER = {"_n": hr.count("1d"), "n": hr.count("7d")}
+OTHER_INNER = INNER | {"_n": hr.count("2d")}
+FIRST, SECOND = hr.at_least("roc_auc", 1), hr.better_than_baseline()
+SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "values of a set": ({"name": {"isin": ["a", "b"]}}, {"name": {"isin": ("b", "a", "a")}}),
+    "numbers of a set": ({"amount": {"isin": [1, 2]}}, {"amount": {"isin": [Decimal("2.00"), 1.0]}}),
+    "a bound of 0.0": ({}, {"amount": {"ge": 0.0, "le": 100.0}}),
+    "a decimal bound": ({}, {"amount": {"ge": Decimal("-0.00"), "le": Decimal("1E+2")}}),
+    "another offset": ({"at": {"le": "2030-01-01T00:00:00Z"}}, {"at": {"le": "2030-01-01T01:00:00+01:00"}}),
+    "a moment": ({"at": {"le": "2030-01-01T00:00:00Z"}}, {"at": {"le": datetime(2030, 1, 1, tzinfo=UTC)}}),
+    "a day": ({"day": {"le": "2030-01-01"}}, {"day": {"le": date(2030, 1, 1)}}),
+    "lateness": ({"lateness": "2h"}, {"lateness": "120m"}),
+    "refresh": ({"refresh": "1h"}, {"refresh": "60m"}),
+    "half-life": (
+        {"windows": {"d": hr.decayed_sum("amount", half_life="12h")}},
+        {"windows": {"d": hr.decayed_sum("amount", half_life="720m")}},
+    ),
+    "quantile": (
+        {"windows": {"q": hr.quantile("amount", "7d", q=1)}},
+        {"windows": {"q": hr.quantile("amount", "7d", q=1.0)}},
+    ),
+    "in another order": ({"rows": {"r": "name in ('a', 'b')"}}, {"rows": {"r": "name in ('b', 'a', 'b')"}}),
+    "a default of False": ({}, {"default": False}),
+    "a default of 0.0": ({}, {"default": 0.0}),
+    "a default of a condition": ({"value": "y = 1", "default": False}, {"value": "y = 1", "default": 0}),
+    "a split in other units": ({}, {"split": hr.time_split("480h", "1w")}),
+    "the gap that is meant": ({}, {"split": hr.time_split("20d", "7d", gap="7d")}),
+    "gates in another order": ({"gates": [FIRST, SECOND]}, {"gates": [SECOND, FIRST]}),
+    "a bound of a gate": ({"gates": [FIRST]}, {"gates": [hr.at_least("roc_auc", 1.0)]}),
+    "the first metric": ({"gates": [SECOND]}, {"gates": [hr.better_than_baseline("average_precision")]}),
+}
+OTHER: dict[str, tuple[dict[str, Any], str]] = {
+    "values of a set": ({"name": {"isin": ["a", "c"]}}, "stream:pay"),
+    "a bound": ({"amount": {"ge": 0, "le": 100.01}}, "stream:pay"),
+    "a moment": ({"at": {"le": "2030-01-01T00:00:00+01:00"}}, "stream:pay"),
+    "lateness": ({"lateness": "2h"}, "stream:pay"),
+    "refresh": ({"refresh": "1h"}, "table:levels"),
+    "half-life": ({"windows": {"n": hr.decayed_sum("amount", half_life="12h")}}, "set"),
+    "a default": ({"default": 1}, "set"),
+    "no default": ({"default": None}, "set"),
+    "a split": ({"split": hr.time_split("20d", "8d")}, "model"),
+    "a gap": ({"split": hr.time_split("20d", "7d", gap="8d")}, "model"),
+    "metrics in another order": ({"metrics": DEFAULTS["metrics"][::-1]}, "model"),
+    "a gate": ({"gates": [hr.at_least("roc_auc", 0.5)]}, "model"),
+}
+
+
+@pytest.mark.parametrize("what", list(SAME))
+def test_the_same_meaning_in_other_words(what: str) -> None:
+    one, other = SAME[what]
+    assert of_project(**one) == of_project(**other)
+
+
+@pytest.mark.parametrize("what", list(OTHER))
+def test_another_meaning(what: str) -> None:
+    said, where = OTHER[what]
+    assert of_project(**said)[where] != of_project()[where]
+
+
+def test_an_inner_feature_counts_in_a_set_where_a_feature_reads_it() -> None:
+    one, other = of_project(windows=INNER), of_project(windows=OTHER_INNER)
+    assert {name for name in one if one[name] != other[name]} == {"features:w"}  # rules may read it
+    one, other = (of_project(windows=it, rows={"r": "w._n * 2"}) for it in (INNER, OTHER_INNER))
+    assert {"set", "model"} < {name for name in one if one[name] != other[name]}
+
+
+def test_a_default_is_a_value_of_the_label() -> None:
+    none, zero, half = (of_project(value="amount", default=it, rows={"r": "k"}) for it in (0, 0.0, 0.5))
+    assert none == zero != half

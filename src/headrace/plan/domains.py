@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 
+from headrace.clock import from_us, to_us
 from headrace.declare import Contract, Field
 from headrace.types import Domain, LogicalType
 
@@ -54,6 +56,30 @@ def fitting(value: object, kind: LogicalType) -> float | None:
     if kind.name == "bool":
         return bool(whole) if whole in (0, 1) else None
     return whole if -(2**63) <= whole < 2**63 else None
+
+
+def said_as(value: object, kind: LogicalType) -> object:
+    """Return a value that a declaration names so that equal ones of a type look equal; what is none of it as it is.
+
+    Example:
+        >>> said_as(0, LogicalType("float")), said_as(Decimal("0.00"), LogicalType("float"))
+        ('0', '0')
+        >>> said_as("2030-01-01T01:00:00+01:00", LogicalType("timestamp"))
+        '2030-01-01T00:00:00+00:00'
+    """
+    try:
+        if kind.numeric:
+            exact = Decimal(str(int(value) if isinstance(value, bool) else value))
+            return f"{exact.normalize() if exact else Decimal(0):f}"
+        if kind.name == "timestamp":
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+            return from_us(to_us(moment)).isoformat() if isinstance(moment, datetime) else value
+        if kind.name == "date":
+            day = date.fromisoformat(value) if isinstance(value, str) else value
+            return day.isoformat() if isinstance(day, date) else value
+    except (ValueError, ArithmeticError):  # told where rows are held against the contract
+        pass
+    return value
 
 
 def _unit(bound: float | int | str, kind: LogicalType) -> float | int:

@@ -13,6 +13,7 @@ from headrace.plan.calls import KNOWN, calls, misfit
 from headrace.plan.calls import Call as Written
 from headrace.plan.constants import interval_us, moment, number
 from headrace.plan.expression import Call, Literal, Node, Ref, literal
+from headrace.plan.expression import text as canonical
 from headrace.plan.functions import TABLE, Refusals, Refused
 from headrace.plan.functions.conversions import converted
 from headrace.plan.functions.function import to_float
@@ -202,11 +203,11 @@ class _Typing:
             cure = f"write the values, {written(tree.this)} in (1, 2); what is in a table is read by a feature of it"
             raise Refused("in (…) over a query", "a list of values", cure)
         value, *others = self.nodes([tree.this, *tree.expressions], depth)
-        tests = [apply("eq", [value, one]) for one in others]
-        result = tests[0]
-        for test in tests[1:]:
-            result = apply("or", [result, test])
-        return result
+        tests = {canonical(test): test for test in (apply("eq", [value, one]) for one in others)}
+        first, *rest = [tests[said] for said in sorted(tests)]  # their order means nothing
+        for test in rest:
+            first = apply("or", [first, test])
+        return first
 
     def between(self, tree: sql.Between, depth: int) -> Node:
         value, low, high = self.nodes([tree.this, tree.args["low"], tree.args["high"]], depth)

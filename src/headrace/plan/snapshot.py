@@ -11,6 +11,7 @@ from typing import Any
 from headrace.declare import (
     Contract,
     Features,
+    Gate,
     Model,
     Node,
     Project,
@@ -26,9 +27,11 @@ from headrace.errors import HeadraceError
 from headrace.plan import code
 from headrace.plan.check import check
 from headrace.plan.compile import compile_features, compile_rules, compile_set
+from headrace.plan.domains import said_as
 from headrace.plan.expression import references, text
 from headrace.plan.meaning import Aggregation, Plan
 from headrace.plan.query import canonical
+from headrace.types import FLOAT, duration_text, duration_us
 
 VERSION = 1
 
@@ -71,7 +74,10 @@ def set_fingerprint(cases: TrainingSet) -> str:
     """Return the fingerprint of everything that decides the values of a training set, except the data."""
     plan = compile_set(cases)
     # Queries of tables are in the features alone: the plan reads a table by its name, as if its rows were given.
-    return digest({"format": VERSION, "plan": plan_meaning(plan), "features": feature_fingerprints(plan)})
+    prints, said = feature_fingerprints(plan), plan_meaning(plan)
+    # Inner features count where others read them, in the prints of those; of the rest no case has anything.
+    said["features"] = {name: one for name, one in said["features"].items() if name in prints}
+    return digest({"format": VERSION, "plan": said, "features": prints})
 
 
 def model_fingerprint(model: Model) -> str:
@@ -115,12 +121,12 @@ def _public(values: Mapping[str, Any]) -> dict[str, Any]:
 def _meaning(node: Node, project: Project) -> dict[str, Any]:
     match node:
         case Stream():
-            late = node.lateness
-            return {"contract": contract_meaning(node.contract), "source": node.source, "lateness": late}
+            promises = contract_meaning(node.contract)
+            return {"contract": promises, "source": node.source, "lateness": _length(node.lateness)}
         case Table():
             contract = None if node.contract is None else contract_meaning(node.contract)
             query = None if node.query is None else canonical(node.query)
-            return {"contract": contract, "source": node.source, "query": query, "refresh": node.refresh}
+            return {"contract": contract, "source": node.source, "query": query, "refresh": _length(node.refresh)}
         case Features():
             return _features_meaning(node, project)
         case TrainingSet():
@@ -142,6 +148,9 @@ def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
         given = {key: value for key, value in asdict(one).items() if key not in ("type", "description")}
         # By identity: a bound of 0 equals False, and is said all the same.
         said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
+        said |= {key: said_as(said[key], one.type) for key in ("ge", "gt", "le", "lt") if key in said}
+        if one.isin is not None:
+            said["isin"] = sorted({said_as(value, one.type) for value in one.isin}, key=str)
         fields[name] = {**said, "type": repr(one.type)}
     return fields
 
@@ -195,7 +204,7 @@ def _aggregation(one: Aggregation, position: int) -> list[Any]:
         one.aggregate,
         None if one.value is None else text(one.value),
         None if one.where is None else text(one.where),
-        [list(pair) for pair in one.params],
+        [[name, _setting(value)] for name, value in one.params],
         one.include_current,
         [span.length, span.delay, span.hop],
     ]
@@ -208,9 +217,30 @@ def _model_meaning(model: Model) -> dict[str, Any]:
         "baseline": None
         if model.baseline is None
         else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
-        "split": _public(asdict(model.split)),
+        "split": _split_meaning(model),
         "metrics": [metric.label for metric in model.metrics],
         "metric_params": [[list(pair) for pair in metric.params] for metric in model.metrics],
-        "gates": [[gate.kind, gate.metric, gate.bound] for gate in model.gates],
+        "gates": sorted(_gate_meaning(gate, model) for gate in model.gates),
         "seed": model.seed,
     }
+
+
+def _split_meaning(model: Model) -> dict[str, str]:
+    split, label = model.split, model.cases.label
+    gap = label.matures_us if split.gap_us is None and label is not None else split.gap_us or 0
+    return {name: duration_text(us) for name, us in (("train", split.train_us), ("test", split.test_us), ("gap", gap))}
+
+
+def _gate_meaning(gate: Gate, model: Model) -> list[str]:
+    """A gate that names no metric is on the first; all are kept, in whatever order they are said."""
+    bound = [] if gate.bound is None else [str(said_as(gate.bound, FLOAT))]
+    return [gate.kind, gate.metric or model.metrics[0].label, *bound]
+
+
+def _length(text: str | None) -> str | None:
+    return None if text is None else duration_text(duration_us(text))
+
+
+def _setting(value: object) -> object:
+    """A parameter of an aggregate: a length of time, or a number."""
+    return _length(value) if isinstance(value, str) else said_as(value, FLOAT)
