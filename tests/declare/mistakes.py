@@ -381,7 +381,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", models=[model(metrics=[hr.precision(-0.1)])]), "threshold of precision = -0.1"),
         (
             lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_auc", float("nan"))])]),
-            "bound of at_least = nan",
+            "bound of at_least = nan; expected a finite number",
         ),
         (lambda: hr.Project("p", models=[model(gates=[hr.at_most("roc_auc", float("inf"))])]), "bound of at_most"),
         (

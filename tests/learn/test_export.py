@@ -13,6 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
@@ -24,6 +25,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.tree import DecisionTreeClassifier
 
 import headrace as hr
 from headrace.errors import HeadraceError
@@ -145,6 +147,16 @@ def test_an_export_that_differs_is_refused_and_the_step_is_named():
     assert fault.place == PLACE
     assert "from step 'standardscaler' (StandardScaler) on" in fault.found
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier])
+def test_where_only_rows_with_nulls_differ_an_imputer_is_the_cure(kind):
+    x, y = data(2000)
+    bare, filled = kind(max_depth=4, random_state=0), make_pipeline(SimpleImputer(), kind(max_depth=4, random_state=0))
+    parity = check_parity(bare.fit(x, y), to_onnx(bare, NAMES, PLACE), x, [0.5], PLACE)
+    with pytest.raises(hr.CheckFailed, match=r"HR-LEARN-010 .* let a SimpleImputer before it fill the nulls"):
+        require_parity(parity, bare, x, NAMES, PLACE)
+    assert check_parity(filled.fit(x, y), to_onnx(filled, NAMES, PLACE), x, [0.5], PLACE).passed
 
 
 def test_flipped_decisions_are_counted():

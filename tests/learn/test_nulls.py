@@ -87,7 +87,7 @@ def row(**more):
 
 
 ROWS = [
-    row(flag=True),
+    row(flag=True, **{"u.mean": 1.0}),
     row(),
     row(size=100.0, share=1.0, whole=0, free=-1e308, flag=True),
     row(text="7", maybe=1.0, free=0.0, **{"u.mean": 0.0}),

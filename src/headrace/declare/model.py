@@ -31,7 +31,7 @@ def number_faults(
     if math.isfinite(value) and low <= value <= high:
         return []
     bounds = [f"from {low:.0f}"] * math.isfinite(low) + [f"to {high:.0f}"] * math.isfinite(high)
-    expected = " ".join([noun, *bounds])
+    expected = " ".join([noun, *bounds]) if bounds else "a finite number"
     return [Fault("HR-MODEL-004", place, f"{what} = {value}", expected, f"pass {expected}")]
 
 

@@ -38,6 +38,8 @@ class Parity:
     max_difference: float
     differing: int
     flipped: int
+    differing_nulls: int = 0
+    """Of the rows that differ, those in which a feature is null."""
 
     @property
     def passed(self) -> bool:
@@ -217,8 +219,9 @@ def check_parity(
     flipped = np.zeros(len(rows), dtype=np.bool_)
     for threshold in thresholds:
         flipped |= (trained > threshold) != (exported > threshold)
-    largest, differing = float(difference.max()), int((difference > TOLERANCE).sum())
-    return Parity(len(rows), len(planted), largest, differing, int(flipped.sum()))
+    largest, differing = float(difference.max()), difference > TOLERANCE
+    nulls = int((differing & np.isnan(rows).any(axis=1)).sum())
+    return Parity(len(rows), len(planted), largest, int(differing.sum()), int(flipped.sum()), nulls)
 
 
 def _loaded(content: bytes, place: str) -> Scorer:
@@ -291,7 +294,9 @@ def require_parity(parity: Parity, estimator: Any, x: Matrix, names: Sequence[st
         f"({parity.differing} of {parity.rows:,} rows beyond {TOLERANCE:.0e}, {parity.flipped} decisions flipped) "
         f"{_parting_step(estimator, x[:_ROWS], names)}"
     )
-    cure = "take the step out or do its work in a feature: trees need no scaling and take nulls as they are"
+    cure = "take the step out or do its work in a feature: trees need no scaling"
+    if parity.differing == parity.differing_nulls > 0:
+        cure = "let a SimpleImputer before it fill the nulls: exported, it takes them for other values"
     raise CheckFailed(Fault("HR-LEARN-010", place, found, "the same scores and decisions", cure))
 
 
