@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace.declare import Model, Node, Stream, Table, kind_of, node_id
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
 from headrace.run.champions import champion_warnings
 from headrace.run.checks import require_sound
@@ -17,6 +18,7 @@ from headrace.run.gone import gone_files
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
+from headrace.run.sheets import html_of
 from headrace.run.steps import as_loaded, reads_of, settled, source_files
 from headrace.run.training import trained_before, training_inputs
 
@@ -94,6 +96,15 @@ class Changes:
         lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
         lines += map(str, self.warnings)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [(one.node, one.action, "; ".join(one.parts)) for one in self.changes]
+        rows += [(name, "files", ", ".join(why)) for name, why in self.files.items()]
+        rows += [(one.node, "invalidated", f"because of {', '.join(one.because)}") for one in self.invalidated]
+        rows += [(name, "to train", ", ".join(why)) for name, why in self.training.items()]
+        title = "What the next run would change" if rows else "Nothing would change"
+        line = "no completed run yet" if self.first else f"{len(rows):,} in all"
+        return html_of(Sheet(title, line, ("what", "how", "why"), tuple(rows)), faults=self.warnings)
 
 
 def plan_changes(loaded: LoadedProject) -> Changes:

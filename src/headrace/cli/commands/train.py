@@ -65,7 +65,7 @@ def print_trained(trained: Trained) -> None:
 
     report = trained.report
     if report is None:
-        say(f"{trained.step.id}: {', '.join(trained.step.why)}; version {trained.step.figures.get('version')} stands")
+        say(trained.outcome())
         return
     labels = list(report.metrics)
     rows = [(one.name, one.role, *(one.metrics[label] for label in labels), one.seconds) for one in report.candidates]
@@ -74,4 +74,4 @@ def print_trained(trained: Trained) -> None:
     for gate in report.gates:
         say(f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}", "green" if gate.passed else "red")
     say(report.cases(), "dim")
-    say(report.verdict(), "bold")
+    say(trained.outcome(), "bold")
