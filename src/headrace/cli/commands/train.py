@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.cli.options import Session, session_options
+from headrace.cli.options import Session, model_names, session_options
 from headrace.errors import CheckFailed, Fault
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train", epilog="\b\nExample:  headrace train fraud_score")
-@click.argument("models", nargs=-1)
+@click.argument("models", nargs=-1, shell_complete=model_names)
 @click.option("--again", is_flag=True, help="Train also what has not changed.")
 @session_options
 def command(session: Session, models: tuple[str, ...], again: bool) -> None:
