@@ -21,6 +21,7 @@ from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
 from headrace.run.steps import as_loaded, reads_of, settled, source_files
 from headrace.run.training import trained_before, training_inputs
+from headrace.run.unread import unread_files
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
         for source in sources_of(loaded.project)
         if source.name in files
     )
-    warnings = (*gone, *champion_warnings(loaded, loaded.project.all_models.values()))
+    unread = unread_files(sources_of(loaded.project), loaded.folder)
+    warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     told = tuple(fault for fault in warnings if fault is not None)
     return Changes(before is None, changes, files, invalidated, training, told)
 

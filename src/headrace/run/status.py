@@ -16,6 +16,7 @@ from headrace.run.gone import gone_files
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
 from headrace.run.sheets import cell, html_of
+from headrace.run.unread import unread_files
 
 if TYPE_CHECKING:
     from headrace.lake import Lake
@@ -128,7 +129,7 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
     tables = tuple(_table(one, lake) for one in sources)
     models = tuple(_model(name, loaded) for name in project.all_models)
     gone = (gone_files(one, loaded.folder, lake) for one in sources if one.source is not None)
-    told = (*gone, *champion_warnings(loaded, project.all_models.values()))
+    told = (*gone, unread_files(sources, loaded.folder), *champion_warnings(loaded, project.all_models.values()))
     return Status(project.name, tables, sets, models, runs, tuple(fault for fault in told if fault is not None))
 
 
