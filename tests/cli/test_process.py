@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from headrace.cli.app import main
-from tests.run.bank import make_bank
+from headrace.run import load_project, run
+from tests.run.bank import WITH_MODEL, make_bank
 
 HEAVY = (
     "numpy",
@@ -224,6 +225,29 @@ def test_bash_completes_commands_options_and_choices(tmp_path):
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env)
     assert ran.stdout.splitlines() == ["train", "fraud", "--format"], ran.stderr
+
+
+def test_models_of_the_last_run_are_completed(tmp_path):
+    project = tmp_path / "bank"
+    make_bank(project, WITH_MODEL, (1,))
+    code = "from headrace.cli import main; main(prog_name='headrace')"
+
+    def completed(*words):
+        words = ("headrace", *words)
+        asked = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        env = {**os.environ, "_HEADRACE_COMPLETE": "bash_complete", **asked}
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=project)
+        assert ran.stderr == ""
+        return ran.stdout.split()
+
+    assert completed("promote", "s") == []
+    assert not (project / ".headrace").exists()
+    run(load_project(project))
+    (project / "project.py").write_text("raise SystemExit('it is not executed')")
+    assert completed("promote", "s") == completed("train", "sc") == ["plain,score"]
+    assert completed("promote", "x") == []
+    (project / ".headrace" / "run.db").write_bytes(b"no database, and still nothing is said of it")
+    assert completed("promote", "s") == []
 
 
 def test_a_report_that_cannot_be_written(bank):

@@ -89,6 +89,10 @@ BAD: Sequence[tuple[Any, str | None, Mapping[str, Any], str]] = [
     ),
     (hr.Date, "2024-02-30", {}, "HR-DATA-010 x: 2024-02-30 is not a date or time that exists"),
     (hr.Date, "2024-1-1", {}, "HR-DATA-002 x: 2024-1-1 is not a date"),
+    (hr.Date, "9999-12-31", {}, "HR-DATA-012 x: 9999-12-31 is before the year 1000 or after 2999"),
+    (hr.Timestamp, "9999-12-31T23:59:59Z", {}, "HR-DATA-012 x: 9999-12-31T23:59:59Z is before the year 1000 or after"),
+    (hr.Timestamp, "0001-01-01 00:00", {"zone": "UTC"}, "HR-DATA-012 x: 0001-01-01 00:00 is before the year 1000 or"),
+    (hr.Timestamp, "9999", {}, "HR-DATA-002 x: 9999 is not a timestamp"),
 ]
 
 

@@ -85,7 +85,7 @@ def test_what_cannot_be_promoted(bank):
     loaded = load_project(bank)
     with pytest.raises(HeadraceError, match=r"HR-LEARN-014.*no version 9 .*versions: 1, 2"):
         promote(loaded, "score", 9)
-    with pytest.raises(HeadraceError, match=r"HR-LEARN-014.*did you mean 'score'\?"):
+    with pytest.raises(HeadraceError, match=r"HR-RUN-005.*no model 'scor'.*did you mean 'score'\?"):
         promote(loaded, "scor", 1)
     kept = registry(loaded)
     path, before = kept.path(kept.version("score", 2)), _champion(bank)

@@ -18,13 +18,26 @@ def test_from_files_to_a_frame(tmp_path, monkeypatch):
     assert project.plan(folder).first
     report = project.run(folder)
     assert report.ok
-    assert "<td>ingest:payments</td>" in report._repr_html_()
+    assert report._repr_html_().startswith("<div><b>run 1: ok in ")
+    assert ">ingest:payments</td>" in report._repr_html_()
     assert "done    ingest:payments: not built yet" in repr(report)
     monkeypatch.chdir(folder / "data")
     assert not project.run().changed
     assert repr(project.plan()) == "* train score: not trained yet"
     assert project.query("select count(*) as n from payments")["n"].tolist() == [38]
     assert "stream payments: 38 rows, 2 quarantined" in repr(project.status())
+    assert "<b>What the next run would change</b><br>1 in all<table>" in project.plan()._repr_html_()
+    cells = ("payments", "stream", "40", "38", "2", "2")
+    assert "".join(f"<td style='text-align:left'>{one}</td>" for one in cells) in project.status()._repr_html_()
+
+    trained = project.train()
+    assert repr(trained) == repr(trained[0].report)
+    assert trained._repr_html_() == trained[0].report._repr_html_()
+    assert repr(project.train()) == "model:score: nothing changed; version 1 stands"
+    assert "model:score: nothing changed; version 1 stands" in project.train()._repr_html_()
+    assert "<b>Nothing would change</b>" in project.plan()._repr_html_()
+    assert "<b>score</b><br>version 1 is the champion" in project.promote("score", 1, "as a test")._repr_html_()
+    assert ">score</td>" in project.status()._repr_html_()
 
     cases = project.all_training_sets["cases"]
     built = cases.build()

@@ -70,6 +70,26 @@ def session_options(function: Callable[..., None]) -> Callable[..., None]:
     return project_option(click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(wrapped))
 
 
+def model_names(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a model as the last run knew it: a shell waits for this, so the project is not executed."""
+    import sqlite3
+
+    from headrace.errors import HeadraceError
+    from headrace.run.journal import Journal
+
+    given = ctx.params.get("folder")
+    state = state_folder(() if given is None else ("--project", str(given)))
+    if state is None or not (state / "run.db").is_file():
+        return []
+    try:
+        with Journal(state / "run.db") as journal:
+            nodes = (journal.snapshot() or {}).get("nodes", {})
+    except (HeadraceError, OSError, ValueError, sqlite3.Error):
+        return []
+    named = [one.removeprefix("model:") for one in nodes if one.startswith("model:")]
+    return [one for one in named if one.startswith(begun)]
+
+
 @contextlib.contextmanager
 def stdout_for_results() -> Iterator[None]:
     """Send what libraries and user code print to stderr: stdout is for results."""

@@ -21,7 +21,7 @@ from headrace.contracts import check_columns
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError
 
-_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _BLOCK = 1 << 20
 _SMALL = 16 << 20
 """CSV up to this size is parsed whole before any of it is validated."""
@@ -40,7 +40,7 @@ def find_files(folder: Path, source: str) -> list[Path]:
     """
     named = folder / source
     if named.is_dir():
-        found = [path for path in named.rglob("*") if path.is_file() and path.name.endswith(_SUFFIXES)]
+        found = [path for path in named.rglob("*") if path.is_file() and path.name.endswith(SUFFIXES)]
     elif named.is_file():
         found = [named]
     else:
@@ -121,10 +121,10 @@ def schema_of(path: Path) -> pa.Schema:
     with readable(path):
         if path.name.endswith(".parquet"):
             return pq.read_schema(path)
-        if path.name.endswith(_SUFFIXES):
+        if path.name.endswith(SUFFIXES):
             with _open(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
                 return pa.schema([(name, pa.string()) for name in next(csv.reader(text), [])])
-    found, expected = f"a file of an unknown kind: {path.name}", f"one of {', '.join(_SUFFIXES)}"
+    found, expected = f"a file of an unknown kind: {path.name}", f"one of {', '.join(SUFFIXES)}"
     raise HeadraceError(Fault("HR-SOURCE-008", path.name, found, expected, "rename it, or narrow the source's glob"))
 
 

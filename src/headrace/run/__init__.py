@@ -10,7 +10,7 @@ from headrace.run.project import LoadedProject, load_project
 from headrace.run.promotion import Promoted, promote
 from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
-from headrace.run.training import Trained, train
+from headrace.run.training import Trained, Trainings, train
 
 __all__ = [
     "SILENT",
@@ -27,6 +27,7 @@ __all__ = [
     "Status",
     "StepReport",
     "Trained",
+    "Trainings",
     "check",
     "find_folder",
     "load_project",

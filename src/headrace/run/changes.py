@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace.declare import Model, Node, Stream, Table, kind_of, node_id
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
 from headrace.run.champions import champion_warnings
 from headrace.run.checks import require_sound
@@ -17,8 +18,10 @@ from headrace.run.gone import gone_files
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
+from headrace.run.sheets import html_of
 from headrace.run.steps import as_loaded, reads_of, settled, source_files
 from headrace.run.training import trained_before, training_inputs
+from headrace.run.unread import unread_files
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,15 @@ class Changes:
         lines += map(str, self.warnings)
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        rows = [(one.node, one.action, "; ".join(one.parts)) for one in self.changes]
+        rows += [(name, "files", ", ".join(why)) for name, why in self.files.items()]
+        rows += [(one.node, "invalidated", f"because of {', '.join(one.because)}") for one in self.invalidated]
+        rows += [(name, "to train", ", ".join(why)) for name, why in self.training.items()]
+        title = "What the next run would change" if rows else "Nothing would change"
+        line = "no completed run yet" if self.first else f"{len(rows):,} in all"
+        return html_of(Sheet(title, line, ("what", "how", "why"), tuple(rows)), faults=self.warnings)
+
 
 def plan_changes(loaded: LoadedProject) -> Changes:
     """Return what would change if the project ran now; nothing is done.
@@ -119,7 +131,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
         for source in sources_of(loaded.project)
         if source.name in files
     )
-    warnings = (*gone, *champion_warnings(loaded, loaded.project.all_models.values()))
+    unread = unread_files(sources_of(loaded.project), loaded.folder)
+    warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     told = tuple(fault for fault in warnings if fault is not None)
     return Changes(before is None, changes, files, invalidated, training, told)
 

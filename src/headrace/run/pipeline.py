@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace import clock
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared
@@ -16,6 +17,7 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, reasons
+from headrace.run.sheets import html_of
 from headrace.run.steps import FAULTS, THIS_RUN, Step, settled, steps_of
 
 
@@ -59,16 +61,14 @@ class RunReport:
         }
 
     def __repr__(self) -> str:
-        lines = [f"run {self.number}: {'ok' if self.ok else 'failed'} in {self.seconds:.1f} s"]
-        return "\n".join([*lines, *(f"  {s.action:<7} {s.id}: {', '.join(s.why)}" for s in self.steps)])
+        return "\n".join([self._title(), *(f"  {s.action:<7} {s.id}: {', '.join(s.why)}" for s in self.steps)])
+
+    def _title(self) -> str:
+        return f"run {self.number}: {'ok' if self.ok else 'failed'} in {self.seconds:.1f} s"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        cells = [(s.id, s.action, ", ".join(s.why), f"{s.seconds:.1f}") for s in self.steps]
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
-        head = "<tr><th>step</th><th>action</th><th>why</th><th>seconds</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        rows = tuple((s.id, s.action, ", ".join(s.why), f"{s.seconds:.1f}") for s in self.steps)
+        return html_of(Sheet(self._title(), "", ("step", "action", "why", "seconds"), rows), faults=self.faults)
 
 
 class RunFailed(HeadraceError):

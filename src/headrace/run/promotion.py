@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.errors import Fault
+from headrace.declare.sheet import Sheet
+from headrace.errors import Fault, HeadraceError, nearest
 from headrace.run.champions import champion_warnings, registry
 from headrace.run.project import LoadedProject
+from headrace.run.sheets import html_of
 
 if TYPE_CHECKING:
     from headrace.learn import Version
@@ -50,6 +52,10 @@ class Promoted:
         instead = "" if self.replaced is None else f", instead of version {self.replaced}"
         return f"{self.version.name}: version {self.version.number} is the champion now{instead}"
 
+    def _repr_html_(self) -> str:
+        model, _, told = repr(self).partition(": ")
+        return html_of(Sheet(model, told, (), ()), faults=self.warnings)
+
 
 def promote(loaded: LoadedProject, model: str, version: int, reason: str | None = None) -> Promoted:
     """Make a version of a model its champion; a service takes it up when it is started the next time.
@@ -61,15 +67,21 @@ def promote(loaded: LoadedProject, model: str, version: int, reason: str | None 
         reason: why; must be given for a version that failed a gate, and is kept with the version.
 
     Raises:
-        HeadraceError: HR-LEARN-014 when there is no such version, 011 when its file is missing or was altered.
+        HeadraceError: HR-RUN-005 when there is no such model, neither declared nor trained; HR-LEARN-014 when there is
+            no such version, 011 when its file is missing or was altered.
         CheckFailed: HR-LEARN-015 when it failed a gate and no reason is given.
     """
     kept = registry(loaded)
+    declared = loaded.project.all_models
+    if model not in declared and not kept.versions(model):
+        cure = nearest(model, dict.fromkeys((*declared, *(one.name for one in kept.versions()))))
+        found, expected = f"no model {model!r}", "a declared or trained one"
+        raise HeadraceError(Fault("HR-RUN-005", "", found, expected, cure or "declare one"))
     before = kept.champion(model)
     promoted = kept.promote(model, version, reason, _who())
     changed = before is None or before.number != version
     replaced = before.number if changed and before is not None else None
-    named = [one for name, one in loaded.project.all_models.items() if name == model]
+    named = [declared[model]] if model in declared else []
     return Promoted(promoted, replaced, changed, champion_warnings(loaded, named))
 
 

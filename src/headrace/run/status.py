@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace import clock
 from headrace.declare import Stream, Table, kind_of
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.run.champions import champion_warnings
 from headrace.run.declared import sources_of
 from headrace.run.gone import gone_files
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
+from headrace.run.sheets import cell, html_of
+from headrace.run.unread import unread_files
 
 if TYPE_CHECKING:
     from headrace.lake import Lake
@@ -90,6 +93,22 @@ class Status:
         lines += [f"  model {one.name}: champion {one.champion or 'none'}" for one in self.models]
         return "\n".join([*lines, *map(str, self.warnings)])
 
+    def _repr_html_(self) -> str:
+        sheets = (
+            _sheet("Tables", self.tables, ("name", "kind", "received", "rows", "quarantined", "files", "last_event")),
+            _sheet("Training sets", self.sets, ("name", "rows", "excluded", "features", "built")),
+            _sheet("Models", self.models, ("name", "versions", "champion", "challenger", "metrics")),
+        )
+        columns = ("number", "kind", "outcome", "started")
+        past = [one.as_dict() for one in self.runs]
+        runs = Sheet("Last runs", "", columns, tuple(tuple(cell(one[name]) for name in columns) for one in past))
+        return html_of(Sheet(f"Project {self.project}", "what there is", (), ()), *sheets, runs, faults=self.warnings)
+
+
+def _sheet(title: str, rows: Sequence[object], columns: tuple[str, ...]) -> Sheet:
+    heads = tuple(name.replace("_", " ") for name in columns)
+    return Sheet(title, "", heads, tuple(tuple(cell(getattr(one, name)) for name in columns) for one in rows))
+
 
 def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
     """Return what there is; reads, and never waits for a run that is going on.
@@ -110,7 +129,7 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
     tables = tuple(_table(one, lake) for one in sources)
     models = tuple(_model(name, loaded) for name in project.all_models)
     gone = (gone_files(one, loaded.folder, lake) for one in sources if one.source is not None)
-    told = (*gone, *champion_warnings(loaded, project.all_models.values()))
+    told = (*gone, unread_files(sources, loaded.folder), *champion_warnings(loaded, project.all_models.values()))
     return Status(project.name, tables, sets, models, runs, tuple(fault for fault in told if fault is not None))
 
 

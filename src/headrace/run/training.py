@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import clock
 from headrace.declare import Model, Project, node_id
+from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.run.champions import champion_warnings, registry
 from headrace.run.checks import require_sound
@@ -19,6 +20,7 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FORCED, GONE, UNTRAINED, reasons
+from headrace.run.sheets import html_of
 from headrace.run.steps import steps_of
 
 if TYPE_CHECKING:
@@ -39,10 +41,38 @@ class Trained:
         told = {"report": None if self.report is None else self.report.as_dict()}
         return self.step.as_dict() | told | {"warnings": [fault.as_dict() for fault in self.warnings]}
 
+    def outcome(self) -> str:
+        """Return in one sentence what became of the version, or why there was nothing to do."""
+        if self.report is not None:
+            return self.report.verdict()
+        return f"{self.step.id}: {', '.join(self.step.why)}; version {self.step.figures.get('version')} stands"
+
+    def __repr__(self) -> str:
+        told = self.outcome() if self.report is None else repr(replace(self.report, warnings=()))
+        return "\n".join([told, *map(str, self.warnings)])
+
+    def _repr_html_(self) -> str:
+        shown = Sheet("", self.outcome(), (), ()).html()
+        if self.report is not None:
+            shown = replace(self.report, warnings=())._repr_html_()
+        return shown + html_of(faults=self.warnings)
+
+
+class Trainings(tuple[Trained, ...]):
+    """What became of each model that was to be trained."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_html_(self) -> str:
+        return "".join(one._repr_html_() for one in self)
+
 
 def train(
     loaded: LoadedProject, names: Sequence[str] = (), progress: Progress = SILENT, *, again: bool = False
-) -> tuple[Trained, ...]:
+) -> Trainings:
     """Train models on their built training sets.
 
     Args:
@@ -64,7 +94,7 @@ def train(
         number = journal.begin("train")
         try:
             trained = (_train_one(one, loaded, declared, journal, progress, again) for one in models)
-            found = tuple(_with_champion(one, model, loaded) for one, model in zip(trained, models, strict=True))
+            found = Trainings(_with_champion(one, model, loaded) for one, model in zip(trained, models, strict=True))
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
                 journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})

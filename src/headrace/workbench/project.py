@@ -12,7 +12,7 @@ from headrace.errors import Fault
 if TYPE_CHECKING:
     import pandas as pd
 
-    from headrace.run import Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trained
+    from headrace.run import Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trainings
 
 
 class Project(declare.Project):
@@ -46,7 +46,7 @@ class Project(declare.Project):
 
         return run(self._loaded(folder), progress or SILENT)
 
-    def train(self, names: Sequence[str] = (), folder: Path | str | None = None) -> tuple[Trained, ...]:
+    def train(self, names: Sequence[str] = (), folder: Path | str | None = None) -> Trainings:
         """Train the models of these names, or all, and register them."""
         from headrace.run import train
 

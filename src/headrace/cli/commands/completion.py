@@ -1,4 +1,4 @@
-"""``headrace completion``: lets the shell complete commands and options."""
+"""``headrace completion``: lets the shell complete commands, options and names of models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the script that lets SHELL complete commands and options."""
+    """Print the script that lets SHELL complete commands, options and names of models."""
     from click.shell_completion import get_completion_class
 
     root = ctx.find_root().command

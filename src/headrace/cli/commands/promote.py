@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from headrace.cli.options import Session, session_options
+from headrace.cli.options import Session, model_names, session_options
 
 
 @click.command("promote", epilog='\b\nExample:  headrace promote fraud_score 3 --reason "version 4 blocks too much"')
-@click.argument("model")
+@click.argument("model", shell_complete=model_names)
 @click.argument("version", type=click.IntRange(min=1))
 @click.option("--reason", help="Why; kept with the version. Must be given for a version that failed a gate.")
 @session_options

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.cli.options import Session, session_options
+from headrace.cli.options import Session, model_names, session_options
 from headrace.errors import CheckFailed, Fault
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train", epilog="\b\nExample:  headrace train fraud_score")
-@click.argument("models", nargs=-1)
+@click.argument("models", nargs=-1, shell_complete=model_names)
 @click.option("--again", is_flag=True, help="Train also what has not changed.")
 @session_options
 def command(session: Session, models: tuple[str, ...], again: bool) -> None:
@@ -65,7 +65,7 @@ def print_trained(trained: Trained) -> None:
 
     report = trained.report
     if report is None:
-        say(f"{trained.step.id}: {', '.join(trained.step.why)}; version {trained.step.figures.get('version')} stands")
+        say(trained.outcome())
         return
     labels = list(report.metrics)
     rows = [(one.name, one.role, *(one.metrics[label] for label in labels), one.seconds) for one in report.candidates]
@@ -74,4 +74,4 @@ def print_trained(trained: Trained) -> None:
     for gate in report.gates:
         say(f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}", "green" if gate.passed else "red")
     say(report.cases(), "dim")
-    say(report.verdict(), "bold")
+    say(trained.outcome(), "bold")
