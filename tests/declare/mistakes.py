@@ -102,6 +102,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Stream("../e", Event)]), "../e"),
         (lambda: project(hr.Features("F", events, by=user, features={"c": hr.count("1d")})), "'F'"),
         (lambda: project(now(**{"a b": "amount"})), "'a b'"),
+        (lambda: project(now(__z="amount")), "'__z'"),
         (lambda: hr.Project(""), "project named ''"),
     ],
     "HR-NAME-002": [

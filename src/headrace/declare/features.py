@@ -84,7 +84,8 @@ class Features(Declared):
 
     def _feature_faults(self, name: str, one: object, windowed: bool) -> list[Fault]:
         spoken = name.removeprefix("_") if isinstance(name, str) else name
-        faults = name_faults(spoken, self.place, f"feature in {self.name}")
+        what = f"feature in {self.name}"
+        faults = name_faults(name, self.place, what) if name_faults(spoken, self.place, what) else []
         wanted: type = Window if windowed else str
         if not isinstance(one, wanted):
             expected = "an aggregate such as hr.mean(…)" if windowed else "an SQL scalar expression as text"
