@@ -41,6 +41,7 @@ class Timeless(hr.Contract):
 events = hr.Stream("events", Event)
 late = hr.Stream("late", Late)
 levels = hr.Table("levels", Level, source="levels.csv")
+told = hr.Table("told", Level, query="select at as since, user, won as level from events")
 user = hr.Entity("user")
 
 
@@ -348,6 +349,12 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: learning(cases(label=truth("won = 1", default=2))), "write default=False, or leave it out"),
         (lambda: learning(cases(label=truth("amount", default=0.005))), "a value of type decimal(10,2)"),
         (lambda: learning(cases(label=truth("ratio", default=float("nan")))), "a value of type float"),
+    ],
+    "HR-LEAK-002": [
+        (
+            lambda: learning(cases(hr.Features("g", told, by=user, features={"l": "level"}), label=truth())),
+            "g of cases reads told, a query over events",
+        ),
     ],
     "HR-LEAK-001": [
         (lambda: learning(cases(now(won="won"), label=truth())), "add delay='7d' or drop it"),
