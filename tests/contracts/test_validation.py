@@ -92,6 +92,7 @@ BAD: Sequence[tuple[Any, str | None, Mapping[str, Any], str]] = [
     (hr.Date, "9999-12-31", {}, "HR-DATA-012 x: 9999-12-31 is before the year 1000 or after 2999"),
     (hr.Timestamp, "9999-12-31T23:59:59Z", {}, "HR-DATA-012 x: 9999-12-31T23:59:59Z is before the year 1000 or after"),
     (hr.Timestamp, "0001-01-01 00:00", {"zone": "UTC"}, "HR-DATA-012 x: 0001-01-01 00:00 is before the year 1000 or"),
+    (hr.Timestamp, "0000-01-01T00:00:00Z", {}, "HR-DATA-012 x: 0000-01-01T00:00:00Z is before the year 1000 or"),
     (hr.Timestamp, "9999", {}, "HR-DATA-002 x: 9999 is not a timestamp"),
 ]
 

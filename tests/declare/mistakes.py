@@ -377,6 +377,14 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             "whose features are all inner ones, as _n; expected at least one feature to learn from. Cure: call one 'n'",
         ),
     ],
+    "HR-LEARN-012": [
+        (
+            lambda: hr.Project(
+                "p", models=[model(cases_=cases(label=truth()), metrics=[hr.card_precision(5, by="nope")])]
+            ),
+            "card_precision of m by 'nope'",
+        ),
+    ],
     "HR-MODEL-001": [(lambda: hr.Project("p", models=[model(cases_=cases())]), "which has no label")],
     "HR-MODEL-002": [(lambda: hr.Project("p", models=[model(metrics=[])]), "has no metrics")],
     "HR-MODEL-003": [

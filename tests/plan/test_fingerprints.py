@@ -86,6 +86,7 @@ DEFAULTS: dict[str, Any] = {
     "amount": {"ge": 0, "le": 100},
     "name": {"isin": ["a", "b"]},
     "lateness": None,
+    "source": "data/pay",
     "refresh": None,
     "windows": {"n": hr.count("7d")},
     "rows": {"r": "amount"},
@@ -110,7 +111,7 @@ def of_project(**said: Any) -> dict[str, str]:
         name: str = hr.field(**how["name"])
         y: int = hr.field(ge=0, le=1)
 
-    stream = hr.Stream("pay", Payment, lateness=how["lateness"])
+    stream = hr.Stream("pay", Payment, source=how["source"], lateness=how["lateness"])
     windows = hr.Features("w", stream, by=hr.Entity("k"), features=how["windows"])
     rows = hr.Features("r", stream, features=how["rows"])
     label = hr.label(stream, how["value"], on="id", matures="7d", default=how["default"])
@@ -133,6 +134,7 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a moment": ({"at": {"le": "2030-01-01T00:00:00Z"}}, {"at": {"le": datetime(2030, 1, 1, tzinfo=UTC)}}),
     "a day": ({"day": {"le": "2030-01-01"}}, {"day": {"le": date(2030, 1, 1)}}),
     "lateness": ({"lateness": "2h"}, {"lateness": "120m"}),
+    "a path": ({}, {"source": "./data//pay/"}),
     "refresh": ({"refresh": "1h"}, {"refresh": "60m"}),
     "half-life": (
         {"windows": {"d": hr.decayed_sum("amount", half_life="12h")}},
@@ -150,6 +152,10 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "the gap that is meant": ({}, {"split": hr.time_split("20d", "7d", gap="7d")}),
     "gates in another order": ({"gates": [FIRST, SECOND]}, {"gates": [SECOND, FIRST]}),
     "a bound of a gate": ({"gates": [FIRST]}, {"gates": [hr.at_least("roc_auc", 1.0)]}),
+    "a threshold": (
+        {"metrics": [hr.recall(1)], "gates": [hr.at_least("recall_1", 0.5)]},
+        {"metrics": [hr.recall(1.0)], "gates": [hr.at_least("recall_1", 0.5)]},
+    ),
     "the first metric": ({"gates": [SECOND]}, {"gates": [hr.better_than_baseline("average_precision")]}),
 }
 OTHER: dict[str, tuple[dict[str, Any], str]] = {
@@ -157,6 +163,7 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "a bound": ({"amount": {"ge": 0, "le": 100.01}}, "stream:pay"),
     "a moment": ({"at": {"le": "2030-01-01T00:00:00+01:00"}}, "stream:pay"),
     "lateness": ({"lateness": "2h"}, "stream:pay"),
+    "a path": ({"source": "../data/pay"}, "stream:pay"),
     "refresh": ({"refresh": "1h"}, "table:levels"),
     "half-life": ({"windows": {"n": hr.decayed_sum("amount", half_life="12h")}}, "set"),
     "a default": ({"default": 1}, "set"),

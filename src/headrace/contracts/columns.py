@@ -23,6 +23,7 @@ from headrace.contracts.problems import (
     where,
 )
 from headrace.contracts.text import Read, digits_text, in_zone, local_text, read_text, safe_cast
+from headrace.contracts.years import near
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
 
@@ -66,15 +67,21 @@ def read_column(field: Field, raw: pa.Array) -> Read:
         raw = raw.dictionary_decode()
     if pat.is_null(raw.type):
         return pa.nulls(len(raw), field.type.arrow()), []
-    if _is_text(raw.type):
-        text, broken = _utf8(raw)
-        values, problems = read_text(field, text)
-        return values, _problems((TYPE, field.name, "is not valid UTF-8", broken, False)) + problems
-    return _READERS[field.type.name](field, raw)
+    values, problems = _of_text(field, raw) if _is_text(raw.type) else _READERS[field.type.name](field, raw)
+    if field.type.name not in ("timestamp", "date"):
+        return values, problems
+    values, far = near(field, values)
+    return values, problems + far
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind))
+
+
+def _of_text(field: Field, raw: pa.Array) -> Read:
+    text, broken = _utf8(raw)
+    values, problems = read_text(field, text)
+    return values, _problems((TYPE, field.name, "is not valid UTF-8", broken, False)) + problems
 
 
 def _utf8(raw: pa.Array) -> tuple[pa.Array, Rows]:

@@ -100,8 +100,8 @@ class Metric(Declared):
 
     @property
     def label(self) -> str:
-        shown = [str(value).replace(".", "_") for key, value in self.params if key in ("k", "threshold")]
-        return "_".join([self.name, *shown])
+        shown = [str(value) for key, value in self.params if key in ("k", "threshold")]
+        return "_".join([self.name, *(text.removesuffix(".0").replace(".", "_") for text in shown)])
 
 
 def average_precision() -> Metric:

@@ -225,10 +225,6 @@ def _versions(plan: Plan, lake: Lake) -> dict[str, int]:
 
 def _job(plan: Plan, lake: Lake, versions: Mapping[str, int]) -> Job:
     assert plan.spine is not None
-    moment = plan.spine.event_time
-    keys = [key for group in plan.groups for key in group.keys]
-    on = list(plan.label.label.on) if plan.label is not None else []
-    identity = tuple(dict.fromkeys((*plan.spine.contract.key_fields(), moment, *keys, *on)))
 
     def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         with_log = list(dict.fromkeys((*columns, SEQ, KNOWN)))
@@ -241,7 +237,7 @@ def _job(plan: Plan, lake: Lake, versions: Mapping[str, int]) -> Job:
     horizon = None
     if plan.label is not None:
         horizon = _newest(batches(plan.label.label.source.name, []))
-    return Job(plan, identity, moment, horizon, rows[plan.spine.name], rows, batches)
+    return Job(plan, plan.identity, plan.spine.event_time, horizon, rows[plan.spine.name], rows, batches)
 
 
 def _newest(batches: Iterator[pa.Table]) -> int:

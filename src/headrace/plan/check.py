@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from headrace.declare import Model, Project, TrainingSet
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.hindsight import hindsight
+from headrace.plan.meaning import Plan
 
 
 def check(project: Project) -> list[Fault]:
@@ -23,7 +24,7 @@ def check(project: Project) -> list[Fault]:
     ]
     attempts += [partial(compile_set, cases) for cases in sets]
     sound = [model for model in project.all_models.values() if isinstance(model.cases, TrainingSet)]
-    attempts += [partial(_numbers, model) for model in sound]
+    attempts += [partial(_learns, model) for model in sound]
     attempts += [partial(compile_rules, service) for service in project.all_services.values()]
     found = project.declared_faults()
     for attempt in attempts:
@@ -34,17 +35,31 @@ def check(project: Project) -> list[Fault]:
     return distinct(found or hindsight(project))
 
 
-def _numbers(model: Model) -> None:
-    """Raise a fault for each feature from which the model cannot learn."""
-    faults = []
-    for output in compile_set(model.cases).features:
+def _learns(model: Model) -> None:
+    """Raise what a model cannot learn from, or be judged by, in the set that it names."""
+    plan = compile_set(model.cases)
+    faults = [*_numbers(model, plan), *_cards(model, plan)]
+    if faults:
+        raise HeadraceError(faults)
+
+
+def _numbers(model: Model, plan: Plan) -> Iterator[Fault]:
+    for output in plan.features:
         if output.type.name not in ("int", "float", "decimal", "bool"):
             _, _, short = output.name.rpartition(".")
             found = f"{model.name} learns from {output.name}, which is {output.type!r}"
             cure = f"call it '_{short}', if only other features or rules use it, or make it a number, e.g. by count"
-            faults.append(Fault("HR-LEARN-003", output.place, found, "an int, float, decimal or bool", cure))
-    if faults:
-        raise HeadraceError(faults)
+            yield Fault("HR-LEARN-003", output.place, found, "an int, float, decimal or bool", cure)
+
+
+def _cards(model: Model, plan: Plan) -> Iterator[Fault]:
+    there = (*plan.identity, *(output.name for output in plan.features))
+    for metric in model.metrics:
+        for by in (value for name, value in metric.params if name == "by" and isinstance(value, str)):
+            if by not in there:
+                cure = nearest(by, there) or f"write by= with one of {', '.join(plan.identity)}"
+                found = f"{metric.name} of {model.name} by {by!r}"
+                yield Fault("HR-LEARN-012", metric.place, found, f"a column of {model.cases.name}", cure)
 
 
 def distinct(faults: Iterable[Fault]) -> list[Fault]:

@@ -148,6 +148,15 @@ class Plan:
         return tuple(one for one in self.outputs if not one.inner)
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """Fields of the spine that stand in a built set beside its features: keys, time, and what the label is on."""
+        if self.spine is None:
+            return ()
+        keys = [key for group in self.groups for key in group.keys]
+        on = () if self.label is None else self.label.label.on
+        return tuple(dict.fromkeys((*self.spine.contract.key_fields(), self.spine.event_time, *keys, *on)))
+
+    @property
     def row_columns(self) -> tuple[str, ...]:
         """Fields that a row must bring: time, keys of entities, and what expressions over the row read."""
         names: list[str] = [] if self.spine is None else [self.spine.event_time]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Any
 
 from headrace.declare import (
@@ -122,11 +123,16 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
     match node:
         case Stream():
             promises = contract_meaning(node.contract)
-            return {"contract": promises, "source": node.source, "lateness": _length(node.lateness)}
+            return {"contract": promises, "source": _path(node.source), "lateness": _length(node.lateness)}
         case Table():
             contract = None if node.contract is None else contract_meaning(node.contract)
             query = None if node.query is None else canonical(node.query)
-            return {"contract": contract, "source": node.source, "query": query, "refresh": _length(node.refresh)}
+            return {
+                "contract": contract,
+                "source": _path(node.source),
+                "query": query,
+                "refresh": _length(node.refresh),
+            }
         case Features():
             return _features_meaning(node, project)
         case TrainingSet():
@@ -219,7 +225,7 @@ def _model_meaning(model: Model) -> dict[str, Any]:
         else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
         "split": _split_meaning(model),
         "metrics": [metric.label for metric in model.metrics],
-        "metric_params": [[list(pair) for pair in metric.params] for metric in model.metrics],
+        "metric_params": [[[name, said_as(value, FLOAT)] for name, value in metric.params] for metric in model.metrics],
         "gates": sorted(_gate_meaning(gate, model) for gate in model.gates),
         "seed": model.seed,
     }
@@ -239,6 +245,11 @@ def _gate_meaning(gate: Gate, model: Model) -> list[str]:
 
 def _length(text: str | None) -> str | None:
     return None if text is None else duration_text(duration_us(text))
+
+
+def _path(source: str | None) -> str | None:
+    """A path in its shortest form, as ``./data`` and ``data/`` are one folder; an address as it is."""
+    return source if source is None or "://" in source else PurePosixPath(source).as_posix()
 
 
 def _setting(value: object) -> object:

@@ -31,6 +31,7 @@ from headrace.contracts.problems import (
     TYPE,
 )
 from headrace.contracts.rules import broken
+from headrace.contracts.years import DAY_US, days, far_text, years
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.column import Column, dtype_of, to_arrow
@@ -42,8 +43,8 @@ Row = dict[str, Any]
 
 LARGEST = 65_536
 """Bytes of one object; a row of a contract is far smaller."""
-_MOMENT = re.compile(r"[12]\d{3}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
-_DAY = re.compile(r"[12]\d{3}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT = 2**53
 
@@ -290,7 +291,9 @@ def _timestamp(field: Field, value: Any) -> int:
         raise _Refused(CALENDAR, f"{field.name} is not a time that exists", "a time of the calendar") from None
     if moment.tzinfo is None:
         moment = _in_zone(field, moment)
-    return to_us(moment)
+    us = to_us(moment)
+    _check_year(field, us // DAY_US)
+    return us
 
 
 def _in_zone(field: Field, naive: datetime.datetime) -> datetime.datetime:
@@ -308,9 +311,18 @@ def _date(field: Field, value: Any) -> int:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise _wrong(field, "text such as '2026-01-31'")
     try:
-        return (datetime.date.fromisoformat(value) - datetime.date(1970, 1, 1)).days
+        day = (datetime.date.fromisoformat(value) - datetime.date(1970, 1, 1)).days
     except ValueError:
         raise _Refused(CALENDAR, f"{field.name} is not a date that exists", "a day of the calendar") from None
+    _check_year(field, day)
+    return day
+
+
+def _check_year(field: Field, day: int) -> None:
+    low, high = days(field.role)
+    if not low <= day <= high:
+        first, last = years(field.role)
+        raise _Refused(RANGE, f"{field.name} {far_text(field.role)}", f"a time from the year {first} to {last}")
 
 
 def _list(field: Field, value: Any) -> list[Any]:
