@@ -172,6 +172,16 @@ def test_flipped_decisions_are_counted():
         require_parity(parity, model, x, NAMES, PLACE)
 
 
+def test_scores_that_are_the_threshold_itself_are_told():
+    x, y = data(nulls=False)
+    votes = RandomForestClassifier(20, random_state=0).fit(x, y)
+    parity = check_parity(votes, to_onnx(votes, NAMES, PLACE), x, [0.5], PLACE, [])
+    assert (parity.differing, parity.passed) == (0, False)
+    with pytest.raises(hr.CheckFailed, match=r"decisions flipped\) .* decide by a number between two scores"):
+        require_parity(parity, votes, x, NAMES, PLACE)
+    assert check_parity(votes, to_onnx(votes, NAMES, PLACE), x, [0.501], PLACE, []).passed
+
+
 class Doubling(TransformerMixin, BaseEstimator):
     def fit(self, x, y=None):
         return self

@@ -297,6 +297,8 @@ def require_parity(parity: Parity, estimator: Any, x: Matrix, names: Sequence[st
     cure = "take the step out or do its work in a feature: trees need no scaling"
     if parity.differing == parity.differing_nulls > 0:
         cure = "let a SimpleImputer before it fill the nulls: exported, it takes them for other values"
+    if parity.differing <= BEYOND_PER_ROW * parity.rows:  # of 20 trees, half are right for many rows
+        cure = "decide by a number between two scores, e.g. score > 0.501: here many are the threshold itself"
     raise CheckFailed(Fault("HR-LEARN-010", place, found, "the same scores and decisions", cure))
 
 
