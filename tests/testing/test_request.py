@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 
 import headrace as hr
+from headrace.contracts.json import column
 from headrace.engines.batch import features as batch_features
 from headrace.engines.batch import row_contract, source_contracts
 from headrace.engines.frame import feature_array, frame
 from headrace.plan import compile_features
-from headrace.serve.fields import column
 from headrace.serve.values import held, leaving
 from headrace.testing import request_path
 from headrace.types import LogicalType

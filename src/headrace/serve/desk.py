@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.contracts.json import column
 from headrace.declare import Service
 from headrace.engines import compute
 from headrace.engines.frame import Frame
@@ -20,7 +21,7 @@ from headrace.plan.domains import domain_of
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import reasons
-from headrace.serve.fields import Row, RowReader, column
+from headrace.serve.fields import Row, RowReader
 from headrace.serve.values import held, leaving, vector
 from headrace.types import Domain, LogicalType
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.contracts.json import column
 from headrace.engines import compute
 from headrace.engines.batch import row_contract, source_contracts
 from headrace.engines.frame import Frame, frame
@@ -18,7 +19,6 @@ from headrace.kernel.typing import Ints
 from headrace.lake import Lake
 from headrace.online.slots import groups_of
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
-from headrace.serve.fields import column
 
 Groups = Sequence[WindowGroup | StateGroup]
 

@@ -1,0 +1,250 @@
+"""JSON to values: what each type of a contract takes from JSON, the same in files and in requests."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import math
+import re
+import zoneinfo
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.clock import to_us
+from headrace.contracts.problems import CALENDAR, DIGITS, EMPTY, LOCAL, NAIVE, NOT_FINITE, RANGE, TYPE
+from headrace.contracts.years import DAY_US, days, far_text, years
+from headrace.declare import Field
+from headrace.kernel.column import Column, dtype_of, to_arrow
+from headrace.kernel.texts import coded, texts
+from headrace.types import LogicalType
+
+ABSENT = "HR-REQUEST-006"
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_EXACT = 2**53
+_WIDE = decimal.Context(prec=2000)
+
+
+class Refused(Exception):
+    """A value that is not of its field's type: code, what was found, what was expected."""
+
+    def __init__(self, code: str, found: str, expected: str) -> None:
+        super().__init__(found)
+        self.code, self.found, self.expected = code, found, expected
+
+
+class Twice(Exception):
+    """An object has a field twice; the first argument is its name."""
+
+
+class NoConstant(Exception):
+    """NaN or an infinity, which JSON does not have; the first argument is the word."""
+
+
+class _Number(str):
+    """A JSON number with a point or exponent, kept as it was written until its field is known."""
+
+
+def parsed(text: str) -> Any:
+    """Return what a JSON document holds; numbers with a point or exponent as they are written.
+
+    Raises:
+        Twice, NoConstant: for what JSON allows or does not, and nobody can be sure of.
+        ValueError, RecursionError: for what is not JSON, or nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_once, parse_float=_Number, parse_constant=_no_constant)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise Twice(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise NoConstant(name)
+
+
+def value_of(field: Field, value: Any, given: bool) -> Any:
+    """Return a JSON value as the kernel holds it: scaled decimals, microseconds, days; None for null.
+
+    Args:
+        field: what it is to be.
+        value: as ``parsed``.
+        given: whether the field was there at all.
+
+    Raises:
+        Refused: when it is not of the field's type.
+    """
+    if value is None:
+        if field.type.nullable:
+            return None
+        if not given:
+            raise Refused(ABSENT, f"no field {field.name}", f"{field.type!r}")
+        raise Refused(EMPTY, f"{field.name} is null", f"{field.type!r}")
+    return _READERS[field.type.name](field, value)
+
+
+def _wrong(field: Field, said: str) -> Refused:
+    return Refused(TYPE, f"{field.name} of another JSON type", said)
+
+
+def _int(field: Field, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(field, "a whole number")
+    if not -(2**63) <= value < 2**63:
+        raise Refused(RANGE, f"{field.name} does not fit in 64 bits", "a whole number of 64 bits")
+    return value
+
+
+def _float(field: Field, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | _Number):
+        raise _wrong(field, "a number")
+    if isinstance(value, int) and abs(value) > _EXACT:
+        raise Refused(RANGE, f"{field.name} is too large to be exact as a float", "a number with a point or exponent")
+    number = float(value)
+    if not math.isfinite(number):
+        raise Refused(NOT_FINITE, f"{field.name} is not a finite number", "a number that float64 holds")
+    return number
+
+
+def _bool(field: Field, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(field, "true or false")
+    return value
+
+
+def _str(field: Field, value: Any) -> str:
+    if not isinstance(value, str) or isinstance(value, _Number):
+        raise _wrong(field, "text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Refused(TYPE, f"{field.name} is not valid Unicode", "text without lone surrogates") from None
+    return value
+
+
+def _decimal(field: Field, value: Any) -> int:
+    """Numbers and text alike: in JSON, text is the only way to be sure that no digit is lost on the way."""
+    text = str(value)
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _DECIMAL.fullmatch(text):
+        raise _wrong(field, "a decimal number, best as text such as '12.50'")
+    scaled = decimal.Decimal(text).scaleb(field.type.scale, _WIDE)
+    if scaled != scaled.to_integral_value() or abs(scaled) >= 10**field.type.precision:
+        whole, scale = field.type.precision - field.type.scale, field.type.scale
+        expected = f"at most {whole} digits before and {scale} after the point; nothing is rounded"
+        raise Refused(DIGITS, f"{field.name} has too many digits", expected)
+    return int(scaled)
+
+
+def _timestamp(field: Field, value: Any) -> int:
+    if not isinstance(value, str) or isinstance(value, _Number):
+        raise _wrong(field, "text such as '2026-01-31T12:00:00Z'")
+    found = _MOMENT.fullmatch(value)
+    if found is None:
+        raise Refused(TYPE, f"{field.name} is not a timestamp", "ISO 8601, at most microseconds")
+    try:
+        moment = datetime.datetime.fromisoformat(value)
+    except ValueError:
+        raise Refused(CALENDAR, f"{field.name} is not a time that exists", "a time of the calendar") from None
+    if moment.tzinfo is None:
+        moment = _in_zone(field, moment)
+    us = to_us(moment)
+    _check_year(field, us // DAY_US)
+    return us
+
+
+def _in_zone(field: Field, naive: datetime.datetime) -> datetime.datetime:
+    if not field.zone:
+        expected = "an offset such as Z or +01:00"
+        raise Refused(NAIVE, f"{field.name} has no time zone", expected)
+    zone = zoneinfo.ZoneInfo(field.zone)
+    early, late = (naive.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if early.utcoffset() != late.utcoffset():
+        raise Refused(LOCAL, f"{field.name} is no single moment in {field.zone}", "a time with an offset")
+    return early
+
+
+def _date(field: Field, value: Any) -> int:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise _wrong(field, "text such as '2026-01-31'")
+    try:
+        day = (datetime.date.fromisoformat(value) - datetime.date(1970, 1, 1)).days
+    except ValueError:
+        raise Refused(CALENDAR, f"{field.name} is not a date that exists", "a day of the calendar") from None
+    _check_year(field, day)
+    return day
+
+
+def _check_year(field: Field, day: int) -> None:
+    low, high = days(field.role)
+    if not low <= day <= high:
+        first, last = years(field.role)
+        raise Refused(RANGE, f"{field.name} {far_text(field.role)}", f"a time from the year {first} to {last}")
+
+
+def _list(field: Field, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong(field, "a list")
+    assert field.type.item is not None
+    item = replace(field, type=field.type.item)
+    return [value_of(item, one, True) for one in value]
+
+
+def array(kind: LogicalType, values: Sequence[Any]) -> pa.Array:
+    """Return kernel values as an Arrow array of a type."""
+    if kind.name == "list":
+        assert kind.item is not None
+        items = array(kind.item, [item for value in values if value is not None for item in value])
+        sizes = [0 if value is None else len(value) for value in values]
+        lists = pa.ListArray.from_arrays(pa.array(np.cumsum([0, *sizes]).astype(np.int32)), items)
+        return lists if None not in values else pa.array([v if v is not None else None for v in values], kind.arrow())
+    return to_arrow(column(kind, values))
+
+
+def column(kind: LogicalType, values: Sequence[Any]) -> Column:
+    """Return kernel values, None for null, as a column."""
+    there = np.array([value is not None for value in values], dtype=np.bool_)
+    valid = None if there.all() else there
+    if kind.name == "str":
+        codes, dictionary = coded(texts(values))
+        return Column(kind, codes, valid, dictionary)
+    plain = [0 if value is None else value for value in values]
+    return Column(kind, np.array(plain, dtype=dtype_of(kind)), valid)
+
+
+def written(value: Any, kind: LogicalType) -> Any:
+    """Return a value of the kernel as the JSON that reads as the same value."""
+    match kind.name:
+        case "decimal":
+            return str(decimal.Decimal(value).scaleb(-kind.scale, _WIDE))
+        case "timestamp":
+            moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=value)
+            return moment.isoformat()
+        case "date":
+            return (datetime.date(1970, 1, 1) + datetime.timedelta(days=value)).isoformat()
+        case "list":
+            assert kind.item is not None
+            return [None if one is None else written(one, kind.item) for one in value]
+    return value
+
+
+_READERS: dict[str, Callable[[Field, Any], Any]] = {
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+    "str": _str,
+    "timestamp": _timestamp,
+    "date": _date,
+    "decimal": _decimal,
+    "list": _list,
+}
