@@ -7,12 +7,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from headrace.audit import checked
 from headrace.audit.facts import RULES
-from headrace.audit.judged import calibration
+from headrace.audit.judged import calibration, judged
 from headrace.audit.report import write
 from headrace.learn import Registry
 from headrace.run import load_project, run, train
@@ -170,3 +171,51 @@ def test_what_was_told_in_training_is_on_the_page(tmp_path):
     train(load_project(folder))
     text = page_of(write(load_project(folder)))
     assert re.search(r"To know: found \d+ days of cases to learn from, where train asks for 250d", text)
+
+
+RULES_OF_DESK = {
+    "skip": "score < 0.004",
+    "ask": "score > 1e-2 and score < 0.02 and not now.night",
+    "block": "0.02 < score or amount > 120",
+    "review": "spending.mean_7d > 20.5 and now.amount <= 60.25",
+}
+
+
+def test_what_the_rules_take_is_what_the_service_would_decide(shop):
+    decided = 'decide={"block": "score > 0.5 or amount > 900", "review": "score > 0.02"}'
+    edit(shop.folder, decided, f"decide={RULES_OF_DESK}")
+    loaded = load_project(shop.folder)
+    (one,) = judged(loaded)
+    frame = one.built.to_pandas()
+    version, names = one.version, one.built.manifest["features"]
+    day = frame["at"].dt.floor("D")
+    frame = frame[day > day.max() - pd.Timedelta(days=7)]
+    frame["score"] = Registry(loaded.state_dir / "models").load(version).score(frame[names].to_numpy(np.float32))
+    amount, mean = frame["now.amount"], frame["spending.mean_7d"]
+    first = [
+        frame["score"] < 0.004,
+        (frame["score"] > 0.01) & (frame["score"] < 0.02) & ~frame["now.night"].astype(bool),
+        (frame["score"] > 0.02) | (amount > 120),
+        (mean > 20.5) & (amount <= 60.25),
+    ]
+    decision = pd.Series(np.select(first, list(RULES_OF_DESK), "otherwise"), frame.index)
+    found = {rule.decision: (rule.says, rule.per_day * 7, rule.precision, rule.recall) for rule in one.scored.rules}
+    for name, says in RULES_OF_DESK.items():
+        taken = frame[decision == name]
+        assert len(taken) > 5
+        expected = (len(taken), taken["label"].mean(), taken["label"].sum() / frame["label"].sum())
+        assert found[name] == (says, *(pytest.approx(value) for value in expected))
+    text = page_of(write(loaded))
+    assert "<code>score &lt; 0.004</code>" in text
+    assert "What reads" not in text
+
+
+def test_a_rule_that_reads_what_no_set_has_is_not_guessed(shop):
+    edit(shop.folder, '"places":', '"_seen": hr.count("2d"),\n    "places":')
+    decided = 'decide={"block": "score > 0.5 or amount > 900", "review": "score > 0.02"}'
+    rules = {"block": "score > 0.02", "hold": "spending._seen > 9", "review": "score > 0.01"}
+    edit(shop.folder, decided, f"decide={rules}")
+    (one,) = judged(load_project(shop.folder))
+    lacks = {rule.decision: rule.lacks for rule in one.scored.rules}
+    assert lacks == {"block": (), "hold": ("spending._seen",), "review": ("spending._seen",)}
+    assert "What reads spending._seen cannot be told here" in page_of(write(load_project(shop.folder)))

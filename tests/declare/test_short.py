@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import headrace as hr
+from headrace.declare.short import short_form
 from headrace.kernel.aggregates import catalogue
 
 COUNT_ABOVE = '''
@@ -98,3 +99,11 @@ def test_words_in_any_order_are_one_window() -> None:
     assert hr.decayed_sum("x", half_life="1h") == hr.decayed_sum("x", "lifetime", half_life="1h")
     assert hr.decayed_mean("x", ["1d", "7d"], half_life="1h").names("m") == ("m_1d", "m_7d")
     assert hr.quantile(q=0.5, window="7d", value="x") == hr.quantile("x", "7d", q=0.5)
+
+
+def test_a_short_form_of_a_file_takes_a_window_alone_as_count_does() -> None:
+    form = short_form("longest_gap")
+    for windows in ("7d", ["7d", "lifetime"], "lifetime"):
+        assert form(windows) == form(None, windows) == hr.aggregate("longest_gap", None, windows)
+    assert form("amount", "7d").value == "amount"
+    assert [fault.code for fault in form("amount").faults] == ["HR-WINDOW-001"]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import headrace as hr
@@ -20,6 +21,15 @@ from tests.disks import fill, small_disk
 from tests.learn.sets import DAY_US, PIECE, ROWS, SPILLING, START_US, cases, filled, logged, more, times
 
 IN_MEMORY = 10**9
+LEVELS = pa.schema(
+    [
+        ("since", pa.timestamp("us", tz="UTC")),
+        ("user", pa.int64()),
+        ("name", pa.string()),
+        ("_seq", pa.int64()),
+        ("_known_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +82,38 @@ def test_no_case_at_all(lake: Lake, tmp_path: Path) -> None:
     assert (whole.rows, whole.excluded) == (0, {"where is not true": ROWS})
     build(none, lake, tmp_path / "spilled", memory=SPILLING)
     assert contents(tmp_path / "whole") == contents(tmp_path / "spilled")
+
+
+class Level(hr.Contract):
+    since: hr.Timestamp = hr.valid_from()
+    user: int
+    name: str
+
+
+def test_a_source_without_a_row_gives_counts_of_0_and_nulls(lake: Lake, tmp_path: Path) -> None:
+    here = Lake(tmp_path / "lake")
+    shutil.copytree(lake.root, here.root)
+    clicks = hr.Stream("clicks", cases().spine.contract)
+    levels = hr.Table("levels", Level, source="levels")
+    here.append("clicks", here.read("events").slice(0, 0))
+    here.append("levels", LEVELS.empty_table())
+    by_user = hr.Entity("user")
+    groups = [
+        hr.Features(
+            "c", clicks, by_user, {"n": hr.count("7d"), "mean": hr.mean("amount", "7d"), "shop": hr.last("shop", "7d")}
+        ),
+        hr.Features("l", levels, by_user, {"known": "name is not null"}),
+    ]
+    truth = hr.label(clicks, "amount > 1", on="event_id", matures="2d", default=0)
+    for label, rows in ((None, ROWS), (truth, 0)):
+        some = hr.TrainingSet("some", cases().spine, groups, label)
+        whole = build(some, here, tmp_path / f"whole{rows}", memory=IN_MEMORY)
+        build(some, here, tmp_path / f"spilled{rows}", memory=SPILLING)
+        assert contents(tmp_path / f"whole{rows}") == contents(tmp_path / f"spilled{rows}")
+        assert whole.rows == rows
+    built = build(hr.TrainingSet("some", cases().spine, groups), here, tmp_path / f"whole{ROWS}", memory=IN_MEMORY)
+    found = built.to_arrow().select(["c.n", "c.mean", "c.shop", "l.known"]).to_pylist()
+    assert found == [{"c.n": 0, "c.mean": None, "c.shop": None, "l.known": None}] * ROWS
 
 
 _Usage = namedtuple("_Usage", "total used free")

@@ -99,5 +99,12 @@ def test_two_trainings_at_once(tmp_path):
 
 
 def test_thresholds_are_read_from_the_rules(bank):
+    rules = {
+        "block": "score > 9e-1 and amount > 10",
+        "hold": "0.5 < score",
+        "ask": "score between .25 and 0.3 or not (score * 2 > 1.5)",
+        "skip": "score < 0.1 or amount > 7",
+    }
+    edit(bank, '{"block": "score > 0.9"}', str(rules))
     project = load_project(bank).project
-    assert thresholds(project, project.all_models["score"]) == {0.9: "block"}
+    assert thresholds(project, project.all_models["score"]) == (0.1, 0.25, 0.3, 0.5, 0.9)

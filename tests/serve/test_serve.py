@@ -3,7 +3,10 @@
 import json
 import os
 import random
+import re
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -326,6 +329,22 @@ def test_a_disk_that_is_full_when_a_service_ends_loses_nothing_and_is_told_witho
         assert "Traceback" not in told
         (disk / "filler").unlink()
         assert [one["decision"] for one in rows_of_drained(disk / "shop")] == ["allow"]
+
+
+@pytest.mark.parametrize("left", [0, 4, 8, 12, 16, 24, 64])
+def test_a_disk_too_full_to_begin_to_serve_is_told_and_nothing_is_in_the_way_when_there_is_room(shop, tmp_path, left):
+    with small_disk(tmp_path / "disk", "80m") as disk:
+        shutil.copytree(shop.folder, disk / "shop")
+        shutil.rmtree(disk / "shop" / ".headrace" / "spool", ignore_errors=True)
+        fill(disk, left << 10)
+        begun = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(disk / "shop"), "--port", "0"]
+        done = subprocess.run(begun, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.search("HR-(ONLINE|LAKE)-002", done.stderr)
+        (disk / "filler").unlink()
+        server = Server(disk / "shop")
+        assert server.client.post(DECIDE, json=payment(1)).status_code == 200
+        server.stop()
 
 
 def rows_of_drained(folder):

@@ -9,26 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.audit.facts import DAY_US, Loaded
+from headrace.audit.rules import Rule, rules_taken
 from headrace.declare import Model
 from headrace.learn import Registry, Version
-from headrace.learn.thresholds import thresholds
 from headrace.learn.trainingset import BuiltSet, open_set
 
 Floats = npt.NDArray[np.float64]
 BINS, LEAST_IN_BIN = 12, 30
 LOWEST = 0.001
 """Scores below this are one bin of the calibration."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a threshold takes of the test rows."""
-
-    decision: str
-    score: float
-    per_day: float
-    precision: float
-    recall: float
 
 
 @dataclass(frozen=True)
@@ -108,19 +97,14 @@ def _scored(loaded: Loaded, model: Model, version: Version, built: BuiltSet, reg
 
     cases = read_cases(built, (), model.place)
     matures = model.cases.label.matures_us if model.cases.label is not None else 0
-    test = cases.take(time_fold(cases.time_us, model.split, matures).test)
+    fold = time_fold(cases.time_us, model.split, matures)
+    test = cases.take(fold.test)
     score = registry.load(version).score(test.x)
     days = len(np.unique(test.time_us // DAY_US))
-    rules = [_rule(name, at, test.y, score, days) for at, name in thresholds(loaded.project, model).items()]
+    rules = rules_taken(loaded, model, built, fold.test, test.y, score, days)
     # what lies below 0 or above 1 claims to be no probability, and is not held to be one
     bins = calibration(test.y, score) if score.min() >= 0 and score.max() <= 1 else []
     return Scored(len(test.y), int(test.y.sum()), _curve(test.y, score, days), tuple(bins), tuple(rules))
-
-
-def _rule(decision: str, at: float, y: npt.NDArray[np.int64], score: Floats, days: int) -> Rule:
-    taken = score > at
-    hits = int(y[taken].sum())
-    return Rule(decision, at, taken.sum() / days, hits / max(int(taken.sum()), 1), hits / max(int(y.sum()), 1))
 
 
 def _curve(y: npt.NDArray[np.int64], score: Floats, days: int) -> tuple[tuple[float, float, float], ...]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 
-from headrace.audit.judged import Judged, Rule, Scored
+from headrace.audit.judged import Judged, Scored
 from headrace.audit.page import NONE, days, exact, figure, listed, number, percent, said, section, table
 from headrace.audit.plot import Interval, Line, Mark, logarithmic, plot, shares
+from headrace.audit.rules import Rule
 from headrace.learn import Version
 
 _LINE = '<line class="line" x1="0" x2="26" y1="5" y2="5"/>'
@@ -79,13 +80,13 @@ def _pictures(scored: Scored) -> str:
 
 
 def _marks(scored: Scored) -> list[tuple[str, str]]:
-    return [(_LINE, "this model"), *([(_MARK, "a rule of the service")] if scored.rules else [])]
+    return [(_LINE, "this model"), *([(_MARK, "a rule of a service")] if _sure(scored) else [])]
 
 
 def _precision(scored: Scored) -> str:
     prior = scored.positives / scored.rows
     lines = [Line("guide", [(0, prior), (1, prior)]), Line("line", [(x, y) for x, y, _ in scored.curve])]
-    marks = [Mark(one.recall, one.precision, one.decision) for one in scored.rules]
+    marks = [Mark(one.recall, one.precision, one.decision) for one in _sure(scored)]
     label = f"precision by recall; at half of the positives found, precision is {percent(_at_half(scored))}"
     picture = plot(lines, shares("recall"), shares("precision"), label, marks)
     keys = [*_marks(scored), (_GUIDE, "chance")]
@@ -100,7 +101,7 @@ def _found(scored: Scored) -> str:
     """How much is found for how many alarms a day; what a team can look at is the question behind every threshold."""
     per_day = [taken for _, _, taken in scored.curve]
     across = logarithmic("rows taken a day", min(per_day), max(per_day))
-    marks = [Mark(one.per_day, one.recall, one.decision) for one in scored.rules if one.per_day >= across.low]
+    marks = [Mark(one.per_day, one.recall, one.decision) for one in _sure(scored) if one.per_day >= across.low]
     line = Line("line", [(taken, recall) for recall, _, taken in scored.curve])
     label = f"share of positives found, by rows taken a day, from {number(min(per_day))} to {number(max(per_day))}"
     picture = plot([line], across, shares("positives found"), label, marks)
@@ -124,16 +125,28 @@ def _calibration(scored: Scored) -> str:
     return figure("Calibration", "Is a score the probability that it claims to be", picture, keys)
 
 
+def _sure(scored: Scored) -> list[Rule]:
+    """The rules of which it can be told what they take."""
+    return [one for one in scored.rules if not one.lacks]
+
+
 def _rules(scored: Scored) -> str:
     if not scored.rules:
         return ""
-    head = ("on the test rows", "taken a day", "of them right", "of all found")
-    rows = [_rule(one) for one in sorted(scored.rules, key=lambda one: -one.score)]
-    return "<h3>What the rules take</h3>" + table(head, rows, (1, 2, 3), "what the rules of the services take")
+    head = ("on the test rows, in this order", "taken a day", "of them right", "of all found")
+    several = len({one.service for one in scored.rules}) > 1
+    rows = [_rule(one, several) for one in scored.rules]
+    lacks = dict.fromkeys(name for one in scored.rules for name in one.lacks)
+    why = f"What reads {', '.join(lacks)} cannot be told here, nor what comes after it: the set does not have it."
+    listing = table(head, rows, (1, 2, 3), "what the rules of the services take")
+    return f"<h3>What the rules take</h3>{listing}{said(why, 'soft') if lacks else ''}"
 
 
-def _rule(one: Rule) -> list[str]:
-    name = f"<b>{escape(one.decision)}</b> <code>score &gt; {one.score:g}</code>"
+def _rule(one: Rule, several: bool) -> list[str]:
+    service = f'<span class="soft">{escape(one.service)}</span> ' if several else ""
+    name = f"{service}<b>{escape(one.decision)}</b> <code>{escape(one.says)}</code>"
+    if one.lacks:
+        return [name, NONE, NONE, NONE]
     return [name, f"{one.per_day:,.1f}", percent(one.precision), percent(one.recall)]
 
 

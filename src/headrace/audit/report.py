@@ -101,15 +101,19 @@ def _tiles(
         tile("Rows received", number(received), f"{number(received - aside)} accepted"),
         tile("In quarantine", number(aside), f"{share} of the rows; none is lost"),
     ]
+    built = {one.model.cases.name: one.built for one in models if one.built is not None}
+    for name, cases in built.items():
+        of = f" of {name}" if len(built) > 1 else ""
+        left_out = sum(cases.excluded.values())
+        why = f": {', '.join(cases.excluded)}" if left_out else ""
+        names = cases.manifest["features"]
+        groups = len({feature.split(".")[0] for feature in names})
+        tiles.append(tile(f"Features{of}", number(len(names)), f"in {groups} groups, each with its lineage"))
+        tiles.append(
+            tile(f"Cases{of or ' to learn from'}", number(cases.rows), f"{number(left_out)} rows left out{why}")
+        )
     for one in models:
-        if one.built is not None:
-            left_out = sum(one.built.excluded.values())
-            why = f": {', '.join(one.built.excluded)}" if left_out else ""
-            names = one.built.manifest["features"]
-            groups = len({name.split(".")[0] for name in names})
-            tiles.append(tile("Features", number(len(names)), f"in {groups} groups, each with its lineage"))
-            tiles.append(tile("Cases to learn from", number(one.built.rows), f"{number(left_out)} rows left out{why}"))
-        tiles += _metric_tiles(project, one)
+        tiles += _metric_tiles(project, one, f" of {one.model.name}" if len(models) > 1 else "")
     decided = sum(sum(one.counts.values()) for one in answered)
     told = ", ".join(f"{number(n)} {name}" for one in answered for name, n in one.counts.items())
     tiles.append(tile("Decisions on record", number(decided), told or "no service has answered yet"))
@@ -123,7 +127,7 @@ def _parity_tile(parity: Checked | None) -> str:
     return tile("Parity", f"{number(parity.differing)} differ", f"of {number(parity.compared)} values compared", kind)
 
 
-def _metric_tiles(project: Project, one: Judged) -> list[str]:
+def _metric_tiles(project: Project, one: Judged, of: str) -> list[str]:
     version = one.version or one.newest
     if version is None:
         return []
@@ -136,7 +140,7 @@ def _metric_tiles(project: Project, one: Judged) -> list[str]:
         span = record.intervals.get("model", {}).get(label)
         notes = [f"{span[0]:.2f} to {span[1]:.2f} at 95 %"] if span else []
         notes += [f"best baseline {exact(better[label](others))}"] if others else []
-        found.append(tile(label.replace("_", " ").capitalize(), exact(version.metrics[label]), "; ".join(notes)))
+        found.append(tile(label.replace("_", " ").capitalize() + of, exact(version.metrics[label]), "; ".join(notes)))
     return found
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Unpack, overload
 
 from headrace.declare.window import LIFETIME, How, Window, Windows, aggregate, lenient
+from headrace.types import duration_us
 
 
 @overload
@@ -164,11 +165,24 @@ def short_form(kind: str) -> Callable[..., Window]:
     Example:
         >>> short_form("product")("amount", "7d", base=2).params
         (('base', 2),)
+        >>> short_form("longest_gap")("7d").value is None
+        True
     """
 
-    def form(value: str | None, window: Windows, **how: Any) -> Window:
-        return aggregate(kind, value, window, **how)
+    def form(value: Any = None, window: Any = None, **how: Any) -> Window:
+        alone = window is None and _is_window(value)
+        return aggregate(kind, None, value, **how) if alone else aggregate(kind, value, window, **how)
 
     form.__name__ = form.__qualname__ = kind
     form.__doc__ = f"Return the aggregate ``{kind}``; ``hr.aggregate`` says what every aggregate takes."
     return lenient(form)
+
+
+def _is_window(given: Any) -> bool:
+    """Whether what stands first is the window of an aggregate without a value; no expression is a length of time."""
+    if given == LIFETIME or isinstance(given, list | tuple):
+        return True
+    try:
+        return isinstance(given, str) and duration_us(given) > 0
+    except ValueError:
+        return False

@@ -6,11 +6,12 @@ alone, so cutting by key changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from headrace.declare import Contract
 from headrace.engines import compute, spilled
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import frame
@@ -44,7 +45,7 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
         name = job.plan.label.label.source.name
         needed[name] = tuple(dict.fromkeys((*needed.get(name, ()), *job.plan.label.columns)))
     sources = {
-        name: frame(_whole(job.batches(name, columns)), columns, contracts[name], name)
+        name: frame(_whole(job.batches(name, columns), columns, contracts[name]), columns, contracts[name], name)
         for name, columns in needed.items()
     }
     parts = [staged(job, table) for table in fixed(job.batches(job.spine, job.columns))]
@@ -65,5 +66,7 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
         progress("features", begin, everything.length)
 
 
-def _whole(batches: Iterator[pa.Table]) -> pa.Table:
-    return pa.concat_tables(list(batches))
+def _whole(batches: Iterator[pa.Table], columns: Sequence[str], contract: type[Contract]) -> pa.Table:
+    fields = contract.fields()
+    nothing = pa.schema([(name, fields[name].type.arrow()) for name in columns]).empty_table()
+    return pa.concat_tables(list(batches) or [nothing])

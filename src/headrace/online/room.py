@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import mmap
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,13 @@ from typing import Any
 import lmdb
 
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.lock import exclusive
 
 REBUILD = "stop the service and delete the folder 'online' of the project's state: it is made anew from the lake"
 RESTORE = "restore the folder 'spool' of the project's state: answers that are not in the lake yet are in it"
+_READERS = 512
+_LOCK_BYTES = 64 << 10
+"""More than LMDB needs for so many readers."""
 _FULL = ("No space left", "File too large", "quota", "Input/output")
 
 
@@ -32,12 +38,42 @@ def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasyn
     try:
         with no_room():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return lmdb.open(
-                str(folder), map_size=map_bytes, max_dbs=databases, mode=0o600, metasync=metasync, max_readers=512
-            )
+            (folder / "opening.lock").touch(mode=0o600)
+            with exclusive(folder / "opening.lock"):
+                _take_room(folder / "lock.mdb")
+                _remove_stub(folder / "data.mdb")
+                how: dict[str, Any] = {"map_size": map_bytes, "max_dbs": databases, "max_readers": _READERS}
+                return lmdb.open(str(folder), mode=0o600, metasync=metasync, **how)
     except lmdb.Error as error:
         found = f"a file of LMDB that cannot be opened ({type(error).__name__})"
         raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact one", cure)) from error
+
+
+def named(env: Any, names: Iterable[bytes]) -> list[Any]:
+    """Return databases of an environment by name, made where they are absent.
+
+    Raises:
+        HeadraceError: HR-ONLINE-002 when the disk is full.
+    """
+    with no_room():
+        return [env.open_db(name) for name in names]
+
+
+def _take_room(lock: Path) -> None:
+    """Take the blocks of the file of readers: LMDB maps it with holes, and a full disk would end the process there."""
+    if lock.exists() and lock.stat().st_blocks * 512 >= _LOCK_BYTES:
+        return  # closing it anew would free the locks that this process has on it
+    file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(file, 0, _LOCK_BYTES)
+    finally:
+        os.close(file)
+
+
+def _remove_stub(data: Path) -> None:
+    """Remove a file that a full disk cut off before LMDB had written its two first pages: it never held anything."""
+    if data.exists() and data.stat().st_size < 2 * mmap.PAGESIZE:
+        data.unlink()
 
 
 @contextmanager

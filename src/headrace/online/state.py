@@ -20,7 +20,7 @@ from headrace.kernel.texts import texts
 from headrace.kernel.typing import Bools, Ints
 from headrace.online import keys as online_keys
 from headrace.online.packed import FIRST, KNOWN, SEQ, TIME, Chunk, join, nothing, pack, spans, unpack
-from headrace.online.room import REBUILD, environment, no_room
+from headrace.online.room import REBUILD, environment, named, no_room
 from headrace.online.slots import Slot
 from headrace.online.texts import Texts
 from headrace.types import LogicalType
@@ -68,9 +68,10 @@ class State:
     def __init__(self, folder: Path, slots: Sequence[Slot], map_bytes: int = MAP_BYTES) -> None:
         self.folder, self.slots = Path(folder), tuple(slots)
         self._env = environment(self.folder, map_bytes, len(self.slots) + 4, REBUILD, metasync=False)
-        self._meta = self._env.open_db(b"meta")
-        self._texts = Texts(self._env.open_db(b"texts"))
-        self._held = {slot.id: self._env.open_db(b"slot-%d" % i) for i, slot in enumerate(self.slots)}
+        slotted = [b"slot-%d" % i for i in range(len(self.slots))]
+        self._meta, texts, *held = named(self._env, (b"meta", b"texts", *slotted))
+        self._texts = Texts(texts)
+        self._held = {slot.id: one for slot, one in zip(self.slots, held, strict=True)}
         self.sources = tuple(dict.fromkeys(slot.source for slot in self.slots))
 
     def close(self) -> None:

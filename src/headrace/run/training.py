@@ -186,7 +186,7 @@ def _fitted(
             built,
             registry(loaded),
             progress=progress.moves,
-            service_thresholds=tuple(thresholds(loaded.project, model)),
+            service_thresholds=thresholds(loaded.project, model),
             folder=loaded.folder,
         )
 

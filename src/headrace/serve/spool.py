@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace import clock
-from headrace.online.room import RESTORE, environment, no_room
+from headrace.online.room import RESTORE, environment, named, no_room
 
 MAP_BYTES = 64 << 30
 """Upper bound of the file; it only takes what is used."""
@@ -49,8 +49,7 @@ class Spool:
 
     def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
         self._env = environment(folder, map_bytes, 256, RESTORE)
-        self._meta, self._records = self._env.open_db(b"meta"), self._env.open_db(b"records")
-        self._cases = self._env.open_db(b"cases")
+        self._meta, self._records, self._cases = named(self._env, (b"meta", b"records", b"cases"))
         self._streams: dict[str, Any] = {}
         with no_room(), self._env.begin(write=True, db=self._meta) as transaction:
             if transaction.get(b"id") is None:
@@ -163,7 +162,7 @@ class Spool:
     def _stream(self, name: str) -> Any:
         if name not in self._streams:
             with no_room():
-                self._streams[name] = self._env.open_db(b"events:" + name.encode())
+                (self._streams[name],) = named(self._env, [b"events:" + name.encode()])
         return self._streams[name]
 
     def _note(self, transaction: Any, now: int, last: int | None = None) -> None:
