@@ -12,6 +12,7 @@ import pytest
 
 import headrace as hr
 from headrace.connect import find_files, ingest, read_batches
+from headrace.connect.places import local
 from headrace.contracts import MALFORMED
 from headrace.lake import Lake
 
@@ -127,18 +128,18 @@ def test_batches_hold_all_rows_in_order(tmp_path: Path, name: str, batch_rows: i
     else:
         text = "payment_id,amount\n" + "".join(f"{one},1\n" for one in ids)
         path.write_bytes(gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode())
-    batches = list(read_batches(path, Payment, batch_rows))
+    batches = list(read_batches(local(path, tmp_path), Payment, batch_rows))
     assert max(batch.num_rows for batch in batches) == min(batch_rows, 50)
     assert [one for batch in batches for one in batch["payment_id"].to_pylist()] == ids
 
 
 def test_malformed_lines_at_the_edges_of_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headrace.connect.lines._BLOCK_BYTES", 64)
+    monkeypatch.setattr("headrace.connect.formats.delimited._BLOCK_BYTES", 64)
     odd = {1, 2, 3, 40, 41, 99, 100}
     lines = [f"p{n}" if n in odd else f"p{n},{n}" for n in range(1, 101)]
     (tmp_path / "a.csv").write_text("payment_id,amount\n" + "\n".join(lines) + "\n")
     received = []
-    for batch in read_batches(tmp_path / "a.csv", Payment, 9):
+    for batch in read_batches(local(tmp_path / "a.csv", tmp_path), Payment, 9):
         told = batch[MALFORMED].to_pylist() if MALFORMED in batch.column_names else [None] * batch.num_rows
         received += [
             one["text"] if one else key for one, key in zip(told, batch["payment_id"].to_pylist(), strict=True)
@@ -152,7 +153,7 @@ def test_what_a_source_names(tmp_path: Path) -> None:
         (tmp_path / "data" / name).touch()
 
     def names(source: str) -> list[str]:
-        return [path.name for path in find_files(tmp_path, source)]
+        return [Path(file.name).name for file in find_files(tmp_path, source)]
 
     assert names("data") == ["a.parquet", "b.csv", "c.csv.gz"]
     assert names("data/*.csv") == ["b.csv"]
@@ -162,5 +163,5 @@ def test_what_a_source_names(tmp_path: Path) -> None:
         hr.HeadraceError, match="HR-SOURCE-001 data/x\\*: found no file; expected a file, a folder or a glob"
     ):
         names("data/x*")
-    with pytest.raises(hr.HeadraceError, match=r"HR-SOURCE-008 notes\.txt: found a file of an unknown kind"):
-        next(read_batches(tmp_path / "data" / "notes.txt", Payment))
+    with pytest.raises(hr.HeadraceError, match=r"HR-SOURCE-008 data/notes\.txt: found a file of an unknown kind"):
+        next(read_batches(local(tmp_path / "data" / "notes.txt", tmp_path), Payment))

@@ -185,7 +185,8 @@ def test_extra_column_is_ignored_and_told() -> None:
 
 
 def test_malformed_line_has_one_reason_and_its_text() -> None:
-    line = pa.array([{"text": "p9,1", "found": 2, "expected": 3}])
+    wrong = {"code": "HR-DATA-013", "field": "line", "text": "has 2 fields where the header has 3"}
+    line = pa.array([{"text": "p9,1", "problems": [wrong]}])
     done = validate(Payment, payments((None, None, None)).append_column(MALFORMED, line), None, "a.csv")
     assert done.quarantined["reasons"].to_pylist() == [["HR-DATA-013 line: has 2 fields where the header has 3"]]
     assert json.loads(done.quarantined["row"][0].as_py()) == {"#line": "p9,1"}

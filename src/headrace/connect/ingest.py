@@ -7,7 +7,6 @@ already: so nothing is lost or doubled between the two. A lock keeps other loads
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
 from headrace.connect.loads import Ledger, Load, Past
+from headrace.connect.places import File
 from headrace.connect.recheck import recheck
 from headrace.connect.withdraw import withdraw
 from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
@@ -97,7 +97,7 @@ def ingest(
         first()
         ledger = Ledger(lake, stream.name)
         _keep_contract(stream, contract, lake, ledger)
-        plan = _plan(contract, files, folder, ledger, batch_rows)
+        plan = _plan(contract, files, ledger, batch_rows)
         newest = _newest(lake, stream.name)
         plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
         if not plan.loads:
@@ -147,19 +147,18 @@ class _Plan:
     faults: list[Fault] = field(default_factory=list)
 
 
-def _plan(contract: type[Contract], files: Iterable[Path], folder: Path, ledger: Ledger, batch_rows: int) -> _Plan:
+def _plan(contract: type[Contract], files: Iterable[File], ledger: Ledger, batch_rows: int) -> _Plan:
     """Decide for each file whether it is new, known, changed or damaged, before any of them is loaded."""
     plan = _Plan()
     # A load that was cut off keeps its content: another file of the same is the copy, not this one.
     known = [*ledger.unfinished, *ledger.by_content.values()]
     contents = {past.sha256: past.name for past in known}
-    for path in files:
-        name = Path(os.path.relpath(path, folder)).as_posix()
-        plan.there.add(name)
+    for file in files:
+        plan.there.add(file.name)
         try:
-            _decide(plan, path, name, contract, ledger, contents, batch_rows)
+            _decide(plan, file, contract, ledger, contents, batch_rows)
         except HeadraceError as error:
-            plan.faults += _at(name, error)
+            plan.faults += _at(file.name, error)
     going_on = {load.id for load in plan.loads}
     plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
     return plan
@@ -167,27 +166,26 @@ def _plan(contract: type[Contract], files: Iterable[Path], folder: Path, ledger:
 
 def _decide(
     plan: _Plan,
-    path: Path,
-    name: str,
+    file: File,
     contract: type[Contract],
     ledger: Ledger,
     contents: dict[str, str],
     batch_rows: int,
 ) -> None:
-    size, sha256, past = path.stat().st_size, digest(path), ledger.by_name.get(name)
+    name, sha256, past = file.name, digest(file), ledger.by_name.get(file.name)
     if past is not None and past.finished:
         if past.sha256 != sha256:
-            raise HeadraceError(_changed(path, past))
+            raise HeadraceError(_changed(file, past))
         plan.skipped += 1
-    elif size == 0:
+    elif file.size == 0:
         plan.faults.append(_nothing(name))
     elif contents.get(sha256, name) != name:
         plan.skipped += 1
         plan.faults.append(_copy(name, contents[sha256]))
     else:
-        plan.faults += check_file(path, contract, name, batch_rows)
+        plan.faults += check_file(file, contract, batch_rows)
         contents[sha256] = name
-        plan.loads.append(ledger.load(name, path, size, sha256))
+        plan.loads.append(ledger.load(file, sha256))
 
 
 def _at(name: str, error: HeadraceError) -> list[Fault]:
@@ -195,9 +193,9 @@ def _at(name: str, error: HeadraceError) -> list[Fault]:
     return [replace(fault, place=name) for fault in error.faults]
 
 
-def _changed(path: Path, past: Past) -> Fault:
+def _changed(file: File, past: Past) -> Fault:
     """Say whether a loaded file grew or was edited; a file is one delivery, and rows are not searched for changes."""
-    if digest(path, past.size) == past.sha256:
+    if digest(file, past.size) == past.sha256:
         found = f"a file that grew after it was loaded: its first {past.size:,} bytes are what was loaded"
         cure = "put the rows behind them into a new file, and cut this one back"
     else:
@@ -246,7 +244,7 @@ class _Work:
         reached = max(0, self.lake.committed(self.name, load.app)) if load.begun else 0
         held = self._held(load) if load.begun else _no_rows()
         position, bad = 1, len(held)
-        batches = read_batches(load.path, self.contract, self.batch_rows)
+        batches = read_batches(load.file, self.contract, self.batch_rows)
         while True:
             try:
                 batch = next(batches, None)

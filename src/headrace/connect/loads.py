@@ -6,11 +6,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from headrace.clock import now_us
+from headrace.connect.places import File
 from headrace.lake import Lake
 
 _SCHEMA = pa.schema(
@@ -35,19 +35,25 @@ class Load:
     Args:
         id: of the load, from stream, path and content: the same file is the same load however often it is tried,
             until what came of it was withdrawn.
-        name: path relative to the project's folder.
-        path: where the file is.
-        size: in bytes.
+        file: that is loaded.
         sha256: of its bytes, in hex.
         begun: whether an earlier run began it and did not finish.
     """
 
     id: str
-    name: str
-    path: Path
-    size: int
+    file: File
     sha256: str
     begun: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self.file.name
+
+    @property
+    def size(self) -> int:
+        """Of the file, in bytes."""
+        return self.file.size
 
     @property
     def app(self) -> str:
@@ -97,15 +103,16 @@ class Ledger:
         """Loads that were begun, and neither finished nor withdrawn."""
         return [past for past in self.by_name.values() if not past.finished]
 
-    def load(self, name: str, path: Path, size: int, sha256: str) -> Load:
+    def load(self, file: File, sha256: str) -> Load:
         """Return the load of a file: one that was cut off, or a new one."""
+        name = file.name
         past = self.by_name.get(name)
         if past is not None and past.sha256 == sha256:
-            return Load(past.id, name, path, size, sha256, begun=True)
+            return Load(past.id, file, sha256, begun=True)
         # What was withdrawn and comes again is another load: the lake would take its rows for committed before.
         again = f"\0{self._begun[name]}" if self._begun[name] else ""
         identity = hashlib.sha256(f"{self._stream}\0{name}\0{sha256}{again}".encode()).hexdigest()[:16]
-        return Load(identity, name, path, size, sha256)
+        return Load(identity, file, sha256)
 
     def begin(self, loads: Sequence[Load]) -> None:
         """Record that these loads begin, in one commit, unless an earlier run did."""

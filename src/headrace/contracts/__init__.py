@@ -3,10 +3,11 @@
 from headrace.contracts.columns import check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
-from headrace.contracts.validation import MALFORMED, QUARANTINE, Validated, total, validate
+from headrace.contracts.validation import MALFORMED, MALFORMED_TYPE, QUARANTINE, Validated, total, validate
 
 __all__ = [
     "MALFORMED",
+    "MALFORMED_TYPE",
     "QUARANTINE",
     "KeyIndex",
     "Validated",

@@ -15,13 +15,18 @@ import pyarrow.types as pat
 
 from headrace.contracts.columns import check_columns, read_column
 from headrace.contracts.keys import KeyIndex
-from headrace.contracts.problems import FIELDS, KEY, Problem, where
+from headrace.contracts.problems import KEY, Problem, where
 from headrace.contracts.rules import broken, broken_period
 from headrace.declare import Contract
 from headrace.errors import Fault
 
 MALFORMED = "#malformed"
-"""Column that readers add for lines that could not be split: a struct of the text, the fields found and expected."""
+"""Column that readers add for rows that are not what they should be: their text, and what is wrong with them.
+
+A problem with the field ``line`` is of the whole row, of which nothing else could be read.
+"""
+_PROBLEM = pa.struct([("code", pa.string()), ("field", pa.string()), ("text", pa.string())])
+MALFORMED_TYPE = pa.struct([("text", pa.string()), ("problems", pa.list_(_PROBLEM))])
 QUARANTINE = pa.schema(
     [
         ("_source", pa.string()),
@@ -85,11 +90,12 @@ def validate(
     faults = check_columns(contract, batch.schema, source)
     columns: dict[str, pa.Array] = {}
     problems = _malformed(batch)
-    whole = _unmarked(problems, batch.num_rows)
+    told = list(problems)
     for name, field in contract.fields().items():
         raw = _one_chunk(batch[name])
         columns[name], found = read_column(field, raw)
-        problems += _among(whole, [*found, *broken(field, raw, columns[name])])
+        read = _unmarked([one for one in told if one.field in ("line", name)], batch.num_rows)
+        problems += _among(read, [*found, *broken(field, raw, columns[name])])
     problems += broken_period(contract, columns)
     typed = pa.table(columns, schema=_schema(contract))
     problems += _repeated(contract, typed, seen_keys, _unmarked(problems, batch.num_rows))
@@ -116,15 +122,11 @@ def _malformed(batch: pa.Table) -> list[Problem]:
         return []
     column = _one_chunk(batch[MALFORMED])
     rows = where(column.is_valid())
-    by_text: dict[str, list[int]] = {}
+    found: dict[tuple[str, str, str], list[int]] = {}
     for row, value in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
-        text = f"has {_fields(value['found'])} where the header has {value['expected']}"
-        by_text.setdefault(text, []).append(row)
-    return [Problem(FIELDS, "line", text, np.array(found), False) for text, found in by_text.items()]
-
-
-def _fields(number: int) -> str:
-    return f"{number} field" if number == 1 else f"{number} fields"
+        for one in value["problems"]:
+            found.setdefault((one["code"], one["field"], one["text"]), []).append(row)
+    return [Problem(code, name, text, np.array(at), False) for (code, name, text), at in found.items()]
 
 
 def _unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]:
@@ -134,11 +136,11 @@ def _unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]
     return good
 
 
-def _among(whole: npt.NDArray[np.bool_], problems: list[Problem]) -> list[Problem]:
-    """Leave out lines that were never split into fields: that their fields are empty is no second reason."""
-    if whole.all():
+def _among(read: npt.NDArray[np.bool_], problems: list[Problem]) -> list[Problem]:
+    """Leave out rows of which a field was never read: that it is empty is no second reason."""
+    if read.all():
         return problems
-    kept = [(one, one.rows[whole[one.rows]]) for one in problems]
+    kept = [(one, one.rows[read[one.rows]]) for one in problems]
     return [Problem(one.code, one.field, one.text, rows, one.shown) for one, rows in kept if len(rows)]
 
 
@@ -187,7 +189,8 @@ def _reason(problem: Problem, row: dict[str, object]) -> str:
 def _json(row: dict[str, object]) -> str:
     line = row.get(MALFORMED)
     if isinstance(line, dict):
-        return json.dumps({"#line": line["text"]}, ensure_ascii=False)
+        whole = any(one["field"] == "line" for one in line["problems"])
+        return json.dumps({"#line": line["text"]}, ensure_ascii=False) if whole else str(line["text"])
     return json.dumps({name: value for name, value in row.items() if name != MALFORMED}, ensure_ascii=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from headrace.declare import Stream, Table
 from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
+    from headrace.connect.places import File
     from headrace.lake import Lake
 
 _SHOWN = 3
@@ -34,7 +34,7 @@ def gone_files(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None
     missing = [name for name in loaded if name not in there]
     if not missing:
         return None
-    renamed = {digest(path) for name, path in there.items() if name not in loaded}
+    renamed = {digest(file) for name, file in there.items() if name not in loaded}
     names = [name for name in missing if loaded[name].sha256 not in renamed]
     if not names:
         return None
@@ -44,14 +44,13 @@ def gone_files(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None
     return _told(source, sorted(names), rows)
 
 
-def _there(source: Stream | Table, folder: Path) -> dict[str, Path]:
+def _there(source: Stream | Table, folder: Path) -> dict[str, File]:
     from headrace.connect import find_files
 
     try:
-        paths = find_files(folder, source.source or "")
+        return {file.name: file for file in find_files(folder, source.source or "")}
     except HeadraceError:  # none is left, of which the run tells
         return {}
-    return {Path(os.path.relpath(path, folder)).as_posix(): path for path in paths}
 
 
 def _told(source: Stream | Table, names: list[str], rows: int) -> Fault:

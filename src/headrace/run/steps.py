@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,11 +113,7 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
     """Return the files of a source with what tells a changed one: size and time of last change."""
     from headrace.connect import find_files
 
-    found: Inputs = {}
-    for path in find_files(folder, source.source or ""):
-        stat, name = path.stat(), Path(os.path.relpath(path, folder)).as_posix()
-        found[f"file {name}"] = f"{stat.st_size}:{stat.st_mtime_ns}"
-    return found
+    return {f"file {file.name}": file.mark for file in find_files(folder, source.source or "")}
 
 
 def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str, bool], bool]:
@@ -126,17 +121,21 @@ def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str
 
     A file that was an input the last time may also be a copy of one that was loaded.
     """
+    from headrace.connect import find_files
     from headrace.connect.files import digest
     from headrace.connect.loads import Ledger
 
     ledger = Ledger(lake, source.name)
+    try:
+        files = {file.name: file for file in find_files(folder, source.source or "")}
+    except HeadraceError:  # none is left, of which the step itself tells
+        files = {}
 
     def same(key: str, had: bool) -> bool:
-        path = folder / key.removeprefix("file ")
-        past = ledger.by_name.get(key.removeprefix("file "))
-        if not key.startswith("file ") or (past and not (past.finished and past.size == path.stat().st_size)):
+        file, past = files.get(key.removeprefix("file ")), ledger.by_name.get(key.removeprefix("file "))
+        if file is None or not key.startswith("file ") or (past and not (past.finished and past.size == file.size)):
             return False
-        return digest(path) == past.sha256 if past else had and digest(path) in ledger.by_content
+        return digest(file) == past.sha256 if past else had and digest(file) in ledger.by_content
 
     return same
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,17 +20,18 @@ def unread_files(sources: Iterable[Stream | Table], folder: Path) -> Fault | Non
         sources: streams and tables of a project; those that are not of files name no folder.
         folder: the project's.
     """
-    from headrace.connect.files import SUFFIXES, find_files
+    from headrace.connect import find_files
+    from headrace.connect.formats import SUFFIXES
 
-    folders, read = dict[Path, None](), set[Path]()
-    for source in (one.source for one in sources if one.source):
+    folders, read = dict[Path, None](), set[str]()
+    for source in (one.source for one in sources if one.source and "://" not in one.source):
         folders[_folder(folder, source)] = None
         try:
-            read.update(find_files(folder, source))
+            read.update(file.name for file in find_files(folder, source))
         except HeadraceError:  # none yet, of which the run tells
             continue
     beside = [path for one in folders if one.is_dir() for path in sorted(one.iterdir()) if path.is_file()]
-    names = [_name(one, folder) for one in beside if one not in read and one.name.endswith(SUFFIXES)]
+    names = [name for one in beside if (name := _name(one, folder)) not in read and name.endswith(SUFFIXES)]
     if not names:
         return None
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -50,4 +52,5 @@ def _folder(folder: Path, source: str) -> Path:
 
 
 def _name(path: Path, folder: Path) -> str:
-    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    """As the project knows a file, see ``connect.places``."""
+    return Path(os.path.relpath(path, folder)).as_posix()

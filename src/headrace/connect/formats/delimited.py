@@ -1,48 +1,47 @@
-"""Lines of CSV as tables of text: strict about the number of fields, and no line lost."""
+"""CSV and TSV as tables of text: strict about the number of fields, and no line lost."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from headrace.contracts import MALFORMED
+from headrace.connect.formats.format import Format
+from headrace.connect.formats.pieces import pieces
+from headrace.connect.formats.text import check_quoted
+from headrace.connect.places import File
+from headrace.contracts import MALFORMED, MALFORMED_TYPE
+from headrace.contracts.problems import FIELDS
+from headrace.declare import Contract
 
 _BLOCK_BYTES = 8 << 20
-_LINE = pa.struct([("text", pa.string()), ("found", pa.int64()), ("expected", pa.int64())])
 
 
-def csv_batches(path: Path, names: Sequence[str], batch_rows: int) -> Iterator[pa.Table]:
-    """Yield the named columns of a CSV file as text, at most ``batch_rows`` lines at a time, in order.
+def _columns(separator: str, file: File, _: type[Contract]) -> pa.Schema:
+    with file.stream() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+        return pa.schema([(name, pa.string()) for name in next(csv.reader(text, delimiter=separator), [])])
+
+
+def _batches(separator: str, file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
+    """Yield the columns of a contract as text.
 
     An empty field is null; a quoted empty one is an empty string. A line with too many or too few fields is a row of
     nulls with its text in the column ``MALFORMED``.
     """
-    held: list[pa.Table] = []
-    rows = 0
-    for table in _merged(path, names):
-        held.append(table)
-        rows += table.num_rows
-        while rows >= batch_rows:
-            whole = _together(held)
-            yield whole.slice(0, batch_rows)
-            held, rows = [whole.slice(batch_rows)], rows - batch_rows
-    if rows:
-        yield _together(held)
+    names = [name for name in _columns(separator, file, contract).names if name in contract.fields()]
+    return pieces(_merged(file, names, separator), batch_rows)
 
 
-def _together(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables, promote_options="default")
-
-
-def _merged(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+def _merged(file: File, names: Sequence[str], separator: str) -> Iterator[pa.Table]:
     """Put each malformed line back between its neighbours: the parser only tells their numbers."""
     odd: list[pacsv.InvalidRow] = []
     position = 1
-    for batch in _parsed(path, names, odd):
+    for batch in _parsed(file, names, separator, odd):
         # Numbers count the header; a line may be told of before the batch that it stands in.
         taken = 0
         while taken < len(odd) and odd[taken].number - 1 <= position + batch.num_rows + taken:
@@ -53,18 +52,18 @@ def _merged(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
         yield table
 
 
-def _parsed(path: Path, names: Sequence[str], odd: list[pacsv.InvalidRow]) -> Iterator[pa.RecordBatch]:
+def _parsed(file: File, names: Sequence[str], separator: str, odd: list[pacsv.InvalidRow]) -> Iterator[pa.RecordBatch]:
     def note(row: pacsv.InvalidRow) -> str:
         odd.append(row)
         return "skip"
 
     text = pa.string()
-    with pa.input_stream(str(path), compression="gzip" if path.name.endswith(".gz") else None) as stream:
+    with file.stream() as stream:
         reader = pacsv.open_csv(
             stream,
             # Line numbers are told only when one thread reads.
             read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, text),
                 include_columns=list(names),
@@ -88,5 +87,16 @@ def _with_lines(table: pa.Table, odd: list[pacsv.InvalidRow], position: int) -> 
     take = pa.array(np.cumsum(split) - 1, mask=~split)
     lines: list[dict[str, object] | None] = [None] * total
     for place, row in zip(places.tolist(), odd, strict=True):
-        lines[place] = {"text": row.text, "found": row.actual_columns, "expected": row.expected_columns}
-    return table.take(take).append_column(MALFORMED, pa.array(lines, _LINE))
+        text = f"has {_fields(row.actual_columns)} where the header has {row.expected_columns}"
+        lines[place] = {"text": row.text, "problems": [{"code": FIELDS, "field": "line", "text": text}]}
+    return table.take(take).append_column(MALFORMED, pa.array(lines, MALFORMED_TYPE))
+
+
+def _fields(number: int) -> str:
+    return f"{number} field" if number == 1 else f"{number} fields"
+
+
+FORMATS = tuple(
+    Format(name, suffixes, partial(_columns, separator), partial(_batches, separator), check_quoted)
+    for name, suffixes, separator in (("CSV", (".csv",), ","), ("TSV", (".tsv", ".tab"), "\t"))
+)

@@ -1,0 +1,20 @@
+"""Kinds of files: each is a small declaration in a file of its own; a new one is a file and a line here."""
+
+from __future__ import annotations
+
+from headrace.connect.formats import avro, delimited, excel, jsondocs, jsonlines, parquet
+from headrace.connect.formats.format import Format
+from headrace.connect.places import PACKED, File
+
+FORMATS = tuple(one for module in (delimited, jsonlines, jsondocs, parquet, avro, excel) for one in module.FORMATS)
+SUFFIXES = tuple(
+    suffix + end for one in FORMATS for suffix in one.suffixes for end in ("", *(PACKED if one.packed else ()))
+)
+"""Endings of all files that can be read."""
+
+__all__ = ["FORMATS", "SUFFIXES", "Format", "format_of"]
+
+
+def format_of(file: File) -> Format | None:
+    """Return the kind of a file by its name, or None."""
+    return next((one for one in FORMATS if (file.plain if one.packed else file.name).endswith(one.suffixes)), None)

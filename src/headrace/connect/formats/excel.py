@@ -1,0 +1,82 @@
+"""Excel and other workbooks: the first sheet, whose first row names the columns."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from headrace.connect.formats.format import Format
+from headrace.connect.formats.library import library
+from headrace.connect.formats.typed import column, written
+from headrace.connect.places import File
+from headrace.declare import Contract, Field
+
+_MIDNIGHT = datetime.time()
+
+
+class _Damaged(Exception):
+    """A workbook that its library cannot read, whatever that says of it: it may quote a cell."""
+
+
+def _sheet(file: File) -> tuple[list[str], list[list[Any]]]:
+    calamine = library("python_calamine", file)
+    with file.random() as raw:
+        content = io.BytesIO(raw.read())
+    try:
+        rows = calamine.CalamineWorkbook.from_filelike(content).get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except Exception as error:  # of a library in Rust, which has no common base for them
+        raise _Damaged from error
+    if not rows:
+        return [], []
+    names = [str(name) for name in rows[0]]
+    return names, [row for row in rows[1:] if any(cell != "" for cell in row)]
+
+
+def _columns(file: File, contract: type[Contract]) -> pa.Schema:
+    names, rows = _sheet(file)
+    columns = _typed(names, rows, contract)
+    return pa.schema([(name, one.type) for name, one in zip(names, columns, strict=True) if name])
+
+
+def _batches(file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
+    names, rows = _sheet(file)
+    columns = dict(zip(names, _typed(names, rows, contract), strict=True))
+    table = pa.table({name: one for name, one in columns.items() if name in contract.fields()})
+    for at in range(0, len(rows), batch_rows):
+        yield table.slice(at, batch_rows)
+
+
+def _typed(names: Sequence[str], rows: Sequence[Sequence[Any]], contract: type[Contract]) -> list[pa.Array]:
+    fields = contract.fields()
+    return [_column([row[at] for row in rows], fields.get(name)) for at, name in enumerate(names)]
+
+
+def _column(cells: Sequence[Any], field: Field | None) -> pa.Array:
+    """A sheet knows numbers, texts and times: a code that looks like a number is text where the contract says so."""
+    values = [None if cell == "" else cell for cell in cells]
+    kind = None if field is None else field.type.name
+    if kind == "timestamp":
+        values = [_moment(value) for value in values]
+    if kind == "str":
+        return pa.array([None if value is None else written(value) for value in values], pa.string())
+    return column(values)
+
+
+def _moment(value: Any) -> Any:
+    """A cell that holds midnight is read as a day."""
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return datetime.datetime.combine(value, _MIDNIGHT)
+    return value
+
+
+def _check(file: File) -> None:
+    _sheet(file)
+
+
+FORMATS = (
+    Format("Excel", (".xlsx", ".xls", ".xlsb", ".ods"), _columns, _batches, _check, packed=False, errors=(_Damaged,)),
+)

@@ -1,0 +1,160 @@
+"""Where files are: folders of this machine and buckets of S3, found by one name and read through one small value."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from headrace.errors import Fault, HeadraceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.fs as pafs
+
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+"""Endings of compressed files, and what they are compressed by."""
+_BLOCK = 1 << 20
+_GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a source.
+
+    Args:
+        name: as the project knows it: its path relative to the project's folder, or its address.
+        path: in its file system.
+        size: in bytes.
+        mark: changes when the file is written anew: its size and the time of its last change.
+        system: of files.
+    """
+
+    name: str
+    path: str
+    size: int
+    mark: str
+    system: pafs.FileSystem = field(compare=False, repr=False)
+
+    @property
+    def plain(self) -> str:
+        """Its name without the ending that says how it is compressed."""
+        return next((self.name.removesuffix(end) for end in PACKED if self.name.endswith(end)), self.name)
+
+    @property
+    def packed(self) -> str | None:
+        """How it is compressed, or None."""
+        return next((kind for end, kind in PACKED.items() if self.name.endswith(end)), None)
+
+    def stream(self) -> pa.NativeFile:
+        """Open what it holds, unpacked, to be read once from its beginning."""
+        return self.system.open_input_stream(self.path, compression=self.packed, buffer_size=_BLOCK)
+
+    def random(self) -> pa.NativeFile:
+        """Open its bytes as they are, to be read anywhere."""
+        return self.system.open_input_file(self.path)
+
+    def digest(self, size: int | None = None) -> str:
+        """Return the SHA-256 of its bytes, or of its first ``size`` bytes, in hex."""
+        found = hashlib.sha256()
+        left = self.size if size is None else size
+        with self.system.open_input_stream(self.path, compression=None) as raw:
+            while left > 0 and (block := raw.read(min(left, _BLOCK))):
+                left -= len(block)
+                found.update(block)
+        return found.hexdigest()
+
+
+def local(path: Path, folder: Path) -> File:
+    """Return a file of this machine under the name that a project in ``folder`` knows it by."""
+    import pyarrow.fs as pafs
+
+    stat = path.stat()
+    name = Path(os.path.relpath(path, folder)).as_posix()
+    return File(name, str(path), stat.st_size, f"{stat.st_size}:{stat.st_mtime_ns}", pafs.LocalFileSystem())
+
+
+def find_files(folder: Path, source: str, suffixes: Iterable[str]) -> list[File]:
+    """Return the files that a source names, in the order of their names.
+
+    Args:
+        folder: of the project.
+        source: file, folder (searched through for files of the given endings) or glob, relative to ``folder``; or such
+            an address in a bucket, ``s3://bucket/path``.
+        suffixes: endings of the files that a folder is searched for.
+
+    Raises:
+        HeadraceError: HR-SOURCE-001 when there is none, 015 when a bucket cannot be read.
+    """
+    found = (
+        _in_bucket(source, tuple(suffixes)) if source.startswith("s3://") else _here(folder, source, tuple(suffixes))
+    )
+    if not found:
+        cure = "put files there, or change source in the declaration"
+        raise HeadraceError(Fault("HR-SOURCE-001", source, "no file", "a file, a folder or a glob of files", cure))
+    return sorted(found, key=lambda file: file.name)
+
+
+def _here(folder: Path, source: str, suffixes: tuple[str, ...]) -> list[File]:
+    named = folder / source
+    if named.is_dir():
+        found = [path for path in named.rglob("*") if path.name.endswith(suffixes) and path.is_file()]
+    elif named.is_file():
+        found = [named]
+    else:
+        pattern = Path(source)
+        base = Path(pattern.anchor) if pattern.anchor else folder
+        found = [path for path in base.glob(str(pattern.relative_to(pattern.anchor))) if path.is_file()]
+    return [local(path, folder) for path in found]
+
+
+def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
+    """The files below an address; keys, secrets and the endpoint come from the environment, as in every S3 client."""
+    import pyarrow.fs as pafs
+
+    parts = urlsplit(source)
+    path = f"{parts.netloc}{parts.path}".rstrip("/")
+    plain = path[: match.start()].rpartition("/")[0] if (match := _GLOB.search(path)) else path
+    try:
+        system = pafs.S3FileSystem()
+        infos = [system.get_file_info(plain)]
+        if infos[0].type != pafs.FileType.File:
+            infos = system.get_file_info(pafs.FileSelector(plain, recursive=True, allow_not_found=True))
+    except OSError as error:
+        raise HeadraceError(_unreachable(source, error)) from error
+    files = [info for info in infos if info.type == pafs.FileType.File]
+    if match:
+        files = [info for info in files if _fits(info.path, path)]
+    elif len(files) != 1 or files[0].path != path:
+        files = [info for info in files if info.path.endswith(suffixes)]
+    return [File(f"s3://{one.path}", one.path, one.size, f"{one.size}:{one.mtime_ns}", system) for one in files]
+
+
+def _fits(path: str, pattern: str) -> bool:
+    """Whether a path fits a glob part by part, as in a folder; ``**`` stands for any number of parts."""
+    return _match(path.split("/"), pattern.split("/"))
+
+
+def _match(parts: list[str], patterns: list[str]) -> bool:
+    if not patterns or not parts:
+        return not parts and all(one == "**" for one in patterns)
+    if patterns[0] == "**":
+        return _match(parts, patterns[1:]) or _match(parts[1:], patterns)
+    return fnmatch.fnmatchcase(parts[0], patterns[0]) and _match(parts[1:], patterns[1:])
+
+
+def _unreachable(source: str, error: OSError) -> Fault:
+    """What a client of S3 says may hold keys: only the kind of the error is told."""
+    said = str(error)
+    kind = next(
+        (word for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "NETWORK_CONNECTION", "INVALID") if word in said), ""
+    )
+    found = f"a bucket that cannot be read{f' ({kind})' if kind else ''}"
+    cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL where it is not of AWS"
+    return Fault("HR-SOURCE-015", source, found, "one that lists its objects", cure)
