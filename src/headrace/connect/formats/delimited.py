@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from headrace.connect.formats.format import Format
-from headrace.connect.formats.pieces import pieces
 from headrace.connect.formats.text import check_quoted
 from headrace.connect.places import File
 from headrace.contracts import MALFORMED, MALFORMED_TYPE
@@ -34,7 +33,21 @@ def _batches(separator: str, file: File, contract: type[Contract], batch_rows: i
     nulls with its text in the column ``MALFORMED``.
     """
     names = [name for name in _columns(separator, file, contract).names if name in contract.fields()]
-    return pieces(_merged(file, names, separator), batch_rows)
+    held: list[pa.Table] = []
+    rows = 0
+    for table in _merged(file, names, separator):
+        held.append(table)
+        rows += table.num_rows
+        while rows >= batch_rows:
+            whole = _together(held)
+            yield whole.slice(0, batch_rows)
+            held, rows = [whole.slice(batch_rows)], rows - batch_rows
+    if rows:
+        yield _together(held)
+
+
+def _together(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def _merged(file: File, names: Sequence[str], separator: str) -> Iterator[pa.Table]:

@@ -11,7 +11,6 @@ import pyarrow.json as pajson
 
 from headrace.connect.formats.documents import document, keys_of, rows_of
 from headrace.connect.formats.format import Format
-from headrace.connect.formats.pieces import pieces
 from headrace.connect.formats.text import check_text
 from headrace.connect.places import File
 from headrace.declare import Contract, Field
@@ -42,7 +41,10 @@ def _columns(file: File, contract: type[Contract]) -> pa.Schema:
 
 def _batches(file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
     names = list(contract.fields())
-    return pieces((_table(lines, contract, names) for lines in _lines(file)), batch_rows)
+    for lines in _lines(file):
+        table = _table(lines, contract, names)
+        for at in range(0, len(lines), batch_rows):
+            yield table.slice(at, batch_rows)
 
 
 def _lines(file: File) -> Iterator[pa.Array]:
