@@ -33,6 +33,7 @@ from headrace.plan.meaning import Aggregation, Plan
 from headrace.plan.normal import normal, normal_condition
 from headrace.plan.promises import contract_meaning
 from headrace.plan.query import canonical
+from headrace.plan.words import words
 from headrace.types import FLOAT, duration_text, duration_us
 
 VERSION = 1
@@ -43,7 +44,8 @@ def snapshot(project: Project) -> dict[str, Any]:
 
     Returns:
         dict: ``version``, ``project``, ``charter`` and ``nodes``: identifier to kind, name, owner, uses, meaning,
-        lineage and fingerprint. Where declarations stand and how they are spaced leaves no trace.
+        words and fingerprint. Where declarations stand leaves no trace; how they are written only in their words, of
+        which no fingerprint is made.
 
     Raises:
         HeadraceError: with all faults, when the project has any.
@@ -61,6 +63,7 @@ def snapshot(project: Project) -> dict[str, Any]:
             "owner": getattr(node, "owner", ""),
             "uses": used,
             "meaning": meaning,
+            "words": words(node),
             "fingerprint": digest({"kind": kind_of(node), "meaning": meaning}),
         }
     charter = None if project.charter is None else _public(asdict(project.charter))
