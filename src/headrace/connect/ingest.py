@@ -26,7 +26,7 @@ from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, tot
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
-from headrace.plan.snapshot import contract_meaning
+from headrace.plan.promises import contract_meaning
 from headrace.plan.snapshot import digest as content_digest
 
 Progress = Callable[[int, str], None]

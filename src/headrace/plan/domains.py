@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from math import ceil, floor
+from typing import Any
 
 from headrace.clock import from_us, to_us
 from headrace.declare import Contract, Field
@@ -11,6 +14,7 @@ from headrace.types import Domain, LogicalType
 
 _LARGEST = 307
 """Powers of ten that float64 can hold, whatever the digits."""
+_EXACT = ("int", "decimal")
 
 
 def domains(contract: type[Contract]) -> dict[str, Domain]:
@@ -23,14 +27,29 @@ def domain_of(one: Field) -> Domain:
     kind = one.type
     if not kind.numeric:
         return Domain(kind)
-    lows = [_unit(b, kind) for b in (one.ge, one.gt) if b is not None]
-    highs = [_unit(b, kind) for b in (one.le, one.lt) if b is not None]
+    lows, highs = _bounds(one)
     if one.isin:
         lows, highs = [min(_unit(v, kind) for v in one.isin)], [max(_unit(v, kind) for v in one.isin)]
     if kind.name == "decimal":
         largest = 10**kind.precision - 1
         return Domain(kind, max([*lows, -largest]), min([*highs, largest]))
     return Domain(kind, max(lows, default=None), min(highs, default=None))
+
+
+def closed_bounds(one: Field) -> dict[str, Decimal] | None:
+    """Return the least and the largest value that a field's bounds allow, as ``ge`` and ``le``; None of other types.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from headrace.declare import field
+        >>> closed_bounds(replace(field(gt=-1, lt=10.5), type=LogicalType("int")))
+        {'ge': Decimal('0'), 'le': Decimal('10')}
+    """
+    if one.type.name not in _EXACT:
+        return None
+    lows, highs = _bounds(one)
+    low, high = max(lows, default=None), min(highs, default=None)
+    return {key: Decimal(unit).scaleb(-one.type.scale) for key, unit in (("ge", low), ("le", high)) if unit is not None}
 
 
 def fitting(value: object, kind: LogicalType) -> float | None:
@@ -82,7 +101,29 @@ def said_as(value: object, kind: LogicalType) -> object:
     return value
 
 
+def _bounds(one: Field) -> tuple[list[float | int], list[float | int]]:
+    """Lower and upper bounds in the units of the kernel; of what is counted in units the open ones are closed."""
+    kind = one.type
+    if kind.name not in _EXACT:
+        return _floats(one.ge, one.gt), _floats(one.le, one.lt)
+    lows = [(one.ge, ceil, 0), (one.gt, floor, 1)]
+    highs = [(one.le, floor, 0), (one.lt, ceil, -1)]
+    return _closed(lows, kind), _closed(highs, kind)
+
+
+def _floats(*bounds: Any) -> list[float | int]:
+    return [float(bound) for bound in bounds if bound is not None]
+
+
+def _closed(bounds: Sequence[tuple[Any, Callable[[Decimal], int], int]], kind: LogicalType) -> list[float | int]:
+    return [whole(_exact(bound, kind)) + step for bound, whole, step in bounds if bound is not None]
+
+
+def _exact(bound: float | int | str, kind: LogicalType) -> Decimal:
+    return Decimal(str(bound)).scaleb(kind.scale)
+
+
 def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
     if kind.name == "decimal":
-        return int(Decimal(str(bound)).scaleb(kind.scale))
+        return int(_exact(bound, kind))
     return float(bound) if kind.name == "float" else int(bound)

@@ -213,11 +213,16 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], nodes: Mapping[s
     for name in nodes:
         if name not in old:
             yield Change(name, "added", (), nodes[name].place)
-        elif old[name] != new[name]:
+        elif _compared(old[name]) != _compared(new[name]):
             yield Change(name, "changed", tuple(differences(old[name], new[name])), nodes[name].place)
     for name in old:
         if name not in new:
             yield Change(name, "removed")
+
+
+def _compared(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A node without its words: another spelling is no change."""
+    return {key: value for key, value in node.items() if key != "words"}
 
 
 def _rechecked(change: Change, loaded: LoadedProject) -> Change:
