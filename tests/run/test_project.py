@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.run.checks import check
 from headrace.run.project import load_project
 
 
@@ -138,3 +139,13 @@ def test_where_things_live(tmp_path):
     loaded = load_project(_folder(tmp_path, "import headrace as hr\nproject = hr.Project('a')"))
     assert loaded.state_dir == tmp_path.resolve() / ".headrace"
     assert loaded.lake().tables() == []
+
+
+def test_a_pattern_that_cannot_be_read_is_told_before_any_row_is(tmp_path):
+    source = (
+        "import headrace as hr\nclass Click(hr.Contract):\n    at: hr.Timestamp = hr.event_time()\n"
+        "    page: str = hr.field(\n        pattern='(?=x)')\n"
+        "project = hr.Project('a', sources=[hr.Stream('clicks', Click), hr.Stream('other', Click)])"
+    )
+    (fault,) = check(load_project(_folder(tmp_path, source)).project)
+    assert (fault.code, fault.place) == ("HR-DATA-106", "project.py:4")

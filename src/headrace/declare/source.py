@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headrace.declare.base import Declared, name_faults, type_fault
-from headrace.declare.contract import HEADS, Contract
+from headrace.declare.contract import Contract
+from headrace.declare.fields import HEADS
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.types import duration_us
@@ -24,7 +25,7 @@ class Stream(Declared):
 
     Example:
         >>> from headrace.types import Timestamp
-        >>> from headrace.declare.contract import event_time
+        >>> from headrace.declare.fields import event_time
         >>> class Click(Contract):
         ...     at: Timestamp = event_time()
         >>> Stream("clicks", Click, owner="web").name

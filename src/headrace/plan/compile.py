@@ -22,7 +22,7 @@ from headrace.declare import (
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
-from headrace.plan.domains import domains, fitting
+from headrace.plan.domains import domains
 from headrace.plan.expression import Node, references
 from headrace.plan.functions.conversions import converted
 from headrace.plan.leaks import leaks
@@ -30,7 +30,7 @@ from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan,
 from headrace.plan.misfits import misfits
 from headrace.plan.parse import condition, parse
 from headrace.plan.scope import RowScope
-from headrace.types import FLOAT, Domain
+from headrace.types import FLOAT, Domain, fitting
 
 MOST_EVENTS = 2**31
 _KEY_TYPES = ("int", "str", "bool", "date", "timestamp", "decimal")

@@ -151,7 +151,7 @@ def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
     """
     fields = {}
     for name, one in contract.fields().items():
-        given = {key: value for key, value in asdict(one).items() if key not in ("type", "description")}
+        given = {key: value for key, value in asdict(one).items() if key not in ("type", "description", "place")}
         # By identity: a bound of 0 equals False, and is said all the same.
         said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
         said |= {key: said_as(said[key], one.type) for key in ("ge", "gt", "le", "lt") if key in said}
