@@ -19,6 +19,7 @@ from headrace.declare import (
     TrainingSet,
     Window,
 )
+from headrace.declare.base import MISTYPED
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
@@ -29,7 +30,7 @@ from headrace.plan.leaks import leaks
 from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan, StateGroup, WindowGroup
 from headrace.plan.misfits import misfits
 from headrace.plan.parse import condition, parse
-from headrace.plan.scope import RowScope
+from headrace.plan.scope import RowScope, Unknown
 from headrace.types import FLOAT, Domain, fitting
 
 MOST_EVENTS = 2**31
@@ -47,13 +48,18 @@ def compile_set(cases: TrainingSet) -> Plan:
     return plan
 
 
-def compile_features(groups: Sequence[Features], spine: Stream | None = None) -> Plan:
+def compile_features(groups: Sequence[Features], spine: Stream | None = None, *, more: bool = False) -> Plan:
     """Return the plan of some groups of features, asked about rows of a spine or of any frame that has the keys.
+
+    Args:
+        groups: to compile.
+        spine: stream of the rows; without one, rows look like those of the groups' streams.
+        more: whether groups may be missing here for faults that are told already: naming one is no fault again.
 
     Raises:
         HeadraceError: with all faults.
     """
-    compiler = _Compiler(spine, groups, _own_faults(features=groups))
+    compiler = _Compiler(spine, groups, _own_faults(features=groups), Unknown(groups=more))
     plan = compiler.plan(", ".join(str(group.name) for group in groups))
     compiler.raise_faults()
     return plan
@@ -83,7 +89,8 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
 def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
     spine = cases.spine if isinstance(cases.spine, Stream) and _readable(cases.spine) else None
     groups = [group for group in cases.features if isinstance(group, Features)]
-    compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]))
+    unknown = Unknown(fields=spine is None, groups=lacking(cases))
+    compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]), unknown)
     plan = compiler.plan(cases.name)
     where = label = None
     if isinstance(cases.where, str) and spine is not None:
@@ -95,6 +102,11 @@ def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
     if label is not None and not label.label.faults:
         compiler.faults += leaks(plan, label, cases.place)
     return compiler, replace(plan, where=where, label=label)
+
+
+def lacking(owner: TrainingSet | Project) -> bool:
+    """Return whether groups that were meant may be missing: something else was given in their place."""
+    return any(fault.code == MISTYPED and fault.place == owner.place for fault in owner.faults)
 
 
 def _own_faults(**roots: Any) -> list[Fault]:
@@ -115,7 +127,7 @@ def _readable(source: object) -> bool:
 def _group_readable(group: Features) -> bool:
     entity = group.by is None or (isinstance(group.by, Entity) and not group.by.faults)
     about = group.by is not None or isinstance(group.source, Stream)
-    return _readable(group.source) and entity and about and isinstance(group.features, Mapping)
+    return _readable(group.source) and entity and about and isinstance(group.features, Mapping) and bool(group.features)
 
 
 @dataclass
@@ -125,6 +137,7 @@ class _Compiler:
     spine: Stream | None
     groups: Sequence[Features]
     faults: list[Fault]
+    unknown: Unknown
     ready: dict[str, Domain] = field(default_factory=dict)
     pending: dict[str, tuple[str, str]] = field(default_factory=dict)
     derived: list[Derived] = field(default_factory=list)
@@ -177,7 +190,15 @@ class _Compiler:
         fields: dict[str, Domain] = {}
         for stream in streams:
             fields |= domains(stream.contract)
-        return RowScope(fields | dict(more or {}), self.ready, self.places.keys(), self.unread, self.derive, self.trail)
+        return RowScope(
+            fields | dict(more or {}),
+            self.ready,
+            self.places.keys(),
+            self.unread,
+            self.unknown,
+            self.derive,
+            self.trail,
+        )
 
     def spine_keys(self) -> None:
         """The keys of every entity must be fields of the spine, of the same type as in its source."""
