@@ -112,8 +112,9 @@ def Decimal(precision: int, scale: int) -> LogicalType:  # noqa: N802 - reads as
         >>> Decimal(12, 2)
         decimal(12,2)
     """
-    if not (1 <= precision <= 18 and 0 <= scale <= precision):
-        raise ValueError(f"Decimal({precision}, {scale}): precision is 1 to 18 and scale 0 to precision")
+    whole = isinstance(precision, int) and isinstance(scale, int)
+    if not (whole and 1 <= precision <= 18 and 0 <= scale <= precision):
+        raise ValueError(f"Decimal({precision!r}, {scale!r}): precision is 1 to 18 and scale 0 to precision")
     return LogicalType("decimal", precision, scale)
 
 
