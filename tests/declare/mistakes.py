@@ -223,6 +223,10 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             lambda: project(hr.Features("f", events, by=hr.Entity("user", "user"), features={"c": hr.count("1d")})),
             "Entity",
         ),
+        (
+            lambda: project(hr.Features("f", events, by=hr.Entity(["user", "at"]), features={"c": hr.count("1d")})),  # type: ignore[arg-type]
+            "write hr.Entity('user', 'at')",
+        ),
     ],
     "HR-ENTITY-002": [
         (lambda: project(hr.Features("f", events, by=hr.Entity("usr"), features={"c": hr.count("1d")})), "'user'"),
@@ -344,6 +348,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-EXPRESSION-003": [
         (lambda: project(windows(c=hr.count("1d", where="amount"))), "a condition, true or false"),
         (lambda: learning(cases(where="amount + 1")), "a condition, true or false"),
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), {"mail": "score"})]), "write score > 0.5"),
     ],
     "HR-STATE-001": [
         (

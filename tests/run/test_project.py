@@ -106,6 +106,7 @@ def test_an_error_is_told_at_the_innermost_line_of_the_users_own(tmp_path):
         ("import headrace as hr\nx = hr.Decimal(30, 2)", "write hr.Decimal(18, 2)"),
         ("import headrace as hr\nx = hr.Decimal('12', 2)", "write hr.Decimal(12, 2)"),
         ("def half(x): return x\nhalf(y=1)", "mend the line"),
+        ("def label(y): return y\nlabel()", "mend the line"),
         ("raise SystemExit(3)", "remove the exit: declarations have no effects"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import cast
 
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.contract import ContractType
-from headrace.declare.sheet import Sheet
+from headrace.declare.sheet import Sheet, call_of
 from headrace.declare.source import Entity, Stream, Table, duration_faults
 from headrace.declare.window import Window
 from headrace.errors import Fault
@@ -150,6 +150,10 @@ class Label(Declared):
     @property
     def matures_us(self) -> int:
         return duration_us(self.matures)
+
+    def __repr__(self) -> str:
+        on = self.on[0] if isinstance(self.on, tuple) and len(self.on) == 1 else self.on
+        return call_of("label", self.source, self.value, on=on, matures=self.matures, default=self.default)
 
     def holding(self, default: object) -> Label:
         """Return the same label with its default as the type of its value has it."""

@@ -73,6 +73,8 @@ def _of_call(name: str, complaint: str) -> str:
         return f"did you mean {meant!r}?" if meant in takes else nearest(unexpected[1], takes)
     if complaint.startswith("missing"):
         lacking = [one for one in re.findall(r"'(\w+)'", complaint) if one in takes]
+        if not lacking:  # a function of the user's own, of the same name
+            return ""
         said = [f"{one}={_EXAMPLES.get(one, repr('…'))}" for one in lacking]
         return f"write hr.{name}({', '.join(said if lacking == takes[: len(lacking)] else ['…', *said])})"
     return f"write hr.{name}({', '.join(f'{one}=…' for one in takes)}), each once and as far as it is needed"
