@@ -207,6 +207,40 @@ def test_a_fault_names_the_line_of_its_declaration() -> None:
     assert lines[1] == lines[0] + 1
 
 
+def test_a_fault_names_the_line_of_its_field_expression_or_rule() -> None:
+    class Odd(hr.Contract):
+        at: hr.Timestamp = hr.event_time()
+        user: complex
+        total: int = 5
+        word: str = hr.field(isin="web")
+
+    rows = hr.Features(
+        "now",
+        events,
+        features={
+            "a": "amuont",
+            "b": 5,  # type: ignore[dict-item]
+            "c": "amount + ratoi",
+        },
+    )
+    rules = {"review": "scor > 0.5"}  # written elsewhere, so it is told where the service is
+    desk = hr.Service(
+        "desk",
+        model(cases_=cases(rows, label=truth())),
+        decide={
+            "mail": "amuont > 5",
+        },
+    )
+    other = hr.Service("other", desk.model, rules)
+    faults = check(hr.Project("p", sources=[hr.Stream("odd", Odd)], services=[desk, other]))
+    begins = [int(one.place.rpartition(":")[2]) for one in (Odd, rows, desk, other)]
+    lines = [int(fault.place.rpartition(":")[2]) for fault in faults]
+    fields, features, rule, elsewhere = (
+        [begin + n for n in after] for begin, after in zip(begins, ([2, 3, 4], [4, 5, 6], [4], [0]), strict=True)
+    )
+    assert sorted(lines) == [*fields, *features, *rule, *elsewhere], faults
+
+
 def test_a_service_rule_is_checked_against_score_row_and_features() -> None:
     service = hr.Service("desk", model(), decide={"block": "scor > 0.9", "review": "amount"})
     codes = [fault.code for fault in check(hr.Project("p", services=[service]))]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from headrace.declare.base import here
+from headrace.declare.base import here, here_within
 from headrace.declare.fields import HEADS, Field
 from headrace.declare.promises import promise_faults, written
 from headrace.declare.sheet import Sheet
@@ -16,17 +16,20 @@ from headrace.errors import Fault
 from headrace.types import parse_annotation
 
 
-def _read_fields(cls: ContractType, said: Mapping[str, object], place: str) -> tuple[dict[str, Field], list[Fault]]:
+def _read_fields(
+    cls: ContractType, said: Mapping[str, object], whole: str, lines: Mapping[str, str]
+) -> tuple[dict[str, Field], list[Fault]]:
     fields: dict[str, Field] = {}
     faults: list[Fault] = []
     for base in reversed(cls.__mro__[1:]):
         fields.update(getattr(base, "_fields", {}))
     module = sys.modules.get(cls.__module__)
     for name, raw in inspect.get_annotations(cls).items():
-        how = said.get(name, Field())
+        how, place = said.get(name, Field()), lines.get(name, whole)
         try:
             declared = how if isinstance(how, Field) else Field()
-            fields[name] = replace(declared, name=name, type=parse_annotation(_evaluated(raw, module)))
+            where = lines.get(name, declared.place)
+            fields[name] = replace(declared, name=name, place=where, type=parse_annotation(_evaluated(raw, module)))
         except (TypeError, NameError, ValueError, SyntaxError) as error:
             expected = "int, float, bool, str, hr.Timestamp, hr.Date, hr.Decimal(p, s), list[…], each also with | None"
             cure = f"write {name}: {_nearest_type(raw)}"
@@ -79,7 +82,7 @@ class ContractType(type):
         said = {key: body.pop(key) for key in body.get("__annotations__", {}) if key in body}
         cls = super().__new__(mcs, name, bases, body)
         place = here()
-        fields, faults = _read_fields(cls, said, place)
+        fields, faults = _read_fields(cls, said, place, here_within())
         cls.place, cls.doc = place, inspect.cleandoc(body.get("__doc__") or "")
         cls._fields, cls.faults = fields, (*faults, *promise_faults(name, place, fields))
         return cls

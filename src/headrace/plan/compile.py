@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,7 +80,8 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
     rules: list[tuple[str, Node]] = []
     texts = {decision: text for decision, text in service.decide.items() if isinstance(text, str)}
     for decision, text in texts.items():
-        rule = compiler.attempt(condition, text, scope, service.place, f"rule for {decision}")
+        place = service.lines.get(decision, service.place)
+        rule = compiler.attempt(condition, text, scope, place, f"rule for {decision}")
         rules += [] if rule is None else [(decision, rule)]
     compiler.raise_faults()
     return tuple(rules)
@@ -147,7 +148,7 @@ class _Compiler:
     def __post_init__(self) -> None:
         self.unread = {str(group.name) for group in self.groups if not _group_readable(group)}
         self.groups = [group for group in self.groups if _group_readable(group)]
-        self.places = {name: group.place for group in self.groups for name in _names(group)}
+        self.places = {name: place for group in self.groups for name, place in _places(group)}
 
     def raise_faults(self) -> None:
         if self.faults:
@@ -284,7 +285,7 @@ class _Compiler:
         expressions: list[tuple[str, Node]] = []
         for name, text in _expressions(group):
             label = f"{group.name}.{name}"
-            node = self.attempt(parse, text, scope, group.place, label)
+            node = self.attempt(parse, text, scope, group.place_of(name), label)
             if node is not None:
                 expressions.append((label, node))
                 kind = node.domain.type | None
@@ -302,7 +303,7 @@ class _Compiler:
             return
         for name, text in _expressions(group):
             label = f"{group.name}.{name}"
-            self.pending[label] = (text, group.place)
+            self.pending[label] = (text, group.place_of(name))
 
     def derive(self, name: str) -> None:
         """Type a feature of the row, if it is one, after those that it names; each is looked at once."""
@@ -371,12 +372,11 @@ class _Compiler:
         return LabelPlan(label.holding(default), value) if good else None
 
 
-def _names(group: Features) -> list[str]:
-    """What the features of a group are called, also those that cannot be typed."""
-    found: list[str] = []
+def _places(group: Features) -> Iterator[tuple[str, str]]:
+    """What the features of a group are called, also those that cannot be typed, and where each is written."""
     for name, one in group.features.items():
-        found += one.names(name) if isinstance(one, Window) else [name]
-    return [f"{group.name}.{name}" for name in found]
+        for called in one.names(name) if isinstance(one, Window) else [name]:
+            yield f"{group.name}.{called}", group.place_of(name)
 
 
 def _expressions(group: Features) -> list[tuple[str, str]]:
