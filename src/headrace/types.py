@@ -237,7 +237,9 @@ def _number(value: Any) -> int | decimal.Decimal:
 
 def _moment(value: Any) -> datetime.datetime:
     moment = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
-    to_us(moment)
+    if not isinstance(moment, datetime.datetime):
+        raise TypeError
+    to_us(moment)  # which refuses one without a zone
     return moment
 
 

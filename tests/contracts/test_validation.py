@@ -216,6 +216,11 @@ def test_rules_that_cannot_be_applied_are_told_with_their_place() -> None:
     class Odder(Odd):
         b: int = hr.field(isin=["many"])
 
+    class Lost(hr.Contract):
+        at: hr.Timestamp = hr.event_time(zone="europe/rom")  # type: ignore[valid-type]
+
+    (zone,) = check_rules(Lost)
+    assert (zone.code, zone.cure) == ("HR-DATA-107", "write zone='Europe/Rome', or another of the IANA's names")
     line = int(Odd.place.rpartition(":")[2])
     (pattern,), (member,) = check_rules(Odd), check_rules(Odder)
     assert (pattern.code, pattern.place.rpartition(":")[2]) == ("HR-DATA-106", str(line + 1))

@@ -175,6 +175,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             "isin of Broken.x = str; expected a list of values. Cure: write isin=['web']",
         ),
         (lambda: broken(x=(int, hr.field(isin=5))), "write isin=[5]"),  # type: ignore[arg-type]
+        (lambda: broken(x=(hr.Timestamp, hr.field(zone=1))), "zone of Broken.x = int"),  # type: ignore[arg-type]
         (lambda: broken(x=(str, hr.field(pattern=5))), "a regular expression as text"),  # type: ignore[arg-type]
         (lambda: broken(x=(str, hr.field(min_length="3"))), "min_length of Broken.x = str"),  # type: ignore[arg-type]
     ],
@@ -204,6 +205,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: broken(x=(hr.Decimal(9, 2), hr.field(lt="1.0"))), "a value of type decimal(9,2)"),
         (lambda: broken(x=(hr.Timestamp, hr.field(ge="2026-01-31"))), "write a value such as ge='2026-01-31T12:00"),
         (lambda: broken(x=(hr.Date | None, hr.field(le=5))), "a value of type date"),
+        (lambda: broken(x=(hr.Timestamp, hr.field(ge=5))), "ge of Broken.x names 5"),
         (lambda: broken(x=(str, hr.field(isin=[1, 2]))), "isin of Broken.x names 2; expected a value of type str"),
         (lambda: broken(x=(int, hr.field(isin=[1, 0.5]))), "isin of Broken.x names 0.5"),
         (lambda: broken(x=(hr.Decimal(9, 2), hr.field(isin=[0.005]))), "isin of Broken.x names 0.005"),

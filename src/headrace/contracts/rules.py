@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, where
 from headrace.declare import Contract, Field
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import Fault, HeadraceError, closest
 from headrace.types import LogicalType, value_as
 
 _BOUNDS: dict[str, tuple[Callable[..., pa.BooleanArray], str]] = {
@@ -36,15 +37,26 @@ def broken(field: Field, raw: pa.Array, values: pa.Array) -> list[Problem]:
 
 
 def check_rules(contract: type[Contract]) -> list[Fault]:
-    """Return what is wrong with a contract by itself, or else the patterns that RE2 cannot read."""
+    """Return what is wrong with a contract by itself, or else the patterns and zones that cannot be read."""
     faults = list(contract.faults)
     for field in contract.fields().values() if not faults else ():
         # Patterns are only compiled when there is a text to match.
         try:
             list(_text(field, pa.array([""])))
+            _known_zone(field)
         except HeadraceError as error:
             faults += [replace(fault, place=field.place or contract.place) for fault in error.faults]
     return faults
+
+
+def _known_zone(field: Field) -> None:
+    try:
+        if field.zone:
+            pc.assume_timezone(pa.scalar(0, pa.timestamp("us")), field.zone)
+    except pa.ArrowInvalid as error:
+        found, known = f"the zone {field.zone!r} of {field.name}", zoneinfo.available_timezones()
+        cure = f"write zone={closest(field.zone, sorted(known)) or 'UTC'!r}, or another of the IANA's names"
+        raise HeadraceError(Fault("HR-DATA-107", "", found, "an IANA zone, such as 'Europe/Rome'", cure)) from error
 
 
 def broken_period(contract: type[Contract], columns: dict[str, pa.Array]) -> list[Problem]:

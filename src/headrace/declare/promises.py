@@ -58,6 +58,10 @@ _ARGUMENTS: dict[str, tuple[type, str]] = {
     "pattern": (str, "a regular expression as text"),
     "min_length": (int, "a whole number"),
     "max_length": (int, "a whole number"),
+    "zone": (str, "the name of a zone as text, such as 'UTC'"),
+    "unit": (str, "text such as 'EUR'"),
+    "privacy": (str, "text such as 'personal'"),
+    "description": (str, "a sentence as text"),
 }
 
 
