@@ -1,18 +1,9 @@
 """What a team writes: frozen values without effects, and the graph of them."""
 
 from headrace.declare.base import Declared
-from headrace.declare.contract import (
-    Contract,
-    Field,
-    contract_of,
-    event_time,
-    field,
-    key,
-    known_time,
-    valid_from,
-    valid_to,
-)
+from headrace.declare.contract import Contract, contract_of
 from headrace.declare.features import Features, Label, TrainingSet, label
+from headrace.declare.fields import Field, event_time, field, key, known_time, valid_from, valid_to
 from headrace.declare.model import (
     Gate,
     Metric,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
 from decimal import Decimal
 from math import ceil, floor
 from typing import Any
 
 from headrace.clock import from_us, to_us
 from headrace.declare import Contract, Field
-from headrace.types import Domain, LogicalType
+from headrace.types import Domain, LogicalType, value_as
 
-_LARGEST = 307
-"""Powers of ten that float64 can hold, whatever the digits."""
 _EXACT = ("int", "decimal")
 
 
@@ -52,31 +49,6 @@ def closed_bounds(one: Field) -> dict[str, Decimal] | None:
     return {key: Decimal(unit).scaleb(-one.type.scale) for key, unit in (("ge", low), ("le", high)) if unit is not None}
 
 
-def fitting(value: object, kind: LogicalType) -> float | None:
-    """Return a number as a type has it; None where it is none, or the type cannot hold it as it is.
-
-    Example:
-        >>> fitting(False, LogicalType("int")), fitting(0.5, LogicalType("int"))
-        (0, None)
-    """
-    if not isinstance(value, bool | int | float | Decimal):
-        return None
-    exact = Decimal(str(int(value) if isinstance(value, bool) else value))
-    if not exact.is_finite() or exact.adjusted() > _LARGEST:
-        return None
-    if kind.name == "float":
-        return float(exact)
-    units = exact.scaleb(kind.scale)
-    if units != int(units):
-        return None
-    if kind.name == "decimal":
-        return float(exact) if abs(units) < 10**kind.precision else None
-    whole = int(exact)
-    if kind.name == "bool":
-        return bool(whole) if whole in (0, 1) else None
-    return whole if -(2**63) <= whole < 2**63 else None
-
-
 def said_as(value: object, kind: LogicalType) -> object:
     """Return a value that a declaration names so that equal ones of a type look equal; what is none of it as it is.
 
@@ -87,18 +59,15 @@ def said_as(value: object, kind: LogicalType) -> object:
         '2030-01-01T00:00:00+00:00'
     """
     try:
-        if kind.numeric:
-            exact = Decimal(str(int(value) if isinstance(value, bool) else value))
-            return f"{exact.normalize() if exact else Decimal(0):f}"
-        if kind.name == "timestamp":
-            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-            return from_us(to_us(moment)).isoformat() if isinstance(moment, datetime) else value
-        if kind.name == "date":
-            day = date.fromisoformat(value) if isinstance(value, str) else value
-            return day.isoformat() if isinstance(day, date) else value
-    except (ValueError, ArithmeticError):  # told where rows are held against the contract
-        pass
-    return value
+        held = value_as(value, kind)
+    except ValueError:  # told with the contract
+        return value
+    if kind.numeric:
+        exact = Decimal(str(held))
+        return f"{exact.normalize() if exact else Decimal(0):f}"
+    if kind.name == "timestamp":
+        return from_us(to_us(held)).isoformat()
+    return held.isoformat() if kind.name == "date" else held
 
 
 def _bounds(one: Field) -> tuple[list[float | int], list[float | int]]:

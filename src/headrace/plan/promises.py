@@ -30,7 +30,7 @@ def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
 
 def promises(one: Field) -> dict[str, Any]:
     """Return what a field promises in the words of its declaration."""
-    given = {key: value for key, value in asdict(one).items() if key not in ("type", "description")}
+    given = {key: value for key, value in asdict(one).items() if key not in ("type", "description", "place")}
     # By identity: a bound of 0 equals False, and is said all the same.
     said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
     said |= {key: said_as(said[key], one.type) for key in _BOUNDS if key in said}
