@@ -6,6 +6,7 @@ import datetime
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,13 @@ class Domain:
         if self.low is None or self.high is None:
             return None
         return max(abs(self.low), abs(self.high))
+
+
+def arrow_schema(columns: Mapping[str, LogicalType]) -> pa.Schema:
+    """Return the Arrow schema of columns in the lake."""
+    import pyarrow as pa
+
+    return pa.schema([(name, kind.arrow()) for name, kind in columns.items()])
 
 
 def list_of(item: LogicalType) -> LogicalType:
