@@ -8,7 +8,7 @@ import numbers
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,13 @@ class Domain:
         if self.low is None or self.high is None:
             return None
         return max(abs(self.low), abs(self.high))
+
+
+def arrow_schema(columns: Mapping[str, LogicalType]) -> pa.Schema:
+    """Return the Arrow schema of columns in the lake."""
+    import pyarrow as pa
+
+    return pa.schema([(name, kind.arrow()) for name, kind in columns.items()])
 
 
 def list_of(item: LogicalType) -> LogicalType:

@@ -53,6 +53,11 @@ def now(**features: str) -> hr.Features:
     return hr.Features("now", events, features=features)
 
 
+def query(text: str, contract: Any = None) -> hr.Project:
+    """A project with a table by query, beside others that have no fault."""
+    return hr.Project("p", sources=[hr.Table("t", contract, query=text), events, levels, told])
+
+
 def cases(*groups: hr.Features, **more: Any) -> hr.TrainingSet:
     return hr.TrainingSet("cases", events, groups or [windows(c=hr.count("1d"))], **more)
 
@@ -219,6 +224,45 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", query="b")]), "both source and query"),
     ],
     "HR-TABLE-002": [(lambda: hr.Project("p", sources=[hr.Table("t", source="t.csv")]), "no contract")],
+    "HR-LAKE-001": [
+        (lambda: query("select * from evnts"), "t: no table evnts in the project; expected the name of a stream or"),
+        (lambda: query("select * from evnts, orders"), "Cure: did you mean 'events'?"),
+        (lambda: query("select * from orders"), "name it in sources= of hr.Project(…); there is events, levels"),
+        (lambda: query("select * from query_table('evnts')"), "did you mean 'events'?"),
+    ],
+    "HR-LAKE-005": [
+        (lambda: query("create table x as select 1"), "t: create; expected one SELECT"),
+        (lambda: query(" "), "t: no statement"),
+        (lambda: query("select * from read_csv('/etc/passwd')"), "t: a query that reaches outside the lake"),
+    ],
+    "HR-LAKE-006": [
+        (lambda: query("fro events"), 'Parser Error: syntax error at or near "fro"'),
+        (lambda: query("select amuont from events"), "Cure: did you mean 'amount'?"),
+        (lambda: query("select e.amuont from events e"), "Cure: did you mean 'amount'?"),
+        (lambda: query("select reason from quarantine_levels"), "Cure: did you mean 'reasons'?"),
+        (lambda: query("select sum(at) from events"), "No function matches the given name and argument types"),
+        (lambda: query("select usr from told"), "Cure: did you mean 'user'?"),
+    ],
+    "HR-LAKE-008": [
+        (
+            lambda: query("select since, user, [level] as level from levels", Level),
+            "t: its query gives level as BIGINT[]; expected int, as Level says",
+        ),
+        (lambda: query("select user, user from events"), "t: its query gives user more than once"),
+    ],
+    "HR-LAKE-011": [
+        (
+            lambda: query("select at as since, user, won as levle from events", Level),
+            "t: its query gives no column level; expected every column of Level. Cure: did you mean 'levle'?",
+        ),
+    ],
+    "HR-RUN-004": [
+        (lambda: query("select * from t"), "queries that need each other: t → t"),
+        (
+            lambda: hr.Project("p", sources=[hr.Table("b", query="from a"), hr.Table("a", query="from b")]),
+            "queries that need each other: a → b → a",
+        ),
+    ],
     "HR-ENTITY-001": [
         (lambda: project(hr.Features("f", events, by=hr.Entity(), features={"c": hr.count("1d")})), "Entity()"),
         (

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 import headrace as hr
-from headrace import declare, plan
+from headrace import declare, plan, sql
 from headrace.errors import HeadraceError
 from headrace.plan import check
 from tests.declare.mistakes import MISTAKES, cases, contract, events, model, now, project, truth, user, windows
 
 EVERY = [(code, position) for code, made in MISTAKES.items() for position in range(len(made))]
 ROOMS = [Path(str(room.__file__)).parent for room in (declare, plan)]
+SOURCES = [*(path for room in ROOMS for path in room.rglob("*.py")), Path(str(sql.__file__))]
 
 
 @pytest.mark.parametrize(("code", "position"), EVERY, ids=lambda one: str(one))
@@ -32,7 +33,7 @@ def test_a_mistake_is_told(code: str, position: int) -> None:
 
 
 def test_every_code_of_declarations_and_plans_has_its_mistake() -> None:
-    sources = [path.read_text() for room in ROOMS for path in room.rglob("*.py")]
+    sources = [path.read_text() for path in SOURCES]
     codes = {code for text in sources for code in re.findall(r"\"(HR-[A-Z]+-\d+)\"", text)}
     assert codes - set(MISTAKES) == set(), "these codes have no mistake in tests/declare/mistakes.py"
     assert set(MISTAKES) - codes == set(), "these codes are not told any more"

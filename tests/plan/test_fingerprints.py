@@ -12,16 +12,16 @@ import headrace as hr
 from headrace import plan
 from headrace.plan.query import canonical
 
-QUERY = "select k, at as since, 'x y' as seg from ev where name = 'a' -- why\n and k > 1"
+QUERY = "select k, at as since, 'x y' as seg, 1 as more from ev where name = 'a' -- why\n and k > 1"
 SAME_QUERIES = [
-    "SELECT k,at AS since,\n  'x y' AS seg\nFROM ev WHERE name='a' AND k>1",
-    "select k, at as since, 'x y' as seg from ev /* all */ where name = 'a' and k > 1 ; -- end",
+    "SELECT k,at AS since,\n  'x y' AS seg, 1 AS more\nFROM ev WHERE name='a' AND k>1",
+    "select k, at as since, 'x y' as seg, 1 as more from ev /* all */ where name = 'a' and k > 1 ; -- end",
 ]
 OTHER_QUERIES = [
     QUERY.replace("x y", "x  y"),
     QUERY.replace("'a'", "'A'"),
     QUERY.replace("\n", ""),  # the rest is a comment now
-    QUERY.replace("seg", "Seg"),
+    QUERY.replace("more", "More"),
     QUERY.replace("'x y'", "round(1, 2)"),
 ]
 
@@ -36,6 +36,7 @@ class Event(hr.Contract):
     id: str = hr.key()
     at: hr.Timestamp = hr.event_time()
     k: int
+    name: str
 
 
 def of_query(query: str) -> tuple[str, ...]:

@@ -18,18 +18,13 @@ from headrace.contracts.keys import KeyIndex
 from headrace.contracts.problems import FIELDS, KEY, Problem, where
 from headrace.contracts.rules import broken, broken_period
 from headrace.declare import Contract
+from headrace.declare.kept import QUARANTINED
 from headrace.errors import Fault
+from headrace.types import arrow_schema
 
 MALFORMED = "#malformed"
 """Column that readers add for lines that could not be split: a struct of the text, the fields found and expected."""
-QUARANTINE = pa.schema(
-    [
-        ("_source", pa.string()),
-        ("_row", pa.int64()),
-        ("reasons", pa.list_(pa.string())),
-        ("row", pa.string()),
-    ]
-)
+QUARANTINE = arrow_schema(QUARANTINED)
 _LONGEST = 120
 
 

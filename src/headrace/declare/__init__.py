@@ -22,7 +22,7 @@ from headrace.declare.model import (
     roc_auc,
     time_split,
 )
-from headrace.declare.project import Node, Project, kind_of, node_id, uses
+from headrace.declare.project import Node, Project, kind_of, node_id, sources_of, uses
 from headrace.declare.service import Charter, Service
 from headrace.declare.short import (
     approx_nunique,
@@ -100,6 +100,7 @@ __all__ = [
     "quantile",
     "recall",
     "roc_auc",
+    "sources_of",
     "std",
     "sum",
     "time_since_last",

@@ -10,6 +10,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.compile import compile_features, compile_rules, compile_set, lacking
 from headrace.plan.hindsight import hindsight
 from headrace.plan.meaning import Plan
+from headrace.plan.queries import query_faults
 
 
 def check(project: Project) -> list[Fault]:
@@ -32,6 +33,7 @@ def check(project: Project) -> list[Fault]:
             attempt()
         except HeadraceError as error:
             found += error.faults
+    found += query_faults(project)
     return distinct(found or hindsight(project))
 
 
