@@ -36,13 +36,17 @@ def broken(field: Field, raw: pa.Array, values: pa.Array) -> list[Problem]:
     return [Problem(code, field.name, text, rows, shown) for code, text, rows, shown in found if len(rows)]
 
 
+_ONE_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(bytes(8)), pa.py_buffer(b""))
+"""One empty text, made without ``pa.array`` and ``pa.scalar``: these load pandas, which a check has no use for."""
+
+
 def check_rules(contract: type[Contract]) -> list[Fault]:
     """Return what is wrong with a contract by itself, or else the patterns and zones that cannot be read."""
     faults = list(contract.faults)
     for field in contract.fields().values() if not faults else ():
         # Patterns are only compiled when there is a text to match.
         try:
-            list(_text(field, pa.array([""])))
+            list(_text(field, _ONE_TEXT))
             _known_zone(field)
         except HeadraceError as error:
             faults += [replace(fault, place=field.place or contract.place) for fault in error.faults]
@@ -52,7 +56,7 @@ def check_rules(contract: type[Contract]) -> list[Fault]:
 def _known_zone(field: Field) -> None:
     try:
         if field.zone:
-            pc.assume_timezone(pa.scalar(0, pa.timestamp("us")), field.zone)
+            pc.assume_timezone(pa.nulls(1, pa.timestamp("us")), field.zone)
     except pa.ArrowInvalid as error:
         found, known = f"the zone {field.zone!r} of {field.name}", zoneinfo.available_timezones()
         cure = f"write zone={closest(field.zone, sorted(known)) or 'UTC'!r}, or another of the IANA's names"

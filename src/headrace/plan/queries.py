@@ -205,7 +205,7 @@ def _can_become(given: pa.DataType, wanted: pa.DataType) -> bool:
     import pyarrow as pa
 
     try:
-        pa.array([], given).cast(wanted)
+        pa.nulls(0, given).cast(wanted)  # an array of a list would load pandas
     except pa.ArrowException:
         return False
     return True
