@@ -44,9 +44,9 @@ def check_rules(contract: type[Contract]) -> list[Fault]:
     """Return what is wrong with a contract by itself, or else the patterns and zones that cannot be read."""
     faults = list(contract.faults)
     for field in contract.fields().values() if not faults else ():
-        # Patterns are only compiled when there is a text to match.
         try:
-            list(_text(field, _ONE_TEXT))
+            if field.pattern is not None:
+                _matches(field, _ONE_TEXT)  # which compiles the pattern, as there is a text to match
             _known_zone(field)
         except HeadraceError as error:
             faults += [replace(fault, place=field.place or contract.place) for fault in error.faults]
