@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace import declare as _declare
 from headrace.declare import *  # noqa: F403
+from headrace.declare.short import SYNONYMS as _SYNONYMS
 from headrace.declare.short import short_form as _short_form
 from headrace.errors import CheckFailed, Fault, HeadraceError
 from headrace.errors import closest as _closest
@@ -45,6 +46,6 @@ if not TYPE_CHECKING:  # a type checker shall go on refusing names that are not 
         """Return the short form of an aggregate that has none written out: a file in the catalogue is enough."""
         if name in _aggregates():
             return _short_form(name)
-        close = None if name.startswith("_") else _closest(name, __dir__())
+        close = None if name.startswith("_") else _SYNONYMS.get(name) or _closest(name, __dir__())
         hint = f"; did you mean {close!r}?" if close else ""
         raise AttributeError(f"module 'headrace' has no attribute {name!r}{hint}")

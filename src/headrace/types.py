@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import decimal
+import numbers
 import re
 import types
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from headrace.clock import to_us
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +29,8 @@ _UNITS_US = {
 _DURATION = re.compile(r"\s*(-?\d+)\s*([a-zA-Z]*)\s*")
 LONGEST_US = 36_600 * _UNITS_US["d"]
 """No window, delay or hop is longer than this (about a century): edges stay far inside int64."""
+_LARGEST = 307
+"""Powers of ten that float64 can hold, whatever the digits."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,9 @@ def Decimal(precision: int, scale: int) -> LogicalType:  # noqa: N802 - reads as
         >>> Decimal(12, 2)
         decimal(12,2)
     """
-    if not (1 <= precision <= 18 and 0 <= scale <= precision):
-        raise ValueError(f"Decimal({precision}, {scale}): precision is 1 to 18 and scale 0 to precision")
+    whole = isinstance(precision, int) and isinstance(scale, int)
+    if not (whole and 1 <= precision <= 18 and 0 <= scale <= precision):
+        raise ValueError(f"Decimal({precision!r}, {scale!r}): precision is 1 to 18 and scale 0 to precision")
     return LogicalType("decimal", precision, scale)
 
 
@@ -129,6 +137,13 @@ class Domain:
         if self.low is None or self.high is None:
             return None
         return max(abs(self.low), abs(self.high))
+
+
+def arrow_schema(columns: Mapping[str, LogicalType]) -> pa.Schema:
+    """Return the Arrow schema of columns in the lake."""
+    import pyarrow as pa
+
+    return pa.schema([(name, kind.arrow()) for name, kind in columns.items()])
 
 
 def list_of(item: LogicalType) -> LogicalType:
@@ -172,6 +187,91 @@ def parse_annotation(annotation: object) -> LogicalType:
         if len(rest) == 1 and len(arguments) == 2:
             return parse_annotation(rest[0]) | None
     raise TypeError(f"{annotation!r} is not a type that a contract knows")
+
+
+def value_as(value: Any, kind: LogicalType) -> Any:
+    """Return a value that a declaration names, such as a bound, as Python holds values of a type.
+
+    A number need not be one that the type can hold: a bound of 0.5 bounds whole numbers, too, and is a ``Decimal``.
+    Times and days may be written as text (ISO 8601), times with their offset.
+
+    Raises:
+        ValueError: when it is no value of that kind, or no finite one.
+
+    Example:
+        >>> value_as(0.5, Decimal(12, 2)), value_as("2026-01-31", Date)
+        (Decimal('0.5'), datetime.date(2026, 1, 31))
+    """
+    try:
+        return _HELD[kind.name](value)
+    except (KeyError, TypeError, ArithmeticError, ValueError):
+        raise ValueError(f"{value!r} is no value of type {kind.bare!r}") from None
+
+
+def fitting(value: object, kind: LogicalType) -> float | None:
+    """Return a number as a type has it; None where it is none, or the type cannot hold it as it is.
+
+    Example:
+        >>> fitting(False, LogicalType("int")), fitting(0.5, LogicalType("int"))
+        (0, None)
+    """
+    if not isinstance(value, bool | int | float | decimal.Decimal):
+        return None
+    exact = decimal.Decimal(str(int(value) if isinstance(value, bool) else value))
+    if not exact.is_finite() or exact.adjusted() > _LARGEST:
+        return None
+    if kind.name == "float":
+        return float(exact)
+    units = exact.scaleb(kind.scale)
+    if units != int(units):
+        return None
+    if kind.name == "decimal":
+        return float(exact) if abs(units) < 10**kind.precision else None
+    whole = int(exact)
+    if kind.name == "bool":
+        return bool(whole) if whole in (0, 1) else None
+    return whole if -(2**63) <= whole < 2**63 else None
+
+
+def _number(value: Any) -> int | decimal.Decimal:
+    if not isinstance(value, numbers.Real | decimal.Decimal):
+        raise TypeError
+    exact = decimal.Decimal(str(int(value) if isinstance(value, bool) else value))
+    if not exact.is_finite() or exact.adjusted() > _LARGEST:
+        raise ValueError
+    return int(exact) if exact == exact.to_integral_value() else exact
+
+
+def _moment(value: Any) -> datetime.datetime:
+    moment = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime.datetime):
+        raise TypeError
+    to_us(moment)  # which refuses one without a zone
+    return moment
+
+
+def _day(value: Any) -> datetime.date:
+    day = datetime.date.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(day, datetime.date) or isinstance(day, datetime.datetime):
+        raise TypeError
+    return day
+
+
+def _plain(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+_HELD: dict[str, Callable[[Any], Any]] = {
+    "int": _number,
+    "float": lambda value: float(_number(value)),
+    "decimal": lambda value: decimal.Decimal(_number(value)),
+    "bool": lambda value: _plain(value, bool),
+    "str": lambda value: _plain(value, str),
+    "timestamp": _moment,
+    "date": _day,
+}
 
 
 def duration_us(text: str) -> int:

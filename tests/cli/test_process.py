@@ -64,6 +64,17 @@ def test_help_is_quick_and_imports_nothing_heavy():
     assert quickest < 0.5
 
 
+def test_a_check_needs_no_library_of_models_or_of_data(bank):
+    code = (
+        "import sys; from headrace.cli.app import main\n"
+        f"try: main(['check', '--project', {str(bank)!r}])\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', sorted({'pandas', 'sklearn', 'mlflow', 'deltalake'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "LOADED []"
+
+
 def test_exit_codes_and_streams(bank):
     ran = _headrace("status", "--project", bank, "--json", env={**os.environ, "NO_COLOR": "1"})
     assert ran.returncode == 0, ran.stderr

@@ -213,11 +213,19 @@ def test_period_that_ends_before_it_begins() -> None:
 def test_rules_that_cannot_be_applied_are_told_with_their_place() -> None:
     class Odd(hr.Contract):
         a: str = hr.field(pattern="(?=x)")
-        b: int = hr.field(isin=["many"])
-        c: hr.Timestamp = hr.event_time(ge="soon")  # type: ignore[valid-type]
 
-    codes = [(fault.code, fault.place == Odd.place) for fault in check_rules(Odd)]
-    assert codes == [("HR-DATA-106", True), ("HR-DATA-107", True), ("HR-DATA-107", True)]
+    class Odder(Odd):
+        b: int = hr.field(isin=["many"])
+
+    class Lost(hr.Contract):
+        at: hr.Timestamp = hr.event_time(zone="europe/rom")  # type: ignore[valid-type]
+
+    (zone,) = check_rules(Lost)
+    assert (zone.code, zone.cure) == ("HR-DATA-107", "write zone='Europe/Rome', or another of the IANA's names")
+    line = int(Odd.place.rpartition(":")[2])
+    (pattern,), (member,) = check_rules(Odd), check_rules(Odder)
+    assert (pattern.code, pattern.place.rpartition(":")[2]) == ("HR-DATA-106", str(line + 1))
+    assert (member.code, member.place.rpartition(":")[2]) == ("HR-CONTRACT-009", str(line + 4))
     assert check_rules(Payment) == []
 
 

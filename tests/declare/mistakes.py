@@ -53,6 +53,11 @@ def now(**features: str) -> hr.Features:
     return hr.Features("now", events, features=features)
 
 
+def query(text: str, contract: Any = None) -> hr.Project:
+    """A project with a table by query, beside others that have no fault."""
+    return hr.Project("p", sources=[hr.Table("t", contract, query=text), events, levels, told])
+
+
 def cases(*groups: hr.Features, **more: Any) -> hr.TrainingSet:
     return hr.TrainingSet("cases", events, groups or [windows(c=hr.count("1d"))], **more)
 
@@ -170,6 +175,14 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", query=3)]), "query of t = int"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", services=[hr.Service("s", model(), otherwise=3)]), "otherwise of s = int"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", services=[hr.Service("s", model(), otherwise=["a"])]), "such as 'allow'"),  # type: ignore[arg-type]
+        (
+            lambda: broken(x=(str, hr.field(isin="web"))),
+            "isin of Broken.x = str; expected a list of values. Cure: write isin=['web']",
+        ),
+        (lambda: broken(x=(int, hr.field(isin=5))), "write isin=[5]"),  # type: ignore[arg-type]
+        (lambda: broken(x=(hr.Timestamp, hr.field(zone=1))), "zone of Broken.x = int"),  # type: ignore[arg-type]
+        (lambda: broken(x=(str, hr.field(pattern=5))), "a regular expression as text"),  # type: ignore[arg-type]
+        (lambda: broken(x=(str, hr.field(min_length="3"))), "min_length of Broken.x = str"),  # type: ignore[arg-type]
     ],
     "HR-CONTRACT-001": [
         (lambda: broken(x=(complex, None)), "Broken.x"),
@@ -179,10 +192,29 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-CONTRACT-002": [(lambda: broken(x=(int, 5)), "Broken.x = 5")],
     "HR-CONTRACT-003": [(lambda: broken(b=(hr.Timestamp, hr.event_time())), "event_time twice: at, b")],
     "HR-CONTRACT-004": [(lambda: broken(k=(str, hr.known_time())), "k is the known_time and has type str")],
-    "HR-CONTRACT-005": [(lambda: broken(x=(str, hr.field(ge=1))), "has bounds")],
+    "HR-CONTRACT-005": [
+        (lambda: broken(x=(str, hr.field(ge=1))), "has bounds"),
+        (lambda: broken(x=(list[int], hr.field(isin=[1]))), "has isin="),
+    ],
     "HR-CONTRACT-006": [
         (lambda: broken(x=(int, hr.field(ge=2, le=1))), "no value can satisfy"),
-        (lambda: broken(x=(int, hr.field(ge="a", le=1))), "no value can satisfy"),
+        (lambda: broken(x=(float, hr.field(gt=2, lt=1))), "bounds gt=2, lt=1"),
+        (lambda: broken(x=(hr.Date, hr.field(ge="2026-01-02", le="2026-01-01"))), "no value can satisfy"),
+        (lambda: broken(x=(str, hr.field(min_length=3, max_length=2))), "write min_length=2, max_length=3"),
+        (lambda: broken(x=(int, hr.field(isin=[]))), "names no value"),
+    ],
+    "HR-CONTRACT-009": [
+        (lambda: broken(x=(int, hr.field(ge="a", le=1))), "ge of Broken.x names 'a'; expected a value of type int"),
+        (lambda: broken(x=(int, hr.field(ge="0"))), "write a value such as ge=1"),
+        (lambda: broken(x=(float, hr.field(le=float("inf")))), "le of Broken.x names inf"),
+        (lambda: broken(x=(hr.Decimal(9, 2), hr.field(lt="1.0"))), "a value of type decimal(9,2)"),
+        (lambda: broken(x=(hr.Timestamp, hr.field(ge="2026-01-31"))), "write a value such as ge='2026-01-31T12:00"),
+        (lambda: broken(x=(hr.Date | None, hr.field(le=5))), "a value of type date"),
+        (lambda: broken(x=(hr.Timestamp, hr.field(ge=5))), "ge of Broken.x names 5"),
+        (lambda: broken(x=(str, hr.field(isin=[1, 2]))), "isin of Broken.x names 2; expected a value of type str"),
+        (lambda: broken(x=(int, hr.field(isin=[1, 0.5]))), "isin of Broken.x names 0.5"),
+        (lambda: broken(x=(hr.Decimal(9, 2), hr.field(isin=[0.005]))), "isin of Broken.x names 0.005"),
+        (lambda: broken(x=(bool, hr.field(isin=["yes"]))), "write a value such as isin=[True]"),
     ],
     "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
     "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],
@@ -192,11 +224,54 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", query="b")]), "both source and query"),
     ],
     "HR-TABLE-002": [(lambda: hr.Project("p", sources=[hr.Table("t", source="t.csv")]), "no contract")],
+    "HR-LAKE-001": [
+        (lambda: query("select * from evnts"), "t: no table evnts in the project; expected the name of a stream or"),
+        (lambda: query("select * from evnts, orders"), "Cure: did you mean 'events'?"),
+        (lambda: query("select * from orders"), "name it in sources= of hr.Project(…); there is events, levels"),
+        (lambda: query("select * from query_table('evnts')"), "did you mean 'events'?"),
+    ],
+    "HR-LAKE-005": [
+        (lambda: query("create table x as select 1"), "t: create; expected one SELECT"),
+        (lambda: query(" "), "t: no statement"),
+        (lambda: query("select * from read_csv('/etc/passwd')"), "t: a query that reaches outside the lake"),
+    ],
+    "HR-LAKE-006": [
+        (lambda: query("fro events"), 'Parser Error: syntax error at or near "fro"'),
+        (lambda: query("select amuont from events"), "Cure: did you mean 'amount'?"),
+        (lambda: query("select e.amuont from events e"), "Cure: did you mean 'amount'?"),
+        (lambda: query("select reason from quarantine_levels"), "Cure: did you mean 'reasons'?"),
+        (lambda: query("select sum(at) from events"), "No function matches the given name and argument types"),
+        (lambda: query("select usr from told"), "Cure: did you mean 'user'?"),
+    ],
+    "HR-LAKE-008": [
+        (
+            lambda: query("select since, user, [level] as level from levels", Level),
+            "t: its query gives level as BIGINT[]; expected int, as Level says",
+        ),
+        (lambda: query("select user, user from events"), "t: its query gives user more than once"),
+    ],
+    "HR-LAKE-011": [
+        (
+            lambda: query("select at as since, user, won as levle from events", Level),
+            "t: its query gives no column level; expected every column of Level. Cure: did you mean 'levle'?",
+        ),
+    ],
+    "HR-RUN-004": [
+        (lambda: query("select * from t"), "queries that need each other: t → t"),
+        (
+            lambda: hr.Project("p", sources=[hr.Table("b", query="from a"), hr.Table("a", query="from b")]),
+            "queries that need each other: a → b → a",
+        ),
+    ],
     "HR-ENTITY-001": [
         (lambda: project(hr.Features("f", events, by=hr.Entity(), features={"c": hr.count("1d")})), "Entity()"),
         (
             lambda: project(hr.Features("f", events, by=hr.Entity("user", "user"), features={"c": hr.count("1d")})),
             "Entity",
+        ),
+        (
+            lambda: project(hr.Features("f", events, by=hr.Entity(["user", "at"]), features={"c": hr.count("1d")})),  # type: ignore[arg-type]
+            "write hr.Entity('user', 'at')",
         ),
     ],
     "HR-ENTITY-002": [
@@ -319,6 +394,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-EXPRESSION-003": [
         (lambda: project(windows(c=hr.count("1d", where="amount"))), "a condition, true or false"),
         (lambda: learning(cases(where="amount + 1")), "a condition, true or false"),
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), {"mail": "score"})]), "write score > 0.5"),
     ],
     "HR-STATE-001": [
         (

@@ -91,6 +91,29 @@ def test_small_values_have_their_html_too(value, title, words):
         assert text not in html
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "at_least('roc_auc', 0.8)",
+        "not_worse_than_champion()",
+        "recall(threshold=0.7)",
+        "card_precision(by='card', k=100)",
+        "time_split(train='30d', test='7d')",
+        "time_split(train='30d', test='7d', gap='1d')",
+        "label(payments, 'amount > 5', on='payment_id', matures='7d', default=False)",
+        "label(payments, 'amount > 5', on=('payment_id', 'card'), matures='7d')",
+        "count('7d')",
+        "mean('amount', ['1d', '7d'], where='amount > 3', delay='7d')",
+        "quantile('amount', 'lifetime', q=0.5)",
+        "count('amount', '7d', include_current=True)",
+        "Entity('card', 'shop')",
+    ],
+)
+def test_small_values_look_like_the_call_that_makes_them(call):
+    value = eval(f"hr.{call}", {"hr": hr, "payments": payments})
+    assert repr(value) == call
+
+
 def test_what_is_wrong_can_be_looked_at_all_the_same():
     wrong = [
         Stream("s", dict),
@@ -106,8 +129,8 @@ def test_what_is_wrong_can_be_looked_at_all_the_same():
     ]
     for value in wrong:
         assert value.faults
-        assert type(value).__name__ in repr(value)
-        assert value._repr_html_().startswith("<div>")
+        assert repr(value)
+        assert f"<b>{type(value).__name__}" in value._repr_html_()
 
 
 def test_they_are_the_declarations_themselves():

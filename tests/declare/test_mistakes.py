@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import headrace as hr
-from headrace import declare, plan
+from headrace import declare, plan, sql
 from headrace.errors import HeadraceError
 from headrace.plan import check
-from tests.declare.mistakes import MISTAKES, cases, events, model, now, project, truth, user, windows
+from tests.declare.mistakes import MISTAKES, cases, contract, events, model, now, project, truth, user, windows
 
 EVERY = [(code, position) for code, made in MISTAKES.items() for position in range(len(made))]
 ROOMS = [Path(str(room.__file__)).parent for room in (declare, plan)]
+SOURCES = [*(path for room in ROOMS for path in room.rglob("*.py")), Path(str(sql.__file__))]
 
 
 @pytest.mark.parametrize(("code", "position"), EVERY, ids=lambda one: str(one))
@@ -31,7 +33,7 @@ def test_a_mistake_is_told(code: str, position: int) -> None:
 
 
 def test_every_code_of_declarations_and_plans_has_its_mistake() -> None:
-    sources = [path.read_text() for room in ROOMS for path in room.rglob("*.py")]
+    sources = [path.read_text() for path in SOURCES]
     codes = {code for text in sources for code in re.findall(r"\"(HR-[A-Z]+-\d+)\"", text)}
     assert codes - set(MISTAKES) == set(), "these codes have no mistake in tests/declare/mistakes.py"
     assert set(MISTAKES) - codes == set(), "these codes are not told any more"
@@ -140,6 +142,44 @@ def test_a_fault_is_told_where_it_is_made_and_not_where_its_feature_is_named() -
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("HR-CONTRACT-001", {"x": (complex, None)}),
+        ("HR-CONTRACT-002", {"gift": (bool, False)}),
+        ("HR-CONTRACT-003", {"b": (hr.Timestamp, hr.event_time())}),
+        ("HR-CONTRACT-006", {"x": (int, hr.field(ge=2, le=1))}),
+        ("HR-CONTRACT-008", {"k": (int | None, hr.key())}),
+        ("HR-CONTRACT-009", {"x": (int, hr.field(ge="0"))}),
+        ("HR-STREAM-001", {"at": (hr.Timestamp, hr.field())}),
+    ],
+)
+def test_a_faulty_contract_is_told_once_and_not_where_its_fields_are_named(code: str, fields: dict[str, Any]) -> None:
+    sound = {"at": (hr.Timestamp, hr.event_time()), "user": (int, None), "total": (int, None), "won": (bool, None)}
+    source = hr.Stream("s", contract(**(sound | fields)))
+    rows = hr.Features("now", source, features={"a": "total"})
+    counts = hr.Features("f", source, by=user, features={"c": hr.sum("total", "1d", delay="7d")})
+    learned = hr.TrainingSet("cases", source, [rows, counts], hr.label(source, "won", on="user", matures="7d"))
+    rules = {"mail": "total > 5 and now.a > 1 and f.c > 2"}
+    desk = hr.Service("desk", model(cases_=learned, metrics=[hr.card_precision(5, by="user")]), decide=rules)
+    assert [fault.code for fault in check(hr.Project("p", services=[desk]))] == [code]
+
+
+def test_a_group_that_is_no_group_or_empty_is_told_once_and_not_where_it_is_named() -> None:
+    also = hr.Features("also", events, features={"b": "now.a + 1"})
+    for first, code in (("now", "HR-DECLARE-001"), (now(), "HR-FEATURE-001")):
+        learned = hr.TrainingSet("cases", events, [first, also], truth())  # type: ignore[list-item]
+        desk = hr.Service("desk", model(cases_=learned), decide={"mail": "now.a > 5 and also.b > 5"})
+        assert [fault.code for fault in check(hr.Project("p", services=[desk]))] == [code]
+        loose = hr.Project("p", features=[first, also])  # type: ignore[list-item]
+        assert [fault.code for fault in check(loose)] == [code]
+    desk = hr.Service("desk", model(cases_=cases(also, label=truth())), decide={"mail": "amuont > 5 and also.c > 5"})
+    found = [fault.found for fault in check(hr.Project("p", services=[desk]))]
+    assert [text.split(" in ")[0] for text in found] == [
+        f"unknown column '{name}'" for name in ("now.a", "amuont", "also.c")
+    ]
+
+
 def test_a_cure_is_never_what_failed() -> None:
     faults = check(project(now(a="amount / spending.mean_7d", b="now.c", d="nosuch")))
     assert len(faults) == 3
@@ -166,6 +206,40 @@ def test_a_fault_names_the_line_of_its_declaration() -> None:
     second = hr.count("1d", hop="0s")
     lines = [int(fault.place.rpartition(":")[2]) for fault in check(project(windows(a=first, b=second)))]
     assert lines[1] == lines[0] + 1
+
+
+def test_a_fault_names_the_line_of_its_field_expression_or_rule() -> None:
+    class Odd(hr.Contract):
+        at: hr.Timestamp = hr.event_time()
+        user: complex
+        total: int = 5
+        word: str = hr.field(isin="web")
+
+    rows = hr.Features(
+        "now",
+        events,
+        features={
+            "a": "amuont",
+            "b": 5,  # type: ignore[dict-item]
+            "c": "amount + ratoi",
+        },
+    )
+    rules = {"review": "scor > 0.5"}  # written elsewhere, so it is told where the service is
+    desk = hr.Service(
+        "desk",
+        model(cases_=cases(rows, label=truth())),
+        decide={
+            "mail": "amuont > 5",
+        },
+    )
+    other = hr.Service("other", desk.model, rules)
+    faults = check(hr.Project("p", sources=[hr.Stream("odd", Odd)], services=[desk, other]))
+    begins = [int(one.place.rpartition(":")[2]) for one in (Odd, rows, desk, other)]
+    lines = [int(fault.place.rpartition(":")[2]) for fault in faults]
+    fields, features, rule, elsewhere = (
+        [begin + n for n in after] for begin, after in zip(begins, ([2, 3, 4], [4, 5, 6], [4], [0]), strict=True)
+    )
+    assert sorted(lines) == [*fields, *features, *rule, *elsewhere], faults
 
 
 def test_a_service_rule_is_checked_against_score_row_and_features() -> None:

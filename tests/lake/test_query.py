@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.lake import Lake, query
+from headrace.lake import Lake
+from headrace.sql import readable, told
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_files_of_tables_that_the_query_does_not_name_stay_shut(lake: Lake) -> N
     ],
 )
 def test_a_column_called_at_needs_no_quotes(sql: str, quoted: str) -> None:
-    assert query.readable(sql) == quoted
+    assert readable(sql) == quoted
 
 
 _STREAMED = """
@@ -138,5 +139,5 @@ def test_an_answer_that_fails_while_it_comes_and_one_that_is_left(lake: Lake) ->
     "error", [RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT: Interrupted!")]
 )
 def test_ctrl_c_that_duckdb_sees_first_is_ctrl_c(error):
-    with pytest.raises(KeyboardInterrupt), query._told():
+    with pytest.raises(KeyboardInterrupt), told():
         raise error

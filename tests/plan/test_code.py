@@ -23,6 +23,49 @@ def h(): return 1
 
 def fit(t): return h()
 """
+CONSTANTS = {
+    "pattern": ("re.compile('aaa')", "re.compile('aaaa')"),
+    "flags of a pattern": ("re.compile('a')", "re.compile('a', re.I)"),
+    "time": ("datetime.datetime(2020, 1, 1)", "datetime.datetime(2020, 1, 2)"),
+    "time in a zone": (
+        "datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)",
+        "datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))",
+    ),
+    "fraction": ("fractions.Fraction(1, 3)", "fractions.Fraction(2, 3)"),
+    "path": ("pathlib.Path('a')", "pathlib.Path('b')"),
+    "slice": ("slice(None, 3)", "slice(None, 4)"),
+    "array": ("array.array('d', [1])", "array.array('d', [2])"),
+    "bytes": ("bytes(100)", "bytes(101)"),
+    "bytearray": ("bytearray(b'a')", "bytearray(b'b')"),
+    "memoryview": ("memoryview(b'a')", "memoryview(b'b')"),
+    "mapping": ("types.MappingProxyType({'a': 1})", "types.MappingProxyType({'a': 2})"),
+    "values of a dict": ("{'a': 1}.values()", "{'a': 2}.values()"),
+    "what a defaultdict makes": ("collections.defaultdict(int)", "collections.defaultdict(list)"),
+    "union": ("int | str", "int | None"),
+    "layout": ("struct.Struct('i')", "struct.Struct('d')"),
+    "identifier": ("uuid.UUID(int=1)", "uuid.UUID(int=2)"),
+    "zone": ("zoneinfo.ZoneInfo('UTC')", "zoneinfo.ZoneInfo('Europe/Berlin')"),
+    "function of a library": ("math.sqrt", "cmath.sqrt"),
+    "key": ("operator.itemgetter(1)", "operator.itemgetter(2)"),
+    "dtype": ("np.dtype('i4')", "np.dtype('i8')"),
+    "numpy array": ("np.array([1.0, 2.0])", "np.array([1.0, 3.0])"),
+    "array of objects": ("np.array(['a', None])", "np.array(['b', None])"),
+    "function of numpy": ("np.log", "np.exp"),
+    "random state": ("np.random.RandomState(1)", "np.random.RandomState(2)"),
+    "generator": ("np.random.default_rng(1)", "np.random.default_rng(2)"),
+    "frame": ("pd.DataFrame({'a': ['x', 'y']})", "pd.DataFrame({'a': ['x', 'z']})"),
+    "name of a column": ("pd.DataFrame({'a': [1]})", "pd.DataFrame({'b': [1]})"),
+    "series": ("pd.Series([1])", "pd.Series([1.0])"),
+    "index": ("pd.Index([1])", "pd.Index([2])"),
+    "timestamp": ("pd.Timestamp('2020-01-01')", "pd.Timestamp('2020-01-02')"),
+    "shared randomness": ("random.random", "np.random.random"),
+}
+LIBRARIES = """
+import array, cmath, collections, datetime, fractions, math, operator, pathlib, random, re, struct, types, uuid
+import zoneinfo
+import numpy as np
+import pandas as pd
+"""
 CHANGES = {
     "set": ("L = {1, 2}\ndef fit(t): return len(L)", "{1, 2}", "{1, 3}"),
     "decimal": ("L = decimal.Decimal('1.5')\ndef fit(t): return L", "1.5", "2.5"),
@@ -152,3 +195,16 @@ def test_another_file_of_the_project_counts(said, text: str) -> None:
 def test_a_library_counts_by_name(said) -> None:
     text = "import statistics\ndef fit(t): return statistics.mean(t)"
     assert len(said(text)) < 500
+
+
+@pytest.mark.parametrize("what", list(CONSTANTS))
+def test_a_constant_counts_by_its_value(said, what: str) -> None:
+    one, other = (f"{LIBRARIES}\nL = {value}\ndef fit(t): return L" for value in CONSTANTS[what])
+    assert said(one) == said(one) != said(other)
+    assert " at 0x" not in said(one)
+
+
+def test_where_shared_randomness_stands_is_no_part_of_a_meaning(said) -> None:
+    text = f"{LIBRARIES}\nL = [random.random, np.random.mtrand._rand]\ndef fit(t): return L"
+    drawn = text.replace("\nL", "\nrandom.random()\nnp.random.random()\nL")
+    assert said(text) == said(drawn)

@@ -12,16 +12,16 @@ import headrace as hr
 from headrace import plan
 from headrace.plan.query import canonical
 
-QUERY = "select k, at as since, 'x y' as seg from ev where name = 'a' -- why\n and k > 1"
+QUERY = "select k, at as since, 'x y' as seg, 1 as more from ev where name = 'a' -- why\n and k > 1"
 SAME_QUERIES = [
-    "SELECT k,at AS since,\n  'x y' AS seg\nFROM ev WHERE name='a' AND k>1",
-    "select k, at as since, 'x y' as seg from ev /* all */ where name = 'a' and k > 1 ; -- end",
+    "SELECT k,at AS since,\n  'x y' AS seg, 1 AS more\nFROM ev WHERE name='a' AND k>1",
+    "select k, at as since, 'x y' as seg, 1 as more from ev /* all */ where name = 'a' and k > 1 ; -- end",
 ]
 OTHER_QUERIES = [
     QUERY.replace("x y", "x  y"),
     QUERY.replace("'a'", "'A'"),
     QUERY.replace("\n", ""),  # the rest is a comment now
-    QUERY.replace("seg", "Seg"),
+    QUERY.replace("more", "More"),
     QUERY.replace("'x y'", "round(1, 2)"),
 ]
 
@@ -36,6 +36,7 @@ class Event(hr.Contract):
     id: str = hr.key()
     at: hr.Timestamp = hr.event_time()
     k: int
+    name: str
 
 
 def of_query(query: str) -> tuple[str, ...]:
@@ -84,12 +85,16 @@ DEFAULTS: dict[str, Any] = {
     "at": {},
     "day": {},
     "amount": {"ge": 0, "le": 100},
+    "y": {"ge": 0, "le": 1},
     "name": {"isin": ["a", "b"]},
     "lateness": None,
     "source": "data/pay",
     "refresh": None,
     "windows": {"n": hr.count("7d")},
     "rows": {"r": "amount"},
+    "by": ("k",),
+    "where": None,
+    "on": "id",
     "value": "y",
     "default": 0,
     "split": hr.time_split("20d", "7d"),
@@ -109,17 +114,30 @@ def of_project(**said: Any) -> dict[str, str]:
         k: int
         amount: hr.Decimal(12, 2) = hr.field(**how["amount"])  # type: ignore[valid-type]
         name: str = hr.field(**how["name"])
-        y: int = hr.field(ge=0, le=1)
+        y: int = hr.field(**how["y"])
+        z: int = hr.field(ge=0, le=9)
+        f: float
 
     stream = hr.Stream("pay", Payment, source=how["source"], lateness=how["lateness"])
-    windows = hr.Features("w", stream, by=hr.Entity("k"), features=how["windows"])
+    windows = hr.Features("w", stream, by=hr.Entity(*how["by"]), features=how["windows"])
     rows = hr.Features("r", stream, features=how["rows"])
-    label = hr.label(stream, how["value"], on="id", matures="7d", default=how["default"])
-    cases = hr.TrainingSet("cases", stream, [windows, rows], label=label)
+    label = hr.label(stream, how["value"], on=how["on"], matures="7d", default=how["default"])
+    cases = hr.TrainingSet("cases", stream, [windows, rows], label=label, where=how["where"])
     model = hr.Model("m", cases, fit=print, split=how["split"], metrics=how["metrics"], gates=how["gates"])
     table = hr.Table("levels", Level, source="levels.csv", refresh=how["refresh"])
     found = plan.fingerprints(hr.Project("p", models=[model], sources=[table]))
     return found | {"set": plan.set_fingerprint(cases), "model": plan.model_fingerprint(model)}
+
+
+def in_words(one: str, other: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One expression in two ways, wherever one can stand."""
+    return tuple(
+        {"rows": {"r": text}, "windows": {"n": hr.sum("z", "7d", where=text)}, "where": text} for text in (one, other)
+    )  # type: ignore[return-value]
+
+
+def three(*metrics: hr.Metric) -> dict[str, Any]:
+    return {"metrics": [hr.average_precision(), *metrics]}
 
 
 INNER = {"_n": hr.count("1d"), "n": hr.count("7d")}
@@ -156,6 +174,26 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"metrics": [hr.recall(1)], "gates": [hr.at_least("recall_1", 0.5)]},
         {"metrics": [hr.recall(1.0)], "gates": [hr.at_least("recall_1", 0.5)]},
     ),
+    "a comparison from its other side": in_words("z >= 1", "1 <= z"),
+    "a strict comparison from its other side": in_words("amount < f", "f > amount"),
+    "an equation from its other side": in_words("name = 'a'", "'a' = name"),
+    "an inequality from its other side": in_words("f <> z", "z <> f"),
+    "and in another order": in_words("z = 1 and name = 'a' and k > 2", "k > 2 and (z = 1 and 'a' = name)"),
+    "or in another order": in_words("f > 1 or (z = 1 and k > 2)", "(k > 2 and z = 1) or f > 1"),
+    "a condition said twice": in_words("k > 2", "k > 2 and k > 2"),
+    "between": in_words("k between 1 and 2", "k <= 2 and k >= 1"),
+    "a sum of whole numbers": in_words("z + 2 + amount > 1", "amount + (2 + z) > 1"),
+    "a product of decimals": in_words("amount * z > 1", "z * amount > 1"),
+    "keys of an entity": ({"by": ("k", "y")}, {"by": ("y", "k")}),
+    "keys of a label": ({"on": ("id", "k")}, {"on": ("k", "id")}),
+    "a condition that always holds": ({}, {"where": "true"}),
+    "a condition of constants that always holds": ({}, {"where": "1 < 2"}),
+    "a window's condition that always holds": ({}, {"windows": {"n": hr.count("7d", where="true")}}),
+    "further metrics": (three(hr.roc_auc(), hr.recall(0.5)), three(hr.recall(0.5), hr.roc_auc())),
+    "open bounds of an int": ({}, {"y": {"gt": -1, "lt": 2}}),
+    "open bounds of an int between numbers": ({}, {"y": {"gt": -0.5, "lt": 1.5}}),
+    "a bound below another": ({}, {"y": {"ge": 0, "gt": -7, "le": 1}}),
+    "open bounds of a decimal": ({}, {"amount": {"gt": Decimal("-0.01"), "lt": 100.01}}),
     "the first metric": ({"gates": [SECOND]}, {"gates": [hr.better_than_baseline("average_precision")]}),
 }
 OTHER: dict[str, tuple[dict[str, Any], str]] = {
@@ -166,6 +204,11 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "a path": ({"source": "../data/pay"}, "stream:pay"),
     "refresh": ({"refresh": "1h"}, "table:levels"),
     "half-life": ({"windows": {"n": hr.decayed_sum("amount", half_life="12h")}}, "set"),
+    "an open bound": ({"amount": {"gt": 0, "le": 100}}, "stream:pay"),
+    "an open bound of a feature's field": ({"amount": {"gt": 0, "le": 100}}, "set"),
+    "fewer keys": ({"by": ("y",)}, "set"),
+    "a condition": ({"where": "k > 2"}, "set"),
+    "a condition that never holds": ({"where": "false"}, "set"),
     "a default": ({"default": 1}, "set"),
     "no default": ({"default": None}, "set"),
     "a split": ({"split": hr.time_split("20d", "8d")}, "model"),
@@ -197,3 +240,23 @@ def test_an_inner_feature_counts_in_a_set_where_a_feature_reads_it() -> None:
 def test_a_default_is_a_value_of_the_label() -> None:
     none, zero, half = (of_project(value="amount", default=it, rows={"r": "k"}) for it in (0, 0.0, 0.5))
     assert none == zero != half
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("k > 1", "1 > k"),
+        ("k >= 1", "k > 1"),
+        ("k > 1 and z = 1", "k > 1 or z = 1"),
+        ("(k > 1 or z = 1) and f > 1", "k > 1 or (z = 1 and f > 1)"),
+        ("z - amount", "amount - z"),
+        ("f + 0.1 + z", "f + (0.1 + z)"),  # floats: the last bit may be another
+        ("f * 0.1 * z", "z * 0.1 * f"),
+        ("z + z", "z"),
+        ("z * z + 1", "z * (z + 1)"),
+        ("coalesce(f, z)", "coalesce(z, f)"),
+        ("case when k > 1 then f end", "case when f > 1 then k end"),
+    ],
+)
+def test_what_is_not_the_same_in_another_order(one: str, other: str) -> None:
+    assert of_project(rows={"r": one})["set"] != of_project(rows={"r": other})["set"]

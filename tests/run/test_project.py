@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.run.checks import check
 from headrace.run.project import load_project
 
 
@@ -89,6 +90,23 @@ def test_an_error_is_told_at_the_innermost_line_of_the_users_own(tmp_path):
         ("import headrace as hr\nhr.Steam('x')", "did you mean 'Stream'?"),
         ("import headrace as hr\nx = Stream('x')", "write hr.Stream"),
         ("import nonesuch_at_all", "install 'nonesuch_at_all', or put the module into the project's folder"),
+        ("import headrace as hr\nhr.avg('x', '7d')", "did you mean 'mean'?"),
+        ("import headrace as hr\nhr.field(gte=0)", "did you mean 'ge'?"),
+        ("import headrace as hr\nhr.key(patern='a')", "did you mean 'pattern'?"),
+        ("import headrace as hr\nhr.Project('p', service=[])", "did you mean 'services'?"),
+        ("import headrace as hr\nhr.Stream('payments')", "write hr.Stream(…, contract=Payment)"),
+        ("import headrace as hr\nhr.TrainingSet('c')", "write hr.TrainingSet(…, spine=payments, features=[spending])"),
+        ("import headrace as hr\nhr.label(1, 'x', on='id')", "write hr.label(…, matures='7d')"),
+        ("import headrace as hr\nhr.time_split(train='30d')", "write hr.time_split(…, test='7d')"),
+        ("import headrace as hr\nhr.time_split()", "write hr.time_split(train='30d', test='7d')"),
+        (
+            "import headrace as hr\nhr.at_least('roc_auc', 0.8, 'x')",
+            "write hr.at_least(metric=…, bound=…), each once and as far as it is needed",
+        ),
+        ("import headrace as hr\nx = hr.Decimal(30, 2)", "write hr.Decimal(18, 2)"),
+        ("import headrace as hr\nx = hr.Decimal('12', 2)", "write hr.Decimal(12, 2)"),
+        ("def half(x): return x\nhalf(y=1)", "mend the line"),
+        ("def label(y): return y\nlabel()", "mend the line"),
         ("raise SystemExit(3)", "remove the exit: declarations have no effects"),
     ],
 )
@@ -138,3 +156,13 @@ def test_where_things_live(tmp_path):
     loaded = load_project(_folder(tmp_path, "import headrace as hr\nproject = hr.Project('a')"))
     assert loaded.state_dir == tmp_path.resolve() / ".headrace"
     assert loaded.lake().tables() == []
+
+
+def test_a_pattern_that_cannot_be_read_is_told_before_any_row_is(tmp_path):
+    source = (
+        "import headrace as hr\nclass Click(hr.Contract):\n    at: hr.Timestamp = hr.event_time()\n"
+        "    page: str = hr.field(\n        pattern='(?=x)')\n"
+        "project = hr.Project('a', sources=[hr.Stream('clicks', Click), hr.Stream('other', Click)])"
+    )
+    (fault,) = check(load_project(_folder(tmp_path, source)).project)
+    assert (fault.code, fault.place) == ("HR-DATA-106", "project.py:4")

@@ -24,10 +24,12 @@ from headrace.connect.recheck import recheck
 from headrace.connect.withdraw import withdraw
 from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
 from headrace.declare import Contract, Stream, Table
+from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
-from headrace.plan.snapshot import contract_meaning
+from headrace.plan.promises import contract_meaning
 from headrace.plan.snapshot import digest as content_digest
+from headrace.types import arrow_schema
 
 Progress = Callable[[int, str], None]
 """Called with the rows done so far in this run, and what is being done."""
@@ -293,10 +295,8 @@ class _Work:
 
     def _make_tables(self) -> None:
         """Make both tables before the first row, so that a stream without rows can be read like any other."""
-        columns = [(name, one.type.arrow()) for name, one in self.contract.fields().items()]
-        ours = [("_seq", pa.int64()), ("_known_at", pa.timestamp("us", tz="UTC")), ("_load", pa.string())]
         for name, schema in (
-            (self.name, pa.schema([*columns, *ours])),
+            (self.name, arrow_schema(loaded(self.contract))),
             (self._quarantine, pa.schema([("_load", pa.string()), *QUARANTINE])),
         ):
             if not self.lake.exists(name):

@@ -11,21 +11,11 @@ import pyarrow as pa
 
 from headrace.clock import now_us
 from headrace.connect.places import File
+from headrace.declare.kept import LOADS
 from headrace.lake import Lake
+from headrace.types import arrow_schema
 
-_SCHEMA = pa.schema(
-    [
-        ("_load", pa.string()),
-        ("path", pa.string()),
-        ("bytes", pa.int64()),
-        ("sha256", pa.string()),
-        ("state", pa.string()),
-        ("received", pa.int64()),
-        ("accepted", pa.int64()),
-        ("quarantined", pa.int64()),
-        ("at", pa.timestamp("us", tz="UTC")),
-    ]
-)
+_SCHEMA = arrow_schema(LOADS)
 
 
 @dataclass(frozen=True)

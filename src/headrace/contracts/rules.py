@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
+import zoneinfo
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.clock import to_us
 from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, where
 from headrace.declare import Contract, Field
-from headrace.errors import Fault, HeadraceError
-from headrace.types import LogicalType
+from headrace.errors import Fault, HeadraceError, closest
+from headrace.types import LogicalType, value_as
 
 _BOUNDS: dict[str, tuple[Callable[..., pa.BooleanArray], str]] = {
     "ge": (pc.less, "is below"),
@@ -38,17 +36,31 @@ def broken(field: Field, raw: pa.Array, values: pa.Array) -> list[Problem]:
     return [Problem(code, field.name, text, rows, shown) for code, text, rows, shown in found if len(rows)]
 
 
+_ONE_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(bytes(8)), pa.py_buffer(b""))
+"""One empty text, made without ``pa.array`` and ``pa.scalar``: these load pandas, which a check has no use for."""
+
+
 def check_rules(contract: type[Contract]) -> list[Fault]:
-    """Return the rules of a contract that cannot be applied, such as a pattern or a bound of another type."""
-    faults: list[Fault] = []
-    for field in contract.fields().values():
-        # Patterns are only compiled when there is a text to match.
-        sample = pa.array([""]) if field.type.name == "str" else pa.nulls(1, field.type.arrow())
+    """Return what is wrong with a contract by itself, or else the patterns and zones that cannot be read."""
+    faults = list(contract.faults)
+    for field in contract.fields().values() if not faults else ():
         try:
-            broken(field, sample, sample)
+            if field.pattern is not None:
+                _matches(field, _ONE_TEXT)  # which compiles the pattern, as there is a text to match
+            _known_zone(field)
         except HeadraceError as error:
-            faults += [replace(fault, place=contract.place) for fault in error.faults]
+            faults += [replace(fault, place=field.place or contract.place) for fault in error.faults]
     return faults
+
+
+def _known_zone(field: Field) -> None:
+    try:
+        if field.zone:
+            pc.assume_timezone(pa.nulls(1, pa.timestamp("us")), field.zone)
+    except pa.ArrowInvalid as error:
+        found, known = f"the zone {field.zone!r} of {field.name}", zoneinfo.available_timezones()
+        cure = f"write zone={closest(field.zone, sorted(known)) or 'UTC'!r}, or another of the IANA's names"
+        raise HeadraceError(Fault("HR-DATA-107", "", found, "an IANA zone, such as 'Europe/Rome'", cure)) from error
 
 
 def broken_period(contract: type[Contract], columns: dict[str, pa.Array]) -> list[Problem]:
@@ -72,12 +84,12 @@ def _bounds(field: Field, values: pa.Array) -> Iterator[_Rule]:
     for name, (outside, text) in _BOUNDS.items():
         bound = getattr(field, name)
         if bound is not None:
-            yield BOUND, f"{text} {bound}", outside(values, scalar(bound, field.type)), True
+            yield BOUND, f"{text} {bound}", outside(values, _scalar(bound, field.type)), True
 
 
 def _set(field: Field, values: pa.Array) -> Iterator[_Rule]:
     if field.isin is not None:
-        allowed = pa.array([scalar(value, field.type).as_py() for value in field.isin], values.type)
+        allowed = pa.array([value_as(value, field.type) for value in field.isin], values.type)
         listed = ", ".join(str(value) for value in field.isin[:10]) + (", …" if len(field.isin) > 10 else "")
         outside = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, allowed)))
         yield SET, f"is none of {listed}", outside, True
@@ -105,49 +117,9 @@ def _matches(field: Field, values: pa.Array) -> pa.BooleanArray:
         raise HeadraceError(Fault("HR-DATA-106", "", found, expected, "write it without these")) from error
 
 
-def scalar(bound: Any, logical: LogicalType) -> pa.Scalar[Any]:
-    """Return a value that a contract names (a bound, a member of a set) as an Arrow value to compare columns with.
-
-    Raises:
-        HeadraceError: HR-DATA-107 when it is no value of the field's type.
-
-    Example:
-        >>> from headrace.types import Decimal
-        >>> scalar(0.5, Decimal(12, 2)).as_py()
-        Decimal('0.5')
-    """
-    try:
-        return _SCALARS.get(logical.name, _same)(bound, logical)
-    except (ValueError, TypeError, ArithmeticError, pa.ArrowInvalid) as error:
-        found = f"{bound!r} in a contract, as a value of a field of type {logical.bare!r}"
-        cure = "write it as such a value, or change the type of the field"
-        raise HeadraceError(Fault("HR-DATA-107", "", found, "a value of that type", cure)) from error
-
-
-def _same(bound: Any, logical: LogicalType) -> pa.Scalar[Any]:
-    return pa.scalar(bound, logical.arrow())
-
-
-def _number(bound: Any, _logical: LogicalType) -> pa.Scalar[Any]:
-    return pa.scalar(float(bound)) if isinstance(bound, (float, decimal.Decimal)) else pa.scalar(int(bound))
-
-
-def _exact(bound: Any, _logical: LogicalType) -> pa.Scalar[Any]:
-    return pa.scalar(decimal.Decimal(str(bound)))
-
-
-def _moment(bound: Any, _logical: LogicalType) -> pa.Scalar[Any]:
-    moment = datetime.datetime.fromisoformat(bound) if isinstance(bound, str) else bound
-    return pa.scalar(to_us(moment), pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-
-
-def _day(bound: Any, _logical: LogicalType) -> pa.Scalar[Any]:
-    return pa.scalar(datetime.date.fromisoformat(bound) if isinstance(bound, str) else bound, pa.date32())
-
-
-_SCALARS: dict[str, Callable[[Any, LogicalType], pa.Scalar[Any]]] = {
-    "int": _number,
-    "decimal": _exact,
-    "timestamp": _moment,
-    "date": _day,
-}
+def _scalar(value: Any, kind: LogicalType) -> pa.Scalar[Any]:
+    """A value that a contract names, to compare columns with; bounds of numbers may lie between those of the type."""
+    held = value_as(value, kind)
+    if kind.name == "int":
+        return pa.scalar(held if isinstance(held, int) else float(held))
+    return pa.scalar(held) if kind.name == "decimal" else pa.scalar(held, kind.arrow())

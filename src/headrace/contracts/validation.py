@@ -18,7 +18,9 @@ from headrace.contracts.keys import KeyIndex
 from headrace.contracts.problems import KEY, Problem, where
 from headrace.contracts.rules import broken, broken_period
 from headrace.declare import Contract
+from headrace.declare.kept import QUARANTINED
 from headrace.errors import Fault
+from headrace.types import arrow_schema
 
 MALFORMED = "#malformed"
 """Column that readers add for rows that are not what they should be: their text, and what is wrong with them.
@@ -27,14 +29,7 @@ A problem with the field ``line`` is of the whole row, of which nothing else cou
 """
 _PROBLEM = pa.struct([("code", pa.string()), ("field", pa.string()), ("text", pa.string())])
 MALFORMED_TYPE = pa.struct([("text", pa.string()), ("problems", pa.list_(_PROBLEM))])
-QUARANTINE = pa.schema(
-    [
-        ("_source", pa.string()),
-        ("_row", pa.int64()),
-        ("reasons", pa.list_(pa.string())),
-        ("row", pa.string()),
-    ]
-)
+QUARANTINE = arrow_schema(QUARANTINED)
 _LONGEST = 120
 
 

@@ -1,18 +1,9 @@
 """What a team writes: frozen values without effects, and the graph of them."""
 
 from headrace.declare.base import Declared
-from headrace.declare.contract import (
-    Contract,
-    Field,
-    contract_of,
-    event_time,
-    field,
-    key,
-    known_time,
-    valid_from,
-    valid_to,
-)
+from headrace.declare.contract import Contract, contract_of
 from headrace.declare.features import Features, Label, TrainingSet, label
+from headrace.declare.fields import Field, event_time, field, key, known_time, valid_from, valid_to
 from headrace.declare.model import (
     Gate,
     Metric,
@@ -31,7 +22,7 @@ from headrace.declare.model import (
     roc_auc,
     time_split,
 )
-from headrace.declare.project import Node, Project, kind_of, node_id, uses
+from headrace.declare.project import Node, Project, kind_of, node_id, sources_of, uses
 from headrace.declare.service import Charter, Service
 from headrace.declare.short import (
     approx_nunique,
@@ -109,6 +100,7 @@ __all__ = [
     "quantile",
     "recall",
     "roc_auc",
+    "sources_of",
     "std",
     "sum",
     "time_since_last",

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from headrace.declare.lines import parts
 from headrace.declare.sheet import Sheet, sheet_of
 from headrace.errors import Fault
 
@@ -23,12 +25,24 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 def here() -> str:
     """Return ``file:line`` of the nearest caller outside this package, relative to the working folder."""
-    frame = sys._getframe(1)
+    frame = _caller()
+    return f"{relative(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def here_within() -> dict[str, str]:
+    """Return ``file:line`` of the fields of the class, or of the keys in the call, whose place ``here`` returns."""
+    frame = _caller()
+    file = frame.f_code.co_filename
+    return {name: f"{relative(file)}:{line}" for name, line in parts(file, frame.f_lineno).items()}
+
+
+def _caller() -> FrameType:
+    frame = sys._getframe(2)
     while frame.f_back is not None and (
         frame.f_code.co_filename.startswith(_PACKAGE) or frame.f_code.co_filename in _MAKING
     ):
         frame = frame.f_back
-    return f"{relative(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return frame
 
 
 def relative(filename: str) -> str:

@@ -7,9 +7,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import cast
 
-from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.base import Declared, here_within, name_faults, type_fault
 from headrace.declare.contract import ContractType
-from headrace.declare.sheet import Sheet
+from headrace.declare.sheet import Sheet, call_of
 from headrace.declare.source import Entity, Stream, Table, duration_faults
 from headrace.declare.window import Window
 from headrace.errors import Fault
@@ -44,8 +44,10 @@ class Features(Declared):
     source: Stream | Table
     by: Entity | None = None
     features: Mapping[str, Window | str] = field(default_factory=dict)
+    lines: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
 
     def _look(self) -> list[Fault]:
+        self._set("lines", here_within())
         faults = name_faults(self.name, self.place, "feature group")
         if not isinstance(self.source, Stream | Table):
             faults.append(type_fault(self.place, f"source of {self.name}", self.source, "a Stream or a Table"))
@@ -69,6 +71,11 @@ class Features(Declared):
             faults += self._feature_faults(name, one, windowed)
         return faults + self._twice()
 
+    def place_of(self, name: str) -> str:
+        """Return where a feature is written, by the name that the group declares it under."""
+        one = self.features[name]
+        return one.place if isinstance(one, Window) else self.lines.get(name, self.place)
+
     def _twice(self) -> list[Fault]:
         """A series makes a feature for each of its windows, and another may have that name already."""
         owners: dict[str, str] = {}
@@ -85,11 +92,12 @@ class Features(Declared):
     def _feature_faults(self, name: str, one: object, windowed: bool) -> list[Fault]:
         spoken = name.removeprefix("_") if isinstance(name, str) else name
         what = f"feature in {self.name}"
-        faults = name_faults(name, self.place, what) if name_faults(spoken, self.place, what) else []
+        place = self.lines.get(name, self.place)
+        faults = name_faults(name, place, what) if name_faults(spoken, place, what) else []
         wanted: type = Window if windowed else str
         if not isinstance(one, wanted):
             expected = "an aggregate such as hr.mean(…)" if windowed else "an SQL scalar expression as text"
-            faults.append(type_fault(self.place, f"{self.name}.{name}", one, expected))
+            faults.append(type_fault(place, f"{self.name}.{name}", one, expected))
         elif isinstance(one, Window):
             faults += one.faults
         return faults
@@ -150,6 +158,10 @@ class Label(Declared):
     @property
     def matures_us(self) -> int:
         return duration_us(self.matures)
+
+    def __repr__(self) -> str:
+        on = self.on[0] if isinstance(self.on, tuple) and len(self.on) == 1 else self.on
+        return call_of("label", self.source, self.value, on=on, matures=self.matures, default=self.default)
 
     def holding(self, default: object) -> Label:
         """Return the same label with its default as the type of its value has it."""

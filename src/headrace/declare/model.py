@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.declare.base import MISTYPED, Declared, name_faults, type_fault
 from headrace.declare.features import TrainingSet
-from headrace.declare.sheet import Sheet
+from headrace.declare.sheet import Sheet, call_of
 from headrace.declare.source import duration_faults
 from headrace.errors import Fault, nearest
 from headrace.types import duration_us
@@ -50,6 +50,9 @@ class TimeSplit(Declared):
             for name, text in words.items()
             for fault in duration_faults(text, self.place, f"{name} of time_split")
         ]
+
+    def __repr__(self) -> str:
+        return call_of("time_split", train=self.train, test=self.test, gap=self.gap)
 
     @property
     def train_us(self) -> int:
@@ -97,6 +100,9 @@ class Metric(Declared):
         if name == "threshold":
             return number_faults(self.place, what, value, int | float, low=0, high=1)
         return [] if isinstance(value, str) else [type_fault(self.place, what, value, "a column's name as text")]
+
+    def __repr__(self) -> str:
+        return call_of(self.name, **dict(self.params))
 
     @property
     def label(self) -> str:
@@ -163,6 +169,9 @@ class Gate(Declared):
         if self.bound is not None or self.kind in ("at_least", "at_most"):
             faults += number_faults(self.place, f"bound of {self.kind}", self.bound, int | float)
         return faults
+
+    def __repr__(self) -> str:
+        return call_of(self.kind, self.metric, self.bound)
 
 
 def at_least(metric: str, bound: float) -> Gate:

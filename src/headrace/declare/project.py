@@ -59,6 +59,11 @@ def uses(node: Node) -> tuple[Node, ...]:
     return ()
 
 
+def sources_of(project: Project) -> list[Stream | Table]:
+    """Return the streams and tables of a project."""
+    return [node for node in project.nodes().values() if isinstance(node, Stream | Table)]
+
+
 @dataclass(frozen=True, repr=False)
 class Project(Declared):
     """What a team runs: the services, models, sets and features given here, and all that these reach.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.base import Declared, here_within, name_faults, type_fault
 from headrace.declare.model import Model
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
@@ -30,8 +30,10 @@ class Service(Declared):
     model: Model
     decide: Mapping[str, str] = field(default_factory=dict)
     otherwise: str = "allow"
+    lines: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
 
     def _look(self) -> list[Fault]:
+        self._set("lines", here_within())
         faults = name_faults(self.name, self.place, "service")
         if not isinstance(self.model, Model):
             faults.append(type_fault(self.place, f"model of {self.name}", self.model, "a Model"))
@@ -41,9 +43,10 @@ class Service(Declared):
             )
             self._set("decide", {})
         for decision, rule in self.decide.items():
-            faults += name_faults(decision, self.place, f"decision of {self.name}")
+            place = self.lines.get(decision, self.place)
+            faults += name_faults(decision, place, f"decision of {self.name}")
             if not isinstance(rule, str):
-                faults.append(type_fault(self.place, f"rule for {decision}", rule, "an SQL condition as text"))
+                faults.append(type_fault(place, f"rule for {decision}", rule, "an SQL condition as text"))
         if not isinstance(self.otherwise, str):
             expected = "a decision as text, such as 'allow'"
             faults.append(type_fault(self.place, f"otherwise of {self.name}", self.otherwise, expected))

@@ -58,6 +58,24 @@ def sheet_of(value: Any) -> Sheet:
     return Sheet(type(value).__name__, "", ("field", "value"), rows)
 
 
+def call_of(form: str, *given: Any, **named: Any) -> str:
+    """Return the call that makes a value, as a team writes it; what is None was left out.
+
+    Example:
+        >>> call_of("at_least", "roc_auc", 0.8), call_of("time_split", train="30d", gap=None)
+        ("at_least('roc_auc', 0.8)", "time_split(train='30d')")
+    """
+    said = [_written(one) for one in given if one is not None]
+    said += [f"{name}={_written(one)}" for name, one in named.items() if one is not None]
+    return f"{form}({', '.join(said)})"
+
+
+def _written(value: Any) -> str:
+    """A declaration by its name, anything else as Python writes it."""
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else repr(value)
+
+
 def _said(value: Any) -> str:
     """Of what has a name, the name; of several, each; of pairs, which is which."""
     if isinstance(value, Mapping):

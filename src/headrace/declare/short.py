@@ -13,6 +13,13 @@ from typing import Any, Unpack, overload
 from headrace.declare.window import LIFETIME, How, Window, Windows, aggregate, lenient
 from headrace.types import duration_us
 
+SYNONYMS = {
+    "avg": "mean", "average": "mean", "stddev": "std", "stddev_samp": "std", "variance": "var", "var_samp": "var",
+    "median": "quantile", "quantile_cont": "quantile", "any_value": "first", "arg_max": "last", "lag": "last",
+    "row_number": "count", "count_if": "count", "count_star": "count", "approx_count_distinct": "approx_nunique",
+}  # fmt: skip
+"""What SQL and data frames call aggregates of ours."""
+
 
 @overload
 def count(window: Windows, /, **how: Unpack[How]) -> Window: ...

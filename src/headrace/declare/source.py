@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headrace.declare.base import Declared, name_faults, type_fault
-from headrace.declare.contract import HEADS, Contract
-from headrace.declare.sheet import Sheet
+from headrace.declare.contract import Contract
+from headrace.declare.fields import HEADS
+from headrace.declare.sheet import Sheet, call_of
 from headrace.errors import Fault
 from headrace.types import duration_us
 
@@ -24,7 +25,7 @@ class Stream(Declared):
 
     Example:
         >>> from headrace.types import Timestamp
-        >>> from headrace.declare.contract import event_time
+        >>> from headrace.declare.fields import event_time
         >>> class Click(Contract):
         ...     at: Timestamp = event_time()
         >>> Stream("clicks", Click, owner="web").name
@@ -125,13 +126,16 @@ class Entity(Declared):
         self._set("keys", keys)
         self.__post_init__()
 
+    def __repr__(self) -> str:
+        return call_of("Entity", *self.keys)
+
     def _look(self) -> list[Fault]:
         if self.keys and all(isinstance(one, str) for one in self.keys) and len(set(self.keys)) == len(self.keys):
             return []
-        names = dict.fromkeys(one for one in self.keys if isinstance(one, str)) or {"customer_id": None}
+        given = [one for key in self.keys for one in (key if isinstance(key, list | tuple) else (key,))]
+        names = dict.fromkeys(one for one in given if isinstance(one, str)) or {"customer_id": None}
         cure = f"write hr.Entity({', '.join(map(repr, names))})"
-        found = f"Entity{self.keys!r}"
-        return [Fault("HR-ENTITY-001", self.place, found, "one or more distinct column names", cure)]
+        return [Fault("HR-ENTITY-001", self.place, repr(self), "one or more distinct column names", cure)]
 
 
 def _class_name(name: str) -> str:

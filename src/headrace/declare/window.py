@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypedDict
 
 from headrace.declare.base import Declared, type_fault
-from headrace.declare.sheet import Sheet
+from headrace.declare.sheet import Sheet, call_of
 from headrace.declare.source import duration_faults
 from headrace.errors import Fault
 from headrace.types import duration_text, duration_us
@@ -127,6 +127,12 @@ class Window(Declared):
         params = "".join(f", {key}={value}" for key, value in self.params)
         said = ", ".join(word for word in how if word)
         return tuple((f"{self.kind}({self.value or ''}{params})", label, said) for label in self.labels)
+
+    def __repr__(self) -> str:
+        windows = list(self.windows) if self.series else next(iter(self.windows), None)
+        how = {"where": self.where, "delay": self.delay, "hop": self.hop}
+        more = dict(self.params) | how | ({"include_current": True} if self.include_current else {})
+        return call_of(str(self.kind), self.value, windows, **more)
 
     def _sheet(self) -> Sheet:
         return Sheet("Window", "", ("value", "window", "how"), self.rows())

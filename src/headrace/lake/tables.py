@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
+from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
 from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, same_columns
@@ -197,10 +198,10 @@ class Lake:
         """Return what a query may see: the tables that it names, or all where it names none, as in ``show tables``."""
         by_lower = {name.lower(): name for name in self.tables()}
         faults, found = [], {}
-        for asked in lake_query.tables(query) or list(by_lower):
+        for asked in sql.tables(query) or list(by_lower):
             name = by_lower.get(asked.lower())
             if name is None:
-                faults.append(lake_query.unknown(asked, by_lower.values()))
+                faults.append(sql.unknown(asked, by_lower.values()))
             else:
                 found[name] = (self.files(name, versions.get(name)), self.schema(name, versions.get(name)))
         if faults:
@@ -224,7 +225,7 @@ class Lake:
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):
-            raise HeadraceError(lake_query.unknown(name, self.tables()))
+            raise HeadraceError(sql.unknown(name, self.tables()))
         try:
             return open_table(self.root / name, version)
         except (DeltaError, OSError, ValueError) as error:

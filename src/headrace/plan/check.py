@@ -7,9 +7,10 @@ from functools import partial
 
 from headrace.declare import Model, Project, TrainingSet
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.plan.compile import compile_features, compile_rules, compile_set
+from headrace.plan.compile import compile_features, compile_rules, compile_set, lacking
 from headrace.plan.hindsight import hindsight
 from headrace.plan.meaning import Plan
+from headrace.plan.queries import query_faults
 
 
 def check(project: Project) -> list[Fault]:
@@ -18,7 +19,7 @@ def check(project: Project) -> list[Fault]:
     sets = list(project.all_training_sets.values())
     in_sets = {id(group) for cases in sets for group in cases.features}
     attempts: list[Callable[[], object]] = [
-        partial(compile_features, [group, *(other for other in groups if other is not group)])
+        partial(compile_features, [group, *(other for other in groups if other is not group)], more=lacking(project))
         for group in groups
         if id(group) not in in_sets
     ]
@@ -32,6 +33,7 @@ def check(project: Project) -> list[Fault]:
             attempt()
         except HeadraceError as error:
             found += error.faults
+    found += query_faults(project)
     return distinct(found or hindsight(project))
 
 

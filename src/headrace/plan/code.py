@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copyreg
 import functools
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import random
+import struct
 import sys
 import sysconfig
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CellType, FunctionType, ModuleType
+from types import CellType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from headrace.plan.syntax import Canonical, bound, constants, defined, names, reached, within
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 _LONG = 64
+_HELD: dict[type, Callable[[Any], object]] = {
+    MappingProxyType: dict,
+    memoryview: bytes,
+    struct.Struct: lambda value: value.format,
+    type({}.keys()): list,
+    type({}.values()): list,
+    type({}.items()): list,
+}
+"""What cannot be pickled, and what it holds."""
+_SHARED = {id(random._inst): "random", id(np.random.mtrand._rand): "numpy.random"}
+"""Generators that all code shares: where they stand is another thing in each process, and no constant."""
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
@@ -87,21 +103,28 @@ class _Reader:
             return self._function(value)
         if isinstance(value, type):
             return self._class(value)
-        if isinstance(value, dict):
-            return f"dict {[(self.said_of(key), self.said_of(one)) for key, one in value.items()]}"
+        if type(value) is dict:
+            return self._items(value)
         if type(value) in (list, tuple):
             return f"{type(value).__name__} {[self.said_of(one) for one in value]}"
         kind = self.said_of(type(value))
         if hasattr(value, "__wrapped__"):  # a cache around a function
             return f"{kind} {self.said_of(value.__wrapped__)}"
+        if type(value) in _HELD:
+            return f"{kind} {self.said_of(_HELD[type(value)](value))}"
+        if id(value) in _SHARED:
+            return f"{kind} {_SHARED[id(value)]}"
         try:
-            parts = value.__reduce_ex__(4)
-        except Exception:  # noqa: BLE001 - of what cannot be taken apart only the type counts
-            return kind
+            parts = _parts(value)
+        except Exception:  # noqa: BLE001 - of what cannot be taken apart only the type counts, and what a dict holds
+            return f"{kind} {self._items(value)}" if isinstance(value, dict) else kind
         if isinstance(parts, str):
-            return f"{kind} {parts}"
+            return f"{kind} {getattr(value, '__module__', '')}.{parts}"
         listed = [list(part) if isinstance(part, Iterator) else part for part in parts]
         return f"{kind} {[self.said_of(part) for part in listed]}"
+
+    def _items(self, value: Mapping[Any, Any]) -> str:
+        return f"dict {[(self.said_of(key), self.said_of(one)) for key, one in value.items()]}"
 
     def _function(self, function: FunctionType) -> str:
         code, tree = function.__code__, defined(function.__code__)
@@ -171,6 +194,12 @@ class _Reader:
         path = Path(file).resolve()
         library = any(path.is_relative_to(one) for one in _LIBRARIES if one)
         return not library and path.is_relative_to(self.root.resolve())
+
+
+def _parts(value: object) -> str | tuple[Any, ...]:
+    """A value as pickle takes it apart: some types, patterns among them, are known to ``copyreg`` alone."""
+    known = copyreg.dispatch_table.get(type(value))
+    return value.__reduce_ex__(4) if known is None else known(value)
 
 
 def _file(kind: type) -> Path | None:

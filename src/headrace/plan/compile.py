@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,18 +19,19 @@ from headrace.declare import (
     TrainingSet,
     Window,
 )
+from headrace.declare.base import MISTYPED
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
-from headrace.plan.domains import domains, fitting
+from headrace.plan.domains import domains
 from headrace.plan.expression import Node, references
 from headrace.plan.functions.conversions import converted
 from headrace.plan.leaks import leaks
 from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan, StateGroup, WindowGroup
 from headrace.plan.misfits import misfits
 from headrace.plan.parse import condition, parse
-from headrace.plan.scope import RowScope
-from headrace.types import FLOAT, Domain
+from headrace.plan.scope import RowScope, Unknown
+from headrace.types import FLOAT, Domain, fitting
 
 MOST_EVENTS = 2**31
 _KEY_TYPES = ("int", "str", "bool", "date", "timestamp", "decimal")
@@ -47,13 +48,18 @@ def compile_set(cases: TrainingSet) -> Plan:
     return plan
 
 
-def compile_features(groups: Sequence[Features], spine: Stream | None = None) -> Plan:
+def compile_features(groups: Sequence[Features], spine: Stream | None = None, *, more: bool = False) -> Plan:
     """Return the plan of some groups of features, asked about rows of a spine or of any frame that has the keys.
+
+    Args:
+        groups: to compile.
+        spine: stream of the rows; without one, rows look like those of the groups' streams.
+        more: whether groups may be missing here for faults that are told already: naming one is no fault again.
 
     Raises:
         HeadraceError: with all faults.
     """
-    compiler = _Compiler(spine, groups, _own_faults(features=groups))
+    compiler = _Compiler(spine, groups, _own_faults(features=groups), Unknown(groups=more))
     plan = compiler.plan(", ".join(str(group.name) for group in groups))
     compiler.raise_faults()
     return plan
@@ -74,7 +80,8 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
     rules: list[tuple[str, Node]] = []
     texts = {decision: text for decision, text in service.decide.items() if isinstance(text, str)}
     for decision, text in texts.items():
-        rule = compiler.attempt(condition, text, scope, service.place, f"rule for {decision}")
+        place = service.lines.get(decision, service.place)
+        rule = compiler.attempt(condition, text, scope, place, f"rule for {decision}")
         rules += [] if rule is None else [(decision, rule)]
     compiler.raise_faults()
     return tuple(rules)
@@ -83,7 +90,8 @@ def compile_rules(service: Service) -> tuple[tuple[str, Node], ...]:
 def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
     spine = cases.spine if isinstance(cases.spine, Stream) and _readable(cases.spine) else None
     groups = [group for group in cases.features if isinstance(group, Features)]
-    compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]))
+    unknown = Unknown(fields=spine is None, groups=lacking(cases))
+    compiler = _Compiler(spine, groups, _own_faults(training_sets=[cases]), unknown)
     plan = compiler.plan(cases.name)
     where = label = None
     if isinstance(cases.where, str) and spine is not None:
@@ -95,6 +103,11 @@ def _compiled_set(cases: TrainingSet) -> tuple[_Compiler, Plan]:
     if label is not None and not label.label.faults:
         compiler.faults += leaks(plan, label, cases.place)
     return compiler, replace(plan, where=where, label=label)
+
+
+def lacking(owner: TrainingSet | Project) -> bool:
+    """Return whether groups that were meant may be missing: something else was given in their place."""
+    return any(fault.code == MISTYPED and fault.place == owner.place for fault in owner.faults)
 
 
 def _own_faults(**roots: Any) -> list[Fault]:
@@ -115,7 +128,7 @@ def _readable(source: object) -> bool:
 def _group_readable(group: Features) -> bool:
     entity = group.by is None or (isinstance(group.by, Entity) and not group.by.faults)
     about = group.by is not None or isinstance(group.source, Stream)
-    return _readable(group.source) and entity and about and isinstance(group.features, Mapping)
+    return _readable(group.source) and entity and about and isinstance(group.features, Mapping) and bool(group.features)
 
 
 @dataclass
@@ -125,6 +138,7 @@ class _Compiler:
     spine: Stream | None
     groups: Sequence[Features]
     faults: list[Fault]
+    unknown: Unknown
     ready: dict[str, Domain] = field(default_factory=dict)
     pending: dict[str, tuple[str, str]] = field(default_factory=dict)
     derived: list[Derived] = field(default_factory=list)
@@ -134,7 +148,7 @@ class _Compiler:
     def __post_init__(self) -> None:
         self.unread = {str(group.name) for group in self.groups if not _group_readable(group)}
         self.groups = [group for group in self.groups if _group_readable(group)]
-        self.places = {name: group.place for group in self.groups for name in _names(group)}
+        self.places = {name: place for group in self.groups for name, place in _places(group)}
 
     def raise_faults(self) -> None:
         if self.faults:
@@ -177,7 +191,15 @@ class _Compiler:
         fields: dict[str, Domain] = {}
         for stream in streams:
             fields |= domains(stream.contract)
-        return RowScope(fields | dict(more or {}), self.ready, self.places.keys(), self.unread, self.derive, self.trail)
+        return RowScope(
+            fields | dict(more or {}),
+            self.ready,
+            self.places.keys(),
+            self.unread,
+            self.unknown,
+            self.derive,
+            self.trail,
+        )
 
     def spine_keys(self) -> None:
         """The keys of every entity must be fields of the spine, of the same type as in its source."""
@@ -263,7 +285,7 @@ class _Compiler:
         expressions: list[tuple[str, Node]] = []
         for name, text in _expressions(group):
             label = f"{group.name}.{name}"
-            node = self.attempt(parse, text, scope, group.place, label)
+            node = self.attempt(parse, text, scope, group.place_of(name), label)
             if node is not None:
                 expressions.append((label, node))
                 kind = node.domain.type | None
@@ -281,7 +303,7 @@ class _Compiler:
             return
         for name, text in _expressions(group):
             label = f"{group.name}.{name}"
-            self.pending[label] = (text, group.place)
+            self.pending[label] = (text, group.place_of(name))
 
     def derive(self, name: str) -> None:
         """Type a feature of the row, if it is one, after those that it names; each is looked at once."""
@@ -350,12 +372,11 @@ class _Compiler:
         return LabelPlan(label.holding(default), value) if good else None
 
 
-def _names(group: Features) -> list[str]:
-    """What the features of a group are called, also those that cannot be typed."""
-    found: list[str] = []
+def _places(group: Features) -> Iterator[tuple[str, str]]:
+    """What the features of a group are called, also those that cannot be typed, and where each is written."""
     for name, one in group.features.items():
-        found += one.names(name) if isinstance(one, Window) else [name]
-    return [f"{group.name}.{name}" for name in found]
+        for called in one.names(name) if isinstance(one, Window) else [name]:
+            yield f"{group.name}.{called}", group.place_of(name)
 
 
 def _expressions(group: Features) -> list[tuple[str, str]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from math import ceil, floor
+from typing import Any
 
 from headrace.clock import from_us, to_us
 from headrace.declare import Contract, Field
-from headrace.types import Domain, LogicalType
+from headrace.types import Domain, LogicalType, value_as
 
-_LARGEST = 307
-"""Powers of ten that float64 can hold, whatever the digits."""
+_EXACT = ("int", "decimal")
 
 
 def domains(contract: type[Contract]) -> dict[str, Domain]:
@@ -23,8 +24,7 @@ def domain_of(one: Field) -> Domain:
     kind = one.type
     if not kind.numeric:
         return Domain(kind)
-    lows = [_unit(b, kind) for b in (one.ge, one.gt) if b is not None]
-    highs = [_unit(b, kind) for b in (one.le, one.lt) if b is not None]
+    lows, highs = _bounds(one)
     if one.isin:
         lows, highs = [min(_unit(v, kind) for v in one.isin)], [max(_unit(v, kind) for v in one.isin)]
     if kind.name == "decimal":
@@ -33,29 +33,20 @@ def domain_of(one: Field) -> Domain:
     return Domain(kind, max(lows, default=None), min(highs, default=None))
 
 
-def fitting(value: object, kind: LogicalType) -> float | None:
-    """Return a number as a type has it; None where it is none, or the type cannot hold it as it is.
+def closed_bounds(one: Field) -> dict[str, Decimal] | None:
+    """Return the least and the largest value that a field's bounds allow, as ``ge`` and ``le``; None of other types.
 
     Example:
-        >>> fitting(False, LogicalType("int")), fitting(0.5, LogicalType("int"))
-        (0, None)
+        >>> from dataclasses import replace
+        >>> from headrace.declare import field
+        >>> closed_bounds(replace(field(gt=-1, lt=10.5), type=LogicalType("int")))
+        {'ge': Decimal('0'), 'le': Decimal('10')}
     """
-    if not isinstance(value, bool | int | float | Decimal):
+    if one.type.name not in _EXACT:
         return None
-    exact = Decimal(str(int(value) if isinstance(value, bool) else value))
-    if not exact.is_finite() or exact.adjusted() > _LARGEST:
-        return None
-    if kind.name == "float":
-        return float(exact)
-    units = exact.scaleb(kind.scale)
-    if units != int(units):
-        return None
-    if kind.name == "decimal":
-        return float(exact) if abs(units) < 10**kind.precision else None
-    whole = int(exact)
-    if kind.name == "bool":
-        return bool(whole) if whole in (0, 1) else None
-    return whole if -(2**63) <= whole < 2**63 else None
+    lows, highs = _bounds(one)
+    low, high = max(lows, default=None), min(highs, default=None)
+    return {key: Decimal(unit).scaleb(-one.type.scale) for key, unit in (("ge", low), ("le", high)) if unit is not None}
 
 
 def said_as(value: object, kind: LogicalType) -> object:
@@ -68,21 +59,40 @@ def said_as(value: object, kind: LogicalType) -> object:
         '2030-01-01T00:00:00+00:00'
     """
     try:
-        if kind.numeric:
-            exact = Decimal(str(int(value) if isinstance(value, bool) else value))
-            return f"{exact.normalize() if exact else Decimal(0):f}"
-        if kind.name == "timestamp":
-            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-            return from_us(to_us(moment)).isoformat() if isinstance(moment, datetime) else value
-        if kind.name == "date":
-            day = date.fromisoformat(value) if isinstance(value, str) else value
-            return day.isoformat() if isinstance(day, date) else value
-    except (ValueError, ArithmeticError):  # told where rows are held against the contract
-        pass
-    return value
+        held = value_as(value, kind)
+    except ValueError:  # told with the contract
+        return value
+    if kind.numeric:
+        exact = Decimal(str(held))
+        return f"{exact.normalize() if exact else Decimal(0):f}"
+    if kind.name == "timestamp":
+        return from_us(to_us(held)).isoformat()
+    return held.isoformat() if kind.name == "date" else held
+
+
+def _bounds(one: Field) -> tuple[list[float | int], list[float | int]]:
+    """Lower and upper bounds in the units of the kernel; of what is counted in units the open ones are closed."""
+    kind = one.type
+    if kind.name not in _EXACT:
+        return _floats(one.ge, one.gt), _floats(one.le, one.lt)
+    lows = [(one.ge, ceil, 0), (one.gt, floor, 1)]
+    highs = [(one.le, floor, 0), (one.lt, ceil, -1)]
+    return _closed(lows, kind), _closed(highs, kind)
+
+
+def _floats(*bounds: Any) -> list[float | int]:
+    return [float(bound) for bound in bounds if bound is not None]
+
+
+def _closed(bounds: Sequence[tuple[Any, Callable[[Decimal], int], int]], kind: LogicalType) -> list[float | int]:
+    return [whole(_exact(bound, kind)) + step for bound, whole, step in bounds if bound is not None]
+
+
+def _exact(bound: float | int | str, kind: LogicalType) -> Decimal:
+    return Decimal(str(bound)).scaleb(kind.scale)
 
 
 def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
     if kind.name == "decimal":
-        return int(Decimal(str(bound)).scaleb(kind.scale))
+        return int(_exact(bound, kind))
     return float(bound) if kind.name == "float" else int(bound)

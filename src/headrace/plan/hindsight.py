@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from headrace.declare import Features, Project, Stream, Table, TrainingSet
 from headrace.errors import Fault
+from headrace.plan.queries import reads_of
 
 
 def hindsight(project: Project) -> list[Fault]:
@@ -47,21 +48,8 @@ def _streams(table: Table, tables: Mapping[str, Table], streams: Mapping[str, St
     seen: set[str] = set()
     waiting = [table]
     while waiting:
-        for name in _named(waiting.pop().query or ""):
+        for name in reads_of(waiting.pop()):
             if name not in seen:
                 seen.add(name)
                 waiting += [tables[name]] if name in tables and tables[name].query is not None else []
     return [streams[name] for name in sorted(seen) if name in streams]
-
-
-def _named(query: str) -> Iterator[str]:
-    """The tables that a query names; one that cannot be read is told when it runs."""
-    import sqlglot
-    from sqlglot import exp
-
-    try:
-        tree = sqlglot.parse_one(query, read="duckdb")
-    except sqlglot.errors.SqlglotError:
-        return
-    for table in tree.find_all(exp.Table):
-        yield table.name

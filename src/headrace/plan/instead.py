@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlglot import expressions as sql
 
+from headrace.declare.short import SYNONYMS
 from headrace.errors import nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.plan.calls import KNOWN, Call
@@ -61,11 +62,6 @@ _CALLS = {
     for names, _, cure in (line.partition(":") for line in _LINES.strip().splitlines())
     for name in names.split()
 }
-_AGGREGATES = {
-    "avg": "mean", "average": "mean", "stddev": "std", "stddev_samp": "std", "variance": "var", "var_samp": "var",
-    "median": "quantile", "quantile_cont": "quantile", "any_value": "first", "arg_max": "last", "lag": "last",
-    "row_number": "count", "count_if": "count", "count_star": "count", "approx_count_distinct": "approx_nunique",
-}  # fmt: skip
 
 
 def of_call(call: Call, standard: bool) -> str:
@@ -78,7 +74,7 @@ def of_call(call: Call, standard: bool) -> str:
     name, args = call.name, call.args
     if name in ("max", "min") and len(args) > 1:
         return f"write {Call('greatest' if name == 'max' else 'least', args)}"
-    if name in _AGGREGATES or name in catalogue():
+    if name in SYNONYMS or name in catalogue():
         return of_aggregate(call)
     for made in (_joined(name, args), _part(name, args), _apart(name, args)):
         if made:
@@ -90,7 +86,7 @@ def of_call(call: Call, standard: bool) -> str:
 
 def of_aggregate(call: Call) -> str:
     """Return how an aggregate is declared: it is over events, and an expression sees one row."""
-    kind = _AGGREGATES.get(call.name, call.name if call.name in catalogue() else "count")
+    kind = SYNONYMS.get(call.name, call.name if call.name in catalogue() else "count")
     value = [repr(arg) for arg in call.args[:1] if arg != "*" and catalogue()[kind].takes]
     needs = [f"{name}=…" for name in catalogue()[kind].needs]
     declared = f"hr.{kind}({', '.join([*value, repr('7d'), *needs])})"

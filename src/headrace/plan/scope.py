@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from headrace.errors import closest, nearest
 from headrace.plan.functions import Refusals
 from headrace.types import Domain
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """What a declaration that has faults of its own leaves open: naming it is no fault again."""
+
+    fields: bool = False
+    groups: bool = False
 
 
 class RowScope(Mapping[str, Domain]):
@@ -17,6 +26,7 @@ class RowScope(Mapping[str, Domain]):
         ready: features that are typed already.
         features: all that are declared; what cannot be typed among them is told where it is declared, not where named.
         unread: names of groups of which nothing can be read, for faults that are told already.
+        unknown: whether fields, and whether groups, may be missing here for faults that are told already.
         derive: types a feature of the row, given its name, if it can be.
         trail: features that are being typed now.
     """
@@ -27,11 +37,12 @@ class RowScope(Mapping[str, Domain]):
         ready: Mapping[str, Domain],
         features: Collection[str],
         unread: Collection[str],
+        unknown: Unknown,
         derive: Callable[[str], None],
         trail: Sequence[str],
     ) -> None:
         self._fields, self._ready, self._features, self._unread = fields, ready, features, unread
-        self._derive, self._trail = derive, trail
+        self._unknown, self._derive, self._trail = unknown, derive, trail
 
     def __getitem__(self, name: str) -> Domain:
         if name in self._fields:
@@ -43,7 +54,9 @@ class RowScope(Mapping[str, Domain]):
         return self._ready[name]
 
     def __contains__(self, name: object) -> bool:
-        unread = isinstance(name, str) and name.partition(".")[0] in self._unread
+        group, dot, _ = str(name).partition(".")
+        known = any(one.startswith(f"{group}.") for one in self._features)
+        unread = group in self._unread or (self._unknown.groups and not known) if dot else self._unknown.fields
         return name in self._fields or name in self._features or unread
 
     def __iter__(self) -> Iterator[str]:

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from headrace.declare import (
-    Contract,
     Features,
     Gate,
     Model,
@@ -29,9 +28,12 @@ from headrace.plan import code
 from headrace.plan.check import check
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.domains import said_as
-from headrace.plan.expression import references, text
+from headrace.plan.expression import references
 from headrace.plan.meaning import Aggregation, Plan
+from headrace.plan.normal import normal, normal_condition
+from headrace.plan.promises import contract_meaning
 from headrace.plan.query import canonical
+from headrace.plan.words import words
 from headrace.types import FLOAT, duration_text, duration_us
 
 VERSION = 1
@@ -42,7 +44,8 @@ def snapshot(project: Project) -> dict[str, Any]:
 
     Returns:
         dict: ``version``, ``project``, ``charter`` and ``nodes``: identifier to kind, name, owner, uses, meaning,
-        lineage and fingerprint. Where declarations stand and how they are spaced leaves no trace.
+        words and fingerprint. Where declarations stand leaves no trace; how they are written only in their words, of
+        which no fingerprint is made.
 
     Raises:
         HeadraceError: with all faults, when the project has any.
@@ -60,6 +63,7 @@ def snapshot(project: Project) -> dict[str, Any]:
             "owner": getattr(node, "owner", ""),
             "uses": used,
             "meaning": meaning,
+            "words": words(node),
             "fingerprint": digest({"kind": kind_of(node), "meaning": meaning}),
         }
     charter = None if project.charter is None else _public(asdict(project.charter))
@@ -140,25 +144,8 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
         case Model():
             return _model_meaning(node)
         case Service():
-            rules = [[decision, text(rule)] for decision, rule in compile_rules(node)]
+            rules = [[decision, normal(rule)] for decision, rule in compile_rules(node)]
             return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise}
-
-
-def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
-    """Return what a contract promises, field by field; only what was said.
-
-    A unit is part of it: the same digits in another currency are another amount. A description is not.
-    """
-    fields = {}
-    for name, one in contract.fields().items():
-        given = {key: value for key, value in asdict(one).items() if key not in ("type", "description")}
-        # By identity: a bound of 0 equals False, and is said all the same.
-        said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
-        said |= {key: said_as(said[key], one.type) for key in ("ge", "gt", "le", "lt") if key in said}
-        if one.isin is not None:
-            said["isin"] = sorted({said_as(value, one.type) for value in one.isin}, key=str)
-        fields[name] = {**said, "type": repr(one.type)}
-    return fields
 
 
 def _features_meaning(group: Features, project: Project) -> dict[str, Any]:
@@ -175,7 +162,7 @@ def _group_meaning(plan: Plan, group: Features) -> dict[str, Any]:
     whole = plan_meaning(plan)
     features = {name: said for name, said in whole["features"].items() if name.startswith(mine)}
     lineage = {output.name: list(output.lineage) for output in plan.outputs if output.name.startswith(mine)}
-    by = list(group.by.keys) if group.by is not None else None
+    by = sorted(group.by.keys) if group.by is not None else None
     return {"source": group.source.name, "by": by, "features": features, "lineage": lineage}
 
 
@@ -185,22 +172,22 @@ def plan_meaning(plan: Plan, own: bool = False) -> dict[str, Any]:
     for group in plan.windows:
         for one in group.aggregations:
             for position, output in enumerate(one.outputs):
-                features[output] = [group.stream.name, list(group.keys), _aggregation(one, position)]
+                features[output] = [group.stream.name, sorted(group.keys), _aggregation(one, position)]
     for state in plan.states:
         validity = [state.valid_from, state.valid_to]
         for name, node in state.expressions:
-            features[name] = [state.table.name, list(state.keys), validity, text(node)]
+            features[name] = [state.table.name, sorted(state.keys), validity, normal(node)]
     for derived in plan.derived:
-        features[derived.name] = text(derived.node)
+        features[derived.name] = normal(derived.node)
     order = [output.name for output in plan.features]
     said: dict[str, Any] = {"spine": plan.spine.name if plan.spine else None, "order": order}
     if not own:
         said["features"] = features
-    said["where"] = None if plan.where is None else text(plan.where)
+    said["where"] = normal_condition(plan.where)
     if plan.label is not None:
         label = plan.label.label
-        value = text(plan.label.value)
-        said["label"] = [label.source.name, list(label.on), value, label.matures_us, label.default]
+        value = normal(plan.label.value)
+        said["label"] = [label.source.name, sorted(label.on), value, label.matures_us, label.default]
     return said
 
 
@@ -208,8 +195,8 @@ def _aggregation(one: Aggregation, position: int) -> list[Any]:
     span = one.spans[position]
     return [
         one.aggregate,
-        None if one.value is None else text(one.value),
-        None if one.where is None else text(one.where),
+        None if one.value is None else normal(one.value),
+        normal_condition(one.where),
         [[name, _setting(value)] for name, value in one.params],
         one.include_current,
         [span.length, span.delay, span.hop],
@@ -217,6 +204,8 @@ def _aggregation(one: Aggregation, position: int) -> list[Any]:
 
 
 def _model_meaning(model: Model) -> dict[str, Any]:
+    first, *others = model.metrics  # the first decides, of the others the order means nothing
+    metrics = [first, *sorted(others, key=lambda metric: (metric.label, str(metric.params)))]
     return {
         "cases": model.cases.name,
         "fit": hashlib.sha256(code.meaning(model.fit).encode()).hexdigest(),
@@ -224,8 +213,8 @@ def _model_meaning(model: Model) -> dict[str, Any]:
         if model.baseline is None
         else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
         "split": _split_meaning(model),
-        "metrics": [metric.label for metric in model.metrics],
-        "metric_params": [[[name, said_as(value, FLOAT)] for name, value in metric.params] for metric in model.metrics],
+        "metrics": [metric.label for metric in metrics],
+        "metric_params": [[[name, said_as(value, FLOAT)] for name, value in metric.params] for metric in metrics],
         "gates": sorted(_gate_meaning(gate, model) for gate in model.gates),
         "seed": model.seed,
     }

@@ -7,19 +7,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headrace.declare import Model, Node, Stream, Table, kind_of, node_id
+from headrace.declare import Model, Node, Stream, Table, kind_of, node_id, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
 from headrace.run.champions import champion_warnings
 from headrace.run.checks import require_sound
-from headrace.run.declared import Declared, closure, sources_of
+from headrace.run.declared import Declared, closure
 from headrace.run.differences import differences
 from headrace.run.gone import gone_files
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
-from headrace.run.steps import as_loaded, reads_of, settled, source_files
+from headrace.run.steps import as_loaded, settled, source_files
 from headrace.run.training import trained_before, training_inputs
 from headrace.run.unread import unread_files
 
@@ -213,11 +213,16 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], nodes: Mapping[s
     for name in nodes:
         if name not in old:
             yield Change(name, "added", (), nodes[name].place)
-        elif old[name] != new[name]:
+        elif _compared(old[name]) != _compared(new[name]):
             yield Change(name, "changed", tuple(differences(old[name], new[name])), nodes[name].place)
     for name in old:
         if name not in new:
             yield Change(name, "removed")
+
+
+def _compared(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A node without its words: another spelling is no change."""
+    return {key: value for key, value in node.items() if key != "words"}
 
 
 def _rechecked(change: Change, loaded: LoadedProject) -> Change:
@@ -255,6 +260,8 @@ def _invalidated(
 
 def _upstream(node: Node, nodes: Mapping[str, Node]) -> list[Node]:
     """A node and all that it is made from, also through the queries of tables."""
+    from headrace.plan.queries import reads_of
+
     named = {one.name: one for one in nodes.values() if _is_source(one)}
     found: dict[str, Node] = {}
     waiting = closure(node)

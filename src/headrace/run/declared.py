@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from headrace.declare import Node, Project, Stream, Table, node_id, uses
+from headrace.declare import Node, Project, node_id, uses
 
 
 class Declared:
@@ -42,8 +42,3 @@ def closure(node: Node) -> list[Node]:
 
     reach(node)
     return list(found.values())
-
-
-def sources_of(project: Project) -> list[Stream | Table]:
-    """Return the streams and tables of a project."""
-    return [node for node in project.nodes().values() if isinstance(node, Stream | Table)]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from headrace.declare import Project
 from headrace.declare.base import relative
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.run.cures import cure_of
 from headrace.run.settings import Settings, place_of, read_settings
 
 if TYPE_CHECKING:
@@ -142,20 +143,7 @@ def _raised_fault(error: BaseException, path: Path, folder: Path) -> Fault:
     place = f"{relative(own[-1].filename)}:{own[-1].lineno}" if own else relative(str(path))
     text = (str(error).strip().splitlines() or [""])[0][:300]
     found = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return Fault("HR-PROJECT-007", place, found, "a file that can be executed", _cure(error))
-
-
-def _cure(error: BaseException) -> str:
-    headrace = sys.modules["headrace"]
-    if isinstance(error, AttributeError) and error.obj is headrace and error.name:
-        return nearest(error.name, headrace.__all__) or "see the catalogue in the docs"
-    if isinstance(error, NameError) and error.name in headrace.__all__:
-        return f"write hr.{error.name}"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"install {error.name.split('.')[0]!r}, or put the module into the project's folder"
-    if isinstance(error, SystemExit):
-        return "remove the exit: declarations have no effects"
-    return "mend the line"
+    return Fault("HR-PROJECT-007", place, found, "a file that can be executed", cure_of(error))
 
 
 def _is_below(filename: str, folder: Path) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace import clock
-from headrace.declare import Stream, Table, kind_of
+from headrace.declare import Stream, Table, kind_of, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.run.champions import champion_warnings
-from headrace.run.declared import sources_of
 from headrace.run.gone import gone_files
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject

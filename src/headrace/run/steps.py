@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id
+from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
-from headrace.run.declared import Declared, closure, sources_of
+from headrace.run.declared import Declared, closure
 from headrace.run.gone import gone_files
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
+from headrace.types import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, str]
 Figures = dict[str, Any]
+_DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAKE-011")
+"""Faults of a step that are mended where its table is declared."""
 THIS_RUN, FAULTS = "this_run", "faults"
 """Among the figures of a step: what only the run that did it has to tell, and what went wrong or is worth knowing."""
 
@@ -158,35 +161,19 @@ def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str, bool], 
 
 def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
     """Steps of tables by query, each after those that its query reads."""
-    reads = {table.name: reads_of(table) for table in tables}
-    waiting, ordered = {table.name: table for table in tables}, []
-    while waiting:
-        ready = [name for name in waiting if not any(read in waiting for read in reads[name])]
-        if not ready:
-            names = ", ".join(waiting)
-            place = next(iter(waiting.values())).place
-            cure = "let one of them read something else"
-            raise HeadraceError(Fault("HR-RUN-004", place, f"queries that need each other: {names}", "an order", cure))
-        ordered += [_query(waiting.pop(name), reads[name], lake, declared, tuple(reads)) for name in ready]
-    return ordered
+    if not tables:
+        return []
+    from headrace.plan.queries import in_order
+
+    names = tuple(table.name for table in tables)
+    return [_query(table, lake, declared, names) for table in in_order(tables)]
 
 
-def reads_of(table: Table) -> list[str]:
-    """Return the names of the lake tables that a table by query reads.
+def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
+    from headrace.plan.queries import placed, promised, reads_of
 
-    Raises:
-        HeadraceError: HR-LAKE for a query that cannot be parsed.
-    """
-    from headrace.lake import query
+    reads = reads_of(table)
 
-    try:
-        return query.tables(table.query or "")
-    except HeadraceError as error:
-        faults = (Fault(f.code, table.place, f"{table.name}: {f.found}", f.expected, f.cure) for f in error.faults)
-        raise HeadraceError(faults) from None
-
-
-def _query(table: Table, reads: list[str], lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
     def inputs() -> Inputs:
         return declared.own(node_id(table)) | _versions(reads, lake)
 
@@ -194,19 +181,20 @@ def _query(table: Table, reads: list[str], lake: Lake, declared: Declared, by_qu
         return lake.exists(table.name)
 
     def work(_: Progress) -> Figures:
-        import pyarrow as pa
-
         # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
         message = {"inputs": inputs()}
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
-            fields = table.contract.fields() if table.contract else {}
-            schema = pa.schema([(name, field.type.arrow()) for name, field in fields.items()]) if fields else None
             learned = table.contract.role("known_time") if table.contract else None
-            if schema is not None and learned is not None:
-                schema = schema.append(pa.field("_known_at", schema.field(learned).type))
-            with lake.answered(table.query or "") as answer:
-                rows = _with_known(answer, learned)
-                lake.overwrite(table.name, rows, schema=schema, message=message)
+            columns = promised(table)
+            schema = None if columns is None else arrow_schema(columns)
+            try:
+                with lake.answered(table.query or "") as answer:
+                    rows = _with_known(answer, learned)
+                    lake.overwrite(table.name, rows, schema=schema, message=message)
+            except HeadraceError as error:
+                raise HeadraceError(
+                    placed(one, table) if one.code in _DECLARED else one for one in error.faults
+                ) from None
         return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
 
     needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
@@ -255,5 +243,5 @@ def _training_set(
     return Step(f"{kind_of(cases)}:{cases.name}", needs, inputs, stands, work)
 
 
-def _versions(tables: list[str], lake: Lake) -> Inputs:
+def _versions(tables: Iterable[str], lake: Lake) -> Inputs:
     return {f"rows {name}": f"version {lake.version(name)}" if lake.exists(name) else "none" for name in tables}

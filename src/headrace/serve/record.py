@@ -9,36 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from headrace.declare.kept import DECISIONS
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row, document
+from headrace.types import arrow_schema
 
-SCHEMA = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("at", pa.timestamp("us", tz="UTC")),
-        ("_known_at", pa.timestamp("us", tz="UTC")),
-        ("horizon", pa.string()),
-        ("request", pa.string()),
-        ("features", pa.string()),
-        ("score", pa.float64()),
-        ("decision", pa.string()),
-        ("reasons", pa.string()),
-        ("model", pa.string()),
-        ("model_version", pa.int64()),
-        ("model_digest", pa.string()),
-        ("declaration", pa.string()),
-        ("features_declaration", pa.string()),
-        ("decided_at", pa.timestamp("us", tz="UTC")),
-        ("latency_us", pa.int64()),
-        ("checksum", pa.string()),
-    ]
-)
-"""Columns of ``decisions_<service>``.
-
-``request``, ``features``, ``reasons`` and ``horizon`` are JSON with exact numbers: floats are the shortest text that
-reads as the same 64 bits. ``at`` is the row's event time, ``_known_at`` up to when it knew, ``horizon`` the last
-sequence of each source that it could see.
-"""
+SCHEMA = arrow_schema(DECISIONS)
 
 Record = dict[str, Any]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace.plan.expression import Literal, Node, Ref
+from headrace.types import FLOAT, Domain
 
 _NUMBER = dict.fromkeys(("int", "float", "decimal"), "number")
 _BY_TYPES = {
@@ -13,6 +14,7 @@ _BY_TYPES = {
     ("timestamp", "number"): "write epoch({0})",
     ("date", "number"): "declare {0} as hr.Timestamp, of which epoch(…) is a number",
     ("number", "bool"): "write {0} <> 0",
+    ("share", "bool"): "write {0} > 0.5",
     ("str", "bool"): "write {0} = 'yes', or whatever it says where it holds",
     ("timestamp", "bool"): "write {0} is not null",
     ("date", "bool"): "write {0} is not null",
@@ -23,6 +25,8 @@ _BY_TYPES = {
     ("number", "timestamp"): "name a field of type hr.Timestamp instead of {0}",
     ("number", "date"): "name a field of type hr.Date instead of {0}",
 }
+_SHARE = Domain(FLOAT, 0.0, 1.0)
+"""Of a probability, such as a score: few are 0, so that to differ from it says little."""
 _TO_TEXT = "declare a field of type str that holds the same as {0}"
 
 
@@ -49,6 +53,8 @@ def converted(node: Node, wanted: Sequence[str], text: str = "") -> str:
         text: the value as it is written, where that is known.
     """
     have = _NUMBER.get(node.domain.type.name, node.domain.type.name)
+    if wanted[0] == "bool" and node.domain == _SHARE:
+        have = "share"
     want = _NUMBER.get(wanted[0], wanted[0])
     if constant := _constant(node, want):
         return constant

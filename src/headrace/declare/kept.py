@@ -1,0 +1,68 @@
+"""What the lake keeps of a project: the columns that loading adds to rows, and the tables beside the declared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from headrace.declare.contract import Contract
+from headrace.declare.project import Project, sources_of
+from headrace.types import FLOAT, INT, STR, LogicalType, Timestamp, list_of
+
+Columns = Mapping[str, LogicalType]
+
+_ADDED = {"_seq": INT, "_known_at": Timestamp, "_load": STR}
+"""The order in which a row was learned, since when it is known, and its load."""
+QUARANTINED: Columns = {"_source": STR, "_row": INT, "reasons": list_of(STR), "row": STR}
+"""A row that was refused: where it stood (from 1), all reasons, and the row as JSON, as received."""
+LOADS: Columns = {
+    "_load": STR,
+    "path": STR,
+    "bytes": INT,
+    "sha256": STR,
+    "state": STR,
+    "received": INT,
+    "accepted": INT,
+    "quarantined": INT,
+    "at": Timestamp,
+}
+"""Columns of ``loads_<source>``."""
+DECISIONS: Columns = {
+    "record_id": STR,
+    "at": Timestamp,
+    "_known_at": Timestamp,
+    "horizon": STR,
+    "request": STR,
+    "features": STR,
+    "score": FLOAT,
+    "decision": STR,
+    "reasons": STR,
+    "model": STR,
+    "model_version": INT,
+    "model_digest": STR,
+    "declaration": STR,
+    "features_declaration": STR,
+    "decided_at": Timestamp,
+    "latency_us": INT,
+    "checksum": STR,
+}
+"""Columns of ``decisions_<service>``.
+
+``request``, ``features``, ``reasons`` and ``horizon`` are JSON with exact numbers: floats are the shortest text that
+reads as the same 64 bits. ``at`` is the row's event time, ``_known_at`` up to when it knew, ``horizon`` the last
+sequence of each source that it could see.
+"""
+
+
+def loaded(contract: type[Contract]) -> Columns:
+    """Return the columns of a table into which rows under a contract are loaded."""
+    return {name: field.type for name, field in contract.fields().items()} | _ADDED
+
+
+def beside(project: Project) -> Iterator[tuple[str, Columns]]:
+    """Yield the tables that the lake keeps beside the declared ones, with their columns."""
+    for source in sources_of(project):
+        if source.source is not None:
+            yield f"quarantine_{source.name}", {"_load": STR, **QUARANTINED}
+            yield f"loads_{source.name}", LOADS
+    for service in project.all_services.values():
+        yield f"decisions_{service.name}", DECISIONS

@@ -1,0 +1,211 @@
+"""Tables by query: what each reads, in which order they are made, and whether each gives what its contract says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from headrace import sql
+from headrace.declare import Contract, Project, Table, sources_of
+from headrace.declare.kept import Columns, beside, loaded
+from headrace.errors import Fault, HeadraceError, closest, nearest
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+_NOT_KEPT = re.compile(r"interval|time32|time64|timestamp\[ns")
+"""Types of Arrow, also within others, that no table of the lake can have."""
+
+
+def reads_of(table: Table) -> tuple[str, ...]:
+    """Return the names of the tables that a table by query reads.
+
+    Raises:
+        HeadraceError: HR-LAKE-005 and 006 for a query that is no SELECT.
+    """
+    try:
+        return sql.tables(table.query or "")
+    except HeadraceError as error:
+        raise HeadraceError(placed(fault, table) for fault in error.faults) from None
+
+
+def placed(fault: Fault, table: Table) -> Fault:
+    """Return a fault that a query has, at the place where its table is declared."""
+    found = fault.found if table.name in fault.found.split() else f"{table.name}: {fault.found}"
+    return replace(fault, place=table.place, found=found)
+
+
+def in_order(tables: Iterable[Table]) -> list[Table]:
+    """Return tables by query, each after those that its query reads.
+
+    Raises:
+        HeadraceError: HR-RUN-004 for queries that need each other; HR-LAKE-005 and 006 for what is no SELECT.
+    """
+    named = {table.name: table for table in tables}
+    order, circles = _order({name: reads_of(table) for name, table in named.items()})
+    if circles:
+        raise HeadraceError(_circle(circle, named) for circle in circles)
+    return [named[name] for name in order]
+
+
+def promised(table: Table) -> Columns | None:
+    """Return the columns that a table by query has in the lake, as its contract says; None where it has none."""
+    if table.contract is None:
+        return None
+    columns = {name: field.type for name, field in table.contract.fields().items()}
+    learned = table.contract.role("known_time")
+    return columns | ({} if learned is None else {"_known_at": columns[learned]})
+
+
+def query_faults(project: Project) -> list[Fault]:
+    """Return every fault of a project's tables by query that shows without any data."""
+    named = {name: table for name, table in project.tables.items() if isinstance(table.query, str)}
+    faults: list[Fault] = []
+    reads = {}
+    for name, table in named.items():
+        try:
+            reads[name] = reads_of(table)
+        except HeadraceError as error:
+            faults += error.faults
+    order, circles = _order(reads)
+    faults += [_circle(circle, named) for circle in circles]
+    if order:
+        faults += _described([named[name] for name in order], project)
+    return faults
+
+
+def _order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return tables, each after those that it reads, and the circles of those that cannot be ordered."""
+    left, circles = dict(reads), list[list[str]]()
+    while True:
+        try:
+            among = {name: [one for one in reads[name] if one in left] for name in left}
+            return list(TopologicalSorter(among).static_order()), circles
+        except CycleError as error:
+            circles.append(error.args[1][:0:-1])
+            left = {name: names for name, names in left.items() if name not in error.args[1]}
+
+
+def _circle(names: list[str], named: Mapping[str, Table]) -> Fault:
+    start = names.index(min(names))
+    names = names[start:] + names[:start]
+    found = f"queries that need each other: {' → '.join((*names, names[0]))}"
+    cure = "let one of them read something else"
+    return Fault("HR-RUN-004", named[names[0]].place, found, "tables in an order", cure)
+
+
+def _described(tables: list[Table], project: Project) -> Iterator[Fault]:
+    """Let DuckDB say what each query gives, over empty tables."""
+    with sql.connected() as connection:
+        sql.lock(connection)
+        names = _made(connection, project)
+        for table in tables:
+            unknown = [name for name in reads_of(table) if name not in names]
+            yield from (_unknown(name, table, project, names) for name in unknown)
+            if not unknown and all(names[name] is not None for name in reads_of(table)):
+                try:
+                    yield from _told(table, connection, names)
+                except HeadraceError as error:
+                    yield from (placed(fault, table) for fault in error.faults)
+
+
+def _told(table: Table, connection: duckdb.DuckDBPyConnection, names: dict[str, list[str] | None]) -> Iterator[Fault]:
+    """Yield how a query misses its contract; a table that has none has from now on the columns that its query gives."""
+    with sql.told({name: columns or () for name, columns in names.items()}, "the project"):
+        given = sql.described(connection, table.query or "")
+    if table.contract is None:
+        yield from _unfit(table, given)
+        with suppress(HeadraceError), sql.told():
+            given.create(table.name)
+            names[table.name] = given.columns
+    elif _sound(table.contract):
+        yield from _misfits(table, table.contract, given)
+
+
+def _made(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, list[str] | None]:
+    """Make each table whose columns are known; return all tables with the names of their columns."""
+    names: dict[str, list[str] | None] = {}
+    for name, columns in _known(project).items():
+        names[name] = None
+        if columns is not None:
+            # Names that differ in their case alone are no table of DuckDB, but may be one of the lake.
+            with suppress(HeadraceError), sql.told():
+                sql.make_empty(connection, name, columns)
+                names[name] = list(columns)
+    return names
+
+
+def _known(project: Project) -> dict[str, Columns | None]:
+    """Return the columns of each table that a query may name; None where they are not known (yet)."""
+    known: dict[str, Columns | None] = dict(beside(project))
+    for one in sources_of(project):
+        if one.contract is None or not _sound(one.contract):
+            known[str(one.name)] = None
+        elif isinstance(one, Table) and one.query is not None:
+            known[str(one.name)] = promised(one)
+        else:
+            known[str(one.name)] = loaded(one.contract)
+    return known
+
+
+def _sound(contract: type[Contract]) -> bool:
+    return isinstance(contract, type) and issubclass(contract, Contract) and not contract.faults
+
+
+def _unknown(name: str, table: Table, project: Project, known: Iterable[str]) -> Fault:
+    close = closest(name, known)
+    there = ", ".join(one.name for one in sources_of(project) if one.name != table.name)
+    listed = "declare it, and name it in sources= of hr.Project(…)" + (f"; there is {there}" if there else "")
+    found = f"{table.name}: no table {name} in the project"
+    cure = listed if close is None else f"did you mean '{close}'?"
+    return Fault("HR-LAKE-001", table.place, found, "the name of a stream or table", cure)
+
+
+def _unfit(table: Table, given: duckdb.DuckDBPyRelation) -> Iterator[Fault]:
+    """The columns of a query without contract that no table of the lake can have."""
+    count = Counter(name.lower() for name in given.columns)
+    yield from (_twice(table, name) for name in count if count[name] > 1)
+    for name, arrow, kind in zip(given.columns, given.to_arrow_table().schema.types, given.types, strict=True):
+        if _NOT_KEPT.search(str(arrow)):
+            found, cure = f"{table.name}: its query gives {name} as {kind}", f"cast {name} in the query"
+            yield Fault("HR-LAKE-008", table.place, found, "a type that the lake holds, such as TIMESTAMP", cure)
+
+
+def _misfits(table: Table, contract: type[Contract], given: duckdb.DuckDBPyRelation) -> Iterator[Fault]:
+    """The columns of a contract that a query does not give, or in a type whose values can never be the contract's."""
+    types = given.to_arrow_table().schema.types
+    for name, field in contract.fields().items():
+        if name not in given.columns:
+            found, expected = f"{table.name}: its query gives no column {name}", f"every column of {contract.name}"
+            yield Fault("HR-LAKE-011", table.place, found, expected, nearest(name, dict.fromkeys(given.columns)))
+            continue
+        if given.columns.count(name) > 1:
+            yield _twice(table, name)
+        position = given.columns.index(name)
+        if not _can_become(types[position], field.type.arrow()):
+            found = f"{table.name}: its query gives {name} as {given.types[position]}"
+            cure = f"cast {name} in the query, or declare in {contract.name} what the query gives"
+            yield Fault("HR-LAKE-008", table.place, found, f"{field.type.bare!r}, as {contract.name} says", cure)
+
+
+def _twice(table: Table, name: str) -> Fault:
+    found = f"{table.name}: its query gives {name} more than once"
+    return Fault("HR-LAKE-008", table.place, found, "each column once", f"name all but one {name} otherwise, by 'as'")
+
+
+def _can_become(given: pa.DataType, wanted: pa.DataType) -> bool:
+    """Ask Arrow, which casts the rows of a run: whether there is a way between types, whatever the values."""
+    import pyarrow as pa
+
+    try:
+        pa.nulls(0, given).cast(wanted)  # an array of a list would load pandas
+    except pa.ArrowException:
+        return False
+    return True
