@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -226,3 +227,24 @@ def test_what_was_added_survives_kills_and_position_and_events_agree(tmp_path):
         assert position >= acknowledged
         assert seqs(state, "c", START + DAY) == list(range(1, position + 1))
         state.close()
+
+
+def test_a_restored_table_is_read_anew_and_its_numbers_go_on(lake, tmp_path):
+    state = build([plan(life)], lake, tmp_path / "state")
+    first = lake.version("payments")
+    lake.append("payments", rows(3, seq=31, at=lambda i: START + (30 + i) * DAY))
+    refresh(state, lake)
+    lake.restore("payments", first)
+    assert lake.sequence("payments") == 33, "what was decided with 31 to 33 must not be taken for other rows"
+    assert refresh(state, lake) == {"payments": 30}
+    assert seqs(state, "c0", 2**60) == list(range(1, 31, 3))
+    lake.append("payments", rows(1, seq=34, at=lambda _: START + 40 * DAY))
+    assert refresh(state, lake) == {"payments": 1}
+    assert 34 in seqs(state, "c0", 2**60)
+
+
+def test_only_rows_behind_the_last_are_read(lake, tmp_path):
+    state = build([plan(life)], lake, tmp_path / "state")
+    lake.append("payments", rows(1, seq=31, at=lambda _: START + 40 * DAY))
+    Path(lake.files("payments")[0]).write_bytes(b"nothing that could be read")
+    assert refresh(state, lake) == {"payments": 1}

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
 from headrace.connect.loads import Ledger, Load, Past
 from headrace.connect.places import File
 from headrace.connect.recheck import recheck
+from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
 from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
 from headrace.declare import Contract, Stream, Table
@@ -96,11 +96,11 @@ def ingest(
         raise HeadraceError(faults)
     files = find_files(folder, source)
     with lake.lock(stream.name):
+        ledger = complete_restore(lake, stream.name)
         first()
-        ledger = Ledger(lake, stream.name)
         _keep_contract(stream, contract, lake, ledger)
         plan = _plan(contract, files, ledger, batch_rows)
-        newest = _newest(lake, stream.name)
+        newest = lake.sequence(stream.name)
         plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
         if not plan.loads:
             return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
@@ -132,12 +132,6 @@ def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake,
     if lake.exists(stream.name):
         recheck(stream, contract, lake)
     ledger.checked(promised)
-
-
-def _newest(lake: Lake, stream: str) -> int:
-    """Return the highest sequence in the lake: the last file has it, since files are in the order of theirs."""
-    files = lake.files(stream) if lake.exists(stream) else []
-    return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py()) if files else 0
 
 
 @dataclass
@@ -175,9 +169,10 @@ def _decide(
     batch_rows: int,
 ) -> None:
     name, sha256, past = file.name, digest(file), ledger.by_name.get(file.name)
-    if past is not None and past.finished:
-        if past.sha256 != sha256:
-            raise HeadraceError(_changed(file, past))
+    if past is not None and past.finished and past.sha256 != sha256:
+        raise HeadraceError(_changed(file, past))
+    twin = ledger.by_content.get(sha256)
+    if (past is not None and past.finished) or (twin is not None and twin.removed):
         plan.skipped += 1
     elif file.size == 0:
         plan.faults.append(_nothing(name))

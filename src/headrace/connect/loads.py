@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
@@ -53,45 +54,86 @@ class Load:
 
 @dataclass(frozen=True)
 class Past:
-    """What the ledger knows of a path or a content."""
+    """What the ledger knows of a load: its file, what became of it, and its rows, as they were counted at its end.
+
+    Args:
+        state: ``started``; ``finished``; ``withdrawn``, and to be loaded anew; ``removed``, its rows taken out by a
+            restore, and not to be loaded again; ``restored``, its rows brought back by a later one.
+        accepted, quarantined: rows; 0 before its end was reached.
+    """
 
     id: str
     name: str
     size: int
     sha256: str
-    finished: bool
+    state: str
+    received: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its rows are in the lake."""
+        return self.state in ("finished", "restored")
+
+    @property
+    def removed(self) -> bool:
+        """Whether a restore took its rows out, for good."""
+        return self.state == "removed"
 
 
 class Ledger:
-    """The table ``loads_<stream>`` of the lake."""
+    """The table ``loads_<stream>`` of the lake.
+
+    Args:
+        lake: in which it is.
+        stream: whose loads it tells.
+    """
 
     def __init__(self, lake: Lake, stream: str) -> None:
         self._lake, self._stream = lake, stream
         self.table = f"loads_{stream}"
+        self.by_id: dict[str, Past] = {}
         self.by_name: dict[str, Past] = {}
         self.by_content: dict[str, Past] = {}
         self.contract = ""
+        self.restores = 0
         self._begun: Counter[str] = Counter()
         for row in lake.read(self.table).to_pylist() if lake.exists(self.table) else []:
-            self._learn(Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"] == "finished"), row)
+            self._learn(row)
 
-    def _learn(self, past: Past, row: dict[str, object]) -> None:
-        if row["state"] == "checked":
+    def _learn(self, row: dict[str, Any]) -> None:
+        counts = (row["received"], row["accepted"], row["quarantined"])
+        past = Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"], *counts)
+        if past.state == "checked":
             self.contract = past.sha256
-            return
+        elif past.state == "restore":
+            self.restores, self.contract = past.received, ""
+        else:
+            self._know(past)
+
+    def _know(self, past: Past) -> None:
+        self.by_id[past.id] = past
+        self._begun[past.name] += past.state == "started"
         known = self.by_name.get(past.name)
-        self._begun[past.name] += row["state"] == "started"
-        if row["state"] == "withdrawn":
-            self.by_name.pop(past.name, None)
-        elif past.finished or known is None or not known.finished:
+        if past.state == "withdrawn":
+            for index, key in ((self.by_name, past.name), (self.by_content, past.sha256)):
+                if key in index and index[key].id == past.id:
+                    del index[key]
+        elif past.state != "started" or known is None or not known.finished:
             self.by_name[past.name] = past
-        if past.finished:
+        if past.finished or past.removed:
             self.by_content[past.sha256] = past
 
     @property
     def unfinished(self) -> list[Past]:
         """Loads that were begun, and neither finished nor withdrawn."""
-        return [past for past in self.by_name.values() if not past.finished]
+        return [past for past in self.by_name.values() if past.state == "started"]
+
+    @property
+    def removed(self) -> list[Past]:
+        """Loads whose rows a restore took out; files with their content stay out."""
+        return [past for past in self.by_content.values() if past.removed]
 
     def load(self, file: File, sha256: str) -> Load:
         """Return the load of a file: one that was cut off, or a new one."""
@@ -117,13 +159,29 @@ class Ledger:
 
     def withdraw(self, loads: Sequence[Past]) -> None:
         """Record that no rows of these loads are in the lake any more, in one commit."""
-        self._append([_row(load, "withdrawn", 0, 0, 0) for load in loads])
-        for load in loads:
-            del self.by_name[load.name]
+        gone = [replace(load, state="withdrawn") for load in loads]
+        self._append([_row(one, one.state, one.received, one.accepted, one.quarantined) for one in gone])
+        for one in gone:
+            self._know(one)
+
+    def restored(self, number: int, loads: Sequence[Past]) -> None:
+        """Record what a restore has made of loads, in one commit.
+
+        Rows may have come back that were accepted under another contract, so they must be checked again.
+
+        Args:
+            number: of the restore, from 1.
+            loads: as they are from now on, if that is not what they were.
+        """
+        outcome = [_row(one, one.state, one.received, one.accepted, one.quarantined) for one in loads]
+        self._append([*outcome, _row(Past("", "", 0, "", ""), "restore", number, 0, 0)])
+        for one in loads:
+            self._know(one)
+        self.restores, self.contract = number, ""
 
     def checked(self, contract: str) -> None:
         """Record that all rows in the lake keep a contract, given by the digest of what it promises."""
-        self._append([_row(Past("", "", 0, contract, False), "checked", 0, 0, 0)])
+        self._append([_row(Past("", "", 0, contract, ""), "checked", 0, 0, 0)])
         self.contract = contract
 
     def _append(self, rows: list[dict[str, object]]) -> None:
@@ -155,8 +213,8 @@ def account(lake: Lake, stream: str) -> Account:
     """Return what a stream or table has received, from the lake itself: no run has to have ended well."""
     accepted, quarantined = (lake.rows(name) if lake.exists(name) else 0 for name in (stream, f"quarantine_{stream}"))
     ledger = Ledger(lake, stream)
-    unfinished = len(ledger.unfinished)
-    return Account(accepted, quarantined, len(ledger.by_name) - unfinished, unfinished)
+    files = sum(past.finished for past in ledger.by_name.values())
+    return Account(accepted, quarantined, files, len(ledger.unfinished))
 
 
 def _row(load: Load | Past, state: str, received: int, accepted: int, quarantined: int) -> dict[str, object]:

@@ -2,5 +2,6 @@
 
 from headrace.lake.lock import exclusive
 from headrace.lake.tables import Lake
+from headrace.lake.within import Within
 
-__all__ = ["Lake", "exclusive"]
+__all__ = ["Lake", "Within", "exclusive"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -61,10 +61,53 @@ def commit(
 
     What is returned is on the disk: rows before the commit that names them, and the commit before anyone is told.
     """
-    version = _committed(path, data, mode, _marks(once), message)
+    return _logged(path, lambda: _committed(path, data, mode, _marks(once), message))
+
+
+def restore(
+    path: Path, version: int, once: Once | None, notes: Sequence[tuple[str, int]], message: Mapping[str, Any] | None
+) -> int:
+    """Make the rows of an older version the newest ones, see ``commit``; ``notes`` are numbers kept with it."""
+    marks = _marks(once)
+
+    def attempt(table: deltalake.DeltaTable) -> int:
+        if _all_done(table, marks) or table.version() == version:
+            return int(table.version())
+        table.restore(version, commit_properties=_properties(0, message, [*marks, *notes]))
+        return int(open_table(path).version())
+
+    return _logged(path, lambda: _until_first(open_table(path), path, attempt))
+
+
+def _logged(path: Path, work: Callable[[], int]) -> int:
+    """Sync what a commit wrote."""
+    version = work()
     with clear_errors(path.name):
         _sync_log(path, version)
     return version
+
+
+def _until_first(table: deltalake.DeltaTable, path: Path, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
+    """Try to commit, each time to the newest version, until no other writer comes first."""
+    for number in range(_ATTEMPTS):
+        try:
+            with clear_errors(path.name):
+                return attempt(table)
+        except CommitFailedError:
+            _back_off(number)
+            table = open_table(path)
+    found = f"{path.name}: other writers came first {_ATTEMPTS} times"
+    raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again later"))
+
+
+def _properties(
+    rows: int, message: Mapping[str, Any] | None, marks: Sequence[tuple[str, int]]
+) -> deltalake.CommitProperties:
+    told = {"rows": rows, "message": dict(message or {})}
+    return deltalake.CommitProperties(
+        custom_metadata={"headrace": json.dumps(told, sort_keys=True)},
+        app_transactions=[deltalake.Transaction(app, number) for app, number in marks],
+    )
 
 
 def _sync_log(path: Path, version: int) -> None:
@@ -107,29 +150,21 @@ def _commit_parts(
     marks: list[tuple[str, int]],
     message: Mapping[str, Any] | None,
 ) -> int:
-    told = {"rows": sum(part.rows for part in parts), "message": dict(message or {})}
-    properties = deltalake.CommitProperties(
-        custom_metadata={"headrace": json.dumps(told, sort_keys=True)},
-        app_transactions=[deltalake.Transaction(app, number) for app, number in marks],
-    )
-    for attempt in range(_ATTEMPTS):
-        try:
-            with clear_errors(path.name):
-                actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
-                table.create_write_transaction(
-                    actions, mode, deltalake.Schema.from_arrow(schema), [], commit_properties=properties
-                )
-            table.update_incremental()
+    properties = _properties(sum(part.rows for part in parts), message, marks)
+
+    def attempt(table: deltalake.DeltaTable) -> int:
+        if _all_done(table, marks):
+            # Of two commits with one application id only one succeeds; the other finds it done.
+            discard(parts)
             return int(table.version())
-        except CommitFailedError:
-            # Of two commits with one application id only one succeeds; the other looks again and finds it done.
-            _back_off(attempt)
-            table = open_table(path)
-            if _all_done(table, marks):
-                discard(parts)
-                return int(table.version())
-    found = f"{path.name}: other writers came first {_ATTEMPTS} times"
-    raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again later"))
+        actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
+        table.create_write_transaction(
+            actions, mode, deltalake.Schema.from_arrow(schema), [], commit_properties=properties
+        )
+        table.update_incremental()
+        return int(table.version())
+
+    return _until_first(table, path, attempt)
 
 
 def _paths(table: deltalake.DeltaTable) -> set[str]:

@@ -22,7 +22,7 @@ def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Ta
     paths = [path for files, _ in sources.values() for path in files]
     with connected() as connection:
         for name, (files, schema) in sources.items():
-            _view(connection, name, files, schema)
+            view(connection, name, files, schema)
         lock(connection, paths)
         with told({name: schema.names for name, (_, schema) in sources.items()}):
             result: pa.Table = connection.sql(readable(query)).to_arrow_table()
@@ -48,7 +48,7 @@ def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> 
     paths = [path for files, _ in sources.values() for path in files]
     with connected() as connection, ThreadPoolExecutor(1) as worker:
         for name, (files, schema) in sources.items():
-            _view(connection, name, files, schema)
+            view(connection, name, files, schema)
         lock(connection, paths)
         with told({name: schema.names for name, (_, schema) in sources.items()}):
             relation = connection.sql(readable(query))
@@ -72,9 +72,12 @@ def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> 
             reader.close()
 
 
-def _view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
+def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
+    """Make a view over Parquet files; where there are none, one without rows."""
     if files:
-        listed = ", ".join(quoted(path) for path in files)
-        connection.execute(f'create view "{name}" as select * from read_parquet([{listed}])')
+        rows = f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
     else:
-        connection.register(name, schema.empty_table())
+        empty = connection.from_arrow(schema.empty_table())
+        columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
+        rows = f"select {', '.join(columns)} where false"
+    connection.execute(f'create view "{name}" as {rows}')

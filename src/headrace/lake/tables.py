@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -11,16 +10,23 @@ from typing import Any, Literal
 
 import deltalake
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
-from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, same_columns
+from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, restore, same_columns
 from headrace.lake.lock import exclusive
+from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
+from headrace.lake.views import write_views
+from headrace.lake.within import Within
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_ENDS = ("min", "max")
+_SEQUENCE = "sequence"
+"""Application id under which a restore keeps the highest sequence: what was taken out leaves its number unused."""
 
 
 class Lake:
@@ -54,8 +60,8 @@ class Lake:
         return _NAME.fullmatch(name) is not None and deltalake.DeltaTable.is_deltatable(str(self.root / name))
 
     def version(self, name: str) -> int:
-        """Return the newest version of a table."""
-        return int(self._open(name).version())
+        """Return the version that brought the rows that a table has: its newest, compactions aside."""
+        return standing(self._open(name))
 
     def schema(self, name: str, version: int | None = None) -> pa.Schema:
         """Return the Arrow schema of a table."""
@@ -119,7 +125,7 @@ class Lake:
             HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column.
         """
         if at is not None:
-            version = self._version_at(name, at)
+            version = self.version_at(name, at)
         schema = self._columns(name, version, columns)
         parts = [pq.read_table(file, columns=schema.names, partitioning=None) for file in self.files(name, version)]
         return pa.concat_tables([part.select(schema.names).cast(schema) for part in parts] or [schema.empty_table()])
@@ -130,24 +136,43 @@ class Lake:
         *,
         version: int | None = None,
         columns: list[str] | None = None,
+        within: Within | None = None,
         batch_rows: int = 1_000_000,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield a table's rows in order, at most ``batch_rows`` at a time, in memory bounded by that."""
-        schema = self._columns(name, version, columns)
-        for path in self.files(name, version):
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=batch_rows, columns=schema.names):
-                    yield batch.select(schema.names).cast(schema)
+        """Yield a table's rows in order, at most ``batch_rows`` at a time, in memory bounded by that.
 
-    def files(self, name: str, version: int | None = None) -> list[str]:
-        """Return the Parquet files of a version, in the order in which their rows were appended."""
-        table = self._open(name, version)
-        added = pa.table(table.get_add_actions(flatten=True))
-        if not added.num_rows:
-            return []
-        rows: list[dict[str, Any]] = added.to_pylist()
-        rows.sort(key=lambda row: (row.get("min._seq") or 0, row["path"]))
-        return [str(self.root / name / row["path"]) for row in rows]
+        Args:
+            name: of the table.
+            version: to read; the newest by default.
+            columns: to read; all of them by default.
+            within: bounds of one of these columns; files that have none of these rows are not opened.
+            batch_rows: of a batch at most.
+        """
+        schema = self._columns(name, version, columns)
+        for path in self.files(name, version, within):
+            with pq.ParquetFile(path) as file:
+                groups = None if within is None else within.groups(file)
+                for batch in file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=schema.names):
+                    part = batch.select(schema.names).cast(schema)
+                    yield part if within is None else within.rows(part)
+
+    def files(self, name: str, version: int | None = None, within: Within | None = None) -> list[str]:
+        """Return the Parquet files of a version, in the order in which their rows were appended.
+
+        Args:
+            name: of the table.
+            version: to read; the newest by default.
+            within: bounds; files that have no rows between them are left out.
+        """
+        held = ordered(self._open(name, version))
+        if within is not None:
+            held = [one for one in held if within.may_hold(*(one.get(f"{end}.{within.column}") for end in _ENDS))]
+        paths = [self.root / name / one["path"] for one in held]
+        if version is not None and not all(path.exists() for path in paths):
+            found, cure = f"version {version} of {name}, whose files a vacuum removed", "name a version that is kept"
+            cure = f"{cure}: headrace lake history {name}"
+            raise HeadraceError(Fault("HR-LAKE-007", "", found, "a version that can still be read", cure))
+        return [str(path) for path in paths]
 
     def rows(self, name: str, version: int | None = None) -> int:
         """Return the number of rows, from the log alone."""
@@ -156,7 +181,67 @@ class Lake:
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """Return the commits of a table, newest first: version, at (UTC microseconds), operation, rows, message."""
-        return [_told(one) for one in self._open(name).history()]
+        return [told(one) for one in self._open(name).history()]
+
+    def version_at(self, name: str, at: int) -> int:
+        """Return the version that was the newest at a moment (UTC microseconds); HR-LAKE-007 when there was none."""
+        commits = self.history(name)
+        fitting = [one["version"] for one in commits if one["at"] <= at]
+        if not fitting:
+            found = f"{name} did not exist yet at {at} (UTC microseconds)"
+            expected, cure = (
+                f"a moment from {commits[-1]['at']} on",
+                "name a later moment, or none for the newest version",
+            )
+            raise HeadraceError(Fault("HR-LAKE-007", "", found, expected, cure))
+        return int(max(fitting))
+
+    def extent(self, name: str) -> Extent:
+        """Return the newest version of a table with its rows, files and bytes, from the log alone."""
+        return extent(self._open(name))
+
+    def unreadable(self, name: str) -> set[int]:
+        """Return the versions of a table of which a vacuum has removed files."""
+        newest = int(self._open(name).version())
+        lost = [one for one in lifetimes(self.root / name)[0] if not (self.root / name / one.path).exists()]
+        return {version for version in range(newest + 1) if any(one.spans(version) for one in lost)}
+
+    def only_grew(self, name: str, since: int) -> bool:
+        """Return whether all that was committed after a version added rows, or left them as they were."""
+        return only_grew(self._open(name), since)
+
+    def sequence(self, name: str) -> int:
+        """Return the highest sequence that a row of a table was ever given, also one that a restore took out.
+
+        The last file has the highest of those that are there, since files are in the order of theirs.
+        """
+        if not self.exists(name) or "_seq" not in self.schema(name).names:
+            return 0
+        last = self.files(name)[-1:]
+        there = [pc.max(pq.read_table(file, columns=["_seq"], partitioning=None)["_seq"]).as_py() for file in last]
+        return max(self.committed(name, _SEQUENCE), *(one or 0 for one in there), 0)
+
+    def restore(
+        self, name: str, version: int, *, once: Once | None = None, message: Mapping[str, Any] | None = None
+    ) -> int:
+        """Make the rows of an older version the newest one; nothing is lost, the versions between stay.
+
+        Args:
+            name: of the table.
+            version: whose rows the table is to have.
+            once: as in ``append``.
+            message: as in ``append``; ``restored`` is added to it.
+
+        Returns:
+            The version that holds the rows.
+
+        Raises:
+            HeadraceError: HR-LAKE-001 unknown table, 002 disk full, 003 too many collisions, 007 no such version, or
+                one that was vacuumed.
+        """
+        self.files(name, version)
+        notes = [(_SEQUENCE, self.sequence(name))]
+        return restore(self.root / name, version, once, notes, {**(message or {}), "restored": version})
 
     def sql(self, query: str, versions: Mapping[str, int] | None = None) -> pa.Table:
         """Return the result of one SELECT (DuckDB's dialect, times in UTC) over the tables that it names.
@@ -171,6 +256,16 @@ class Lake:
             HeadraceError: HR-LAKE-001 unknown table, 005 not a SELECT, 006 what DuckDB says of it.
         """
         return lake_query.run(query, self._sources(query, versions or {}))
+
+    def attach(self, path: Path) -> int:
+        """Write a DuckDB database file with a view of each table as it is now; return how many there are.
+
+        Raises:
+            HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one.
+        """
+        names = self.tables()
+        write_views(path, {name: (self.files(name), self.schema(name), self.extent(name)) for name in names})
+        return len(names)
 
     def require(self, name: str, schema: pa.Schema) -> None:
         """Refuse columns that rows for a table may not have.
@@ -236,18 +331,6 @@ class Lake:
             fault = Fault("HR-LAKE-007", "", found, f"a version from 0 to {newest}", "name one of these, or none")
             raise HeadraceError(fault) from error
 
-    def _version_at(self, name: str, at: int) -> int:
-        commits = self.history(name)
-        fitting = [one["version"] for one in commits if one["at"] <= at]
-        if not fitting:
-            found = f"{name} did not exist yet at {at} (UTC microseconds)"
-            expected, cure = (
-                f"a moment from {commits[-1]['at']} on",
-                "name a later moment, or none for the newest version",
-            )
-            raise HeadraceError(Fault("HR-LAKE-007", "", found, expected, cure))
-        return int(max(fitting))
-
     def _columns(self, name: str, version: int | None, columns: list[str] | None) -> pa.Schema:
         schema = self.schema(name, version)
         unknown = [column for column in columns or [] if column not in schema.names]
@@ -269,17 +352,6 @@ class Lake:
 def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:
     schema: pa.Schema = pa.schema(table.schema().to_arrow())
     return schema
-
-
-def _told(entry: dict[str, Any]) -> dict[str, Any]:
-    ours = json.loads(entry.get("headrace", "{}"))
-    return {
-        "version": int(entry["version"]),
-        "at": int(entry["timestamp"]) * 1000,
-        "operation": str(entry["operation"]).lower(),
-        "rows": int(ours.get("rows", 0)),
-        "message": ours.get("message", {}),
-    }
 
 
 def _cast(name: str, data: pa.Table | pa.RecordBatchReader, schema: pa.Schema) -> pa.Table | pa.RecordBatchReader:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from headrace.kernel.column import from_arrow
 from headrace.kernel.typing import Ints
-from headrace.lake import Lake
+from headrace.lake import Lake, Within
 from headrace.online.slots import Slot, slots_of
 from headrace.online.state import MAP_BYTES, State, layout_of
 from headrace.plan.meaning import Plan
@@ -72,12 +71,12 @@ def refresh(state: State, lake: Lake) -> dict[str, int]:
 
 
 def _refresh(state: State, lake: Lake, source: str) -> int:
-    version = lake.version(source)
-    if state.note(f"version {source}") == version:
+    version, before = lake.version(source), state.note(f"version {source}")
+    if before == version:
         return 0
-    files = [Path(file).name for file in lake.files(source, version)]
     slots = [slot for slot in state.slots if slot.source == source]
-    learned = _learned(lake, source, version, files, state.note(f"files {source}") or [], slots)
+    read = None if before is None or not lake.only_grew(source, before) else state.note(f"read {source}")
+    learned = _learned(lake, source, version, read, slots)
     done = 0 if learned.whole else state.position(source)
     chosen = np.arange(len(learned.seq)) if learned.whole else np.flatnonzero(learned.seq > done)
     with state.begin() as transaction:
@@ -87,23 +86,23 @@ def _refresh(state: State, lake: Lake, source: str) -> int:
             _fill(state, transaction, slot, learned, chosen)
         state.put_position(transaction, source, max(done, learned.position))
         state.put_note(transaction, f"version {source}", version)
-        state.put_note(transaction, f"files {source}", files)
+        state.put_note(transaction, f"read {source}", max(0 if read is None else read, learned.position))
     return len(chosen)
 
 
-def _learned(
-    lake: Lake, source: str, version: int, files: Sequence[str], applied: Sequence[str], slots: Sequence[Slot]
-) -> _Learned:
-    """Read the files that are new; a table made by a query has no sequence and is read, and replaced, as a whole."""
+def _learned(lake: Lake, source: str, version: int, read: int | None, slots: Sequence[Slot]) -> _Learned:
+    """Read the rows behind the last that was read, or all of them where that is None.
+
+    A table made by a query has no sequence and is read, and replaced, as a whole.
+    """
     schema, time = lake.schema(source, version), slots[0].time
     numbered = "_seq" in schema.names
-    whole = not applied or not set(applied) <= set(files) or not numbered
-    fresh = [name for name in files if whole or name not in set(applied)]
+    whole = read is None or not numbered
     columns = dict.fromkeys(name for slot in slots for name in slot.reads)
     ours = [name for name in ("_seq", "_known_at") if name in schema.names]
     wanted = pa.schema([schema.field(name) for name in (*columns, *ours)])
-    parts = [pq.read_table(lake.root / source / name, columns=wanted.names, partitioning=None) for name in fresh]
-    rows = pa.concat_tables([part.select(wanted.names).cast(wanted) for part in parts] or [wanted.empty_table()])
+    behind = None if whole or read is None else Within("_seq", low=read + 1)
+    rows = pa.Table.from_batches(lake.batches(source, version=version, columns=wanted.names, within=behind), wanted)
     seq = np.asarray(rows["_seq"].to_numpy()) if numbered else np.arange(rows.num_rows, dtype=np.int64)
     # rows of a query count as known since they hold
     known = pc.coalesce(

@@ -1,5 +1,6 @@
 """Plan and apply: loads a project, brings it up to date, redoes only what changed, and says why."""
 
+from headrace.run.attaching import attach
 from headrace.run.champions import registry
 from headrace.run.changes import Change, Changes, plan_changes
 from headrace.run.checks import check, require_sound
@@ -8,6 +9,7 @@ from headrace.run.pipeline import RunFailed, RunReport, run
 from headrace.run.progress import SILENT, Progress, Silent, StepReport
 from headrace.run.project import LoadedProject, load_project
 from headrace.run.promotion import Promoted, promote
+from headrace.run.restoring import restore
 from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
 from headrace.run.training import Trained, Trainings, train
@@ -28,6 +30,7 @@ __all__ = [
     "StepReport",
     "Trained",
     "Trainings",
+    "attach",
     "check",
     "find_folder",
     "load_project",
@@ -36,6 +39,7 @@ __all__ = [
     "read_settings",
     "registry",
     "require_sound",
+    "restore",
     "run",
     "status",
     "train",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +14,12 @@ from headrace.run.champions import champion_warnings
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared, closure
 from headrace.run.differences import differences
-from headrace.run.gone import gone_files
+from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
-from headrace.run.steps import as_loaded, settled, source_files
+from headrace.run.steps import as_loaded, restores_of, settled, source_files
 from headrace.run.training import trained_before, training_inputs
 from headrace.run.unread import unread_files
 
@@ -127,14 +127,15 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     )
     invalidated = _invalidated(changes, growing, before or {}, declared, loaded)
     gone = (
-        gone_files(source, loaded.folder, loaded.lake())
+        told(source, loaded.folder, loaded.lake())
         for source in sources_of(loaded.project)
         if source.name in files
+        for told in (gone_files, kept_out)
     )
     unread = unread_files(sources_of(loaded.project), loaded.folder)
     warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
-    told = tuple(fault for fault in warnings if fault is not None)
-    return Changes(before is None, changes, files, invalidated, training, told)
+    known = tuple(fault for fault in warnings if fault is not None)
+    return Changes(before is None, changes, files, invalidated, training, known)
 
 
 def _training(
@@ -179,17 +180,16 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tu
         if source.source is None:
             continue
         done = None if journal is None else journal.step(f"ingest:{source.name}")
-        before = {} if done is None else {k: v for k, v in done.inputs.items() if k.startswith("file ")}
-        try:
-            now = source_files(source, loaded.folder)
-        except HeadraceError:
-            now = {}  # none yet, or none any more: the run says so
+        before = {} if done is None else {k: v for k, v in done.inputs.items() if k.startswith(("file ", "restore "))}
+        now = restores_of(source, loaded.lake())
+        with suppress(HeadraceError):  # none yet, or none any more: the run says so
+            now |= source_files(source, loaded.folder)
         same = as_loaded(source, loaded.folder, loaded.lake())
         now = settled(before, now, same)
         why = reasons(before, now)
         if why:
             found[source.name] = why
-        files = {key: value for key, value in now.items() if key.startswith("file ")}
+        files = {key: value for key, value in now.items() if key.startswith(("file ", "restore "))}
         if any(before.get(key) != value and not same(key, True) for key, value in files.items()):
             growing.add(source.name)
     return found, growing

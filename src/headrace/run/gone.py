@@ -1,4 +1,4 @@
-"""Files that were loaded and are no longer where their source points: their rows stay, and that is said."""
+"""Files that are gone while their rows stay, and files that stay while a restore took their rows out: both are said."""
 
 from __future__ import annotations
 
@@ -38,10 +38,24 @@ def gone_files(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None
     names = [name for name in missing if loaded[name].sha256 not in renamed]
     if not names:
         return None
-    ids = {loaded[name].id for name in names}
-    loads = lake.read(ledger.table).to_pylist()
-    rows = sum(one["accepted"] for one in loads if one["state"] == "finished" and one["_load"] in ids)
-    return _told(source, sorted(names), rows)
+    return _told(source, sorted(names), sum(loaded[name].accepted for name in names))
+
+
+def kept_out(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None:
+    """Return a warning that names files whose rows a restore took out, and which are not loaded again, else None."""
+    from headrace.connect.loads import Ledger
+
+    there = _there(source, folder)
+    names = sorted({past.name for past in Ledger(lake, source.name).removed} & set(there))
+    if not names:
+        return None
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    found = (
+        f"{len(names)} file{'s' * (len(names) > 1)} whose rows a restore took out: {', '.join(names[:_SHOWN])}{more}"
+    )
+    version = lake.version(source.name)
+    cure = f"move them away, or 'headrace lake restore {source.name} --version {version} --reload' loads them again"
+    return Fault("HR-LAKE-013", source.place, found, "that what was taken out stays out", cure, "warning")
 
 
 def _there(source: Stream | Table, folder: Path) -> dict[str, File]:

@@ -10,6 +10,7 @@ from typing import Any
 from headrace import clock
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
+from headrace.run.attaching import refreshed
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared
 from headrace.run.journal import Journal
@@ -106,6 +107,7 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
         after = "cut off" if last and last[0].outcome == "running" else ""
         try:
             reports, faults = _bring_up(steps, journal, progress)
+            faults += refreshed(loaded)
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
                 journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})

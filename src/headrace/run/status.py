@@ -11,7 +11,7 @@ from headrace.declare import Stream, Table, kind_of, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.run.champions import champion_warnings
-from headrace.run.gone import gone_files
+from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
 from headrace.run.sheets import cell, html_of
@@ -127,9 +127,10 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
     sources = sources_of(project)
     tables = tuple(_table(one, lake) for one in sources)
     models = tuple(_model(name, loaded) for name in project.all_models)
-    gone = (gone_files(one, loaded.folder, lake) for one in sources if one.source is not None)
-    told = (*gone, unread_files(sources, loaded.folder), *champion_warnings(loaded, project.all_models.values()))
-    return Status(project.name, tables, sets, models, runs, tuple(fault for fault in told if fault is not None))
+    from_files = [one for one in sources if one.source is not None]
+    gone = (told(one, loaded.folder, lake) for one in from_files for told in (gone_files, kept_out))
+    known = (*gone, unread_files(sources, loaded.folder), *champion_warnings(loaded, project.all_models.values()))
+    return Status(project.name, tables, sets, models, runs, tuple(fault for fault in known if fault is not None))
 
 
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:

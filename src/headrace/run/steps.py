@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared, closure
-from headrace.run.gone import gone_files
+from headrace.run.gone import gone_files, kept_out
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
 from headrace.types import arrow_schema
@@ -19,6 +19,7 @@ from headrace.types import arrow_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.connect.loads import Past
     from headrace.lake import Lake
     from headrace.lake.query import Answer
 
@@ -70,7 +71,7 @@ def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
 
 def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared) -> Step:
     def inputs() -> Inputs:
-        return declared.own(node_id(source)) | source_files(source, loaded.folder)
+        return declared.own(node_id(source)) | source_files(source, loaded.folder) | restores_of(source, lake)
 
     def stands(figures: Mapping[str, Any]) -> bool:
         version = figures.get("version")
@@ -100,8 +101,8 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
 
 
 def _gone(source: Stream | Table, loaded: LoadedProject, lake: Lake) -> tuple[Fault, ...]:
-    fault = gone_files(source, loaded.folder, lake)
-    return () if fault is None else (fault,)
+    found = (told(source, loaded.folder, lake) for told in (gone_files, kept_out))
+    return tuple(fault for fault in found if fault is not None)
 
 
 def live_events(loaded: LoadedProject, source: Stream | Table) -> None:
@@ -117,6 +118,14 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
     from headrace.connect import find_files
 
     return {f"file {file.name}": file.mark for file in find_files(folder, source.source or "")}
+
+
+def restores_of(source: Stream | Table, lake: Lake) -> Inputs:
+    """Return how often a source was restored to an older version: what it has is another thing after that."""
+    from headrace.connect import restores
+
+    number = restores(lake, source.name)
+    return {f"restore {source.name}": str(number)} if number else {}
 
 
 def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str, bool], bool]:
@@ -136,11 +145,15 @@ def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str
 
     def same(key: str, had: bool) -> bool:
         file, past = files.get(key.removeprefix("file ")), ledger.by_name.get(key.removeprefix("file "))
-        if file is None or not key.startswith("file ") or (past and not (past.finished and past.size == file.size)):
+        if file is None or not key.startswith("file ") or _is_other(past, file.size):
             return False
         return digest(file) == past.sha256 if past else had and digest(file) in ledger.by_content
 
     return same
+
+
+def _is_other(past: Past | None, size: int) -> bool:
+    return past is not None and not ((past.finished or past.removed) and past.size == size)
 
 
 def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str, bool], bool]) -> Inputs:

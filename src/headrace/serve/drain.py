@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from headrace.declare import Stream
 from headrace.errors import Fault, HeadraceError
@@ -92,7 +90,7 @@ def drain_events(spool: Spool, lake: Lake, stream: Stream) -> int:
     done = lake.committed(stream.name, LIVE)
     fresh = [(seq, values) for seq, values in waiting if seq > done]
     if fresh:
-        if lake.exists(stream.name) and newest(lake, stream.name) >= fresh[0][0]:
+        if lake.sequence(stream.name) >= fresh[0][0]:
             found = f"{len(fresh)} live events of {stream.name} whose sequence other rows have taken"
             cure = "they are kept in the spool; load files with 'headrace run' only, which drains first"
             raise HeadraceError(Fault("HR-SERVE-012", stream.place, found, "one order of learning", cure))
@@ -109,11 +107,3 @@ def event_table(stream: Stream, events: Sequence[tuple[int, list[object]]]) -> p
     seq = pa.array([seq for seq, _ in events], pa.int64())
     load = pa.array([LIVE] * len(events), pa.string())
     return rows.append_column("_seq", seq).append_column("_known_at", known).append_column("_load", load)
-
-
-def newest(lake: Lake, name: str) -> int:
-    """Return the highest sequence of a table, 0 where it is empty or has none: from the footer of its last file."""
-    if not lake.exists(name) or "_seq" not in lake.schema(name).names:
-        return 0
-    files = lake.files(name)
-    return int(pc.max(pq.read_table(files[-1], columns=["_seq"])["_seq"]).as_py() or 0) if files else 0

@@ -19,7 +19,7 @@ from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.online import State
 from headrace.online.build import refresh
-from headrace.serve.drain import drain_events, event_table, newest
+from headrace.serve.drain import drain_events, event_table
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
 
@@ -162,7 +162,7 @@ class Intake:
             if turn is None or turn.version != version:
                 self.catch_up()
                 waiting = self.spool.events(stream)
-                turn = _Turn(max(newest(self.lake, stream), waiting[-1][0] if waiting else 0), version)
+                turn = _Turn(max(self.lake.sequence(stream), waiting[-1][0] if waiting else 0), version)
             turn.hold = stack.pop_all()
         self._turns[stream] = turn
         return turn

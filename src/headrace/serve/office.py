@@ -24,7 +24,7 @@ from headrace.plan import compile_set, fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
 from headrace.serve.desk import Decided, Desk, warm
-from headrace.serve.drain import drain, drain_records, newest, spool_of
+from headrace.serve.drain import drain, drain_records, spool_of
 from headrace.serve.explain import typical_values
 from headrace.serve.intake import MANY, Intake, Post, Taken
 from headrace.serve.loaded import Loaded
@@ -214,7 +214,7 @@ def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:
     plans = [compile_set(desk.service.model.cases) for desk in desks.values()]
     folder = loaded.state_dir / "online"
     state = build(plans, lake, folder)
-    if any(state.position(source) > newest(lake, source) for source in state.sources if _numbered(lake, source)):
+    if any(state.position(source) > lake.sequence(source) for source in state.sources if _numbered(lake, source)):
         state.close()
         shutil.rmtree(state.folder)
         state = build(plans, lake, folder)

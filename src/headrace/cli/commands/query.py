@@ -19,17 +19,33 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 10_000
 _INTERRUPTED = 130
+_OWN = Path("-")
+"""``--attach`` without a file."""
 _EXAMPLE = """\b\nExample:  headrace query "select customer_id, count(*) from payments group by all" --limit 5"""
 
 
 @click.command("query", epilog=_EXAMPLE)
-@click.argument("sql")
+@click.argument("sql", required=False)
 @click.option("--limit", type=click.IntRange(min=1), help="Rows at most; 50 for a table on screen, else all.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), help="Default: table.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; its ending says how.")
+@click.option(
+    "--attach",
+    is_flag=False,
+    flag_value=_OWN,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Instead: write a DuckDB file with a view of each table; by default lake.duckdb in the project's state.",
+)
 @session_options
-def command(session: Session, sql: str, limit: int | None, form: str | None, output: Path | None) -> None:
+def command(
+    session: Session, sql: str | None, limit: int | None, form: str | None, output: Path | None, attach: Path | None
+) -> None:
     """Run one SELECT (DuckDB's SQL, times in UTC) over streams and tables; it reads the lake and nothing else."""
+    if (sql is None) == (attach is None):
+        raise click.UsageError("give one SELECT, or --attach [FILE]" if sql is None else "--attach takes no SELECT")
+    if sql is None:
+        _attach(session, attach)
+        return
     form = form or ("json" if session.as_json else _form_of(output))
     if form == "parquet" and output is None:
         raise click.UsageError("parquet is written to a file: add --output FILE")
@@ -40,6 +56,14 @@ def command(session: Session, sql: str, limit: int | None, form: str | None, out
             _tell(session, answer if limit is None or form == "table" else _first(answer, limit), form, limit, output)
     except KeyboardInterrupt:
         raise click.exceptions.Exit(_INTERRUPTED) from None
+
+
+def _attach(session: Session, file: Path | None) -> None:
+    from headrace.run import attach
+
+    path, count = attach(session.load(), None if file == _OWN else file)
+    told = {"ok": True, "file": str(path), "tables": count}
+    session.tell(told, lambda: click.echo(f"{count} views in {path}"))
 
 
 def _tell(session: Session, answer: Answer, form: str, limit: int | None, output: Path | None) -> None:

@@ -1,0 +1,113 @@
+"""``headrace lake``: the tables and their versions, and what keeps them in order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from headrace.cli.options import Session, session_options
+
+_EXAMPLE = "\b\nExample:  headrace lake list"
+
+
+@click.group("lake", epilog=_EXAMPLE)
+def command() -> None:
+    """Tables of the lake, their versions, and what keeps them in order; each subcommand takes --json."""
+
+
+@command.command("list", epilog=_EXAMPLE)
+@session_options
+def list_tables(session: Session) -> None:
+    """List all tables: rows, version, files, bytes, last commit."""
+    from headrace import clock
+
+    lake = session.load().lake()
+    rows = [
+        {"table": name, **asdict(lake.extent(name)), "at": clock.from_us(lake.history(name)[0]["at"]).isoformat()}
+        for name in lake.tables()
+    ]
+    session.tell({"ok": True, "tables": rows}, lambda: _print("", rows, ("rows", "version", "files", "bytes")))
+
+
+@command.command("history", epilog="\b\nExample:  headrace lake history payments")
+@click.argument("table")
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="Commits to show.")
+@session_options
+def history(session: Session, table: str, last: int) -> None:
+    """Show the last commits of TABLE, newest first, and which versions can still be read."""
+    from headrace import clock
+
+    lake = session.load().lake()
+    commits = lake.history(table)[:last]
+    lost = lake.unreadable(table)
+    told = [
+        {
+            "version": one["version"],
+            "at": clock.from_us(one["at"]).isoformat(),
+            "operation": one["operation"],
+            "rows": one["rows"],
+            "readable": one["version"] not in lost,
+            "message": one["message"],
+        }
+        for one in commits
+    ]
+    session.tell({"ok": True, "table": table, "versions": told}, lambda: _print(table, told, ("version", "rows")))
+
+
+@command.command("restore", epilog="\b\nExample:  headrace lake restore payments --version 3")
+@click.argument("table")
+@click.option("--version", type=click.IntRange(min=0), help="Version whose rows are wanted, as history names it.")
+@click.option("--at", help="Or the moment as of which, such as 2026-03-01T12:00; UTC unless it says otherwise.")
+@click.option("--reload", is_flag=True, help="Let the next run load the files again whose rows are out.")
+@session_options
+def restore(session: Session, table: str, version: int | None, at: str | None, reload: bool) -> None:
+    """Give a stream or TABLE the rows of an older version, as a new version: nothing is lost.
+
+    Quarantine and the ledger of loads go back with it. Files whose rows are out stay out, unless --reload is given;
+    'headrace run' then makes anew what follows from the table.
+    """
+    from headrace.cli.terminal import say
+    from headrace.run import restore as restore_table
+
+    if (version is None) == (at is None):
+        raise click.UsageError("say which: --version N, or --at TIME")
+    moment = None if at is None else _moment(at)
+    found = restore_table(session.load(), table, version=version, at=moment, reload=reload)
+
+    def human() -> None:
+        say(f"{table}: {found.rows:,} rows of version {found.restored}, before {found.rows_before:,}", "bold")
+        for what, names in (
+            ("stays out", found.removed),
+            ("is back", found.returned),
+            ("is loaded by the next run", found.reload),
+        ):
+            for name in names:
+                say(f"  {name} {what}")
+
+    session.tell({"ok": True, **asdict(found)}, human)
+
+
+def _moment(text: str) -> int:
+    from headrace import clock
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time such as 2026-03-01T12:00 or 2026-03-01T12:00:00+01:00", param_hint="--at"
+        ) from None
+    return clock.to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+
+
+def _print(title: str, rows: list[dict[str, object]], right: tuple[str, ...]) -> None:
+    import json
+
+    from headrace.cli.terminal import print_table, say
+
+    if not rows:
+        say("no tables yet: 'headrace run' makes them")
+        return
+    shown = [[json.dumps(one) if isinstance(one, dict) else one for one in row.values()] for row in rows]
+    print_table(title, list(rows[0]), shown, right=right)
