@@ -87,3 +87,16 @@ def test_query_attach(bank, tmp_path):
     assert (written["ok"], written["file"]) == (True, str(tmp_path / "x.duckdb"))
     assert query("select 1", "--attach", tmp_path / "x.duckdb").exit_code == 2
     assert "give one SELECT, or --attach" in query().stderr
+
+
+def test_compact(bank):
+    add_month(bank, 2)
+    run(load_project(bank))
+    before = load_project(bank).lake().read("payments")
+    rows = {one["table"]: one for one in _json(bank, "compact")["tables"]}
+    assert (rows["payments"]["files_before"], rows["payments"]["files_after"], rows["payments"]["rows"]) == (2, 1, 38)
+    assert load_project(bank).lake().read("payments").equals(before)
+    assert not run(load_project(bank)).changed, "nothing is made again for it"
+    assert _json(bank, "compact", "payments")["tables"][0]["files_before"] == 0
+    assert "payments" in _call(bank, "compact", "payments").stdout
+    assert _json(bank, "compact", "paymnts", exit_code=2)["faults"][0]["code"] == "HR-LAKE-001"

@@ -16,7 +16,8 @@ from headrace.lake import Lake
 
 
 def _appended(lake: Lake) -> None:
-    for begin in (1, 4):
+    for _ in range(2):
+        begin = lake.sequence("t") + 1
         seq = pa.array(range(begin, begin + 3), pa.int64())
         lake.append("t", pa.table({"_seq": seq, "s": ["a", None, "ü"]}))
 
@@ -25,9 +26,15 @@ def _restored(lake: Lake) -> None:
     lake.restore("t", 1)
 
 
+def _compacted(lake: Lake) -> None:
+    assert lake.compact("t").files_before
+
+
 DONE: dict[str, list[Callable[[Lake], object]]] = {
     "append": [_appended],
     "restore": [_appended, _restored],
+    "compact": [_appended, _compacted],
+    "compact after a restore": [_appended, _restored, _appended, _compacted],
 }
 
 

@@ -248,3 +248,14 @@ def test_only_rows_behind_the_last_are_read(lake, tmp_path):
     lake.append("payments", rows(1, seq=31, at=lambda _: START + 40 * DAY))
     Path(lake.files("payments")[0]).write_bytes(b"nothing that could be read")
     assert refresh(state, lake) == {"payments": 1}
+
+
+def test_a_compaction_is_no_news(lake, tmp_path):
+    state = build([plan(life)], lake, tmp_path / "state")
+    lake.append("payments", rows(1, seq=31, at=lambda _: START + 40 * DAY))
+    assert refresh(state, lake) == {"payments": 1}
+    lake.append("payments", rows(1, seq=32, at=lambda _: START + 41 * DAY))
+    lake.append("payments", rows(1, seq=33, at=lambda _: START + 42 * DAY))
+    assert lake.compact("payments").files_before == 3
+    assert refresh(state, lake) == {"payments": 2}
+    assert refresh(state, lake) == {"payments": 0}

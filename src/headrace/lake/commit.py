@@ -15,8 +15,10 @@ import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
+from headrace.clock import now_us
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.disk import FULL, sync
+from headrace.lake.log import ordered
 from headrace.lake.parts import Part, discard, write
 
 Once = tuple[str, int] | Sequence[tuple[str, int]]
@@ -73,10 +75,38 @@ def restore(
     def attempt(table: deltalake.DeltaTable) -> int:
         if _all_done(table, marks) or table.version() == version:
             return int(table.version())
-        table.restore(version, commit_properties=_properties(0, message, [*marks, *notes]))
+        table.restore(version, commit_properties=_properties(0, message, [*marks, *notes], retries=0))
         return int(open_table(path).version())
 
     return _logged(path, lambda: _until_first(open_table(path), path, attempt))
+
+
+def replace(path: Path, gone: Sequence[str], parts: list[Part], message: Callable[[deltalake.DeltaTable], Any]) -> bool:
+    """Put files in the place of others that hold the same rows; return False where one of those is gone by now.
+
+    Args:
+        path: of the table.
+        gone: names of the files that are replaced.
+        parts: what replaces them.
+        message: of the commit, from the table just before it.
+    """
+
+    def attempt(table: deltalake.DeltaTable) -> int:
+        held = {one["path"]: one["size_bytes"] for one in ordered(table)}
+        if not set(gone) <= set(held):
+            return -1
+        added = [part.action(new_rows=False) for part in parts]
+        removed = [RemoveAction(name, False, now_us() // 1000, held[name], {}) for name in gone]
+        # Without retries of its own: what the message says of the version before would not hold after one.
+        properties = _properties(0, message(table), [], retries=0)
+        table.create_write_transaction([*added, *removed], "append", table.schema(), [], commit_properties=properties)
+        return int(open_table(path).version())
+
+    version = _until_first(open_table(path), path, attempt)
+    if version >= 0:
+        with clear_errors(path.name):
+            _sync_log(path, version)
+    return version >= 0
 
 
 def _logged(path: Path, work: Callable[[], int]) -> int:
@@ -101,11 +131,12 @@ def _until_first(table: deltalake.DeltaTable, path: Path, attempt: Callable[[del
 
 
 def _properties(
-    rows: int, message: Mapping[str, Any] | None, marks: Sequence[tuple[str, int]]
+    rows: int, message: Mapping[str, Any] | None, marks: Sequence[tuple[str, int]], retries: int | None = None
 ) -> deltalake.CommitProperties:
     told = {"rows": rows, "message": dict(message or {})}
     return deltalake.CommitProperties(
         custom_metadata={"headrace": json.dumps(told, sort_keys=True)},
+        max_commit_retries=retries,
         app_transactions=[deltalake.Transaction(app, number) for app, number in marks],
     )
 
@@ -150,7 +181,9 @@ def _commit_parts(
     marks: list[tuple[str, int]],
     message: Mapping[str, Any] | None,
 ) -> int:
-    properties = _properties(sum(part.rows for part in parts), message, marks)
+    # deltalake's own retries would leave what came in between beside the rows that replace all others.
+    retries = 0 if mode == "overwrite" else None
+    properties = _properties(sum(part.rows for part in parts), message, marks, retries)
 
     def attempt(table: deltalake.DeltaTable) -> int:
         if _all_done(table, marks):

@@ -36,22 +36,28 @@ class Part:
     path: Path
     rows: int
 
-    def action(self) -> AddAction:
+    def action(self, *, new_rows: bool = True) -> AddAction:
         """Return what the Delta log says of the file: size, rows, and the bounds that let readers skip it."""
         return AddAction(
             path=self.path.name,
             size=self.path.stat().st_size,
             partition_values={},
             modification_time=now_us() // 1000,
-            data_change=True,
+            data_change=new_rows,
             stats=json.dumps(_statistics(pq.read_metadata(self.path))),
         )
 
 
-def write(folder: Path, data: pa.Table | pa.RecordBatchReader) -> list[Part]:
-    """Write data as Parquet files and return them; on any failure remove what was written and raise it."""
+def write(folder: Path, data: pa.Table | pa.RecordBatchReader, moment_us: int | None = None) -> list[Part]:
+    """Write data as Parquet files and return them; on any failure remove what was written and raise it.
+
+    Args:
+        folder: of the table.
+        data: rows.
+        moment_us: by which the files are ordered among others of the table; by default now.
+    """
     parts: list[Part] = []
-    stem = f"{now_us():017d}-{uuid.uuid4().hex[:12]}"
+    stem = f"{now_us() if moment_us is None else moment_us:017d}-{uuid.uuid4().hex[:12]}"
     try:
         for number, groups in enumerate(_parts(data)):
             path = folder / f"part-{stem}-{number:05d}.parquet"

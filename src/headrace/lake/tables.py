@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
 from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, restore, same_columns
+from headrace.lake.compact import Compacted, compact
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.views import write_views
@@ -27,6 +28,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _ENDS = ("min", "max")
 _SEQUENCE = "sequence"
 """Application id under which a restore keeps the highest sequence: what was taken out leaves its number unused."""
+
+
+def _silent(done: int, total: int) -> None:
+    pass
 
 
 class Lake:
@@ -195,6 +200,21 @@ class Lake:
             )
             raise HeadraceError(Fault("HR-LAKE-007", "", found, expected, cure))
         return int(max(fitting))
+
+    def compact(self, name: str, progress: Callable[[int, int], None] = _silent) -> Compacted:
+        """Write the small files of a table as few large ones: a version with the same rows in the same order.
+
+        What depends on the rows does not see it: ``version`` stays what it was. Others may append meanwhile.
+
+        Args:
+            name: of the table.
+            progress: called with the rows that are done, and with all that there are to do.
+
+        Raises:
+            HeadraceError: HR-LAKE-001 unknown table, 002 disk full, 003 too many collisions.
+        """
+        self._open(name)
+        return compact(self.root / name, progress)
 
     def extent(self, name: str) -> Extent:
         """Return the newest version of a table with its rows, files and bytes, from the log alone."""

@@ -13,6 +13,7 @@ from headrace.run.restoring import restore
 from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
 from headrace.run.training import Trained, Trainings, train
+from headrace.run.upkeep import compact
 
 __all__ = [
     "SILENT",
@@ -32,6 +33,7 @@ __all__ = [
     "Trainings",
     "attach",
     "check",
+    "compact",
     "find_folder",
     "load_project",
     "plan_changes",

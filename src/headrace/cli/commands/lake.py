@@ -56,6 +56,24 @@ def history(session: Session, table: str, last: int) -> None:
     session.tell({"ok": True, "table": table, "versions": told}, lambda: _print(table, told, ("version", "rows")))
 
 
+@command.command("compact", epilog="\b\nExample:  headrace lake compact payments")
+@click.argument("table", required=False)
+@session_options
+def compact(session: Session, table: str | None) -> None:
+    """Write the small files of TABLE (all by default) as few large ones, with the same rows in the same order.
+
+    Nothing is made again for it, and older versions stay: 'headrace lake vacuum' removes what is no longer needed.
+    """
+    from headrace.cli.progress import Bars
+    from headrace.run import compact as compact_tables
+
+    with Bars() as bars:
+        found = compact_tables(session.load(), table, bars)
+    rows = [{"table": name, **asdict(one)} for name, one in found.items()]
+    numbers = ("files_before", "files_after", "rows")
+    session.tell({"ok": True, "tables": rows}, lambda: _print("", rows, numbers))
+
+
 @command.command("restore", epilog="\b\nExample:  headrace lake restore payments --version 3")
 @click.argument("table")
 @click.option("--version", type=click.IntRange(min=0), help="Version whose rows are wanted, as history names it.")
