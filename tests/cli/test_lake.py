@@ -1,6 +1,7 @@
 """``headrace lake``: each subcommand for people and as JSON, with its example, and what it says of bad calls."""
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -100,3 +101,16 @@ def test_compact(bank):
     assert _json(bank, "compact", "payments")["tables"][0]["files_before"] == 0
     assert "payments" in _call(bank, "compact", "payments").stdout
     assert _json(bank, "compact", "paymnts", exit_code=2)["faults"][0]["code"] == "HR-LAKE-001"
+
+
+def test_vacuum(bank):
+    assert "Nothing would be removed." in _call(bank, "vacuum", "--dry-run").stdout
+    assert {one["files"] for one in _json(bank, "vacuum", "--keep", "1h")["tables"]} == {0}
+    assert "is less than 1h" in _call(bank, "vacuum", "--keep", "5m").stderr
+    assert _call(bank, "vacuum", "--keep", "long").exit_code == 2
+    lake = load_project(bank).lake()
+    path = lake.root / "payments" / "part-left.parquet"
+    path.write_bytes(b"half")
+    os.utime(path, (1_000_000, 1_000_000))
+    assert "payments" in _call(bank, "vacuum").stdout
+    assert not path.exists()

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from headrace.clock import now_us
 from headrace.lake import Lake
 
 
@@ -30,11 +31,16 @@ def _compacted(lake: Lake) -> None:
     assert lake.compact("t").files_before
 
 
+def _vacuumed(lake: Lake) -> None:
+    assert lake.vacuum("t", now_us() + 10_000_000, set()).files
+
+
 DONE: dict[str, list[Callable[[Lake], object]]] = {
     "append": [_appended],
     "restore": [_appended, _restored],
     "compact": [_appended, _compacted],
     "compact after a restore": [_appended, _restored, _appended, _compacted],
+    "vacuum": [_appended, _compacted, _vacuumed],
 }
 
 

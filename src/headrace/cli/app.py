@@ -29,7 +29,7 @@ COMMANDS = {
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",
     "query": "Run read-only SQL over the tables of the lake.",
-    "lake": "List tables and versions, restore, compact.",
+    "lake": "List tables and versions, restore, compact, vacuum.",
     "report": "Write the report of the project as one HTML file.",
     "status": "Show tables, training sets, models and past runs.",
     "demo": "Run the whole road on generated card payments.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_
 from headrace.lake.compact import Compacted, compact
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
+from headrace.lake.vacuum import Vacuumed, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
 
@@ -215,6 +216,22 @@ class Lake:
         """
         self._open(name)
         return compact(self.root / name, progress)
+
+    def vacuum(self, name: str, before_us: int, pinned: Collection[int], *, dry_run: bool = False) -> Vacuumed:
+        """Remove files of a table that were of no use before a moment, unless a pinned version has them.
+
+        Args:
+            name: of the table.
+            before_us: microseconds UTC; a version that was the newest at any time after it stays readable. Give
+                an hour ago or more, since others may be reading or writing.
+            pinned: versions that stay readable however old they are.
+            dry_run: whether only to say what would be removed.
+
+        Raises:
+            HeadraceError: HR-LAKE-001 unknown table, 010 a file that cannot be removed.
+        """
+        self._open(name)
+        return vacuum(self.root / name, before_us, pinned, dry_run=dry_run)
 
     def extent(self, name: str) -> Extent:
         """Return the newest version of a table with its rows, files and bytes, from the log alone."""

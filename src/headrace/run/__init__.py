@@ -13,7 +13,7 @@ from headrace.run.restoring import restore
 from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
 from headrace.run.training import Trained, Trainings, train
-from headrace.run.upkeep import compact
+from headrace.run.upkeep import compact, vacuum
 
 __all__ = [
     "SILENT",
@@ -45,4 +45,5 @@ __all__ = [
     "run",
     "status",
     "train",
+    "vacuum",
 ]

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from headrace import clock
 from headrace.run.attaching import refreshed
 from headrace.run.lock import one_at_a_time
+from headrace.run.pins import pinned
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 
 if TYPE_CHECKING:
     from headrace.lake.compact import Compacted
+    from headrace.lake.vacuum import Vacuumed
+
+LEAST_US = 3_600_000_000
+"""How long a version stays at least, microseconds: others may be reading it."""
 
 
 def compact(loaded: LoadedProject, table: str | None = None, progress: Progress = SILENT) -> dict[str, Compacted]:
@@ -35,6 +40,41 @@ def compact(loaded: LoadedProject, table: str | None = None, progress: Progress 
             progress.begins(step, ())
             found[name] = lake.compact(name, lambda done, total: progress.moves("rows", done, total))
             action = "done" if found[name].files_before else "kept"
+            progress.ends(StepReport(step, action, (), clock.monotonic_s() - begun, {}))
+        refreshed(loaded)
+    return found
+
+
+def vacuum(
+    loaded: LoadedProject, keep_us: int, progress: Progress = SILENT, *, dry_run: bool = False
+) -> dict[str, Vacuumed]:
+    """Remove the files of versions that are older than a time and that nothing on record names.
+
+    Args:
+        loaded: the project.
+        keep_us: how long a version stays readable after another took its place, microseconds; an hour or more.
+        progress: told of each table.
+        dry_run: whether only to say what would be removed.
+
+    Returns:
+        What was removed, by table.
+
+    Raises:
+        HeadraceError: HR-LAKE-010 a file that cannot be removed, 016 a training set that does not say what it came
+            from; HR-RUN-001 when a run is going on.
+    """
+    from headrace.serve.drain import drain
+
+    lake, found = loaded.lake(), {}
+    with one_at_a_time(loaded.state_dir):
+        if (loaded.state_dir / "spool").exists():
+            drain(loaded)  # decisions that wait name versions, too
+        before, pins = clock.now_us() - max(keep_us, LEAST_US), pinned(loaded)
+        for name in lake.tables():
+            step, begun = f"vacuum:{name}", clock.monotonic_s()
+            progress.begins(step, ())
+            found[name] = lake.vacuum(name, before, pins.get(name, set()), dry_run=dry_run)
+            action = "done" if found[name].files else "kept"
             progress.ends(StepReport(step, action, (), clock.monotonic_s() - begun, {}))
         refreshed(loaded)
     return found

@@ -74,6 +74,47 @@ def compact(session: Session, table: str | None) -> None:
     session.tell({"ok": True, "tables": rows}, lambda: _print("", rows, numbers))
 
 
+@command.command("vacuum", epilog="\b\nExample:  headrace lake vacuum --keep 30d --dry-run")
+@click.option("--keep", default="30d", show_default=True, help="How long a version stays after another; 1h or more.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@session_options
+def vacuum(session: Session, keep: str, dry_run: bool) -> None:
+    """Remove files of old versions that nothing on record names, in all tables.
+
+    Versions that a training set, a registered model or a decision names stay readable, however old they are.
+    """
+    from headrace.cli.progress import Bars
+    from headrace.run import vacuum as vacuum_tables
+
+    keep_us = _duration(keep)
+    with Bars() as bars:
+        found = vacuum_tables(session.load(), keep_us, bars, dry_run=dry_run)
+    rows = [{"table": name, **asdict(one)} for name, one in found.items()]
+    what = "would be removed" if dry_run else "removed"
+
+    def human() -> None:
+        shown = [{"table": name, "files": one.files, "bytes": one.bytes} for name, one in found.items() if one.files]
+        if shown:
+            _print(what, shown, ("files", "bytes"))
+        else:
+            click.echo(f"Nothing {what}.")
+
+    session.tell({"ok": True, "dry_run": dry_run, "tables": rows}, human)
+
+
+def _duration(text: str) -> int:
+    from headrace.run.upkeep import LEAST_US
+    from headrace.types import duration_us
+
+    try:
+        length = duration_us(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--keep") from None
+    if length < LEAST_US:
+        raise click.BadParameter(f"{text} is less than 1h: others may be reading", param_hint="--keep")
+    return length
+
+
 @command.command("restore", epilog="\b\nExample:  headrace lake restore payments --version 3")
 @click.argument("table")
 @click.option("--version", type=click.IntRange(min=0), help="Version whose rows are wanted, as history names it.")

@@ -1,0 +1,59 @@
+"""Vacuum: files that no version which is still wanted has are removed, and those that a kill left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.lake.commit import clear_errors, open_table
+from headrace.lake.log import Lifetime, lifetimes, ordered
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """What a vacuum removed, or would remove: files and their bytes, and the versions that can no longer be read."""
+
+    files: int = 0
+    bytes: int = 0
+    versions: tuple[int, ...] = ()
+
+
+def vacuum(path: Path, before_us: int, pinned: Collection[int], *, dry_run: bool) -> Vacuumed:
+    """Remove the files of a table that were of no use before a moment, unless a pinned version has them.
+
+    Args:
+        path: of the table.
+        before_us: microseconds UTC; a version that was the newest at any time after it keeps its files.
+        pinned: versions that keep theirs however old they are.
+        dry_run: whether only to say what would be removed.
+
+    Raises:
+        HeadraceError: HR-LAKE-010 when a file cannot be removed.
+    """
+    with clear_errors(path.name):
+        # What is written from here on is younger than the moment, and so is what this table has now.
+        table = open_table(path)
+        there, (spans, whole) = {one["path"] for one in ordered(table)}, lifetimes(path)
+        by_path: dict[str, list[Lifetime]] = {}
+        for one in spans:
+            by_path.setdefault(one.path, []).append(one)
+        useless = []
+        for file in sorted(path.glob("*.parquet")):
+            mine = by_path.get(file.name, [])
+            # What no commit names was left by a kill, or its commit is yet to come.
+            stranded = whole and not mine and file.stat().st_mtime_ns // 1000 < before_us
+            over = bool(mine) and all(_is_over(one, before_us, pinned) for one in mine)
+            if file.name not in there and (stranded or over):
+                useless.append(file)
+        size = sum(file.stat().st_size for file in useless)
+        lost = [one for file in useless for one in by_path.get(file.name, [])]
+        gone = {n for n in range(int(table.version())) if any(one.spans(n) for one in lost)}
+        for file in () if dry_run else useless:
+            file.unlink()
+    return Vacuumed(len(useless), size, tuple(sorted(gone)))
+
+
+def _is_over(span: Lifetime, before_us: int, pinned: Collection[int]) -> bool:
+    over = span.removed is not None and span.removed_ms * 1000 < before_us
+    return over and not any(span.spans(version) for version in pinned)

@@ -1,0 +1,75 @@
+"""Upkeep within a project: what sets, models and decisions name stays readable."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from headrace import clock
+from headrace.errors import HeadraceError
+from headrace.run import compact, load_project, run, vacuum
+from headrace.run.pins import pinned
+from tests.run.bank import WITH_MODEL, add_month, make_bank
+
+
+@pytest.fixture
+def bank(tmp_path, monkeypatch):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL)
+    run(load_project(folder))
+    add_month(folder, 2)
+    compact(load_project(folder))
+    run(load_project(folder))
+    later = clock.now_us() + 100 * 86_400_000_000
+    monkeypatch.setattr(clock, "now_us", lambda: later)
+    return folder
+
+
+def test_what_a_set_came_from_stays_and_the_rest_goes(bank):
+    loaded = load_project(bank)
+    lake, pins = loaded.lake(), pinned(loaded)
+    manifests = [json.loads(path.read_text()) for path in loaded.state_dir.glob("sets/cases/*/manifest.json")]
+    assert len(manifests) == 2
+    assert pins["payments"] == {one["versions"]["payments"] for one in manifests}
+    old = lake.version("daily")
+    lake.overwrite("daily", lake.read("daily"))
+    compact(loaded)
+    before = {n: lake.read("payments", version=n) for n in pins["payments"]}
+    told = vacuum(loaded, 3_600_000_000, dry_run=True)
+    assert told["daily"].files > 0
+    assert vacuum(loaded, 3_600_000_000) == told
+    assert {n: lake.read("payments", version=n) for n in pins["payments"]} == before
+    assert old in lake.unreadable("daily")
+    steps = {step.id: step.action for step in run(load_project(bank)).steps}
+    assert steps["training_set:cases"] == "kept"
+
+
+def test_versions_that_decisions_name_stay(bank):
+    loaded = load_project(bank)
+    lake, seen = loaded.lake(), loaded.lake().version("daily")
+    lake.append("decisions_desk", pa.table({"horizon": [json.dumps({"payments": 7, "daily": seen})]}))
+    lake.overwrite("daily", lake.read("daily").slice(0, 1))
+    assert pinned(loaded)["daily"] == {seen}
+    assert 7 not in pinned(loaded)["payments"], "that is a sequence"
+    rows = lake.read("daily", version=seen)
+    vacuum(loaded, 3_600_000_000)
+    assert lake.read("daily", version=seen).equals(rows)
+
+
+def test_versions_that_registered_models_name_stay(bank, monkeypatch):
+    from types import SimpleNamespace
+
+    from headrace.run import pins
+
+    model = SimpleNamespace(record=SimpleNamespace(origin=SimpleNamespace(data={"payments": 1})))
+    monkeypatch.setattr(pins, "registry", lambda _: SimpleNamespace(versions=lambda: [model]))
+    assert 1 in pinned(load_project(bank))["payments"]
+
+
+def test_a_manifest_that_cannot_be_read_stops_it(bank):
+    loaded = load_project(bank)
+    (manifest, *_) = loaded.state_dir.glob("sets/cases/*/manifest.json")
+    manifest.write_text("{}")
+    files = sorted(loaded.state_dir.glob("lake/*/*.parquet"))
+    with pytest.raises(HeadraceError, match=r"HR-LAKE-016 sets/cases/\w+/manifest.json"):
+        vacuum(loaded, 0)
+    assert sorted(loaded.state_dir.glob("lake/*/*.parquet")) == files
