@@ -5,7 +5,7 @@ from __future__ import annotations
 from headrace.plan.expression import Call, Literal, Node, text
 
 _MIRRORED = {"ge": "le", "gt": "lt"}
-_SYMMETRIC = ("eq", "ne")
+_SYMMETRIC = ("eq", "ne", "greatest", "least")
 _LOGIC = ("and", "or")
 _EXACT = ("add", "mul")
 """Of whole numbers and decimals: there a sum is the same in any order, which it is not of floats."""
