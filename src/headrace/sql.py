@@ -94,7 +94,7 @@ def _named(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
                 own = node["schema_name"] in ("", "recurring") and node["table_name"].lower() in defined
                 if not own and not _built_in(connection, node):
                     yield node["table_name"]
-            case "SHOW_REF" if node["show_type"] != "SHOW_SPECIAL" and node["table_name"]:
+            case "SHOW_REF" if node["show_type"] == "SHOW":  # not SHOW TABLES; a described query is within
                 yield node["table_name"]
             case "TABLE_FUNCTION":
                 yield from _named_in_text(connection, node["function"])
