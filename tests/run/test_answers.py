@@ -112,6 +112,7 @@ def test_each_broken_rule_is_counted_most_frequent_first_and_what_needs_the_tabl
         ("query:state", "failed"),
         ("training_set:cases", "skipped"),
     ]
+    assert not load_project(shop).lake().exists("state"), "an empty table would be read as one without rows"
     _edit(shop, "from events\n", "from events where c = 2\n")
     _edit(shop, "c * 4 as n", "c * 5 as n")
     assert run(load_project(shop)).ok
