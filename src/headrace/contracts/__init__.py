@@ -3,17 +3,20 @@
 from headrace.contracts.columns import check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
+from headrace.contracts.tally import Tally, tally
 from headrace.contracts.validation import MALFORMED, QUARANTINE, Validated, total, validate
 
 __all__ = [
     "MALFORMED",
     "QUARANTINE",
     "KeyIndex",
+    "Tally",
     "Validated",
     "check_columns",
     "check_rules",
     "read_column",
     "readable",
+    "tally",
     "total",
     "validate",
 ]
