@@ -17,7 +17,7 @@ from deltalake.exceptions import DeltaError
 from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
-from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, same_columns
+from headrace.lake.commit import Once, clear_errors, commit, done, open_table, same_columns
 from headrace.lake.lock import exclusive
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
@@ -220,7 +220,6 @@ class Lake:
         self._check_name(name)
         with clear_errors(name):
             data = _cast(name, data, schema) if schema is not None else data
-        ensure(self.root / name, data.schema)
         return commit(self.root / name, data, mode, once, message)
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
