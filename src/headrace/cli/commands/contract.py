@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +34,7 @@ def export(session: Session, name: str, output: Path | None) -> None:
     documents = exported(loaded.project, loaded.folder, name)
     text = yaml_text(documents)
     if output is not None:
-        half = output.with_name(f"{output.name}.part")
-        _written(output, lambda: (half.write_text(text, encoding="utf-8"), half.replace(output)))
+        _write(output, text.encode())
         told = {"ok": True, "documents": len(documents), "output": output.name}
         session.tell(told, lambda: click.echo(f"{_counted(len(documents), 'document')} written to {output}"))
         return
@@ -91,21 +88,27 @@ def _relative(given: Path | None, kept: Path) -> str:
 def _save(python: str, output: Path, file: Path, kept: Path) -> None:
     """Write both files, or none that is there already: it may have been edited."""
     content = file.read_bytes()
-    new = [(output, python.encode()), (kept, content)]
-    for path, _ in new:
+    new = {kept: content, output: python.encode()}
+    for path in new:
         if path.exists() and not (path == kept and path.read_bytes() == content):
             cure = "name another file with --output, or move that one away"
             raise HeadraceError(Fault("HR-ODCS-011", path.name, "a file that is there already", "a new file", cure))
-    for path, text in new:
+    for path, text in new.items():
         if not path.exists():
-            _written(path, lambda path=path, text=text: path.write_bytes(text))  # type: ignore[misc]
+            _write(path, text)
 
 
-def _written(path: Path, write: Callable[[], object]) -> None:
+def _write(path: Path, content: bytes) -> None:
+    """Write beside and move into place: a file is there when it is whole."""
+    half = path.with_name(f"{path.name}.part")
     try:
-        write()
+        try:
+            half.write_bytes(content)
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
     except OSError as error:
-        found = f"{path.name} could not be written: {error.strerror or os.strerror(error.errno or 0)}"
+        found = f"{path.name} could not be written: {error.strerror or error}"
         cure = "name another file with --output, or make room"
         raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written", cure)) from error
 

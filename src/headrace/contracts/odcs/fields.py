@@ -52,6 +52,8 @@ def field_of(one: Property) -> tuple[Field, dict[str, str]]:
             said[name] = row.read(one, kind)
         except ValueError as error:
             left[row.odcs] = str(error)
+    if one.get("unique") and said.get("role") != "key":
+        left["unique"] = "a contract holds keys to be unique, and nothing else"
     given = {name: value for name, value in said.items() if value is not None}
     field = Field(name=str(one.get("name", "")), type=kind, **given)
     return (replace(field, type=kind | None) if _may_be_null(one, field) else field), left
@@ -68,6 +70,8 @@ def property_of(field: Field, original: Property | None = None) -> dict[str, Any
     one = dict(original or {"name": field.name})
     if original is None or field_of(one)[0].type.bare != field.type.bare:
         set_type(one, field.type)
+    if original is None and not field.type.nullable:
+        one["required"] = True
     was = field_of(one)[0]
     if was.role != field.role:
         ROWS["role"].write(one, field.role)
@@ -87,8 +91,13 @@ def custom(one: Property, name: str) -> Any:
 
 def set_custom(one: dict[str, Any], name: str, value: Any) -> None:
     """Give a custom property a value; None and what is empty take it out."""
-    others = [have for have in one.get("customProperties", []) if have.get("property") != name]
-    _set(one, "customProperties", others + ([{"property": name, "value": value}] if value else []))
+    have = one.get("customProperties", [])
+    kept = [(was | {"value": value}) if was.get("property") == name else was for was in have]
+    if not value:
+        kept = [was for was in have if was.get("property") != name]
+    elif all(was.get("property") != name for was in have):
+        kept.append({"property": name, "value": value})
+    _set(one, "customProperties", kept)
 
 
 def rules_left(one: Property) -> int:
@@ -147,7 +156,7 @@ def _pattern(value: Any, _one: Property, kind: LogicalType) -> str:
     if kind.name != "str" or not isinstance(value, str):
         raise ValueError("a pattern is a text, of text")
     try:
-        pc.match_substring_regex(pa.nulls(0, pa.string()), f"^(?:{value})$")
+        pc.match_substring_regex(pa.nulls(1, pa.string()), f"^(?:{value})$")
     except pa.ArrowInvalid:
         raise ValueError("the expression is not of RE2, which has no look-around and no back-references") from None
     return value
@@ -223,11 +232,14 @@ def _isin(one: Property, kind: LogicalType) -> tuple[Any, ...] | None:
 
 
 def _set_isin(one: dict[str, Any], members: tuple[Any, ...] | None) -> None:
-    rules = [rule for rule in one.get("quality", []) if not _is_set_rule(rule)]
-    if members is not None:
-        values = {"validValues": [_plain(member) for member in members]}
-        rules.append({"type": "library", "metric": "invalidValues", "arguments": values, "mustBe": 0})
-    _set(one, "quality", rules)
+    have = one.get("quality", [])
+    if members is None:
+        _set(one, "quality", [rule for rule in have if not _is_set_rule(rule)])
+        return
+    values = {"validValues": [_plain(member) for member in members]}
+    rule = {"type": "library", "metric": "invalidValues", "arguments": values, "mustBe": 0}
+    others = [was | {"arguments": was["arguments"] | values} if _is_set_rule(was) else was for was in have]
+    one["quality"] = others if any(map(_is_set_rule, have)) else [*others, rule]
 
 
 def _plain(value: Any) -> Any:

@@ -70,7 +70,7 @@ def set_type(one: dict[str, Any], kind: LogicalType) -> None:
     """Say in a property that it has a type; what belonged to another type goes."""
     logical = "array" if kind.name == "list" else _NAMES.get(kind.name, kind.name)
     if one.get("logicalType") != logical:
-        for key in ("logicalTypeOptions", "items", "properties"):
+        for key in ("physicalType", "logicalTypeOptions", "items", "properties"):
             one.pop(key, None)
     one["logicalType"] = logical
     if kind.item is not None:

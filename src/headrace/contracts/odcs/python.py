@@ -140,7 +140,7 @@ def _call(begin: str, given: list[str], indent: str) -> str:
 
 def _listed(begin: str, items: list[str], indent: str) -> str:
     short = f"{begin}[{', '.join(items)}]"
-    if len(short) <= WIDTH:
+    if len(short) + (len(indent) + 1 if indent else 0) <= WIDTH:
         return short
     return "\n".join([f"{begin}[", *(f"{indent}    {one}," for one in items), f"{indent}]"])
 
@@ -190,11 +190,12 @@ def _doc(text: str, indent: str) -> str:
     lines = [
         line
         for paragraph in text.strip().splitlines()
-        for line in textwrap.wrap(_printed(paragraph), WIDTH - len(indent) - 6, break_long_words=False) or [""]
+        for line in textwrap.wrap(_printed(" ".join(paragraph.split())), WIDTH - len(indent) - 6, break_long_words=False) or [""]
     ]
     body = "\n".join([lines[0], *(f"{indent}{line}" if line else "" for line in lines[1:])])
     end = f"\n{indent}" if len(lines) > 1 else (" " if body.endswith('"') else "")
-    return f'{indent}"""{body}{end}"""'
+    begin = " " if body.startswith('"') else ""
+    return f'{indent}"""{begin}{body}{end}"""'
 
 
 def _printed(line: str) -> str:

@@ -131,10 +131,16 @@ class _Builder:
         if kind == "seq":
             return [self.value(one, (*path, at)) for at, one in enumerate(node.value)]
         if kind == "map":
-            return {key: self.value(one, (*path, key)) for key, one in self._pairs(node)}
+            return {key: self._below(one, (*path, key), at) for key, at, one in self._pairs(node)}
         raise self._refused(line, f"a value of the type {node.tag}", "values as JSON has them", "take the tag out")
 
-    def _pairs(self, node: Any) -> Iterator[tuple[str, Any]]:
+    def _below(self, node: Any, path: Steps, line: int) -> Any:
+        """The value of a key, which stands where its key does."""
+        value = self.value(node, path)
+        self.lines[path] = line
+        return value
+
+    def _pairs(self, node: Any) -> Iterator[tuple[str, int, Any]]:
         seen: set[str] = set()
         for key_node, value in node.value:
             line = key_node.start_mark.line + 1
@@ -145,7 +151,7 @@ class _Builder:
             if key in seen:
                 raise self._refused(line, f"the key {key} twice", "each key once", "take one of them out")
             seen.add(key)
-            yield key, value
+            yield key, line, value
 
     def _scalar(self, node: Any, line: int) -> Any:
         read = _SCALARS.get(node.tag.removeprefix(_TAG))
@@ -166,11 +172,11 @@ def _int(text: str) -> int | Unquoted:
 
 
 def _float(text: str) -> float | Unquoted:
-    if not _PLAIN_FLOAT.fullmatch(text):
+    if not _PLAIN_FLOAT.fullmatch(text) and not text.lower().endswith((".nan", ".inf")):
         return Unquoted(text)
-    if not math.isfinite(float(text)):
+    if not math.isfinite(number := float(text)):
         raise ValueError
-    return float(text)
+    return number
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {

@@ -41,6 +41,6 @@ def _node(value: Any) -> Any:
         text = str(value)
         return yaml.ScalarNode(yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False)), text)
     node = yaml.representer.SafeRepresenter().represent_data(value)
-    if isinstance(value, str) and "\n" in value:
-        node.style = "|"
+    if isinstance(value, str) and not value.isprintable():
+        node.style = "|" if value.replace("\n", "").isprintable() else '"'
     return node
