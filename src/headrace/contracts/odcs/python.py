@@ -190,7 +190,10 @@ def _doc(text: str, indent: str) -> str:
     lines = [
         line
         for paragraph in text.strip().splitlines()
-        for line in textwrap.wrap(_printed(" ".join(paragraph.split())), WIDTH - len(indent) - 6, break_long_words=False) or [""]
+        for line in textwrap.wrap(
+            _printed(" ".join(paragraph.split())), WIDTH - len(indent) - 6, break_long_words=False
+        )
+        or [""]
     ]
     body = "\n".join([lines[0], *(f"{indent}{line}" if line else "" for line in lines[1:])])
     end = f"\n{indent}" if len(lines) > 1 else (" " if body.endswith('"') else "")
