@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import headrace as hr
 from headrace.contracts.odcs import exported, imported, read_document, yaml_text
 from headrace.run import check, load_project
+from tests.contracts.odcs.shop import SHOP, Sale, State
 from tests.docs.blocks import ROOT
 
 DATA = Path(os.environ.get("HEADRACE_DATA", ROOT.parent / "shared" / "data")) / "odcs"
@@ -52,6 +54,16 @@ def test_an_example_comes_back(path, tmp_path, valid):
     assert yaml.safe_load(again) == yaml.safe_load(original)
     for name in list(loaded.project.tables)[:3]:
         valid(exported(loaded.project, loaded.folder, name)[0])
+
+
+def test_what_declarations_say_is_valid(tmp_path, valid):
+    (tmp_path / "shop.odcs.yaml").write_text(SHOP, encoding="utf-8")
+    tables = [hr.Table(name, State, source="*", owner="crm") for name in ("orders", "no_columns", "states")]
+    project = hr.Project("shop", sources=[hr.Stream("sales", Sale), *tables], documents=["shop.odcs.yaml"])
+    changed, own = exported(project, tmp_path)
+    assert [one["name"] for one in own["schema"]] == ["sales", "states"]
+    for document in (changed, own, exported(project, tmp_path, "sales")[0]):
+        valid(document)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name.split(".")[0])

@@ -1,5 +1,9 @@
 """Our own documents and declarations, there and back: what changes, what stays, and what is told."""
 
+import datetime
+import decimal
+from dataclasses import replace
+
 import pytest
 import yaml
 from hypothesis import given
@@ -7,47 +11,10 @@ from hypothesis import strategies as st
 
 import headrace as hr
 from headrace.contracts.odcs import Document, exported, imported, read_document, yaml_text
+from headrace.contracts.odcs.fields import property_of
 from headrace.contracts.odcs.read import parsed
 from headrace.errors import HeadraceError
-
-HEAD = "apiVersion: v3.1.0\nkind: DataContract\nid: shop\nversion: 1.2.0\nstatus: active\n"
-SHOP = f"""{HEAD}description: {{purpose: Orders of the shop}}
-team: {{name: sales}}
-servers:
-- {{server: main, type: postgres, host: db, port: 5432, database: shop, schema: public}}
-slaProperties:
-- {{property: generalAvailability, value: 2026-01-31}}
-- {{property: timeOfAvailability, value: 09:30}}
-schema:
-- name: Orders
-  physicalType: topic
-  description: One order of the shop.
-  relationships:
-  - {{type: foreignKey, from: [orders.customer], to: [customers.id]}}
-  properties:
-  - {{name: order-id, logicalType: string, primaryKey: true, logicalTypeOptions: {{pattern: 'O[0-9]+', maxLength: 9}}}}
-  - name: at
-    logicalType: timestamp
-    logicalTypeOptions: {{defaultTimezone: Europe/Rome, minimum: "2020-01-01 00:00:00"}}
-    customProperties: [{{property: role, value: event_time, description: when it was placed}}]
-  - name: class
-    logicalType: integer
-    physicalType: smallint
-    required: true
-    logicalTypeOptions: {{minimum: 1, format: i16}}
-  - name: state
-    logicalType: string
-    quality:
-    - {{metric: invalidValues, arguments: {{validValues: [new, paid, null]}}, mustBe: 0, severity: error}}
-    - {{type: sql, query: select 1, mustBe: 1}}
-  - {{name: amount, logicalType: number, physicalType: 'numeric(12, 2)', classification: internal, tags: [money]}}
-  - name: address
-    logicalType: object
-    properties:
-    - {{name: street, logicalType: string}}
-    - {{name: lines, logicalType: array, items: {{logicalType: string}}}}
-- name: no_columns
-"""
+from tests.contracts.odcs.shop import HEAD, SHOP, Sale, State
 
 
 def _project(python: str, folder, change=lambda text: text):
@@ -153,26 +120,6 @@ def test_one_table_alone(shop):
     assert _exported(shop, name="orders")["servers"] == yaml.safe_load(SHOP)["servers"]
 
 
-class Sale(hr.Contract):
-    """One sale."""
-
-    sale_id: int = hr.key()
-    at: hr.Timestamp = hr.event_time(zone="UTC")
-    seen: hr.Timestamp = hr.known_time()
-    price: hr.Decimal(12, 2) | None = hr.field(gt=0, lt="1e3" and 1000, unit="EUR", description="As printed.")
-    weight: float = hr.field(ge=0.5, le=20)
-    ok: bool
-    day: hr.Date = hr.field(ge="2020-01-01")
-    kind: str = hr.field(isin=["a", "b"], privacy="personal", subject=True, min_length=1, max_length=9, pattern="[ab]+")
-    tags: list[str]
-
-
-class State(hr.Contract):
-    key_: str = hr.field(name="key")
-    since: hr.Timestamp = hr.valid_from()
-    until: hr.Timestamp | None = hr.valid_to()
-
-
 def test_our_own_declarations_come_back(tmp_path):
     sales = hr.Stream("sales", Sale, source="s*", owner="web")
     states = hr.Table("states", State, source="t*", owner="crm")
@@ -187,6 +134,16 @@ def test_our_own_declarations_come_back(tmp_path):
         assert again[node.name].contract.fields() == node.contract.fields()
         assert again[node.name].contract.doc == node.contract.doc
     assert exported(project, tmp_path, "states")[0]["team"] == {"name": "crm"}
+
+
+def test_numbers_and_times_are_written_as_the_standard_has_them():
+    said = hr.field(ge=decimal.Decimal("0.5"), lt="7", isin=[decimal.Decimal("1.5")])
+    one = property_of(replace(said, name="x", type=hr.Decimal(9, 2)))
+    assert one["logicalTypeOptions"] == {"minimum": 0.5, "exclusiveMaximum": 7}
+    assert one["quality"][0]["arguments"] == {"validValues": [1.5]}
+    moment = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
+    times = property_of(replace(hr.field(ge=moment), name="x", type=hr.Timestamp))
+    assert times["logicalTypeOptions"] == {"minimum": "2026-01-31T12:00:00+00:00"}
 
 
 def test_a_table_of_no_document_has_one_of_its_own(shop):

@@ -51,10 +51,12 @@ def exported(project: Project, folder: Path, name: str = "") -> list[Data]:
     named = _named(documents)
     own = {one: node for one, node in nodes.items() if one not in named}
     every = [_overlaid(document.data, nodes) for document in documents]
-    every += [_of_project(project, own)] if own or not documents else []
+    every += [_own(project.name, own)] if own or not documents else []
     if not name:
         return every
-    return [_only(named[name].data, nodes[name])] if name in named else [_of_project(project, {name: nodes[name]})]
+    if name in named:
+        return [_only(named[name].data, nodes[name])]
+    return [_own(f"{project.name}.{name}", {name: nodes[name]})]
 
 
 def _unknown(name: str, project: Project, nodes: Mapping[str, object]) -> Fault:
@@ -105,11 +107,9 @@ def _only(data: Data, node: Stream | Table) -> Data:
     }
 
 
-def _of_project(project: Project, nodes: Mapping[str, Stream | Table]) -> Data:
+def _own(name: str, nodes: Mapping[str, Stream | Table]) -> Data:
     """The document of what stands in no other: one owner is the team, several stand with what they own."""
     owners = {node.owner for node in nodes.values()}
-    only = next(iter(nodes)) if len(nodes) == 1 else ""
-    name = f"{project.name}.{only}" if only else project.name
     data: Data = {"apiVersion": VERSION, "kind": "DataContract", "id": name, "name": name}
     data |= {"version": "1.0.0", "status": "active"}
     if len(owners) == 1 and (owner := owners.pop()):

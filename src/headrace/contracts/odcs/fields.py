@@ -123,7 +123,7 @@ def _option(key: str, read: Callable[[Any, Property, LogicalType], Any]) -> Row:
     def into_property(one: dict[str, Any], value: Any) -> None:
         options = dict(one.get("logicalTypeOptions", {}))
         options.pop(key, None)
-        _set(one, "logicalTypeOptions", options | ({} if value in (None, "") else {key: _plain(value)}))
+        _set(one, "logicalTypeOptions", options | ({} if value in (None, "") else {key: _plain(value, type_of(one))}))
 
     return Row(f"logicalTypeOptions.{key}", from_property, into_property)
 
@@ -236,16 +236,18 @@ def _set_isin(one: dict[str, Any], members: tuple[Any, ...] | None) -> None:
     if members is None:
         _set(one, "quality", [rule for rule in have if not _is_set_rule(rule)])
         return
-    values = {"validValues": [_plain(member) for member in members]}
+    values = {"validValues": [_plain(member, type_of(one)) for member in members]}
     rule = {"type": "library", "metric": "invalidValues", "arguments": values, "mustBe": 0}
     others = [was | {"arguments": was["arguments"] | values} if _is_set_rule(was) else was for was in have]
     one["quality"] = others if any(map(_is_set_rule, have)) else [*others, rule]
 
 
-def _plain(value: Any) -> Any:
-    """A value of a declaration as the standard writes it."""
+def _plain(value: Any, kind: LogicalType) -> Any:
+    """A value of a declaration as the standard writes it: numbers never as text, times never as anything else."""
     if isinstance(value, datetime.date):
         return value.isoformat()
+    if kind.numeric and isinstance(value, str):
+        value = decimal.Decimal(value)
     if isinstance(value, decimal.Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value
