@@ -8,8 +8,8 @@ from typing import Any
 
 from headrace.contracts.odcs.fields import custom, property_of, set_custom
 from headrace.contracts.odcs.names import table_name
-from headrace.contracts.odcs.read import Document, read_document
-from headrace.contracts.odcs.shape import VERSION
+from headrace.contracts.odcs.read import Document
+from headrace.contracts.odcs.shape import VERSION, read_document
 from headrace.declare import Contract, Project, Stream, Table
 from headrace.declare.project import sources_of
 from headrace.errors import Fault, HeadraceError, nearest

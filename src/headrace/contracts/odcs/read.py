@@ -6,10 +6,8 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from headrace.declare.base import relative
 from headrace.errors import Fault, HeadraceError
 
 Steps = tuple[str | int, ...]
@@ -48,28 +46,6 @@ class Document:
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.file}:{self.lines.get(path, 1)}"
-
-
-def read_document(path: Path) -> Document:
-    """Return the document in a file.
-
-    Raises:
-        HeadraceError: HR-ODCS-001 the file cannot be read, 002 it is not YAML or holds what no document can hold, 003
-            to 008 it is no document of the standard, or one that Python cannot declare (all faults at once).
-    """
-    from headrace.contracts.odcs.shape import shape_faults
-
-    file = relative(str(path))
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        found, cure = f"{path.name}: {error.strerror or error}", "name the file of a data contract"
-        raise HeadraceError(Fault("HR-ODCS-001", file, found, "a file that can be read", cure)) from error
-    document = parsed(content, file)
-    faults = shape_faults(document)
-    if faults:
-        raise HeadraceError(faults)
-    return document
 
 
 def parsed(content: bytes | str, file: str) -> Document:

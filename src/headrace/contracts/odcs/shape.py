@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from headrace.contracts.odcs.names import table_name
-from headrace.contracts.odcs.read import Document, Steps
+from headrace.contracts.odcs.read import Document, Steps, parsed
+from headrace.declare.base import relative
 from headrace.declare.fields import NO_COLUMN, is_column
-from headrace.errors import Fault, nearest
+from headrace.errors import Fault, HeadraceError, nearest
 
 VERSION = "v3.1.0"
 VERSIONS = (VERSION, "v3.0.2", "v3.0.1", "v3.0.0")
@@ -64,7 +66,27 @@ _PROPERTY = _ELEMENT | _level(
 _NEEDED = ("version", "apiVersion", "kind", "id", "status")
 
 
-def shape_faults(document: Document) -> list[Fault]:
+def read_document(path: Path) -> Document:
+    """Return the document in a file.
+
+    Raises:
+        HeadraceError: HR-ODCS-001 the file cannot be read, 002 it is not YAML or holds what no document can hold, 003
+            to 008 it is no document of the standard, or one that Python cannot declare (all faults at once).
+    """
+    file = relative(str(path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        found, cure = f"{path.name}: {error.strerror or error}", "name the file of a data contract"
+        raise HeadraceError(Fault("HR-ODCS-001", file, found, "a file that can be read", cure)) from error
+    document = parsed(content, file)
+    faults = _faults(document)
+    if faults:
+        raise HeadraceError(faults)
+    return document
+
+
+def _faults(document: Document) -> list[Fault]:
     """Return everything that keeps a document from being read as one of the standard."""
     data = document.data
     if data.get("kind") != "DataContract" or "apiVersion" not in data:
