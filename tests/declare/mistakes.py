@@ -216,6 +216,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: broken(x=(hr.Decimal(9, 2), hr.field(isin=[0.005]))), "isin of Broken.x names 0.005"),
         (lambda: broken(x=(bool, hr.field(isin=["yes"]))), "write a value such as isin=[True]"),
     ],
+    "HR-CONTRACT-010": [
+        (lambda: broken(x=(int, hr.field(name="net amount"))), "name='net amount' of Broken.x"),
+        (lambda: broken(x=(int, hr.field(name=5))), "name=5 of Broken.x"),
+    ],
+    "HR-CONTRACT-011": [
+        (lambda: broken(x=(int, hr.field()), y=(int, hr.field(name="x"))), "Broken.y is the column 'x', as x is"),
+    ],
     "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
     "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],
     "HR-STREAM-001": [(lambda: hr.Project("p", sources=[hr.Stream("s", Timeless)]), "no event time")],
