@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.types import LogicalType
@@ -26,6 +27,7 @@ _TYPES = {
     "date": "date",
 }
 _ONLY = "ask with one SELECT over tables of the lake, which 'show tables' names; files are read by a declared source"
+_PIVOT = "write 'select * from (pivot … on … in (…) using …)', with the values that become columns after 'in'"
 
 
 @functools.lru_cache(256)
@@ -44,15 +46,109 @@ def tables(query: str) -> tuple[str, ...]:
     with connected() as connection, told():
         lock(connection)
         query = readable(query)
-        statements = connection.extract_statements(query)
-        kinds = [statement.type for statement in statements]
+        kinds = [statement.type for statement in connection.extract_statements(query)]
         if kinds != [duckdb.StatementType.SELECT]:
-            found = " and ".join(str(kind).rsplit(".", 1)[-1].lower() for kind in kinds) or "no statement"
-            raise HeadraceError(Fault("HR-LAKE-005", "", found, "one SELECT: queries only read the lake", _ONLY))
+            raise HeadraceError(_no_select([str(kind).rsplit(".", 1)[-1].lower() for kind in kinds]))
+        bound = _bound(connection, query)
         try:
-            return tuple(sorted(name.strip('"').lower() for name in connection.get_table_names(query)))
-        except duckdb.CatalogException:
-            return ()  # ``show payments`` is bound at once
+            return tuple(sorted({name.lower() for name in _named(connection, query)}))
+        except RecursionError as error:
+            if bound is None:
+                raise duckdb.Error("Parser Error: expressions within expressions, too many to follow") from error
+            return bound
+
+
+def _bound(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[str, ...] | None:
+    """Return the names as DuckDB gives them where the tables' columns do not matter; refuse what reaches outside."""
+    import duckdb
+
+    try:
+        return tuple(sorted(name.strip('"').lower() for name in connection.get_table_names(query)))
+    except duckdb.PermissionException:
+        raise
+    except duckdb.Error:
+        return None
+
+
+def _no_select(kinds: list[str]) -> Fault:
+    found, cure = " and ".join(kinds) or "no statement", _ONLY
+    if "multi" in kinds:  # DuckDB first asks the rows for the columns
+        found, cure = "a pivot that does not name its columns", _PIVOT
+    return Fault("HR-LAKE-005", "", found, "one SELECT: queries only read the lake", cure)
+
+
+def _named(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
+    """Yield the names of tables in the parsed tree of a SELECT, but for what the query or DuckDB itself defines."""
+    waiting: list[tuple[Any, frozenset[str]]] = [(_tree(connection, query), frozenset())]
+    while waiting:
+        node, defined = waiting.pop()
+        if isinstance(node, list):
+            waiting += [(one, defined) for one in node]
+        if not isinstance(node, dict):
+            continue
+        for one in node.get("cte_map", {}).get("map", ()):
+            waiting.append((one["value"], defined))
+            defined |= {one["key"].lower()}
+        match node.get("type"):
+            case "BASE_TABLE":
+                own = node["schema_name"] in ("", "recurring") and node["table_name"].lower() in defined
+                if not own and not _built_in(connection, node):
+                    yield node["table_name"]
+            case "SHOW_REF" if node["show_type"] == "SHOW":  # not SHOW TABLES; a described query is within
+                yield node["table_name"]
+            case "TABLE_FUNCTION":
+                yield from _named_in_text(connection, node["function"])
+            case "INSERT_QUERY_NODE" | "UPDATE_QUERY_NODE" | "DELETE_QUERY_NODE" | "MERGE_QUERY_NODE" as kind:
+                raise HeadraceError(_no_select([kind.split("_")[0].lower()]))
+        waiting += _parts(node, defined)
+
+
+def _parts(node: Mapping[str, Any], defined: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    """Yield what a node of a parsed tree holds, but for its CTEs, each with the CTEs that it sees."""
+    for key, part in node.items():
+        if (node.get("type"), key) == ("RECURSIVE_CTE_NODE", "right"):
+            yield part, defined | {node["cte_name"].lower()}
+        elif key != "cte_map" and (node.get("type"), key) != ("CTE_NODE", "query"):  # DuckDB 1 has it twice
+            yield part, defined
+
+
+def _named_in_text(connection: duckdb.DuckDBPyConnection, function: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tables that a function of tables is given by name, or within a query."""
+    kind = function["function_name"].lower()
+    if kind not in ("query", "query_table", "pragma_table_info"):
+        return
+    call = _tree(connection, "select row(1)")
+    given = "arguments" if "arguments" in function else "children"  # as DuckDB 2 and 1 call them
+    call["statements"][0]["node"]["select_list"][0][given] = function[given]
+    (said,) = connection.execute("select json_deserialize_sql(?::json)", [json.dumps(call)]).fetchone() or ()
+    ((first, *_),) = connection.execute(said).fetchone() or ()
+    if kind == "query":
+        yield from _named(connection, readable(first))
+    else:
+        yield from (one.rsplit(".", 1)[-1].strip('"') for one in ([first] if isinstance(first, str) else first))
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """Return a SELECT as DuckDB's own parser sees it."""
+    import duckdb
+
+    (text,) = connection.execute("select json_serialize_sql(?::varchar)", [query]).fetchone() or ()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise duckdb.Error(tree["error_message"])
+    return tree
+
+
+def _built_in(connection: duckdb.DuckDBPyConnection, table: Mapping[str, str]) -> bool:
+    """Tell whether a table is DuckDB's own, such as ``information_schema.tables``."""
+    import duckdb
+
+    path = (table[part] for part in ("catalog_name", "schema_name", "table_name") if table[part])
+    try:
+        connection.sql(f"from {'.'.join(_name(part) for part in path)}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def readable(query: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import math
 import numbers
 import re
 import types
@@ -29,7 +30,8 @@ _UNITS_US = {
 _DURATION = re.compile(r"\s*(-?\d+)\s*([a-zA-Z]*)\s*")
 LONGEST_US = 36_600 * _UNITS_US["d"]
 """No window, delay or hop is longer than this (about a century): edges stay far inside int64."""
-_LARGEST = 307
+_DIGITS = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_LARGEST = 308
 """Powers of ten that float64 can hold, whatever the digits."""
 
 
@@ -215,6 +217,8 @@ def fitting(value: object, kind: LogicalType) -> float | None:
         >>> fitting(False, LogicalType("int")), fitting(0.5, LogicalType("int"))
         (0, None)
     """
+    if isinstance(value, str) and kind.name == "decimal" and _DIGITS.fullmatch(value):
+        value = decimal.Decimal(value)
     if not isinstance(value, bool | int | float | decimal.Decimal):
         return None
     exact = decimal.Decimal(str(int(value) if isinstance(value, bool) else value))
@@ -242,6 +246,17 @@ def _number(value: Any) -> int | decimal.Decimal:
     return int(exact) if exact == exact.to_integral_value() else exact
 
 
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _written(value: Any) -> Any:
+    """A decimal may be written as text: of a float the reader does not see what it is."""
+    return decimal.Decimal(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
 def _moment(value: Any) -> datetime.datetime:
     moment = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime.datetime):
@@ -265,8 +280,8 @@ def _plain(value: Any, kind: type) -> Any:
 
 _HELD: dict[str, Callable[[Any], Any]] = {
     "int": _number,
-    "float": lambda value: float(_number(value)),
-    "decimal": lambda value: decimal.Decimal(_number(value)),
+    "float": lambda value: _finite(float(_number(value))),
+    "decimal": lambda value: decimal.Decimal(_number(_written(value))),
     "bool": lambda value: _plain(value, bool),
     "str": lambda value: _plain(value, str),
     "timestamp": _moment,

@@ -207,7 +207,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: broken(x=(int, hr.field(ge="a", le=1))), "ge of Broken.x names 'a'; expected a value of type int"),
         (lambda: broken(x=(int, hr.field(ge="0"))), "write a value such as ge=1"),
         (lambda: broken(x=(float, hr.field(le=float("inf")))), "le of Broken.x names inf"),
-        (lambda: broken(x=(hr.Decimal(9, 2), hr.field(lt="1.0"))), "a value of type decimal(9,2)"),
+        (lambda: broken(x=(hr.Decimal(9, 2), hr.field(lt="one"))), "a value of type decimal(9,2)"),
         (lambda: broken(x=(hr.Timestamp, hr.field(ge="2026-01-31"))), "write a value such as ge='2026-01-31T12:00"),
         (lambda: broken(x=(hr.Date | None, hr.field(le=5))), "a value of type date"),
         (lambda: broken(x=(hr.Timestamp, hr.field(ge=5))), "ge of Broken.x names 5"),
@@ -215,6 +215,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: broken(x=(int, hr.field(isin=[1, 0.5]))), "isin of Broken.x names 0.5"),
         (lambda: broken(x=(hr.Decimal(9, 2), hr.field(isin=[0.005]))), "isin of Broken.x names 0.005"),
         (lambda: broken(x=(bool, hr.field(isin=["yes"]))), "write a value such as isin=[True]"),
+    ],
+    "HR-CONTRACT-010": [
+        (lambda: broken(x=(int, hr.field(name="net amount"))), "name='net amount' of Broken.x"),
+        (lambda: broken(x=(int, hr.field(name=5))), "name=5 of Broken.x"),
+    ],
+    "HR-CONTRACT-011": [
+        (lambda: broken(x=(int, hr.field()), y=(int, hr.field(name="x"))), "Broken.y is the column 'x', as x is"),
     ],
     "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
     "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import headrace as hr
 from headrace import sql
 from headrace.declare.kept import loaded
 from headrace.errors import HeadraceError
+from headrace.lake import Lake
 from headrace.plan import check
 from headrace.plan.queries import in_order
 from headrace.types import arrow_schema
@@ -90,10 +93,53 @@ def test_what_may_become_what_the_contract_says_has_no_fault(kind: str) -> None:
         ("select a.at, b.AT from sales a, sales b", "t: its query gives at more than once"),
         ("select max(told - at) as late from sales", "t: its query gives late as INTERVAL"),
         ("select {'a': [at::time]} as x from sales", "t: its query gives x as STRUCT(a TIME[])"),
+        ("select {'size': at::time} as x from sales", "t: its query gives x as STRUCT(size TIME)"),
+        *(
+            (f"select null::{kind} as x from sales", f"t: its query gives x as {kind}")
+            for kind in (
+                "TIMESTAMP_S",
+                "TIMESTAMP_S[]",
+                "TIMESTAMP_NS",
+                "TIME_NS[3]",
+                "TIME WITH TIME ZONE",
+                "UNION(a INTEGER)",
+                "MAP(VARCHAR, TIMESTAMP)",
+                "MAP(VARCHAR, STRUCT(a TIMESTAMP_MS))",
+                "BIT",
+                "BIGNUM",
+                "VARIANT",
+                "UHUGEINT",
+            )
+        ),
     ],
 )
 def test_what_no_table_of_the_lake_can_have_is_told(text: str, found: str) -> None:
     assert told(hr.Table("t", query=text)) == [("HR-LAKE-008", found)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "timestamp_ms '2024-01-01'",
+        "[timestamp '2024-01-01']::timestamp[1]",
+        "map(['a'], [timestamptz '2024-01-01'])",
+        "{'interval': 1, 'time': [timestamp '2024-01-01']}",
+        "'b0b0b0b0-b0b0-b0b0-b0b0-b0b0b0b0b0b0'::uuid",
+        "(-170141183460469231731687303715884105728)::hugeint",
+        "18446744073709551615::ubigint",
+        "'a'::blob",
+        "'{}'::json",
+        "'a'::enum('a')",
+        "[[1, 2, 3]]::integer[3][]",
+    ],
+)
+def test_what_check_takes_the_lake_holds(value: str, tmp_path: Path) -> None:
+    query = f"select {value} as x"
+    assert told(hr.Table("t", query=query)) == []
+    lake = Lake(tmp_path)
+    with lake.answered(query) as answer:
+        lake.overwrite("t", pa.RecordBatchReader.from_batches(answer.schema, answer.batches))
+    assert lake.sql("from t").to_pylist() == lake.sql(query).to_pylist()
 
 
 def test_columns_beside_those_of_the_contract_may_be_anything() -> None:

@@ -14,7 +14,10 @@ from headrace.run.differences import differences
 from tests.run.bank import edit, make_bank
 
 WEEKEND = "dayofweek(at) = 0 or dayofweek(at) = 6 or hour(at) < 7 or hour(at) > 20 or name = 'night:{}' or total > 4000"
-QUERY = "select shopper, valid_from, valid_to,  age from raw where age > 0 and age > 17 and country = '{}' and age < 99"
+QUERY = (
+    "select shopper, at as valid_from, null::timestamptz as valid_to,  18 as age "
+    "from orders where total > 0 and total > 17 and name = '{}' and total < 99"
+)
 
 
 def of(node: str, **said: Any) -> dict[str, Any]:
@@ -110,8 +113,8 @@ SAID: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[str]]] = {
     "a long query": (
         "table:shoppers",
         {"query": QUERY.format("AT")},
-        {"query": QUERY.format("DE").replace(",  age", ",\n    age")},
-        ["query: …> 17 AND country = 'AT' AND age < 99 -> …> 17 AND country = 'DE' AND age < 99"],
+        {"query": QUERY.format("DE").replace(",  18", ",\n    18")},
+        ["query: …al > 17 AND name = 'AT' AND total < 99 -> …al > 17 AND name = 'DE' AND total < 99"],
     ),
     "spaces in quotes": (
         "features:now",

@@ -25,6 +25,7 @@ from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
 from headrace.serve.spool import opened
 from tests.disks import fill, small_disk
+from tests.run.bank import edit
 from tests.serve.server import Server
 from tests.shop import DECIDE, START, payment, rows_of
 
@@ -267,6 +268,42 @@ def test_parity_names_what_was_altered(shop):
     assert one.cause == "the record was altered after it was written"
     assert (report.differing, report.passed) == (1, False)
     assert [row for row in report.rows if row[3]] == [("spending.count_7d", 2, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason", "compared"),
+    [
+        ('"review": "score > 0.02"', '"look": "score > 0.02"', "decided by other rules of the service", True),
+        ('"score > 0.5 or amount > 900"', '"score > 0.51"', "decided by other rules of the service", True),
+        (
+            " payment_id: str = hr.key()",
+            " payment_id: str = hr.key(max_length=3)",
+            "asked with a row that breaks the contract Payment of today",
+            False,
+        ),
+    ],
+    ids=["a decision renamed", "a rule", "a length"],
+)
+def test_what_was_served_by_another_declaration_is_counted_apart(shop, old, new, reason, compared):
+    with start(shop) as running:
+        for i in (5, 6):
+            httpx.post(running.url + DECIDE, json=payment(i))
+    edit(shop.folder, old, new)
+    report = parity(load_project(shop.folder))
+    assert (report.passed, report.skipped) == (True, {reason: 2})
+    names = {name for name, count, *_ in report.rows if count}
+    assert "decision" not in names
+    assert ("score" in names, "spending.mean_7d" in names) == (compared, compared)
+
+
+def test_parity_of_what_was_served_from_a_source_without_rows(shop):
+    lake = shop.lake()
+    lake.overwrite("customers", lake.schema("customers").empty_table())
+    with start(shop) as running:
+        features = httpx.post(f"{running.url}{DECIDE}?features=1", json=payment(5)).json()["features"]
+    assert features["who.student"] is None
+    report = parity(shop)
+    assert (report.passed, report.records) == (True, 1)
 
 
 def test_no_answer_is_without_its_record_and_none_is_doubled_after_kills(shop):

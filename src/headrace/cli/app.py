@@ -28,6 +28,7 @@ COMMANDS = {
     "promote": "Make a version of a model the champion.",
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",
+    "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "query": "Run read-only SQL over the tables of the lake.",
     "lake": "List tables and versions, restore, compact, vacuum.",
     "report": "Write the report of the project as one HTML file.",

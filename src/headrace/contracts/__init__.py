@@ -3,6 +3,7 @@
 from headrace.contracts.columns import check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
+from headrace.contracts.tally import Tally, tally
 from headrace.contracts.validation import MALFORMED, MALFORMED_TYPE, QUARANTINE, Validated, total, validate
 
 __all__ = [
@@ -10,11 +11,13 @@ __all__ = [
     "MALFORMED_TYPE",
     "QUARANTINE",
     "KeyIndex",
+    "Tally",
     "Validated",
     "check_columns",
     "check_rules",
     "read_column",
     "readable",
+    "tally",
     "total",
     "validate",
 ]

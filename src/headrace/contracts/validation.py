@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,18 +83,9 @@ def validate(
         [['HR-DATA-004 amount: -3 is below 0']]
     """
     faults = check_columns(contract, batch.schema, source)
-    columns: dict[str, pa.Array] = {}
-    problems = _malformed(batch)
-    told = list(problems)
-    for name, field in contract.fields().items():
-        raw = _one_chunk(batch[name])
-        columns[name], found = read_column(field, raw)
-        read = _unmarked([one for one in told if one.field in ("line", name)], batch.num_rows)
-        problems += _among(read, [*found, *broken(field, raw, columns[name])])
-    problems += broken_period(contract, columns)
-    typed = pa.table(columns, schema=_schema(contract))
-    problems += _repeated(contract, typed, seen_keys, _unmarked(problems, batch.num_rows))
-    good = _unmarked(problems, batch.num_rows)
+    typed, problems = judge(contract, batch)
+    problems += _repeated(contract, typed, seen_keys, unmarked(problems, batch.num_rows))
+    good = unmarked(problems, batch.num_rows)
     positions = np.arange(first_row, first_row + batch.num_rows) if rows is None else rows
     return Validated(
         typed if good.all() else typed.filter(pa.array(good)),
@@ -102,6 +93,23 @@ def validate(
         {problem.rule: len(problem.rows) for problem in problems},
         tuple(faults),
     )
+
+
+def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Problem]]:
+    """Return rows in a contract's types, null where a value cannot be read, and all rules that some of them break.
+
+    Keys are not among these rules: whether one is there already, other batches have to say.
+    """
+    columns: dict[str, pa.Array] = {}
+    problems = _malformed(batch)
+    told = list(problems)
+    for name, field in contract.fields().items():
+        raw = _one_chunk(batch[name])
+        columns[name], found = read_column(field, raw)
+        read = unmarked([one for one in told if one.field in ("line", name)], batch.num_rows)
+        problems += _among(read, [*found, *broken(field, raw, columns[name])])
+    problems += broken_period(contract, columns)
+    return pa.table(columns, schema=_schema(contract)), problems
 
 
 def _schema(contract: type[Contract]) -> pa.Schema:
@@ -124,7 +132,8 @@ def _malformed(batch: pa.Table) -> list[Problem]:
     return [Problem(code, name, text, np.array(at), False) for (code, name, text), at in found.items()]
 
 
-def _unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]:
+def unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]:
+    """Return for each row whether nothing is wrong with it."""
     good = np.ones(length, np.bool_)
     for problem in problems:
         good[problem.rows] = False
@@ -147,8 +156,13 @@ def _repeated(
         return []
     index = seen if seen is not None else KeyIndex(names)
     rows = index.repeated(typed.select(list(names)), good)
+    return [repetition(names, rows)] if len(rows) else []
+
+
+def repetition(names: Sequence[str], rows: npt.NDArray[np.int64]) -> Problem:
+    """Return the problem of rows whose key an earlier row has."""
     text = "is the key of an earlier row" if len(names) == 1 else "are the key of an earlier row"
-    return [Problem(KEY, ", ".join(names), text, rows)] if len(rows) else []
+    return Problem(KEY, ", ".join(names), text, rows)
 
 
 def _quarantined(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from headrace.declare.base import here, here_within
-from headrace.declare.fields import HEADS, Field
+from headrace.declare.fields import HEADS, NO_COLUMN, Field, is_column
 from headrace.declare.promises import promise_faults, written
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
@@ -24,11 +24,16 @@ def _read_fields(
     for base in reversed(cls.__mro__[1:]):
         fields.update(getattr(base, "_fields", {}))
     module = sys.modules.get(cls.__module__)
-    for name, raw in inspect.get_annotations(cls).items():
-        how, place = said.get(name, Field()), lines.get(name, whole)
+    own: dict[str, str] = {}
+    for written_as, raw in inspect.get_annotations(cls).items():
+        how, place = said.get(written_as, Field()), lines.get(written_as, whole)
+        given = how.name if isinstance(how, Field) and how.name else written_as
+        faults += _column_faults(cls, given, written_as, own, place)
+        name = given if isinstance(given, str) else written_as
+        own[name] = written_as
         try:
             declared = how if isinstance(how, Field) else Field()
-            where = lines.get(name, declared.place)
+            where = lines.get(written_as, declared.place)
             fields[name] = replace(declared, name=name, place=where, type=parse_annotation(_evaluated(raw, module)))
         except (TypeError, NameError, ValueError, SyntaxError) as error:
             expected = "int, float, bool, str, hr.Timestamp, hr.Date, hr.Decimal(p, s), list[…], each also with | None"
@@ -40,6 +45,17 @@ def _read_fields(
             cure = f"write {name}: {kind}; a value comes with each row"
             faults.append(Fault("HR-CONTRACT-002", place, found, "hr.field(…), hr.key(), hr.event_time()", cure))
     return fields, faults
+
+
+def _column_faults(cls: ContractType, name: str, written_as: str, own: Mapping[str, str], place: str) -> list[Fault]:
+    what = f"{cls.__name__}.{written_as}"
+    if name != written_as and not is_column(name):
+        expected = f"a name that a column can have: text without blanks and without {NO_COLUMN}"
+        return [Fault("HR-CONTRACT-010", place, f"name={name!r} of {what}", expected, "rename it where it comes from")]
+    if name in own:
+        found, expected = f"{what} is the column {name!r}, as {own[name]} is", "each column once"
+        return [Fault("HR-CONTRACT-011", place, found, expected, f"take {written_as} away, or give it another name=")]
+    return []
 
 
 _KINDRED = {
@@ -135,4 +151,5 @@ def contract_of(name: str, fields: Mapping[str, Field]) -> type[Contract]:
         >>> contract_of("Row", {"x": Field(type=LogicalType("int"))}).fields()["x"].type
         int
     """
-    return type(name, (Contract,), {"__annotations__": {n: f.type for n, f in fields.items()}, **fields})
+    named = {n: replace(f, name=n) for n, f in fields.items()}
+    return type(name, (Contract,), {"__annotations__": {n: f.type for n, f in named.items()}, **named})

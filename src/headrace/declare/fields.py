@@ -13,6 +13,8 @@ from headrace.types import STR, LogicalType
 
 ROLES = ("key", "event_time", "known_time", "valid_from", "valid_to")
 TIME_ROLES = ROLES[1:]
+NO_COLUMN = ", ; { } ( ) ="
+"""What no column of a Delta table may have in its name, beside blanks."""
 HEADS = ("field", "type", "role", "bounds", "unit", "privacy")
 
 
@@ -55,8 +57,21 @@ class Field:
         return Sheet("Field", self.description, HEADS, (self.row(),)).html()
 
 
+def is_column(name: object) -> bool:
+    """Return whether a column of a table in the lake can have a name.
+
+    Example:
+        >>> is_column("order-id"), is_column("order id")
+        (True, False)
+    """
+    if not isinstance(name, str) or not name or name.startswith("#"):
+        return False
+    return name.isprintable() and not any(letter in name for letter in NO_COLUMN)
+
+
 def field(
     *,
+    name: str = "",
     ge: Any = None,
     gt: Any = None,
     le: Any = None,
@@ -74,6 +89,7 @@ def field(
     """Say more about a field of a contract.
 
     Args:
+        name: of the column, where Python cannot write it, such as ``"class"`` or ``"order-id"``.
         ge, gt, le, lt: bounds; a value outside is quarantined, and sums are exact within them.
         isin: the only values allowed.
         pattern: regular expression (RE2) that the whole string must match.
@@ -95,6 +111,7 @@ def field(
     if isinstance(isin, Iterable) and not isinstance(isin, str | bytes):
         chosen = tuple(isin)
     return Field(
+        name=name,
         ge=ge,
         gt=gt,
         le=le,

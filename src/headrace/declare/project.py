@@ -73,6 +73,8 @@ class Project(Declared):
         charter: the five answers it owes.
         services, models, training_sets, features: where to start from.
         sources: streams and tables that nothing else names yet.
+        documents: files of the Open Data Contract Standard, relative to the project's folder, that say more about its
+            streams and tables; ``headrace contract export`` keeps it.
 
     Example:
         >>> Project("payments").nodes()
@@ -86,11 +88,13 @@ class Project(Declared):
     training_sets: Sequence[TrainingSet] = ()
     features: Sequence[Features] = ()
     sources: Sequence[Stream | Table] = ()
+    documents: Sequence[str] = ()
 
     def _look(self) -> list[Fault]:
         faults = name_faults(self.name, self.place, "project")
         for name, (kind, expected) in _ROOTS.items():
             faults += self._several(name, kind, str(self.name), expected)
+        faults += self._several("documents", str, str(self.name), "paths as text, such as 'orders.odcs.yaml'")
         if self.charter is not None and not isinstance(self.charter, Charter):
             faults.append(type_fault(self.place, f"charter of {self.name}", self.charter, "an hr.Charter(…)"))
             self._set("charter", None)

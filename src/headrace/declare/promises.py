@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
+from math import ceil, floor
 from typing import Any
 
 from headrace.declare.base import type_fault
@@ -125,10 +127,24 @@ def _empty(what: str, place: str, one: Field, bounds: Mapping[str, Any]) -> Iter
     if one.isin == ():
         cure = "name the values that are allowed, or take isin= away"
         yield Fault("HR-CONTRACT-006", place, f"isin of {what} names no value", "at least one", cure)
-    if lows and highs and max(lows) > min(highs):
+    if (lows and highs and max(lows) > min(highs)) or _nothing_between(bounds, one.type):
         said = ", ".join(f"{name}={getattr(one, name)!r}" for name in bounds)
         cure = f"give {one.name} a lower bound that is not above the upper one"
         yield Fault("HR-CONTRACT-006", place, f"{what}: no value can satisfy its bounds {said}", "ge <= le", cure)
+
+
+def _nothing_between(bounds: Mapping[str, Any], kind: LogicalType) -> bool:
+    """Whether open bounds, or the range of the type, leave no value; of what is counted the next one is a step away."""
+    if not bounds:
+        return False
+    if kind.name not in ("int", "decimal"):
+        low, high = bounds.get("gt", bounds.get("ge")), bounds.get("lt", bounds.get("le"))
+        return low is not None and low == high and ("gt" in bounds or "lt" in bounds)
+    units = {name: Decimal(value).scaleb(kind.scale) for name, value in bounds.items()}
+    largest = 2**63 - 1 if kind.name == "int" else 10**kind.precision - 1
+    low = max(ceil(units.get("ge", -largest)), floor(units.get("gt", Decimal(-largest - 1))) + 1)
+    high = min(floor(units.get("le", largest)), ceil(units.get("lt", Decimal(largest + 1))) - 1)
+    return low > high
 
 
 def _text_faults(what: str, place: str, one: Field) -> Iterator[Fault]:

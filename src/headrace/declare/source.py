@@ -19,7 +19,7 @@ class Stream(Declared):
     Args:
         name: of the stream, its lake table, and its path in a URL.
         contract: class of the contract; it must have an event time.
-        source: file, folder or glob, relative to the project's folder, or such an address of S3; see the page on sources.
+        source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
         owner: team that answers for it.
         lateness: how late an event may arrive, e.g. ``"2h"``.
 
@@ -70,7 +70,7 @@ class Table(Declared):
     Args:
         name: of the table in the lake.
         contract: class of the contract; with ``valid_from`` its rows can be read as of a moment.
-        source: file, folder or glob, relative to the project's folder, or such an address of S3; see the page on sources.
+        source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
         query: SQL over other streams and tables, instead of a source.
         refresh: how often the source is to be read again, e.g. ``"1h"``.
         owner: team that answers for it.

@@ -154,22 +154,44 @@ def _committed(
     marks: list[tuple[str, int]],
     message: Mapping[str, Any] | None,
 ) -> int:
-    table = open_table(path)
-    if _all_done(table, marks):
+    table = open_table(path) if deltalake.DeltaTable.is_deltatable(str(path)) else None
+    if table is not None and _holds(table, path, data.schema, mode, marks):
         return int(table.version())
-    if mode == "append":
-        same_columns(path.name, table, data.schema)
     with clear_errors(path.name):
+        path.mkdir(parents=True, exist_ok=True)
         parts = write(path, data)
     try:
+        if table is None:
+            # A table begins behind its first rows: when these fail, there is none, not an empty one.
+            ensure(path, data.schema)
+            table = open_table(path)
+            if _holds(table, path, data.schema, mode, marks):
+                discard(parts)
+                return int(table.version())
         return _commit_parts(table, path, data.schema, parts, mode, marks, message)
     except HeadraceError:
         # The checkpoint after a commit can fail though the commit stands: its files must then stay too.
-        table = open_table(path)
-        if parts and parts[0].path.name in _paths(table):
-            return int(table.version())
+        if deltalake.DeltaTable.is_deltatable(str(path)):
+            table = open_table(path)
+            if parts and parts[0].path.name in _paths(table):
+                return int(table.version())
         discard(parts)
         raise
+
+
+def _holds(
+    table: deltalake.DeltaTable,
+    path: Path,
+    schema: pa.Schema,
+    mode: Literal["append", "overwrite"],
+    marks: list[tuple[str, int]],
+) -> bool:
+    """Return whether a table holds what is to be committed already; refuse rows that it cannot take."""
+    if _all_done(table, marks):
+        return True
+    if mode == "append":
+        same_columns(path.name, table, schema)
+    return False
 
 
 def _commit_parts(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace.errors import HeadraceError
-from headrace.sql import connected, fault_of, lock, quoted, readable, told
+from headrace.sql import connected, fault_of, lock, quoted, readable, tables, told
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Table:
     """Return a query's result over tables, each given by its Parquet files and schema."""
-    paths = [path for files, _ in sources.values() for path in files]
     with connected() as connection:
         for name, (files, schema) in sources.items():
             view(connection, name, files, schema)
-        lock(connection, paths)
+        lock(connection, _open(query, sources))
         with told({name: schema.names for name, (_, schema) in sources.items()}):
             result: pa.Table = connection.sql(readable(query)).to_arrow_table()
             return result
@@ -45,11 +44,10 @@ class Answer:
 @contextmanager
 def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
     """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
-    paths = [path for files, _ in sources.values() for path in files]
     with connected() as connection, ThreadPoolExecutor(1) as worker:
         for name, (files, schema) in sources.items():
             view(connection, name, files, schema)
-        lock(connection, paths)
+        lock(connection, _open(query, sources))
         with told({name: schema.names for name, (_, schema) in sources.items()}):
             relation = connection.sql(readable(query))
 
@@ -70,6 +68,11 @@ def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> 
             yield Answer(reader.schema, iter(lambda: ask(lambda: next(reader, None)), None))
         finally:
             reader.close()
+
+
+def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> list[str]:
+    """Return the files that a query may read: none where it names no table, and sees all of them by name alone."""
+    return [path for files, _ in sources.values() for path in files] if tables(query) else []
 
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:

@@ -17,7 +17,7 @@ from deltalake.exceptions import DeltaError
 from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
-from headrace.lake.commit import Once, clear_errors, commit, done, ensure, open_table, restore, same_columns
+from headrace.lake.commit import Once, clear_errors, commit, done, open_table, restore, same_columns
 from headrace.lake.compact import Compacted, compact
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
@@ -352,7 +352,6 @@ class Lake:
         self._check_name(name)
         with clear_errors(name):
             data = _cast(name, data, schema) if schema is not None else data
-        ensure(self.root / name, data.schema)
         return commit(self.root / name, data, mode, once, message)
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:

@@ -186,7 +186,8 @@ def _parts(job: Job, fresh: Path, work: Path, memory: int, progress: Progress) -
         excluded.update(piece.excluded)
     if schema is None:
         found = f"no rows in {job.spine}"
-        raise HeadraceError(Fault("HR-SET-003", "", found, "a spine with rows", "run 'headrace run' to load it"))
+        cure = f"bring rows that keep its contract: those that do not are in quarantine_{job.spine}, with their reasons"
+        raise HeadraceError(Fault("HR-SET-003", "", found, "a spine with rows", cure))
     return {
         "rows": rows,
         "spine": job.spine,

@@ -88,11 +88,9 @@ def _closed(bounds: Sequence[tuple[Any, Callable[[Decimal], int], int]], kind: L
     return [whole(_exact(bound, kind)) + step for bound, whole, step in bounds if bound is not None]
 
 
-def _exact(bound: float | int | str, kind: LogicalType) -> Decimal:
-    return Decimal(str(bound)).scaleb(kind.scale)
+def _exact(bound: object, kind: LogicalType) -> Decimal:
+    return Decimal(value_as(bound, kind)).scaleb(kind.scale)
 
 
-def _unit(bound: float | int | str, kind: LogicalType) -> float | int:
-    if kind.name == "decimal":
-        return int(_exact(bound, kind))
-    return float(bound) if kind.name == "float" else int(bound)
+def _unit(value: object, kind: LogicalType) -> float | int:
+    return float(value_as(value, kind)) if kind.name == "float" else int(_exact(value, kind))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from headrace.plan.expression import Call, Literal, Node, text
 
 _MIRRORED = {"ge": "le", "gt": "lt"}
-_SYMMETRIC = ("eq", "ne")
-_LOGIC = ("and", "or")
+_SYMMETRIC = ("eq", "ne", "greatest", "least")
+_LOGIC = {"and": True, "or": False}
+"""Chains of conditions, and the one that changes nothing in them."""
 _EXACT = ("add", "mul")
 """Of whole numbers and decimals: there a sum is the same in any order, which it is not of floats."""
 
@@ -28,7 +29,8 @@ def normal(node: Node) -> str:
     if node.function in _MIRRORED:
         return _written(_MIRRORED[node.function], [normal(arg) for arg in node.args[::-1]])
     if node.function in _LOGIC:
-        said = sorted({normal(one) for one in _operands(node)})
+        asked = [one for one in _operands(node) if not _is(one, _LOGIC[node.function])]
+        said = sorted({normal(one) for one in asked or node.args})
         return said[0] if len(said) == 1 else _written(node.function, said)
     if node.function in _EXACT and node.domain.type.name != "float":
         return _written(node.function, sorted(normal(one) for one in _operands(node)))
@@ -38,7 +40,11 @@ def normal(node: Node) -> str:
 
 def normal_condition(node: Node | None) -> str | None:
     """Return the normal form of a condition; None where there is none, or it always holds."""
-    return None if node is None or (isinstance(node, Literal) and node.value is True) else normal(node)
+    return None if node is None or _is(node, True) else normal(node)
+
+
+def _is(node: Node, value: bool) -> bool:
+    return isinstance(node, Literal) and node.value is value
 
 
 def _written(function: str, args: list[str]) -> str:

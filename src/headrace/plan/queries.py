@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -18,10 +17,12 @@ from headrace.errors import Fault, HeadraceError, closest, nearest
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    from duckdb.sqltypes import DuckDBPyType
 
 
-_NOT_KEPT = re.compile(r"interval|time32|time64|timestamp\[ns")
-"""Types of Arrow, also within others, that no table of the lake can have."""
+_NOT_KEPT = {"interval", "time", "time with time zone", "time_ns", "timestamp_s", "timestamp_ns", "timestamptz_ns"}
+_NOT_KEPT |= {"union", "bit", "bignum", "variant", "geometry", "uhugeint"}
+"""Types of DuckDB that no table of the lake can have, or that it would give back as something else."""
 
 
 def reads_of(table: Table) -> tuple[str, ...]:
@@ -172,10 +173,20 @@ def _unfit(table: Table, given: duckdb.DuckDBPyRelation) -> Iterator[Fault]:
     """The columns of a query without contract that no table of the lake can have."""
     count = Counter(name.lower() for name in given.columns)
     yield from (_twice(table, name) for name in count if count[name] > 1)
-    for name, arrow, kind in zip(given.columns, given.to_arrow_table().schema.types, given.types, strict=True):
-        if _NOT_KEPT.search(str(arrow)):
+    for name, kind in zip(given.columns, given.types, strict=True):
+        if not _kept(kind):
             found, cure = f"{table.name}: its query gives {name} as {kind}", f"cast {name} in the query"
             yield Fault("HR-LAKE-008", table.place, found, "a type that the lake holds, such as TIMESTAMP", cure)
+
+
+def _kept(kind: DuckDBPyType, within: str = "") -> bool:
+    """Tell whether the lake holds a type and all that is within; no map holds a time without zone there."""
+    if kind.id in _NOT_KEPT or (within == "map" and kind.id in ("timestamp", "timestamp_ms")):
+        return False
+    if kind.id not in ("list", "array", "struct", "map"):
+        return True
+    within = "map" if within == "map" else kind.id
+    return all(_kept(part, within) for _, part in kind.children if not isinstance(part, int | list))
 
 
 def _misfits(table: Table, contract: type[Contract], given: duckdb.DuckDBPyRelation) -> Iterator[Fault]:

@@ -17,11 +17,8 @@ from headrace.run.project import LoadedProject
 from headrace.types import arrow_schema
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from headrace.connect.loads import Past
     from headrace.lake import Lake
-    from headrace.lake.query import Answer
 
 Inputs = dict[str, str]
 Figures = dict[str, Any]
@@ -184,6 +181,7 @@ def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
 
 def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
     from headrace.plan.queries import placed, promised, reads_of
+    from headrace.run.answers import kept
 
     reads = reads_of(table)
 
@@ -197,13 +195,11 @@ def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ..
         # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
         message = {"inputs": inputs()}
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
-            learned = table.contract.role("known_time") if table.contract else None
             columns = promised(table)
             schema = None if columns is None else arrow_schema(columns)
             try:
                 with lake.answered(table.query or "") as answer:
-                    rows = _with_known(answer, learned)
-                    lake.overwrite(table.name, rows, schema=schema, message=message)
+                    lake.overwrite(table.name, kept(answer, table), schema=schema, message=message)
             except HeadraceError as error:
                 raise HeadraceError(
                     placed(one, table) if one.code in _DECLARED else one for one in error.faults
@@ -212,17 +208,6 @@ def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ..
 
     needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
     return Step(f"query:{table.name}", needs, inputs, stands, work)
-
-
-def _with_known(answer: Answer, learned: str | None) -> pa.RecordBatchReader:
-    """Return the rows of an answer; where their contract says when each became known, the lake knows it, too."""
-    import pyarrow as pa
-
-    if learned is None or learned not in answer.schema.names:
-        return pa.RecordBatchReader.from_batches(answer.schema, answer.batches)
-    schema = answer.schema.append(pa.field("_known_at", answer.schema.field(learned).type))
-    known = (batch.append_column("_known_at", batch.column(learned)) for batch in answer.batches)
-    return pa.RecordBatchReader.from_batches(schema, known)
 
 
 def _training_set(

@@ -15,6 +15,7 @@ import pyarrow.types as kinds
 from headrace.declare import TrainingSet
 from headrace.learn import Scorer
 from headrace.learn.trainingset import open_set
+from headrace.online.room import no_room
 
 _SAMPLE = 100_000
 """Cases from which medians are taken, evenly spread over the set."""
@@ -76,8 +77,9 @@ def typical_values(cases: TrainingSet, fingerprint: str, state_dir: Path) -> dic
     chosen = table.take(pa.array(np.arange(0, table.num_rows, max(1, table.num_rows // _SAMPLE))))
     found = {name: median for name in table.column_names if (median := _median(chosen.column(name))) is not None}
     fresh = kept.with_suffix(".new")
-    fresh.write_text(json.dumps(found))
-    fresh.replace(kept)
+    with no_room():
+        fresh.write_text(json.dumps(found))
+        fresh.replace(kept)
     return found
 
 

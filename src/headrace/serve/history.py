@@ -112,8 +112,10 @@ def _of_keys(source: str, key: str, columns: tuple[str, ...], asked: _Asked, lak
     """Read the events of the rows' own keys, in the order of their sequence."""
     mine = asked.rows.columns[key]
     wanted = pc.unique(to_arrow(mine))
-    parts = []
-    for batch in lake.batches(source, columns=[*columns, "_seq", "_known_at"]):
+    names = [*columns, "_seq", "_known_at"]
+    schema = lake.schema(source)
+    parts = [pa.schema([schema.field(name) for name in names]).empty_table()]
+    for batch in lake.batches(source, columns=names):
         part = pa.Table.from_batches([batch])
         parts.append(part.filter(pc.is_in(part.column(key), value_set=wanted.cast(part.schema.field(key).type))))
     return pa.concat_tables(parts).sort_by("_seq")

@@ -1,0 +1,280 @@
+"""What a property of the standard and a field of a contract say alike: one row for each, read and written."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.contracts.odcs.kinds import set_type, type_of
+from headrace.declare.fields import TIME_ROLES, Field
+from headrace.types import LogicalType, fitting, value_as
+
+Property = Mapping[str, Any]
+_UTC = zoneinfo.ZoneInfo("UTC")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that both can say.
+
+    Args:
+        odcs: key of the standard, as shown in messages.
+        read: from a property and its type; None (or empty) where nothing is said. Raises ValueError with the reason
+            where a contract cannot say it.
+        write: into a property; None where it is to be taken out.
+    """
+
+    odcs: str
+    read: Callable[[Property, LogicalType], Any]
+    write: Callable[[dict[str, Any], Any], None]
+
+
+def field_of(one: Property) -> tuple[Field, dict[str, str]]:
+    """Return the field that a property is, and why a contract cannot say the rest of it, by key of the standard.
+
+    Example:
+        >>> field, left = field_of({"name": "age", "logicalType": "integer", "logicalTypeOptions": {"minimum": 18}})
+        >>> field.type, field.ge, left
+        (int | None, 18, {})
+    """
+    kind = type_of(one)
+    said: dict[str, Any] = {}
+    left: dict[str, str] = {}
+    for name, row in ROWS.items():
+        try:
+            said[name] = row.read(one, kind)
+        except ValueError as error:
+            left[row.odcs] = str(error)
+    if one.get("unique") and said.get("role") != "key":
+        left["unique"] = "a contract holds keys to be unique, and nothing else"
+    given = {name: value for name, value in said.items() if value is not None}
+    field = Field(name=str(one.get("name", "")), type=kind, **given)
+    return (replace(field, type=kind | None) if _may_be_null(one, field) else field), left
+
+
+def property_of(field: Field, original: Property | None = None) -> dict[str, Any]:
+    """Return a field as a property: the original one, changed only where the field says something else.
+
+    Example:
+        >>> from headrace.types import INT
+        >>> property_of(Field("age", INT, ge=18))
+        {'name': 'age', 'logicalType': 'integer', 'required': True, 'logicalTypeOptions': {'minimum': 18}}
+    """
+    one = dict(original or {"name": field.name})
+    if original is None or field_of(one)[0].type.bare != field.type.bare:
+        set_type(one, field.type)
+    if original is None and not field.type.nullable:
+        one["required"] = True
+    was = field_of(one)[0]
+    if was.role != field.role:
+        ROWS["role"].write(one, field.role)
+        was = field_of(one)[0]
+    if was.type.nullable != field.type.nullable:
+        _set_nullable(one, field.type.nullable)
+    for name, row in ROWS.items():
+        if getattr(was, name) != getattr(field, name):
+            row.write(one, getattr(field, name))
+    return one
+
+
+def custom(one: Property, name: str) -> Any:
+    """Return the value of a custom property, None where there is none."""
+    return next((have.get("value") for have in one.get("customProperties", []) if have.get("property") == name), None)
+
+
+def set_custom(one: dict[str, Any], name: str, value: Any) -> None:
+    """Give a custom property a value; None and what is empty take it out."""
+    have = one.get("customProperties", [])
+    kept = [(was | {"value": value}) if was.get("property") == name else was for was in have]
+    if not value:
+        kept = [was for was in have if was.get("property") != name]
+    elif all(was.get("property") != name for was in have):
+        kept.append({"property": name, "value": value})
+    _set(one, "customProperties", kept)
+
+
+def rules_left(one: Property) -> int:
+    """Return how many rules of quality a property or an object has that no contract checks."""
+    return sum(not (_is_set_rule(rule) or _is_null_rule(rule)) for rule in one.get("quality", []))
+
+
+def _set(one: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key, or take it out where the value says nothing."""
+    if value is None or value in ("", [], {}):
+        one.pop(key, None)
+    else:
+        one[key] = value
+
+
+def _option(key: str, read: Callable[[Any, Property, LogicalType], Any]) -> Row:
+    """A row for one of the options of the logical type."""
+
+    def from_property(one: Property, kind: LogicalType) -> Any:
+        value = one.get("logicalTypeOptions", {}).get(key)
+        return None if value is None else read(value, one, kind)
+
+    def into_property(one: dict[str, Any], value: Any) -> None:
+        options = dict(one.get("logicalTypeOptions", {}))
+        options.pop(key, None)
+        _set(one, "logicalTypeOptions", options | ({} if value in (None, "") else {key: _plain(value, type_of(one))}))
+
+    return Row(f"logicalTypeOptions.{key}", from_property, into_property)
+
+
+def _bound(value: Any, one: Property, kind: LogicalType) -> Any:
+    if not (kind.numeric or kind.name in ("timestamp", "date")):
+        raise ValueError(f"a field of type {kind!r} has no bounds")
+    if kind.name == "timestamp" and isinstance(value, str):
+        value = _with_zone(value, one)
+    value_as(value, kind)
+    return value
+
+
+def _with_zone(text: str, one: Property) -> str:
+    """A time without an offset is of the default zone, which is UTC where none is named (so the standard says)."""
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        return text
+    zone = ROWS["zone"].read(one, type_of(one))
+    return moment.replace(tzinfo=zoneinfo.ZoneInfo(zone) if zone else _UTC).isoformat()
+
+
+def _length(value: Any, _one: Property, kind: LogicalType) -> int:
+    if kind.name != "str" or not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a length is a whole number, of text")
+    return value
+
+
+def _pattern(value: Any, _one: Property, kind: LogicalType) -> str:
+    if kind.name != "str" or not isinstance(value, str):
+        raise ValueError("a pattern is a text, of text")
+    try:
+        pc.match_substring_regex(pa.nulls(1, pa.string()), f"^(?:{value})$")
+    except pa.ArrowInvalid:
+        raise ValueError("the expression is not of RE2, which has no look-around and no back-references") from None
+    return value
+
+
+def _zone(value: Any, _one: Property, kind: LogicalType) -> str:
+    if kind.name != "timestamp":
+        return ""
+    try:
+        return zoneinfo.ZoneInfo(value).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise ValueError(f"{value!r} is no IANA name of a zone") from None
+
+
+def _key(name: str) -> Row:
+    """A row for a text that stands in a key of its own."""
+    return Row(name, lambda one, _kind: one.get(name, ""), lambda one, value: _set(one, name, value))
+
+
+def _role(one: Property, kind: LogicalType) -> str:
+    if one.get("primaryKey"):
+        return "key"
+    told = custom(one, "role")
+    return told if told in TIME_ROLES and kind.name == "timestamp" else ""
+
+
+def _set_role(one: dict[str, Any], role: str) -> None:
+    if role == "key":
+        one["primaryKey"] = True
+    elif one.get("primaryKey"):
+        one["primaryKey"] = False
+        one.pop("primaryKeyPosition", None)
+    set_custom(one, "role", role if role in TIME_ROLES else None)
+
+
+def _may_be_null(one: Property, field: Field) -> bool:
+    refused = one.get("required") or any(map(_is_null_rule, one.get("quality", [])))
+    return not refused and field.role in ("", "valid_to")
+
+
+def _set_nullable(one: dict[str, Any], nullable: bool) -> None:
+    one["required"] = not nullable
+    if nullable and "quality" in one:
+        _set(one, "quality", [rule for rule in one["quality"] if not _is_null_rule(rule)])
+
+
+def _is_null_rule(rule: Property) -> bool:
+    return rule.get("metric") in ("nullValues", "missingValues") and "arguments" not in rule and _none_allowed(rule)
+
+
+def _is_set_rule(rule: Property) -> bool:
+    arguments = rule.get("arguments")
+    members = arguments.get("validValues") if isinstance(arguments, dict) else None
+    return rule.get("metric") == "invalidValues" and isinstance(members, list) and _none_allowed(rule)
+
+
+def _none_allowed(rule: Property) -> bool:
+    return rule.get("type", "library") == "library" and rule.get("mustBe") == 0 and rule.get("mustBe") is not False
+
+
+def _isin(one: Property, kind: LogicalType) -> tuple[Any, ...] | None:
+    rule = next((rule for rule in one.get("quality", []) if _is_set_rule(rule)), None)
+    if rule is None:
+        return None
+    members = tuple(member for member in rule["arguments"]["validValues"] if member is not None)
+    for member in members:
+        value_as(member, kind)
+        if kind.numeric and fitting(member, kind) is None:
+            raise ValueError(f"{member!r} is no value of type {kind!r}")
+    if not members:
+        raise ValueError("a set without values")
+    return members
+
+
+def _set_isin(one: dict[str, Any], members: tuple[Any, ...] | None) -> None:
+    have = one.get("quality", [])
+    if members is None:
+        _set(one, "quality", [rule for rule in have if not _is_set_rule(rule)])
+        return
+    values = {"validValues": [_plain(member, type_of(one)) for member in members]}
+    rule = {"type": "library", "metric": "invalidValues", "arguments": values, "mustBe": 0}
+    others = [was | {"arguments": was["arguments"] | values} if _is_set_rule(was) else was for was in have]
+    one["quality"] = others if any(map(_is_set_rule, have)) else [*others, rule]
+
+
+def _plain(value: Any, kind: LogicalType) -> Any:
+    """A value of a declaration as the standard writes it: numbers never as text, times never as anything else."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if kind.numeric and isinstance(value, str):
+        value = decimal.Decimal(value)
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+ROWS: dict[str, Row] = {
+    "role": Row("primaryKey", _role, _set_role),
+    "ge": _option("minimum", _bound),
+    "gt": _option("exclusiveMinimum", _bound),
+    "le": _option("maximum", _bound),
+    "lt": _option("exclusiveMaximum", _bound),
+    "isin": Row("quality.invalidValues", _isin, _set_isin),
+    "pattern": _option("pattern", _pattern),
+    "min_length": _option("minLength", _length),
+    "max_length": _option("maxLength", _length),
+    "unit": Row(
+        "customProperties.unit",
+        lambda one, _kind: told if isinstance(told := custom(one, "unit"), str) else "",
+        lambda one, value: set_custom(one, "unit", value),
+    ),
+    "privacy": _key("classification"),
+    "subject": Row(
+        "customProperties.subject",
+        lambda one, _kind: custom(one, "subject") is True,
+        lambda one, value: set_custom(one, "subject", value),
+    ),
+    "zone": _option("defaultTimezone", _zone),
+    "description": _key("description"),
+}
+"""The table: which field says what the standard says where. What stands in no row is kept in the document only."""

@@ -1,0 +1,84 @@
+"""Types of the standard, logical and physical, and types of contracts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp, list_of
+
+_DIGITS = re.compile(r"(?:decimal|dec|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+[0-9]*")
+_MOST_DIGITS = 18
+
+LOGICAL = {
+    "string": STR,
+    "integer": INT,
+    "number": FLOAT,
+    "boolean": BOOL,
+    "date": Date,
+    "timestamp": Timestamp,
+    "time": STR,
+    "object": STR,
+}
+"""What a logical type becomes. A time of day and an object have no type of ours: they are taken as text, unchanged."""
+
+_WORDS = {
+    "int integer bigint smallint tinyint mediumint int2 int4 int8 int16 int32 int64 long short byte": INT,
+    "serial bigserial smallserial serial4 serial8 uint8 uint16 uint32 uint64": INT,
+    "double float float4 float8 float32 float64 real numeric decimal number": FLOAT,
+    "bool boolean": BOOL,
+    "timestamp timestamptz datetime datetime2 datetimeoffset": Timestamp,
+    "date": Date,
+    "time": STR,
+}
+_PHYSICAL = {word: kind for words, kind in _WORDS.items() for word in words.split()}
+_FINER = {"number": (INT,), "date": (Timestamp, STR)}
+"""Where a physical type tells more than the logical one: v3.0 had one type for all numbers and one for all times."""
+
+
+def type_of(one: Mapping[str, Any]) -> LogicalType:
+    """Return the type of a property, not nullable.
+
+    Example:
+        >>> type_of({"logicalType": "number", "physicalType": "decimal(12,2)"}), type_of({"physicalType": "bigint"})
+        (decimal(12,2), int)
+    """
+    logical, physical = one.get("logicalType"), str(one.get("physicalType", ""))
+    if logical == "array":
+        return list_of(type_of(one["items"]) if "items" in one else STR)
+    if logical in (None, "number") and (digits := _decimal(physical)) is not None:
+        return digits
+    word = _WORD.match(physical.lower())
+    told = _PHYSICAL.get(word[0]) if word else None
+    if logical is None:
+        return told or STR
+    return told if told in _FINER.get(logical, ()) and told is not None else LOGICAL[logical]
+
+
+def _decimal(physical: str) -> LogicalType | None:
+    found = _DIGITS.match(physical)
+    precision, scale = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+    return Decimal(precision, scale) if scale <= precision and 0 < precision <= _MOST_DIGITS else None
+
+
+_NAMES = {"int": "integer", "float": "number", "decimal": "number", "bool": "boolean", "str": "string"}
+
+
+def set_type(one: dict[str, Any], kind: LogicalType) -> None:
+    """Say in a property that it has a type; what belonged to another type goes."""
+    logical = "array" if kind.name == "list" else _NAMES.get(kind.name, kind.name)
+    if one.get("logicalType") != logical:
+        for key in ("physicalType", "logicalTypeOptions", "items", "properties"):
+            one.pop(key, None)
+    one["logicalType"] = logical
+    if kind.item is not None:
+        items = dict(one.get("items", {}))
+        if "items" not in one or type_of(items) != kind.item.bare:
+            set_type(items, kind.item.bare)
+        one["items"] = items
+    if type_of(one) != kind.bare:
+        one.pop("physicalType", None)
+    if kind.name == "decimal":
+        one["physicalType"] = f"decimal({kind.precision},{kind.scale})"
