@@ -25,6 +25,8 @@ def test_from_files_to_a_frame(tmp_path, monkeypatch):
     assert not project.run().changed
     assert repr(project.plan()) == "* train score: not trained yet"
     assert project.query("select count(*) as n from payments")["n"].tolist() == [38]
+    with pytest.raises(hr.HeadraceError, match="HR-LAKE-008: found a column that pandas cannot hold"):
+        project.query("select union_value(a := 1) as u")
     assert "stream payments: 38 rows, 2 quarantined" in repr(project.status())
     assert "<b>What the next run would change</b><br>1 in all<table>" in project.plan()._repr_html_()
     cells = ("payments", "stream", "40", "38", "2", "2")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headrace import declare
-from headrace.errors import Fault
+from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +72,21 @@ class Project(declare.Project):
         return promote(self._loaded(folder), model, version, reason)
 
     def query(self, sql: str, folder: Path | str | None = None) -> pd.DataFrame:
-        """Return the result of one SELECT over the tables of the lake."""
-        found: pd.DataFrame = self._loaded(folder).lake().sql(sql).to_pandas()
+        """Return the result of one SELECT over the tables of the lake.
+
+        Raises:
+            HeadraceError: HR-LAKE for a query that cannot be run, 008 for a column that pandas cannot hold.
+        """
+        import pyarrow as pa
+
+        table = self._loaded(folder).lake().sql(sql)
+        try:
+            found: pd.DataFrame = table.to_pandas()
+        except pa.ArrowNotImplementedError as error:
+            kinds = ", ".join(f"{field.name} {field.type}" for field in table.schema)
+            cure = "cast it in the query, for example to text"
+            fault = Fault("HR-LAKE-008", "", f"a column that pandas cannot hold among {kinds}", "another type", cure)
+            raise HeadraceError(fault) from error
         return found
 
     def status(self, folder: Path | str | None = None) -> Status:

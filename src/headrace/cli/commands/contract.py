@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.options import Session, session_options
+from headrace.cli.output import whole
 from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
@@ -99,18 +100,8 @@ def _save(python: str, output: Path, file: Path, kept: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write beside and move into place: a file is there when it is whole."""
-    half = path.with_name(f"{path.name}.part")
-    try:
-        try:
-            half.write_bytes(content)
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
-    except OSError as error:
-        found = f"{path.name} could not be written: {error.strerror or error}"
-        cure = "name another file with --output, or make room"
-        raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written", cure)) from error
+    with whole(path) as half:
+        half.write_bytes(content)
 
 
 def _print(made: Imported, output: Path, kept: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from headrace.cli.options import Session, session_options
-from headrace.errors import Fault, HeadraceError
+from headrace.cli.output import whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,19 +97,8 @@ def _form_of(output: Path | None) -> str:
 
 
 def _write(answer: Answer, output: Path, form: str) -> int:
-    """Write beside and move into place: a file is there when it is whole."""
-    half = output.with_name(f"{output.name}.part")
-    try:
-        try:
-            rows = _parquet(answer, half) if form == "parquet" else _text(answer, half, form)
-            half.replace(output)
-        finally:
-            half.unlink(missing_ok=True)
-    except OSError as error:
-        found = f"{output.name} could not be written: {error.strerror or error}"
-        cure = "name another file with --output, or make room"
-        raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written", cure)) from error
-    return rows
+    with whole(output) as half:
+        return _parquet(answer, half) if form == "parquet" else _text(answer, half, form)
 
 
 def _text(answer: Answer, path: Path, form: str) -> int:
