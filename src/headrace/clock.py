@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 Clock = Callable[[], int]
 """Anything that returns the present as int64 microseconds, UTC."""
 
+DAY_US = 86_400_000_000
+"""Microseconds of a day."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -210,6 +210,25 @@ def value_as(value: Any, kind: LogicalType) -> Any:
         raise ValueError(f"{value!r} is no value of type {kind.bare!r}") from None
 
 
+def closed_units(bounds: Mapping[str, Any], kind: LogicalType) -> tuple[int | None, int | None]:
+    """Return the least and the largest value that bounds of an int or decimal allow, in units of its last digit.
+
+    Args:
+        bounds: ``ge``, ``gt``, ``le``, ``lt``, as far as they are given; what is counted has a next value behind each.
+        kind: of the values.
+
+    Example:
+        >>> closed_units({"gt": -1, "lt": 10.5}, INT), closed_units({"ge": "0.005"}, Decimal(8, 2))
+        ((0, 10), (1, None))
+    """
+    units = {name: decimal.Decimal(value_as(value, kind)).scaleb(kind.scale) for name, value in bounds.items()}
+    lows = [math.ceil(units["ge"])] if "ge" in units else []
+    lows += [math.floor(units["gt"]) + 1] if "gt" in units else []
+    highs = [math.floor(units["le"])] if "le" in units else []
+    highs += [math.ceil(units["lt"]) - 1] if "lt" in units else []
+    return max(lows, default=None), min(highs, default=None)
+
+
 def fitting(value: object, kind: LogicalType) -> float | None:
     """Return a number as a type has it; None where it is none, or the type cannot hold it as it is.
 

@@ -13,13 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.clock import from_us
+from headrace.clock import DAY_US, from_us
 from headrace.declare import Project, Stream, Table
 from headrace.lake import Lake
 from headrace.learn.trainingset import BuiltSet
 
 BINS = 24
-DAY_US = 86_400_000_000
 MOST_ROWS = 200_000
 """Rows that a picture of a feature is drawn from, evenly taken."""
 RULES = {

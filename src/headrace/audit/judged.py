@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from headrace.audit.facts import DAY_US, Loaded
+from headrace.audit.facts import Loaded
 from headrace.audit.rules import Rule, rules_taken
+from headrace.clock import DAY_US
 from headrace.declare import Model
 from headrace.learn import Registry, Version
 from headrace.learn.trainingset import BuiltSet, open_set

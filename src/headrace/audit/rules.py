@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from headrace.engines.frame import typed_column
 from headrace.kernel.column import Column
 from headrace.learn.trainingset import BuiltSet
 from headrace.plan import compile_rules, compile_set, lower
-from headrace.plan.expression import references
+from headrace.plan.expression import Node, references
 from headrace.types import FLOAT, LogicalType
 
 Mask = npt.NDArray[np.bool_]
@@ -64,17 +64,24 @@ def rules_taken(
     found = []
     for service in loaded.project.all_services.values():
         if service.model == model:
-            names = {name for _, rule in compile_rules(service) for name in references(rule)}
+            rules = compile_rules(service)
+            names = {name for _, rule in rules for name in references(rule)}
             given = _given(loaded, model, built, test, names) | {"score": Column(FLOAT, score)}
-            found += _of_service(service, given, y, days)
+            found += _of_service(service, rules, given, y, days)
     return found
 
 
-def _of_service(service: Service, given: Mapping[str, Column], y: npt.NDArray[np.int64], days: int) -> list[Rule]:
+def _of_service(
+    service: Service,
+    rules: Sequence[tuple[str, Node]],
+    given: Mapping[str, Column],
+    y: npt.NDArray[np.int64],
+    days: int,
+) -> list[Rule]:
     found = []
     left = np.ones(len(y), dtype=np.bool_)
     lacks: dict[str, None] = {}
-    for name, rule in compile_rules(service):
+    for name, rule in rules:
         lacks |= dict.fromkeys(one for one in references(rule) if one not in given)
         says = service.decide[name]
         if lacks:

@@ -76,8 +76,14 @@ def local(path: Path, folder: Path) -> File:
     import pyarrow.fs as pafs
 
     stat = path.stat()
-    name = Path(os.path.relpath(path, folder)).as_posix()
-    return File(name, str(path), stat.st_size, f"{stat.st_size}:{stat.st_mtime_ns}", pafs.LocalFileSystem())
+    return File(
+        known_as(path, folder), str(path), stat.st_size, f"{stat.st_size}:{stat.st_mtime_ns}", pafs.LocalFileSystem()
+    )
+
+
+def known_as(path: Path, folder: Path) -> str:
+    """Return the name that a project in ``folder`` knows a file of this machine by."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def find_files(folder: Path, source: str, suffixes: Iterable[str]) -> list[File]:

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.clock import to_us
+from headrace.clock import DAY_US, to_us
 from headrace.contracts.problems import CALENDAR, DIGITS, EMPTY, LOCAL, NAIVE, NOT_FINITE, RANGE, TYPE
-from headrace.contracts.years import DAY_US, days, far_text, years
+from headrace.contracts.text import DAY, MOMENT, OFFSET
+from headrace.contracts.years import days, far_text, years
 from headrace.declare import Field
 from headrace.kernel.column import Column, dtype_of, to_arrow
 from headrace.kernel.texts import coded, texts
 from headrace.types import LogicalType
 
 ABSENT = "HR-REQUEST-006"
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT, _DAY = re.compile(f"{MOMENT}{OFFSET}?"), re.compile(DAY)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT = 2**53
 _WIDE = decimal.Context(prec=2000)

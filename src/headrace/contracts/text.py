@@ -31,9 +31,9 @@ _INT = r"^-?[0-9]+$"
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"^(?i)[+-]?(nan|inf|infinity)$"
 _BOOL = r"^(?i)(true|false|0|1)$"
-_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_MOMENT = _DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-_OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+MOMENT = DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 
 
@@ -117,11 +117,11 @@ def _float(field: Field, raw: pa.Array) -> Read:
 
 
 def _timestamp(field: Field, raw: pa.Array) -> Read:
-    aware = pc.match_substring_regex(raw, f"^{_MOMENT}{_OFFSET}$")
+    aware = pc.match_substring_regex(raw, f"^{MOMENT}{OFFSET}$")
     if pc.all(pc.fill_null(aware, True)).as_py():
         values, never = safe_cast(raw, field.type.arrow())
         return values, _found(field, (CALENDAR, _NO_DAY, never))
-    naive = pc.match_substring_regex(raw, f"^{_MOMENT}$")
+    naive = pc.match_substring_regex(raw, f"^{MOMENT}$")
     other = where(pc.invert(pc.or_(aware, naive)))
     values, never = safe_cast(pc.if_else(aware, raw, None), field.type.arrow())
     problems = [(TYPE, "is not a timestamp (ISO 8601, at most microseconds)", other), (CALENDAR, _NO_DAY, never)]
@@ -134,7 +134,7 @@ def _timestamp(field: Field, raw: pa.Array) -> Read:
 
 
 def _date(field: Field, raw: pa.Array) -> Read:
-    fitting, other = _split(raw, f"^{_DAY}$")
+    fitting, other = _split(raw, f"^{DAY}$")
     values, never = safe_cast(fitting, field.type.arrow())
     return values, _found(field, (TYPE, "is not a date", other), (CALENDAR, _NO_DAY, never))
 

@@ -8,10 +8,10 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.clock import DAY_US
 from headrace.contracts.problems import RANGE, Problem, blank, where
 from headrace.declare import Field
 
-DAY_US = 86_400_000_000
 _EPOCH = datetime.date(1970, 1, 1)
 
 

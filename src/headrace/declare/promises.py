@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
-from math import ceil, floor
 from typing import Any
 
 from headrace.declare.base import type_fault
 from headrace.declare.fields import TIME_ROLES, Field
 from headrace.errors import Fault
-from headrace.types import LogicalType, fitting, value_as
+from headrace.types import LogicalType, closed_units, fitting, value_as
 
 
 def written(kind: LogicalType) -> str:
@@ -140,11 +138,9 @@ def _nothing_between(bounds: Mapping[str, Any], kind: LogicalType) -> bool:
     if kind.name not in ("int", "decimal"):
         low, high = bounds.get("gt", bounds.get("ge")), bounds.get("lt", bounds.get("le"))
         return low is not None and low == high and ("gt" in bounds or "lt" in bounds)
-    units = {name: Decimal(value).scaleb(kind.scale) for name, value in bounds.items()}
     largest = 2**63 - 1 if kind.name == "int" else 10**kind.precision - 1
-    low = max(ceil(units.get("ge", -largest)), floor(units.get("gt", Decimal(-largest - 1))) + 1)
-    high = min(floor(units.get("le", largest)), ceil(units.get("lt", Decimal(largest + 1))) - 1)
-    return low > high
+    least, most = closed_units(bounds, kind)
+    return max(-largest, -largest if least is None else least) > min(largest, largest if most is None else most)
 
 
 def _text_faults(what: str, place: str, one: Field) -> Iterator[Fault]:

@@ -17,6 +17,7 @@ from headrace.engines.batch import source_contracts
 from headrace.engines.frame import frame
 from headrace.engines.job import Job, Piece, Progress, fixed, piece, row_frame, size_of, staged
 from headrace.engines.labels import labels
+from headrace.types import arrow_schema
 
 _OVERHEAD = 6
 """Working memory as a multiple of the bytes of all columns: sorted copies, results, Arrow buffers (measured)."""
@@ -68,5 +69,5 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
 
 def _whole(batches: Iterator[pa.Table], columns: Sequence[str], contract: type[Contract]) -> pa.Table:
     fields = contract.fields()
-    nothing = pa.schema([(name, fields[name].type.arrow()) for name in columns]).empty_table()
+    nothing = arrow_schema({name: fields[name].type for name in columns}).empty_table()
     return pa.concat_tables(list(batches) or [nothing])

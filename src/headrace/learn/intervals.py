@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from headrace.clock import DAY_US
 from headrace.declare import Metric
-from headrace.learn.metrics import DAY_US, Context, Labels, Scores, evaluate
+from headrace.learn.metrics import Context, Labels, Scores, evaluate
 
 MOST, LEAST = 20, 5
 """Blocks at most, each of so many days as that takes; and at least, below which nothing is said."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headrace.clock import DAY_US
 from headrace.declare import Metric
 from headrace.errors import Fault, HeadraceError, nearest
 
-DAY_US = 86_400_000_000
 NEVER = np.iinfo(np.int64).max
 Labels = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]

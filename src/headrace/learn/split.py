@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from headrace.clock import from_us
+from headrace.clock import DAY_US, from_us
 from headrace.declare import TimeSplit
 from headrace.errors import Fault, HeadraceError
 from headrace.types import duration_text
 
-_DAY_US = 86_400_000_000
 Mask = npt.NDArray[np.bool_]
 
 
@@ -58,8 +57,8 @@ def time_fold(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int)
     """
     gap_us = matures_us if split.gap_us is None else split.gap_us
     end = int(time_us.max()) + 1 if len(time_us) else 0
-    if all(us % _DAY_US == 0 for us in (split.train_us, split.test_us, gap_us)):
-        end = -(-end // _DAY_US) * _DAY_US
+    if all(us % DAY_US == 0 for us in (split.train_us, split.test_us, gap_us)):
+        end = -(-end // DAY_US) * DAY_US
     test_span = (end - split.test_us, end)
     train_span = (test_span[0] - gap_us - split.train_us, test_span[0] - gap_us)
     train, test = (_within(time_us, span) for span in (train_span, test_span))
@@ -98,10 +97,10 @@ def short_history(fold: Fold, time_us: npt.NDArray[np.int64], split: TimeSplit) 
     """
     first = int(time_us.min())
     late = first - fold.train_span[0]
-    if late < min(_DAY_US, split.train_us // 10):
+    if late < min(DAY_US, split.train_us // 10):
         return None
     there_us = fold.train_span[1] - first
-    there = f"{round(there_us / _DAY_US)} days" if there_us >= _DAY_US else duration_text(there_us)
+    there = f"{round(there_us / DAY_US)} days" if there_us >= DAY_US else duration_text(there_us)
     found = f"{there} of cases to learn from, where train asks for {duration_text(split.train_us)}"
     found += f" (they begin on {from_us(first):%Y-%m-%d})"
     cure = "load more history, or ask for a shorter train; the model learned from what is there"

@@ -208,7 +208,7 @@ def _stop_telemetry() -> None:
     """Stop the sender, too, where the user's own code imported MLflow before the switches were set."""
     from mlflow.telemetry import set_telemetry_client
 
-    set_telemetry_client()  # type: ignore[no-untyped-call]
+    set_telemetry_client()  # type: ignore[no-untyped-call]  # MLflow gives it no types
 
 
 def _uri(path: Path) -> str:

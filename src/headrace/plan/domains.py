@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal
-from math import ceil, floor
 from typing import Any
 
 from headrace.clock import from_us, to_us
 from headrace.declare import Contract, Field
-from headrace.types import Domain, LogicalType, value_as
+from headrace.types import Domain, LogicalType, closed_units, value_as
 
 _EXACT = ("int", "decimal")
 
@@ -24,13 +22,14 @@ def domain_of(one: Field) -> Domain:
     kind = one.type
     if not kind.numeric:
         return Domain(kind)
-    lows, highs = _bounds(one)
+    low, high = _bounds(one)
     if one.isin:
-        lows, highs = [min(_unit(v, kind) for v in one.isin)], [max(_unit(v, kind) for v in one.isin)]
+        low, high = min(_unit(v, kind) for v in one.isin), max(_unit(v, kind) for v in one.isin)
     if kind.name == "decimal":
         largest = 10**kind.precision - 1
-        return Domain(kind, max([*lows, -largest]), min([*highs, largest]))
-    return Domain(kind, max(lows, default=None), min(highs, default=None))
+        low = -largest if low is None else max(low, -largest)
+        high = largest if high is None else min(high, largest)
+    return Domain(kind, low, high)
 
 
 def closed_bounds(one: Field) -> dict[str, Decimal] | None:
@@ -44,8 +43,7 @@ def closed_bounds(one: Field) -> dict[str, Decimal] | None:
     """
     if one.type.name not in _EXACT:
         return None
-    lows, highs = _bounds(one)
-    low, high = max(lows, default=None), min(highs, default=None)
+    low, high = closed_units(_said(one), one.type)
     return {key: Decimal(unit).scaleb(-one.type.scale) for key, unit in (("ge", low), ("le", high)) if unit is not None}
 
 
@@ -70,27 +68,19 @@ def said_as(value: object, kind: LogicalType) -> object:
     return held.isoformat() if kind.name == "date" else held
 
 
-def _bounds(one: Field) -> tuple[list[float | int], list[float | int]]:
-    """Lower and upper bounds in the units of the kernel; of what is counted in units the open ones are closed."""
-    kind = one.type
-    if kind.name not in _EXACT:
-        return _floats(one.ge, one.gt), _floats(one.le, one.lt)
-    lows = [(one.ge, ceil, 0), (one.gt, floor, 1)]
-    highs = [(one.le, floor, 0), (one.lt, ceil, -1)]
-    return _closed(lows, kind), _closed(highs, kind)
+def _bounds(one: Field) -> tuple[float | int | None, float | int | None]:
+    """Least and largest value in the units of the kernel; of what is counted in units the open bounds are closed."""
+    said = _said(one)
+    if one.type.name in _EXACT:
+        return closed_units(said, one.type)
+    lows, highs = ([float(said[name]) for name in names if name in said] for names in (("ge", "gt"), ("le", "lt")))
+    return max(lows, default=None), min(highs, default=None)
 
 
-def _floats(*bounds: Any) -> list[float | int]:
-    return [float(bound) for bound in bounds if bound is not None]
-
-
-def _closed(bounds: Sequence[tuple[Any, Callable[[Decimal], int], int]], kind: LogicalType) -> list[float | int]:
-    return [whole(_exact(bound, kind)) + step for bound, whole, step in bounds if bound is not None]
-
-
-def _exact(bound: object, kind: LogicalType) -> Decimal:
-    return Decimal(value_as(bound, kind)).scaleb(kind.scale)
+def _said(one: Field) -> dict[str, Any]:
+    return {name: value for name in ("ge", "gt", "le", "lt") if (value := getattr(one, name)) is not None}
 
 
 def _unit(value: object, kind: LogicalType) -> float | int:
-    return float(value_as(value, kind)) if kind.name == "float" else int(_exact(value, kind))
+    held = value_as(value, kind)
+    return float(held) if kind.name == "float" else int(Decimal(held).scaleb(kind.scale))

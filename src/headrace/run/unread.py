@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ def unread_files(sources: Iterable[Stream | Table], folder: Path) -> Fault | Non
     """
     from headrace.connect import find_files
     from headrace.connect.formats import SUFFIXES
+    from headrace.connect.places import known_as
 
     folders, read = dict[Path, None](), set[str]()
     for source in (one.source for one in sources if one.source and "://" not in one.source):
@@ -31,7 +31,7 @@ def unread_files(sources: Iterable[Stream | Table], folder: Path) -> Fault | Non
         except HeadraceError:  # none yet, of which the run tells
             continue
     beside = [path for one in folders if one.is_dir() for path in sorted(one.iterdir()) if path.is_file()]
-    names = [name for one in beside if (name := _name(one, folder)) not in read and name.endswith(SUFFIXES)]
+    names = [name for one in beside if (name := known_as(one, folder)) not in read and name.endswith(SUFFIXES)]
     if not names:
         return None
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -49,8 +49,3 @@ def _folder(folder: Path, source: str) -> Path:
     base = folder if named.is_relative_to(folder) else Path(named.anchor)
     plain = next((at for at, part in enumerate(parts) if _GLOB & set(part)), len(parts))
     return base.joinpath(*parts[: min(plain, len(parts) - 1)])
-
-
-def _name(path: Path, folder: Path) -> str:
-    """As the project knows a file, see ``connect.places``."""
-    return Path(os.path.relpath(path, folder)).as_posix()

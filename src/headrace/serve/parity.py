@@ -132,18 +132,20 @@ def parity(loaded: Loaded, services: Sequence[str] | None = None, progress: Prog
         cure = nearest(unknown[0], declared)
         raise HeadraceError(Fault("HR-SERVE-007", "", f"no service {unknown[0]!r}", "a declared one", cure))
     drain(loaded)
-    report, lake = ParityReport(), loaded.lake()
+    report, lake, prints = ParityReport(), loaded.lake(), fingerprints(loaded.project)
     for name in declared if services is None else services:
-        _service(declared[name], loaded, lake, report, progress)
+        service = declared[name]
+        _service(service, prints[node_id(service)], loaded, lake, report, progress)
     return report
 
 
-def _service(service: Service, loaded: Loaded, lake: Lake, report: ParityReport, progress: Progress) -> None:
+def _service(
+    service: Service, declaration: str, loaded: Loaded, lake: Lake, report: ParityReport, progress: Progress
+) -> None:
     table = table_of(service.name)
     if not lake.exists(table):
         return
     plan = compile_set(service.model.cases)
-    declaration = fingerprints(loaded.project)[node_id(service)]
     check = _Check(service, plan, declaration, Registry(loaded.state_dir / "models"), report)
     done, total = 0, lake.rows(table)
     for batch in lake.batches(table, batch_rows=_AT_ONCE):

@@ -73,10 +73,4 @@ def _moment(value: Any) -> Any:
     return value
 
 
-def _check(file: File) -> None:
-    _sheet(file)
-
-
-FORMATS = (
-    Format("Excel", (".xlsx", ".xls", ".xlsb", ".ods"), _columns, _batches, _check, packed=False, errors=(_Damaged,)),
-)
+FORMATS = (Format("Excel", (".xlsx", ".xls", ".xlsb", ".ods"), _columns, _batches, packed=False, errors=(_Damaged,)),)
