@@ -91,6 +91,14 @@ def broken(**fields: Any) -> hr.Project:
     return hr.Project("p", sources=[hr.Stream("s", contract(**timed))])
 
 
+def table(**more: Any) -> hr.Project:
+    return hr.Project("p", sources=[hr.Table("t", Level, **more)])
+
+
+def origin(source: Any) -> hr.Project:
+    return hr.Project("p", sources=[hr.Stream("s", Event, source=source)])
+
+
 def project(*groups: hr.Features) -> hr.Project:
     return hr.Project("p", features=groups)
 
@@ -231,6 +239,26 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", query="b")]), "both source and query"),
     ],
     "HR-TABLE-002": [(lambda: hr.Project("p", sources=[hr.Table("t", source="t.csv")]), "no contract")],
+    "HR-TABLE-020": [(lambda: table(source="t.csv", load="upsert"), "load='upsert'")],
+    "HR-TABLE-021": [(lambda: hr.Project("p", sources=[hr.Table("t", query="select 1 as x", history=True)]), "of t")],
+    "HR-TABLE-022": [
+        (lambda: table(source="t.csv", load="merge"), "table t is merged by its key"),
+        (lambda: table(source="sqlite:///t.db", history=True), "mark the key"),
+        (lambda: table(source=hr.Database("sqlite:///t.db", cursor="since")), "Level has none"),
+    ],
+    "HR-TABLE-023": [(lambda: table(source="t.csv", history=True), "table t keeps history")],
+    "HR-ORIGIN-001": [
+        (lambda: origin(hr.Database("oracle://db/x")), "hr.Database with an address of 'oracle'"),
+        (lambda: origin(hr.Api("shop.example/orders")), "write https://"),
+    ],
+    "HR-ORIGIN-002": [(lambda: origin(hr.Database("sqlite:///x.db", table="t", query="select 1")), "both table=")],
+    "HR-ORIGIN-003": [
+        (lambda: origin(hr.Database("sqlite:///x.db", overlap="5m")), "without cursor="),
+        (lambda: origin(hr.Database("sqlite:///x.db", cursor="at", overlap="5")), "no unit"),
+    ],
+    "HR-ORIGIN-004": [(lambda: origin(hr.Api("https://x.example", pages="next")), "pages='next'")],
+    "HR-ORIGIN-005": [(lambda: origin(hr.Api("https://x.example", rate="5 per s")), "rate='5 per s'")],
+    "HR-ORIGIN-006": [(lambda: origin("postgresql://me:secret@db/x"), "postgresql://me:${NAME}@")],
     "HR-LAKE-001": [
         (lambda: query("select * from evnts"), "t: no table evnts in the project; expected the name of a stream or"),
         (lambda: query("select * from evnts, orders"), "Cure: did you mean 'events'?"),

@@ -88,7 +88,7 @@ def ingest(
         HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
             (run again to go on).
     """
-    contract, source = stream.contract, stream.source
+    contract, source = stream.contract, stream.files
     if contract is None or source is None:
         found, cure = f"{stream.name} without contract or source", f"source=… and a contract for {stream.name}"
         raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load files", cure))

@@ -22,6 +22,7 @@ from headrace.declare.model import (
     roc_auc,
     time_split,
 )
+from headrace.declare.origins import Api, Collection, Database, Origin, Rows
 from headrace.declare.project import Node, Project, kind_of, node_id, sources_of, uses
 from headrace.declare.service import Charter, Service
 from headrace.declare.short import (
@@ -49,8 +50,11 @@ from headrace.declare.window import LIFETIME, Window, aggregate
 
 __all__ = [
     "LIFETIME",
+    "Api",
     "Charter",
+    "Collection",
     "Contract",
+    "Database",
     "Declared",
     "Entity",
     "Features",
@@ -60,7 +64,9 @@ __all__ = [
     "Metric",
     "Model",
     "Node",
+    "Origin",
     "Project",
+    "Rows",
     "Service",
     "Stream",
     "Table",

@@ -7,19 +7,48 @@ from dataclasses import dataclass, field
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.contract import Contract
 from headrace.declare.fields import HEADS
+from headrace.declare.origins import Origin, origin_of
 from headrace.declare.sheet import Sheet, call_of
-from headrace.errors import Fault
+from headrace.errors import Fault, nearest
 from headrace.types import duration_us
+
+LOADS = ("append", "merge", "replace")
+
+
+class Sourced(Declared):
+    """What streams and tables have in common: where their rows come from."""
+
+    source: str | Origin | None
+
+    @property
+    def files(self) -> str | None:
+        """The file, folder or glob that rows are read from, None where they come from elsewhere."""
+        return self.source if isinstance(self.source, str) else None
+
+    @property
+    def origin(self) -> Origin | None:
+        """The database, collection, API or function that rows are read from, None where they come from files."""
+        return self.source if isinstance(self.source, Origin) else None
+
+    def _source_faults(self, name: str) -> list[Fault]:
+        self._set("source", origin_of(self.source))
+        if self.source is None or isinstance(self.source, str):
+            return []
+        if isinstance(self.source, Origin):
+            return list(self.source.faults)
+        expected = "a path or a glob as text, such as 'data/events*.csv', or hr.Database(…) and the like"
+        return [type_fault(self.place, f"source of {name}", self.source, expected)]
 
 
 @dataclass(frozen=True, repr=False)
-class Stream(Declared):
+class Stream(Sourced):
     """Events that happen at a moment and are never changed, under a contract.
 
     Args:
         name: of the stream, its lake table, and its path in a URL.
         contract: class of the contract; it must have an event time.
-        source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
+        source: file, folder or glob, relative to the project's folder or in a bucket; the address of a database, a
+            collection or an API; ``hr.Database(…)`` and the like, to say more; see the page on sources.
         owner: team that answers for it.
         lateness: how late an event may arrive, e.g. ``"2h"``.
 
@@ -34,7 +63,7 @@ class Stream(Declared):
 
     name: str
     contract: type[Contract]
-    source: str | None = field(default=None, kw_only=True)
+    source: str | Origin | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
     lateness: str | None = field(default=None, kw_only=True)
 
@@ -46,7 +75,7 @@ class Stream(Declared):
             times = [one.name for one in self.contract.fields().values() if one.type.name == "timestamp"]
             cure = f"write {times[0] if times else 'at'}: hr.Timestamp = hr.event_time() in the contract"
             faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()", cure))
-        faults += _source_faults(self.source, self.place, self.name)
+        faults += self._source_faults(self.name)
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
         return faults
@@ -57,29 +86,36 @@ class Stream(Declared):
         return self.contract.role("event_time") or ""
 
     def _sheet(self) -> Sheet:
-        return _sheet(f"Stream {self.name}", self.contract, self.source, self.owner)
+        return _sheet(f"Stream {self.name}", self.contract, _said(self.source), self.owner)
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))
 
 
 @dataclass(frozen=True, repr=False)
-class Table(Declared):
+class Table(Sourced):
     """State that changes (a customer's segment, an item's price), or the result of a query over other tables.
 
     Args:
         name: of the table in the lake.
         contract: class of the contract; with ``valid_from`` its rows can be read as of a moment.
-        source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
+        source: as of a stream.
         query: SQL over other streams and tables, instead of a source.
+        load: what a delivery is: ``append``, rows that are not there yet; ``merge``, rows that are new or take the
+            place of those with their key; ``replace``, all that there is now. By default append for files, merge for
+            what has a cursor, replace for what is read whole.
+        history: whether rows that change or go are kept with the time until which they held: ``valid_from`` and
+            ``valid_to`` of the contract are filled, the former unless the source has it.
         refresh: how often the source is to be read again, e.g. ``"1h"``.
         owner: team that answers for it.
     """
 
     name: str
     contract: type[Contract] | None = None
-    source: str | None = field(default=None, kw_only=True)
+    source: str | Origin | None = field(default=None, kw_only=True)
     query: str | None = field(default=None, kw_only=True)
+    load: str | None = field(default=None, kw_only=True)
+    history: bool = field(default=False, kw_only=True)
     refresh: str | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
 
@@ -95,7 +131,7 @@ class Table(Declared):
             found = f"table {self.name} has a source and no contract"
             cure = f"write hr.Table({self.name!r}, {_class_name(self.name)}, source=…), with a class of hr.Contract"
             faults.append(Fault("HR-TABLE-002", self.place, found, "a contract for what arrives", cure))
-        faults += _source_faults(self.source, self.place, self.name)
+        faults += self._source_faults(self.name) + self._load_faults()
         if self.query is not None and not isinstance(self.query, str):
             faults.append(type_fault(self.place, f"query of {self.name}", self.query, "SQL as text"))
         if self.refresh is not None:
@@ -105,7 +141,36 @@ class Table(Declared):
     def _sheet(self) -> Sheet:
         if self.contract is None:
             return Sheet(f"Table {self.name}", self.query or "", (), ())
-        return _sheet(f"Table {self.name}", self.contract, self.source or self.query, self.owner)
+        return _sheet(f"Table {self.name}", self.contract, _said(self.source) or self.query, self.owner)
+
+    @property
+    def mode(self) -> str:
+        """What a delivery of the source is: ``append``, ``merge`` or ``replace``."""
+        if self.load is not None:
+            return self.load
+        if self.history or self.origin is not None:
+            return "merge" if self.origin is not None and self.origin.cursor is not None else "replace"
+        return "append"
+
+    def _load_faults(self) -> list[Fault]:
+        faults = []
+        if self.load is not None and self.load not in LOADS:
+            cure = nearest(str(self.load), LOADS)
+            faults.append(Fault("HR-TABLE-020", self.place, f"load={self.load!r}", ", ".join(LOADS), cure))
+        if self.query is not None and (self.load is not None or self.history):
+            cure = "take load= and history= away: a table by query is what the query says"
+            faults.append(Fault("HR-TABLE-021", self.place, f"query= with load= of {self.name}", "a source", cure))
+        if faults or self.contract is None or self.source is None:
+            return faults
+        if (self.mode == "merge" or self.history) and not self.contract.key_fields():
+            found = f"table {self.name} is merged by its key, and {self.contract.name} has none"
+            cure = "mark the key: hr.key(), or write load='append' or 'replace'"
+            faults.append(Fault("HR-TABLE-022", self.place, found, "a contract with a key", cure))
+        if self.history and not (self.contract.role("valid_from") and self.contract.role("valid_to")):
+            found = f"table {self.name} keeps history, and {self.contract.name} has no field for it"
+            cure = "add since: hr.Timestamp = hr.valid_from() and until: hr.Timestamp | None = hr.valid_to()"
+            faults.append(Fault("HR-TABLE-023", self.place, found, "hr.valid_from() and hr.valid_to()", cure))
+        return faults
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))
@@ -159,10 +224,8 @@ def duration_faults(text: str, place: str, what: str) -> list[Fault]:
     return []
 
 
-def _source_faults(source: object, place: str, name: str) -> list[Fault]:
-    if source is None or isinstance(source, str):
-        return []
-    return [type_fault(place, f"source of {name}", source, "a path or a glob as text, such as 'data/events*.csv'")]
+def _said(source: object) -> str | None:
+    return source.address if isinstance(source, Origin) else source if isinstance(source, str) else None
 
 
 def _contract_faults(contract: object, place: str, what: str) -> list[Fault]:

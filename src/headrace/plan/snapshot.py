@@ -127,13 +127,14 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
     match node:
         case Stream():
             promises = contract_meaning(node.contract)
-            return {"contract": promises, "source": _path(node.source), "lateness": _length(node.lateness)}
+            return {"contract": promises, "source": _source(node), "lateness": _length(node.lateness)}
         case Table():
             contract = None if node.contract is None else contract_meaning(node.contract)
             query = None if node.query is None else canonical(node.query)
             return {
                 "contract": contract,
-                "source": _path(node.source),
+                "source": _source(node),
+                **_loading(node),
                 "query": query,
                 "refresh": _length(node.refresh),
             }
@@ -236,9 +237,22 @@ def _length(text: str | None) -> str | None:
     return None if text is None else duration_text(duration_us(text))
 
 
-def _path(source: str | None) -> str | None:
-    """A path in its shortest form, as ``./data`` and ``data/`` are one folder; an address as it is."""
-    return source if source is None or "://" in source else PurePosixPath(source).as_posix()
+def _source(node: Stream | Table) -> Any:
+    """A path in its shortest form, as ``./data`` and ``data/`` are one folder; an address without its user."""
+    if node.origin is not None:
+        said = {key: value for key, value in vars(node.origin).items() if key not in (*_UNSAID, "make") and value}
+        return {**said, "address": node.origin.address}
+    files = node.files
+    return files if files is None or "://" in files else PurePosixPath(files).as_posix()
+
+
+_UNSAID = ("place", "faults", "url", "headers")
+"""Of an origin: where it was written, and what holds secrets."""
+
+
+def _loading(table: Table) -> dict[str, Any]:
+    said = {"load": table.mode if table.mode != "append" else None, "history": table.history or None}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _setting(value: object) -> object:

@@ -62,7 +62,7 @@ def _there(source: Stream | Table, folder: Path) -> dict[str, File]:
     from headrace.connect import find_files
 
     try:
-        return {file.name: file for file in find_files(folder, source.source or "")}
+        return {file.name: file for file in find_files(folder, source.files or "")}
     except HeadraceError:  # none is left, of which the run tells
         return {}
 

@@ -114,7 +114,7 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
     """Return the files of a source with what tells a changed one: size and time of last change."""
     from headrace.connect import find_files
 
-    return {f"file {file.name}": file.mark for file in find_files(folder, source.source or "")}
+    return {f"file {file.name}": file.mark for file in find_files(folder, source.files or "")}
 
 
 def restores_of(source: Stream | Table, lake: Lake) -> Inputs:
@@ -136,7 +136,7 @@ def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str
 
     ledger = Ledger(lake, source.name)
     try:
-        files = {file.name: file for file in find_files(folder, source.source or "")}
+        files = {file.name: file for file in find_files(folder, source.files or "")}
     except HeadraceError:  # none is left, of which the step itself tells
         files = {}
 

@@ -24,7 +24,7 @@ def unread_files(sources: Iterable[Stream | Table], folder: Path) -> Fault | Non
     from headrace.connect.places import known_as
 
     folders, read = dict[Path, None](), set[str]()
-    for source in (one.source for one in sources if one.source and "://" not in one.source):
+    for source in (one.files for one in sources if one.files and "://" not in one.files):
         folders[_folder(folder, source)] = None
         try:
             read.update(file.name for file in find_files(folder, source))
