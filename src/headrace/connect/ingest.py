@@ -7,32 +7,23 @@ already: so nothing is lost or doubled between the two. A lock keeps other loads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
+from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files
 from headrace.connect.loads import Ledger, Load, Past
 from headrace.connect.places import File
 from headrace.connect.recheck import recheck
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
-from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
+from headrace.connect.work import Progress, Work, faults_at
+from headrace.contracts import check_rules, total
 from headrace.declare import Contract, Stream, Table
-from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.promises import contract_meaning
 from headrace.plan.snapshot import digest as content_digest
-from headrace.types import arrow_schema
-
-Progress = Callable[[int, str], None]
-"""Called with the rows done so far in this run, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +96,14 @@ def ingest(
         if not plan.loads:
             return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
         ledger.begin(plan.loads)
-        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1)
+        work = Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1)
         for load in plan.loads:
             plan.faults.extend(work.take(load))
         work.flush()
     return _report(plan, work)
 
 
-def _report(plan: _Plan, work: _Work) -> IngestReport:
+def _report(plan: _Plan, work: Work) -> IngestReport:
     received = sum(one[1] for one in work.finished)
     accepted = sum(one[2] for one in work.finished)
     quarantined = sum(one[3] for one in work.finished)
@@ -154,7 +145,7 @@ def _plan(contract: type[Contract], files: Iterable[File], ledger: Ledger, batch
         try:
             _decide(plan, file, contract, ledger, contents, batch_rows)
         except HeadraceError as error:
-            plan.faults += _at(file.name, error)
+            plan.faults += faults_at(file.name, error)
     going_on = {load.id for load in plan.loads}
     plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
     return plan
@@ -185,11 +176,6 @@ def _decide(
         plan.loads.append(ledger.load(file, sha256))
 
 
-def _at(name: str, error: HeadraceError) -> list[Fault]:
-    """Return faults of a file under the name that its project knows it by."""
-    return [replace(fault, place=name) for fault in error.faults]
-
-
 def _changed(file: File, past: Past) -> Fault:
     """Say whether a loaded file grew or was edited; a file is one delivery, and rows are not searched for changes."""
     if digest(file, past.size) == past.sha256:
@@ -209,135 +195,3 @@ def _nothing(name: str) -> Fault:
 def _copy(name: str, other: str) -> Fault:
     cure = "delete one of them, if they are one delivery"
     return Fault("HR-SOURCE-006", name, f"the same content as {other}", "each file once", cure, "warning")
-
-
-@dataclass
-class _Work:
-    """Rows that are validated and not yet committed, and what was committed so far."""
-
-    lake: Lake
-    name: str
-    contract: type[Contract]
-    ledger: Ledger
-    progress: Progress
-    batch_rows: int
-    _next: int
-    done: int = 0
-    counts: list[dict[str, int]] = field(default_factory=list)
-    finished: list[tuple[Load, int, int, int]] = field(default_factory=list)
-    _accepted: list[tuple[Load, pa.Table]] = field(default_factory=list)
-    _quarantined: list[tuple[Load, pa.Table]] = field(default_factory=list)
-    _reached: dict[str, int] = field(default_factory=dict)
-    _rows: int = 0
-    _ending: list[tuple[Load, int, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._quarantine = f"quarantine_{self.name}"
-        self._make_tables()
-        self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
-
-    def take(self, load: Load) -> list[Fault]:
-        """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
-        reached = max(0, self.lake.committed(self.name, load.app)) if load.begun else 0
-        held = self._held(load) if load.begun else _no_rows()
-        position, bad = 1, len(held)
-        batches = read_batches(load.file, self.contract, self.batch_rows)
-        while True:
-            try:
-                batch = next(batches, None)
-            except HeadraceError as error:
-                return _at(load.name, error)
-            if batch is None:
-                self._ending.append((load, position - 1, bad))
-                return []
-            rows = np.arange(position, position + batch.num_rows)
-            position += batch.num_rows
-            bad += self._validate(load, batch, rows, (rows > reached) & ~np.isin(rows, held))
-
-    def flush(self) -> None:
-        """Commit what is validated: quarantined rows first, then accepted rows, then the ledger."""
-        if self._quarantined:
-            marked = [table.append_column("_load", _repeat(load.id, table)) for load, table in self._quarantined]
-            self.lake.append(self._quarantine, pa.concat_tables(marked).select(["_load", *QUARANTINE.names]))
-        if self._reached:
-            rows = self._numbered()
-            self.lake.append(self.name, rows, once=list(self._reached.items()))
-            self._next += rows.num_rows
-        self._keys.settle()
-        ended = [(load, received, received - bad, bad) for load, received, bad in self._ending]
-        self._verify(ended)
-        self.ledger.finish(ended)
-        self.finished += ended
-        self._accepted, self._quarantined, self._ending, self._reached, self._rows = [], [], [], {}, 0
-        self.progress(self.done, f"loaded {self.name}")
-
-    def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
-        self.done += batch.num_rows
-        if not new.any():
-            return 0
-        fresh = batch if new.all() else batch.filter(pa.array(new))
-        result: Validated = validate(self.contract, fresh, self._keys, load.name, rows=rows[new])
-        self._accepted.append((load, result.accepted))
-        if result.quarantined.num_rows:
-            self._quarantined.append((load, result.quarantined))
-        self.counts.append(result.counts)
-        self._reached[load.app] = int(rows[-1])
-        self._rows += fresh.num_rows
-        self.progress(self.done, f"loading {load.name}")
-        if self._rows >= self.batch_rows:
-            self.flush()
-        return int(result.quarantined.num_rows)
-
-    def _make_tables(self) -> None:
-        """Make both tables before the first row, so that a stream without rows can be read like any other."""
-        for name, schema in (
-            (self.name, arrow_schema(loaded(self.contract))),
-            (self._quarantine, pa.schema([("_load", pa.string()), *QUARANTINE])),
-        ):
-            if not self.lake.exists(name):
-                self.lake.append(name, schema.empty_table())
-
-    def _numbered(self) -> pa.Table:
-        """Return the accepted rows with the order in which they were learned, when they were known, and their load."""
-        loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
-        rows = pa.concat_tables([table for _, table in self._accepted])
-        sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
-        known = _known_at(self.contract, rows)
-        return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
-
-    def _stored_keys(self) -> Iterator[pa.RecordBatch]:
-        yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
-
-    def _held(self, load: Load) -> npt.NDArray[np.int64]:
-        """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
-        rows = self.lake.read(self._quarantine, columns=["_load", "_row", "reasons"])
-        rows = rows.filter(pc.equal(rows["_load"], load.id))
-        for reasons in rows["reasons"].to_pylist():
-            self.counts.append({f"{reason.split(':')[0]}: before an interruption": 1 for reason in reasons})
-        return np.asarray(rows["_row"].to_numpy(), np.int64)
-
-    def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
-        """Count what an interrupted load has left in the lake; the others were counted on their way."""
-        for load, received, accepted, _ in ended:
-            if load.begun and received:
-                parts = self.lake.batches(self.name, columns=["_load"])
-                found = sum(pc.sum(pc.equal(part["_load"], load.id)).as_py() or 0 for part in parts)
-                if found != accepted:
-                    text = f"{found} accepted rows of {load.name} in the lake"
-                    cure = "report it with a copy of the lake: nothing more is loaded into this stream"
-                    raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received}", cure))
-
-
-def _no_rows() -> npt.NDArray[np.int64]:
-    return np.empty(0, np.int64)
-
-
-def _repeat(value: str, like: pa.Table) -> pa.Array:
-    return pa.repeat(pa.scalar(value), like.num_rows)
-
-
-def _known_at(contract: type[Contract], rows: pa.Table) -> pa.Array | pa.ChunkedArray:
-    """History counts as known when it happened, unless a field says when it was; without times it was known always."""
-    names = [contract.role(role) for role in ("known_time", "event_time", "valid_from")]
-    columns = [rows[name] for name in names if name is not None]
-    return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))
