@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
 from headrace.clock import now_us
-from headrace.connect.boundary import Boundary
+from headrace.connect.boundary import Boundary, digests
 from headrace.connect.origins import Away, Batch, Place, Reader, reader_of
 from headrace.connect.places import File
 from headrace.contracts import check_columns
@@ -32,7 +32,7 @@ from headrace.errors import Fault, HeadraceError
 TRIES = 6
 """How often an origin that is away is tried without a row in between: about half a minute."""
 _LIST, _KEYS = "delivery.json", "keys.arrow"
-Received = pa.Table | pa.StringArray
+Received: TypeAlias = pa.Table | pa.StringArray
 _ENDINGS = {True: ".arrow", False: ".jsonl"}
 
 
@@ -130,8 +130,16 @@ class Inbox:
         lines = path.read_text().splitlines() if path.exists() else []
         return {digest for number, _, digest in (line.partition(" ") for line in lines) if number == str(restores)}
 
-    def refuse(self, delivery: Delivery, found: Iterable[str]) -> None:
-        """Remember the digests of rows that went to quarantine: where all are read each time, they come again."""
+    def refuse(self, delivery: Delivery, name: str, rows: Sequence[int]) -> None:
+        """Remember rows of a file that went to quarantine: where all are read each time, they come again.
+
+        Args:
+            delivery: that has the file.
+            name: of the file, as ``files`` gave it.
+            rows: places from 0.
+        """
+        number = int(name.rpartition("#")[2].partition(".")[0]) - delivery.number
+        found = digests(self._rows(delivery.pieces[number].file), np.asarray(rows, np.int64)) if rows else []
         lines = "".join(f"{delivery.restores} {digest}\n" for digest in found)
         if lines:
             path = self.folder.with_suffix(".refused")
@@ -176,6 +184,13 @@ class Inbox:
                 if fruitless == TRIES:
                     raise
             self._wait(2.0 ** (fruitless - 1) * (0.75 + (now_us() % 1000) / 2000))
+
+    def _rows(self, name: str) -> Received:
+        path = self.folder / name
+        if path.suffix == _ENDINGS[False]:
+            return pa.array(path.read_text(encoding="utf-8").splitlines(), pa.string())
+        with pa.OSFile(str(path), "rb") as raw, ipc.open_file(raw) as parts:
+            return parts.read_all()
 
     def write(self, delivery: Delivery, rows: Received, position: str) -> None:
         """Add a part to a delivery."""
@@ -333,7 +348,7 @@ def _written(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(beside)
         sync(beside)
-        os.replace(beside, path)
+        beside.replace(path)
         sync(path.parent)
     except OSError as error:
         beside.unlink(missing_ok=True)

@@ -1,23 +1,26 @@
-"""Loading: new files through their contract into the lake, each row once, whatever is killed and when.
+"""Loading: what is new through their contract into the lake, each row once, whatever is killed and when.
 
-A batch is two commits: first its quarantined rows, then its accepted rows, which also record for each file how far
-it is done. A run that finds a load begun goes on behind that point, and passes over the rows that are in quarantine
-already: so nothing is lost or doubled between the two. A lock keeps other loads of the same stream out meanwhile.
+What an origin delivers is written down first (``given``), each file is decided upon before any is loaded
+(``planning``), and rows come in batch by batch (``work``). A lock keeps other loads of the same stream out meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files
-from headrace.connect.loads import Ledger, Load, Past
-from headrace.connect.places import File
+from headrace.connect.files import BATCH_ROWS
+from headrace.connect.given import Given, given
+from headrace.connect.history import Keeping
+from headrace.connect.loads import Ledger
+from headrace.connect.merging import Merging
+from headrace.connect.planning import Plan, plan
 from headrace.connect.recheck import recheck
+from headrace.connect.replacing import Replacing
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
-from headrace.connect.work import Progress, Work, faults_at
+from headrace.connect.work import Job, Progress, Work
 from headrace.contracts import check_rules, total
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
@@ -59,16 +62,18 @@ def ingest(
     lake: Lake,
     progress: Progress | None = None,
     *,
+    inbox: Path | None = None,
     batch_rows: int = BATCH_ROWS,
     first: Callable[[], object] = tuple,
 ) -> IngestReport:
-    """Load the new files of a stream into the lake; files that were loaded before are passed over.
+    """Load what is new of a stream or table into the lake; what was loaded before is passed over.
 
     Args:
-        stream: whose ``source`` names the files and whose contract they must keep.
+        stream: whose ``source`` names files or an origin, and whose contract the rows must keep.
         folder: of the project, to which ``source`` is relative.
         lake: with the tables ``<stream>``, ``quarantine_<stream>`` and ``loads_<stream>`` afterwards.
         progress: told the rows done, after each batch.
+        inbox: folder in which what an origin delivers waits until it is loaded; by default beside the lake.
         batch_rows: rows that are held in memory and committed together.
         first: called when no other process can add to the stream any more, to bring in what was learned before.
 
@@ -77,38 +82,52 @@ def ingest(
 
     Raises:
         HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
-            (run again to go on).
+            (run again to go on); of an origin that it is away (HR-SOURCE-020) and what its reader says.
     """
-    contract, source = stream.contract, stream.files
-    if contract is None or source is None:
+    received = stream.contract if isinstance(stream, Stream) else stream.received
+    if received is None or stream.contract is None or stream.source is None:
         found, cure = f"{stream.name} without contract or source", f"source=… and a contract for {stream.name}"
-        raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load files", cure))
-    if faults := check_rules(contract):
+        raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load rows", cure))
+    if faults := check_rules(stream.contract):
         raise HeadraceError(faults)
-    files = find_files(folder, source)
-    with lake.lock(stream.name):
+    told, box = progress or _silent, inbox or lake.root.parent / "inbox"
+    with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        _keep_contract(stream, contract, lake, ledger)
-        plan = _plan(contract, files, ledger, batch_rows)
+        _keep_contract(stream, stream.contract, lake, ledger)
+        there.require(ledger)
+        todo = plan(received, there, ledger, batch_rows)
         newest = lake.sequence(stream.name)
-        plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
-        if not plan.loads:
-            return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
-        ledger.begin(plan.loads)
-        work = Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1)
-        for load in plan.loads:
-            plan.faults.extend(work.take(load))
-        work.flush()
-    return _report(plan, work)
+        todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
+        if (todo.failed and there.whole) or not (todo.loads or there.ends):
+            return IngestReport(files_skipped=todo.skipped, faults=tuple(todo.faults))
+        ledger.begin(todo.loads)
+        job = Job(lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1)
+        work = _work(stream, there, todo, job)
+        for load in todo.loads:
+            todo.faults.extend(work.take(load))
+        if not (todo.failed and there.whole):
+            work.end()
+        there.remember(lake, stream.name, todo.loads)
+    return _report(todo, work)
 
 
-def _report(plan: _Plan, work: Work) -> IngestReport:
+def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:
+    """Return what brings rows into a table of this kind."""
+    if isinstance(stream, Stream) or there.mode == "append":
+        return Work(job)
+    if not job.contract.key_fields():
+        return Replacing(job, todo.superseded)
+    kind = Keeping if stream.history else Merging
+    return kind(job, there.whole, there.learned_us, there.others, todo.superseded)
+
+
+def _report(todo: Plan, work: Work) -> IngestReport:
     received = sum(one[1] for one in work.finished)
     accepted = sum(one[2] for one in work.finished)
     quarantined = sum(one[3] for one in work.finished)
     reasons, files = total(work.counts), len(work.finished)
-    return IngestReport(received, accepted, quarantined, reasons, files, plan.skipped, tuple(plan.faults))
+    return IngestReport(received, accepted, quarantined, reasons, files, todo.skipped, tuple(todo.faults))
 
 
 def _silent(done: int, what: str) -> None:
@@ -123,75 +142,3 @@ def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake,
     if lake.exists(stream.name):
         recheck(stream, contract, lake)
     ledger.checked(promised)
-
-
-@dataclass
-class _Plan:
-    loads: list[Load] = field(default_factory=list)
-    broken: list[Past] = field(default_factory=list)
-    there: set[str] = field(default_factory=set)
-    skipped: int = 0
-    faults: list[Fault] = field(default_factory=list)
-
-
-def _plan(contract: type[Contract], files: Iterable[File], ledger: Ledger, batch_rows: int) -> _Plan:
-    """Decide for each file whether it is new, known, changed or damaged, before any of them is loaded."""
-    plan = _Plan()
-    # A load that was cut off keeps its content: another file of the same is the copy, not this one.
-    known = [*ledger.unfinished, *ledger.by_content.values()]
-    contents = {past.sha256: past.name for past in known}
-    for file in files:
-        plan.there.add(file.name)
-        try:
-            _decide(plan, file, contract, ledger, contents, batch_rows)
-        except HeadraceError as error:
-            plan.faults += faults_at(file.name, error)
-    going_on = {load.id for load in plan.loads}
-    plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
-    return plan
-
-
-def _decide(
-    plan: _Plan,
-    file: File,
-    contract: type[Contract],
-    ledger: Ledger,
-    contents: dict[str, str],
-    batch_rows: int,
-) -> None:
-    name, sha256, past = file.name, digest(file), ledger.by_name.get(file.name)
-    if past is not None and past.finished and past.sha256 != sha256:
-        raise HeadraceError(_changed(file, past))
-    twin = ledger.by_content.get(sha256)
-    if (past is not None and past.finished) or (twin is not None and twin.removed):
-        plan.skipped += 1
-    elif file.size == 0:
-        plan.faults.append(_nothing(name))
-    elif contents.get(sha256, name) != name:
-        plan.skipped += 1
-        plan.faults.append(_copy(name, contents[sha256]))
-    else:
-        plan.faults += check_file(file, contract, batch_rows)
-        contents[sha256] = name
-        plan.loads.append(ledger.load(file, sha256))
-
-
-def _changed(file: File, past: Past) -> Fault:
-    """Say whether a loaded file grew or was edited; a file is one delivery, and rows are not searched for changes."""
-    if digest(file, past.size) == past.sha256:
-        found = f"a file that grew after it was loaded: its first {past.size:,} bytes are what was loaded"
-        cure = "put the rows behind them into a new file, and cut this one back"
-    else:
-        found = "a file that was edited after it was loaded; what was loaded stays as it was"
-        cure = "restore it, and bring other rows in a new file"
-    return Fault("HR-SOURCE-003", past.name, found, "files that stay as they are", cure)
-
-
-def _nothing(name: str) -> Fault:
-    found, cure = "an empty file, without even a header", "nothing, where it has no rows to bring; else export it again"
-    return Fault("HR-SOURCE-005", name, found, "a header", cure, "warning")
-
-
-def _copy(name: str, other: str) -> Fault:
-    cure = "delete one of them, if they are one delivery"
-    return Fault("HR-SOURCE-006", name, f"the same content as {other}", "each file once", cure, "warning")

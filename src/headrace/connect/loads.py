@@ -178,6 +178,8 @@ class Ledger:
 
     def withdraw(self, loads: Sequence[Past]) -> None:
         """Record that no rows of these loads are in the lake any more, in one commit."""
+        if not loads:
+            return
         gone = [replace(load, state="withdrawn") for load in loads]
         self._append([_row(one, one.state, one.received, one.accepted, one.quarantined) for one in gone])
         for one in gone:
@@ -212,7 +214,7 @@ class Account:
     """All that a stream or table has received until now, from files and live; ``received`` is what became of it.
 
     Args:
-        accepted: rows in its table.
+        accepted: rows in its table; where rows take the place of others, all that ever came in.
         quarantined: rows in ``quarantine_<name>``.
         files: loaded to their end.
         unfinished: files whose load was cut off; their rows so far are among the others.
@@ -228,11 +230,19 @@ class Account:
         return self.accepted + self.quarantined
 
 
-def account(lake: Lake, stream: str) -> Account:
-    """Return what a stream or table has received, from the lake itself: no run has to have ended well."""
+def account(lake: Lake, stream: str, *, merged: bool = False) -> Account:
+    """Return what a stream or table has received, from the lake itself: no run has to have ended well.
+
+    Args:
+        lake: with its tables.
+        stream: its name.
+        merged: whether rows take the place of others, so that only the ledger knows how many came.
+    """
     accepted, quarantined = (lake.rows(name) if lake.exists(name) else 0 for name in (stream, f"quarantine_{stream}"))
     ledger = Ledger(lake, stream)
     files = sum(past.finished for past in ledger.by_name.values())
+    if merged:
+        accepted = sum(past.accepted for past in ledger.by_id.values() if past.finished)
     return Account(accepted, quarantined, files, len(ledger.unfinished))
 
 

@@ -1,23 +1,19 @@
-"""Rows that take the place of others: merged by their key, as all that there is now, or with their history."""
+"""Rows that take the place of others of their key, and rows that go since all that there is does not have them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.connect.known import keys_of
-from headrace.connect.loads import Load
-from headrace.connect.work import Work
+from headrace.connect.loads import Load, Past
+from headrace.connect.withdraw import forget
+from headrace.connect.work import Job, Work
 from headrace.contracts import KeyIndex
 from headrace.contracts.problems import Rows
-from headrace.declare import Contract
-
-_ADDED = ("_seq", "_known_at", "_load")
 
 
 class _Anew(KeyIndex):
@@ -27,7 +23,6 @@ class _Anew(KeyIndex):
         return np.empty(0, np.int64)
 
 
-@dataclass
 class Merging(Work):
     """Rows on their way into a table that has one row of each key.
 
@@ -35,151 +30,78 @@ class Merging(Work):
     is stays untouched, with the sequence and the load that brought it.
 
     Args:
+        job: what loading is about.
         whole: whether what is loaded is all that there is: then each key comes once, and what is not among it goes.
         learned_us: microseconds UTC, when the rows were read.
-        history: whether rows that go are kept, with the time until which they held.
+        others: yields the keys of all rows that there are, where only some of the rows are loaded.
+        superseded: loads of which nothing counts any more once this is done.
     """
 
-    whole: bool = field(default=False, kw_only=True)
-    learned_us: int = field(default=0, kw_only=True)
-    history: bool = field(default=False, kw_only=True)
-    _delivered: list[pa.Table] = field(default_factory=list, kw_only=True)
+    def __init__(
+        self,
+        job: Job,
+        whole: bool,
+        learned_us: int,
+        others: Callable[[], Iterable[pa.Table]] | None,
+        superseded: Sequence[Past],
+    ) -> None:
+        super().__init__(job)
+        self.whole, self.learned_us, self.others, self.superseded = whole, learned_us, others, superseded
+        self._names = list(job.contract.key_fields())
+        self._keys = KeyIndex(self._names) if whole else _Anew(self._names)
+        self._delivered: list[pa.Table] = []
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        names = self.contract.key_fields()
-        self._keys = KeyIndex(names) if self.whole else _Anew(names)
-        self._first = self.lake.rows(self.name) == 0
+    def flush(self) -> None:
+        """Commit what is validated; that a load is finished is told at the end, when what is gone is out."""
+        self._flush()
 
-    def reached(self, load: Load) -> int:
-        """A merge changes nothing when it is done again."""
+    def end(self) -> None:
+        """Commit what is left, take out the rows whose key is not among all that there are, and tell the ledger."""
+        self._flush()
+        if self.whole or self.others is not None:
+            self._take_out_gone()
+        forget(self.lake, f"quarantine_{self.name}", self.superseded)
+        self.job.ledger.withdraw(self.superseded)
+        self._settle()
+
+    def _take_out_gone(self) -> None:
+        there = self._delivered if self.others is None else [keys_of(part, self.job.contract) for part in self.others()]
+        index = KeyIndex(self._names, lambda: there)
+        gone = [pa.schema([self.lake.schema(self.name).field(name) for name in self._names]).empty_table()]
+        for keys in self._present():
+            without = np.ones(len(keys), np.bool_)
+            without[index.repeated(keys, np.zeros(len(keys), np.bool_))] = False
+            gone.append(keys.filter(pa.array(without)))
+        keys = pa.concat_tables(gone)
+        if keys.num_rows:
+            self._take_out(keys)
+
+    def _reach(self, load: Load) -> int:
         return 0
-
-    def end(self, others: Iterator[pa.Table] | None) -> None:
-        """Take out the rows whose key is not among all that there are.
-
-        Args:
-            others: keys of all rows that there are, where not all rows were loaded; None to keep what did not come.
-        """
-        if not self.whole and others is None:
-            return
-        names = list(self.contract.key_fields())
-        there = [keys_of(part, self.contract) for part in others] if others is not None else self._delivered
-        index = KeyIndex(names, lambda: there)
-        for batch in list(self.lake.batches(self.name, columns=[*names, *self._ends()])):
-            rows = pa.Table.from_batches([batch])
-            gone = np.ones(len(rows), np.bool_)
-            gone[index.repeated(rows.select(names), np.zeros(len(rows), np.bool_))] = False
-            if self.history:
-                gone &= rows[self._until].is_null().to_numpy()
-            if gone.any():
-                self._take_out(rows.filter(pa.array(gone)).select(names))
 
     def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
         if self.whole:
-            self._delivered.append(keys_of(batch, self.contract))
-        return super()._validate(load, self._with_period(batch) if self.history else batch, rows, new)
+            self._delivered.append(keys_of(batch, self.job.contract))
+        return super()._validate(load, batch, rows, new)
 
     def _commit(self, rows: pa.Table) -> None:
-        names = list(self.contract.key_fields())
-        newest = _last_of_each(rows, names)
-        if not newest.num_rows:
-            return
-        if self.history:
-            self._succeed(newest)
-        else:
-            self.lake.merge(self.name, newest, keys=names)
+        if rows.num_rows:
+            self.lake.merge(self.name, last_of_each(rows, self._names), keys=self._names)
 
     def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
-        """Rows that others took the place of are not in the lake any more."""
+        """Rows whose place others took are not in the lake any more."""
+
+    def _present(self) -> Iterable[pa.Table]:
+        """Yield the keys of the rows that there are."""
+        yield from (pa.Table.from_batches([part]) for part in self.lake.batches(self.name, columns=self._names))
 
     def _take_out(self, keys: pa.Table) -> None:
-        if self.history:
-            self._close(self._open_rows(keys), None)
-        else:
-            nothing = self.lake.schema(self.name).empty_table()
-            self.lake.merge(self.name, nothing, keys=keys.column_names, deletes=keys)
-
-    @property
-    def _until(self) -> str:
-        return self.contract.role("valid_to") or ""
-
-    def _ends(self) -> list[str]:
-        return [self._until] if self.history else []
-
-    def _with_period(self, batch: pa.Table) -> pa.Table:
-        """Fill what the source does not say: rows hold from when they were read, and still do."""
-        since, until = self.contract.role("valid_from") or "", self._until
-        learned = pa.scalar(self.learned_us, pa.timestamp("us", tz="UTC"))
-        if since not in batch.column_names:
-            batch = batch.append_column(since, pa.repeat(learned, batch.num_rows))
-        if until not in batch.column_names:
-            batch = batch.append_column(until, pa.nulls(batch.num_rows, learned.type))
-        return batch
-
-    def _succeed(self, rows: pa.Table) -> None:
-        """Let rows follow those of their keys that still hold, where they differ from them."""
-        names = list(self.contract.key_fields())
-        before = self._open_rows(rows.select(names))
-        said = [name for name in self.contract.fields() if name not in self._filled]
-        known = before.select(said).append_column("#row", pa.array(np.arange(len(before))))
-        same = _matched(rows, known, said)
-        news = rows.filter(pa.array(~same[0]))
-        replaced = np.isin(np.arange(len(before)), same[1], invert=True)
-        self._close(before.filter(pa.array(replaced)), news)
-
-    @property
-    def _filled(self) -> set[str]:
-        return {self._until} | ({self.contract.role("valid_from") or ""} if self.fills_since else set())
-
-    fills_since: bool = field(default=False, kw_only=True)
-
-    def _open_rows(self, keys: pa.Table) -> pa.Table:
-        """Return the rows of some keys that still hold."""
-        index = KeyIndex(keys.column_names, lambda: [keys])
-        found = [self.lake.schema(self.name).empty_table()]
-        for batch in self.lake.batches(self.name):
-            rows = pa.Table.from_batches([batch]).filter(pc.is_null(batch[self._until]))
-            mine = index.repeated(rows.select(keys.column_names), np.zeros(len(rows), np.bool_))
-            found.append(rows.take(pa.array(mine)))
-        return pa.concat_tables(found)
-
-    def _close(self, rows: pa.Table, news: pa.Table | None) -> None:
-        """End rows at the moment at which their successors were read; both in one commit."""
-        if not rows.num_rows and (news is None or not news.num_rows):
-            return
-        learned = pa.scalar(self.learned_us, pa.timestamp("us", tz="UTC"))
-        at = rows.column_names.index(self._until)
-        ended = rows.set_column(at, rows.schema.field(at), pa.repeat(learned, rows.num_rows))
-        both = ended if news is None else pa.concat_tables([ended, news.select(ended.column_names).cast(ended.schema)])
-        self.lake.replace(self.name, both, rows.select(["_seq"]))
-
-    def _known(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
-        """What came with the first load was known when it began to hold; later changes when they were read."""
-        if not self.history or self._first:
-            return super()._known(rows)
-        since = rows[self.contract.role("valid_from") or ""]
-        return pc.max_element_wise(since, pa.scalar(self.learned_us, since.type))
+        nothing = self.lake.schema(self.name).empty_table()
+        self.lake.merge(self.name, nothing, keys=self._names, deletes=keys)
 
 
-def _last_of_each(rows: pa.Table, names: list[str]) -> pa.Table:
+def last_of_each(rows: pa.Table, names: list[str]) -> pa.Table:
     """Return the last row of each key, in their order."""
     numbered = rows.select(names).append_column("#row", pa.array(np.arange(rows.num_rows)))
-    last = numbered.group_by(names).aggregate([("#row", "max")])["#row_max"]
-    return rows if len(last) == rows.num_rows else rows.take(pc.sort_indices(last) if False else _ascending(last))
-
-
-def _ascending(places: pa.ChunkedArray) -> pa.Array:
-    return pa.array(np.sort(places.to_numpy()))
-
-
-def _matched(
-    rows: pa.Table, before: pa.Table, names: list[str]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Return which rows are there before, and at which places; nulls are equal."""
-    raise NotImplementedError
-
-
-def period_fields(contract: type[Contract]) -> tuple[str, str]:
-    """Return the names of the fields that say from and until when a row holds."""
-    return contract.role("valid_from") or "", contract.role("valid_to") or ""
+    last = numbered.group_by(names).aggregate([("#row", "max")])["#row_max"].to_numpy()
+    return rows if len(last) == rows.num_rows else rows.take(pa.array(np.sort(last)))

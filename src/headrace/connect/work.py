@@ -8,7 +8,7 @@ already: so nothing is lost or doubled between the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,37 +28,55 @@ Progress = Callable[[int, str], None]
 """Called with the rows done so far in this run, and what is being done."""
 
 
-@dataclass
-class Work:
-    """Rows that are validated and not yet committed, and what was committed so far."""
+@dataclass(frozen=True)
+class Job:
+    """What loading is about.
+
+    Args:
+        lake: with the tables of the stream afterwards.
+        name: of the stream.
+        contract: of its rows in the lake.
+        received: of the rows as they come; the same, but for what is filled here.
+        ledger: of its loads.
+        progress: told the rows done.
+        batch_rows: that are held in memory and committed together.
+        next: sequence of the first row that is new.
+    """
 
     lake: Lake
     name: str
     contract: type[Contract]
+    received: type[Contract]
     ledger: Ledger
     progress: Progress
     batch_rows: int
-    _next: int
-    done: int = 0
-    counts: list[dict[str, int]] = field(default_factory=list)
-    finished: list[tuple[Load, int, int, int]] = field(default_factory=list)
-    _accepted: list[tuple[Load, pa.Table]] = field(default_factory=list)
-    _quarantined: list[tuple[Load, pa.Table]] = field(default_factory=list)
-    _reached: dict[str, int] = field(default_factory=dict)
-    _rows: int = 0
-    _ending: list[tuple[Load, int, int]] = field(default_factory=list)
+    next: int
 
-    def __post_init__(self) -> None:
+
+class Work:
+    """Rows that are validated and not yet committed, and what was committed so far."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.lake, self.name = job, job.lake, job.name
+        self.done = 0
+        self.counts: list[dict[str, int]] = []
+        self.finished: list[tuple[Load, int, int, int]] = []
+        self._next = job.next
+        self._accepted: list[tuple[Load, pa.Table]] = []
+        self._quarantined: list[tuple[Load, pa.Table]] = []
+        self._reached: dict[str, int] = {}
+        self._rows = 0
+        self._ending: list[tuple[Load, int, int]] = []
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
-        self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
+        self._keys = KeyIndex(job.contract.key_fields(), self._stored_keys)
 
     def take(self, load: Load) -> list[Fault]:
         """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
-        reached = max(0, self.lake.committed(self.name, load.app)) if load.begun else 0
+        reached = self._reach(load) if load.begun else 0
         held = self._held(load) if load.begun else _no_rows()
         position, bad = 1, len(held)
-        batches = read_batches(load.file, self.contract, self.batch_rows)
+        batches = read_batches(load.file, self.job.received, self.job.batch_rows)
         while True:
             try:
                 batch = next(batches, None)
@@ -73,42 +91,64 @@ class Work:
 
     def flush(self) -> None:
         """Commit what is validated: quarantined rows first, then accepted rows, then the ledger."""
+        self._flush()
+        self._settle()
+
+    def end(self) -> None:
+        """Commit what is left, once all is taken."""
+        self.flush()
+
+    def _flush(self) -> None:
         if self._quarantined:
             marked = [table.append_column("_load", _repeat(load.id, table)) for load, table in self._quarantined]
             self.lake.append(self._quarantine, pa.concat_tables(marked).select(["_load", *QUARANTINE.names]))
         if self._reached:
             rows = self._numbered()
-            self.lake.append(self.name, rows, once=list(self._reached.items()))
+            self._commit(rows)
             self._next += rows.num_rows
         self._keys.settle()
+        self._accepted, self._quarantined, self._reached, self._rows = [], [], {}, 0
+        self.job.progress(self.done, f"loaded {self.name}")
+
+    def _settle(self) -> None:
         ended = [(load, received, received - bad, bad) for load, received, bad in self._ending]
         self._verify(ended)
-        self.ledger.finish(ended)
+        self.job.ledger.finish(ended)
         self.finished += ended
-        self._accepted, self._quarantined, self._ending, self._reached, self._rows = [], [], [], {}, 0
-        self.progress(self.done, f"loaded {self.name}")
+        self._ending = []
+
+    def _commit(self, rows: pa.Table) -> None:
+        self.lake.append(self.name, rows, once=list(self._reached.items()))
+
+    def _reach(self, load: Load) -> int:
+        """Return the last row of a load that an earlier run committed."""
+        return max(0, self.lake.committed(self.name, load.app))
+
+    def _complete(self, rows: pa.Table) -> pa.Table:
+        """Return accepted rows with all columns that they have in the lake."""
+        return rows
 
     def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
         self.done += batch.num_rows
         if not new.any():
             return 0
         fresh = batch if new.all() else batch.filter(pa.array(new))
-        result: Validated = validate(self.contract, fresh, self._keys, load.name, rows=rows[new])
-        self._accepted.append((load, result.accepted))
+        result: Validated = validate(self.job.received, fresh, self._keys, load.name, rows=rows[new])
+        self._accepted.append((load, self._complete(result.accepted)))
         if result.quarantined.num_rows:
             self._quarantined.append((load, result.quarantined))
         self.counts.append(result.counts)
         self._reached[load.app] = int(rows[-1])
         self._rows += fresh.num_rows
-        self.progress(self.done, f"loading {load.name}")
-        if self._rows >= self.batch_rows:
+        self.job.progress(self.done, f"loading {load.name}")
+        if self._rows >= self.job.batch_rows:
             self.flush()
         return int(result.quarantined.num_rows)
 
     def _make_tables(self) -> None:
         """Make both tables before the first row, so that a stream without rows can be read like any other."""
         for name, schema in (
-            (self.name, arrow_schema(loaded(self.contract))),
+            (self.name, arrow_schema(loaded(self.job.contract))),
             (self._quarantine, pa.schema([("_load", pa.string()), *QUARANTINE])),
         ):
             if not self.lake.exists(name):
@@ -119,11 +159,17 @@ class Work:
         loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
         rows = pa.concat_tables([table for _, table in self._accepted])
         sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
-        known = _known_at(self.contract, rows)
+        known = self._known_at(rows)
         return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
 
+    def _known_at(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
+        """History is known when it happened, unless a field says when it was; without times it was known always."""
+        names = [self.job.contract.role(role) for role in ("known_time", "event_time", "valid_from")]
+        columns = [rows[name] for name in names if name is not None]
+        return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))
+
     def _stored_keys(self) -> Iterator[pa.RecordBatch]:
-        yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
+        yield from self.lake.batches(self.name, columns=list(self.job.contract.key_fields()))
 
     def _held(self, load: Load) -> npt.NDArray[np.int64]:
         """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
@@ -151,13 +197,6 @@ def _no_rows() -> npt.NDArray[np.int64]:
 
 def _repeat(value: str, like: pa.Table) -> pa.Array:
     return pa.repeat(pa.scalar(value), like.num_rows)
-
-
-def _known_at(contract: type[Contract], rows: pa.Table) -> pa.Array | pa.ChunkedArray:
-    """History counts as known when it happened, unless a field says when it was; without times it was known always."""
-    names = [contract.role(role) for role in ("known_time", "event_time", "valid_from")]
-    columns = [rows[name] for name in names if name is not None]
-    return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))
 
 
 def faults_at(name: str, error: HeadraceError) -> list[Fault]:

@@ -6,7 +6,8 @@ from headrace.connect.formats import arrow, avro, delimited, excel, jsondocs, js
 from headrace.connect.formats.format import Format
 from headrace.connect.places import PACKED, File
 
-FORMATS = tuple(one for module in (delimited, jsonlines, jsondocs, parquet, arrow, avro, excel) for one in module.FORMATS)
+_MODULES = (delimited, jsonlines, jsondocs, parquet, arrow, avro, excel)
+FORMATS = tuple(one for module in _MODULES for one in module.FORMATS)
 SUFFIXES = tuple(
     suffix + end for one in FORMATS for suffix in one.suffixes for end in ("", *(PACKED if one.packed else ()))
 )

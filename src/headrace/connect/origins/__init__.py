@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from headrace.connect.origins.reader import Away, Batch, Place, Reader
+from headrace.connect.origins.reader import Away, Batch, Place, Reader, away
+from headrace.declare.origins import Origin
 
-__all__ = ["Away", "Batch", "Place", "Reader"]
+__all__ = ["Away", "Batch", "Place", "Reader", "away", "reader_of"]
+
+
+def reader_of(origin: Origin, place: Place) -> Reader:
+    """Return an open reader of an origin."""
+    raise NotImplementedError
