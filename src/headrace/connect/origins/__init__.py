@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from headrace.connect.origins.databases import open_database
 from headrace.connect.origins.reader import Away, Batch, Place, Reader, away
-from headrace.declare.origins import Origin
+from headrace.declare.origins import Database, Origin
 
 __all__ = ["Away", "Batch", "Place", "Reader", "away", "reader_of"]
 
+_READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {Database: open_database}
+"""Of each kind of origin, what opens it."""
+
 
 def reader_of(origin: Origin, place: Place) -> Reader:
-    """Return an open reader of an origin."""
-    raise NotImplementedError
+    """Return the open reader of an origin; to be closed.
+
+    Args:
+        origin: as declared.
+        place: for whom it is read.
+
+    Raises:
+        HeadraceError: what keeps it from being opened; ``Away`` where another try may help.
+    """
+    return _READERS[type(origin)](origin, place)
