@@ -15,8 +15,23 @@ def library(name: str, file: File) -> Any:
     Raises:
         HeadraceError: HR-SOURCE-017 when it is not installed.
     """
+    return needed(name, file.name, "files")
+
+
+def needed(name: str, place: str, extra: str) -> Any:
+    """Return a library of an extra of this package.
+
+    Args:
+        name: of its module.
+        place: what is read with it.
+        extra: of the package, by which it is installed.
+
+    Raises:
+        HeadraceError: HR-SOURCE-017 when it is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        expected, cure = f"the library {name}, to read it", "pip install 'headrace[files]'"
-        raise HeadraceError(Fault("HR-SOURCE-017", file.name, f"no library {name}", expected, cure)) from error
+        top = name.partition(".")[0]
+        expected, cure = f"the library {top}, to read it", f"pip install 'headrace[{extra}]'"
+        raise HeadraceError(Fault("HR-SOURCE-017", place, f"no library {top}", expected, cure)) from error

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
-from headrace.connect.origins.reader import Away, Batch, Place, Reader
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["Away", "Batch", "Place", "Reader"]
+from headrace.connect.origins.api import ApiReader
+from headrace.connect.origins.collection import CollectionReader
+from headrace.connect.origins.reader import Away, Batch, Place, Reader
+from headrace.connect.origins.rows import RowsReader
+from headrace.declare.origins import Api, Collection, Origin, Rows
+
+__all__ = ["Away", "Batch", "Place", "Reader", "reader_of"]
+
+_READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {
+    Api: ApiReader,
+    Collection: CollectionReader,
+    Rows: RowsReader,
+}
+"""Of each kind of origin, what opens it."""
+
+
+def reader_of(origin: Origin, place: Place) -> Reader:
+    """Return the open reader of an origin; to be closed.
+
+    Args:
+        origin: as declared.
+        place: for whom it is read.
+
+    Raises:
+        HeadraceError: what keeps it from being opened; ``Away`` where another try may help.
+    """
+    return _READERS[type(origin)](origin, place)
