@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from headrace.clock import now_us
 from headrace.connect.files import find_files
 from headrace.connect.inbox import Delivery, Inbox
-from headrace.connect.known import Known
 from headrace.connect.loads import Ledger, Load
 from headrace.connect.origins import Place
 from headrace.connect.places import File
+from headrace.connect.seen import Known
 from headrace.connect.work import Progress
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.origins import Origin

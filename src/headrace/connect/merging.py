@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headrace.connect.known import keys_of
 from headrace.connect.loads import Load, Past
+from headrace.connect.seen import keys_of
 from headrace.connect.withdraw import forget
 from headrace.connect.work import Job, Work
 from headrace.contracts import KeyIndex
