@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from headrace.connect.origins.databases import open_database
-from headrace.connect.origins.reader import Away, Batch, Place, Reader
+from headrace.connect.origins.reader import Away, Batch, Place, Reader, away
 from headrace.declare.origins import Database, Origin
 
-__all__ = ["Away", "Batch", "Place", "Reader", "reader_of"]
+__all__ = ["Away", "Batch", "Place", "Reader", "away", "reader_of"]
 
 _READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {Database: open_database}
 """Of each kind of origin, what opens it."""
