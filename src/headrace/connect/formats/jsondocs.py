@@ -24,16 +24,16 @@ _SCAN = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
 
 
 def _columns(file: File, contract: type[Contract]) -> pa.Schema:
-    return columns_of(list(islice(_texts(file), _SAMPLE)), contract)
+    return columns_of(list(islice(texts_of(file), _SAMPLE)), contract)
 
 
 def _batches(file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
-    names, texts = list(contract.fields()), _texts(file)
+    names, texts = list(contract.fields()), texts_of(file)
     while some := list(islice(texts, min(batch_rows, _ROWS))):
         yield rows_of(some, contract, names)
 
 
-def _texts(file: File) -> Iterator[str]:
+def texts_of(file: File) -> Iterator[str]:
     """Yield the text of each object of a document."""
     window = _Window(file)
     if not window.begins():
