@@ -112,8 +112,13 @@ class Postgres(Server):
                     f"--pwfile={word}", "--locale=C", "-E", "UTF8", "-N"])  # fmt: skip
 
     def command(self) -> list[str]:
-        given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "max_connections": "12",
-                 "superuser_reserved_connections": "3"}  # fmt: skip
+        given = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": "12",
+            "superuser_reserved_connections": "3",
+        }
         settings = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
         return [str(self._bin / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), *settings]
 
@@ -126,18 +131,17 @@ class Postgres(Server):
         return f"postgresql://owner:${{HEADRACE_TEST_SECRET}}@{self.place}"
 
     @contextmanager
-    def connected(self, user: str = "owner") -> Iterator[Any]:
+    def connected(self, database: str = "postgres") -> Iterator[Any]:
         from urllib.parse import quote
 
         import adbc_driver_postgresql.dbapi as driver
 
-        with driver.connect(
-            f"postgresql://{user}:{quote(SECRET, safe='')}@{self.place}", autocommit=True
-        ) as connection:
+        url = f"postgresql://owner:{quote(SECRET, safe='')}@127.0.0.1:{self.port}/{database}"
+        with driver.connect(url, autocommit=True) as connection:
             yield connection
 
-    def run(self, sql: str) -> None:
-        with self.connected() as connection, connection.cursor() as cursor:
+    def run(self, sql: str, database: str = "postgres") -> None:
+        with self.connected(database) as connection, connection.cursor() as cursor:
             for one in sql.split(";;"):
                 cursor.execute(one)
 
@@ -208,3 +212,15 @@ def running(kind: type[Server]) -> Iterator[Any]:
         if server is not None:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running(Postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    with running(Mariadb) as server:
+        yield server

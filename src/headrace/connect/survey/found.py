@@ -53,6 +53,7 @@ class Sample:
         whole: whether these are all rows.
         loose: columns whose text may be of any type, as in a file of text; of other text only times are guessed.
         timed: whether other text may be times.
+        mixed: columns of values of several types.
         catalogue: of a database.
     """
 
@@ -62,6 +63,7 @@ class Sample:
     whole: bool
     loose: frozenset[str] = frozenset()
     timed: bool = True
+    mixed: frozenset[str] = frozenset()
     catalogue: Catalogue = Catalogue()
 
 

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from headrace.connect.survey.checks import bounds_of
 from headrace.connect.survey.found import Found, Guess, Known, Sample
-from headrace.connect.survey.kinds import has_offset, kind_of, of_type
+from headrace.connect.survey.kinds import CODES, has_offset, kind_of, of_type
+from headrace.contracts import readable
 from headrace.declare import Field
 from headrace.declare.fields import is_column
 from headrace.types import STR, Timestamp, value_as
@@ -49,9 +50,8 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
         others: tables that some table refers to.
     """
     names = [name for name in sample.rows.column_names if not name.startswith("#")]
-    left_out = [f"{name}: no column of the lake can be called that" for name in names if not is_column(name)]
-    left_out += [f"{name}: {kind}, which no contract has" for name in names if (kind := _no_kind(sample, name))]
-    fields = {name: _field(sample, name) for name in names if is_column(name) and not _no_kind(sample, name)}
+    reasons = {name: why for name in names if (why := _not_held(sample, name))}
+    fields = {name: _field(sample, name) for name in names if name not in reasons}
     key = _key(sample, fields)
     for name in key:
         fields[name] = replace(fields[name], field=_as_key(fields[name].field))
@@ -69,17 +69,31 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
         moment = fields[event_time]
         fields[event_time] = Guess(replace(moment.field, role="event_time"), (*moment.notes, *told))
     cursor = _cursor(sample, fields, key, event_time if stream else "", changed)
-    doc = sample.catalogue.comment or f"One row of {table or sample.name}."
     return Found(
-        sample.name, stream, doc, tuple(fields.values()), tuple(left_out), tuple(notes), sample.rows.num_rows,
-        sample.whole, address, table, cursor,
-    )  # fmt: skip
+        name=sample.name,
+        stream=stream,
+        doc=sample.catalogue.comment or f"One row of {table or sample.name}.",
+        fields=tuple(fields.values()),
+        left_out=tuple(f"{name}: {why}" for name, why in reasons.items()),
+        notes=tuple(notes),
+        rows=sample.rows.num_rows,
+        whole=sample.whole,
+        address=address,
+        table=table,
+        cursor=cursor if sample.catalogue.dialect else "",
+    )
 
 
-def _no_kind(sample: Sample, name: str) -> str:
-    """What a column's type is called where no contract has it."""
+def _not_held(sample: Sample, name: str) -> str:
+    """Why no contract can have a column, or nothing."""
+    if not is_column(name):
+        return "no column of the lake can be called that"
+    if name in sample.mixed:
+        return "values of several types"
     kind = sample.rows.schema.field(name).type
-    return "" if of_type(kind) is not None else str(kind)
+    if of_type(kind) is None or not readable(_field(sample, name).field, sample.kinds.get(name, kind)):
+        return f"{kind}, which no contract takes from there"
+    return ""
 
 
 def _known(sample: Sample, name: str) -> Known:
@@ -97,7 +111,7 @@ def _field(sample: Sample, name: str) -> Guess:
         notes.append("times without a zone: UTC is a guess")
     empty = values.null_count == len(values)
     by_catalogue = bool(sample.catalogue.columns) and known.nullable
-    if by_catalogue and not values.null_count and len(values):
+    if by_catalogue and not values.null_count and len(values) and name not in sample.catalogue.key:
         notes.append(f"may be null by the catalogue, never so in {len(values):,} rows")
     if empty and len(values):
         notes.append(f"null in all {len(values):,} rows: the type is a guess")
@@ -132,7 +146,7 @@ def _bounded(sample: Sample, made: Field, values: pa.ChunkedArray, known: Known)
             notes.append(f"{low:,} to {high:,} in {len(values):,} rows")
     elif made.type.bare == STR and "isin" not in checked and not any(form.search(made.name) for form, _ in _PERSONAL):
         members = _few(values)
-        if members and not _ID.search(made.name):
+        if members and not (_ID.search(made.name) or CODES.search(made.name)):
             checked["isin"] = members
             notes.append(f"all {len(members)} values of {len(values):,} rows: is that all there can be?")
     return replace(made, **checked), notes

@@ -18,7 +18,7 @@ _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _BOOL = r"^(?i)(true|false)$"
 _MOST, _SCALE, _ROOM = 18, 6, 2
 """Digits of a decimal, digits behind the point beyond which it is a measurement, and digits kept free before it."""
-_CODES = re.compile(r"phone|mobile|fax|zip|postcode|postal|plz|iban|account_?n|card_?n|barcode|ean|isbn|ssn|vat", re.I)
+CODES = re.compile(r"phone|mobile|fax|zip|postcode|postal|plz|iban|account_?n|card_?n|barcode|ean|isbn|ssn|vat", re.I)
 """Names of columns whose digits are a text: nobody adds them up."""
 _DECLARED = re.compile(r"(?:numeric|decimal|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+))?\s*\)", re.I)
 _WORDS = ("bool", "tinyint(1)")
@@ -54,8 +54,8 @@ def kind_of(
 
 def of_type(kind: pa.DataType) -> LogicalType | None:
     """Return the type of a contract that a type of Arrow is, None where there is none."""
-    if pat.is_decimal(kind):
-        return _decimal(kind.precision, kind.scale) or FLOAT
+    if pat.is_decimal(kind):  # a wider one is taken as wide as a contract has it: what does not fit is quarantined
+        return _decimal(min(kind.precision, _MOST), kind.scale)
     if pat.is_list(kind) or pat.is_large_list(kind):
         item = of_type(kind.value_type)
         return None if item is None or item.name in ("list", "decimal") else list_of(item)
@@ -87,7 +87,7 @@ def _of_text(name: str, values: pa.ChunkedArray, *, loose: bool, timed: bool) ->
         return Timestamp
     if (timed or loose) and _all(values, f"^{DAY}$"):
         return Date
-    if not loose or _CODES.search(name):
+    if not loose or CODES.search(name):
         return STR
     if _all(values, _INT):
         return INT

@@ -157,7 +157,7 @@ def _sample(address: str, folder: Path, table: str, name: str, known: Catalogue)
         rows, whole = _first(reader, schema)
     loose = frozenset(name for name, one in known.columns.items() if one.declared.lower().startswith(_NUMERIC))
     kinds = {one.name: one.type for one in schema if not pa.types.is_null(one.type)}
-    return Sample(name, rows, kinds, whole, loose, known.dialect == "sqlite", known)
+    return Sample(name, rows, kinds, whole, loose, known.dialect == "sqlite", catalogue=known)
 
 
 def _first(reader: DatabaseReader, schema: pa.Schema) -> tuple[pa.Table, bool]:
@@ -236,8 +236,9 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
     if kind.name in _OBJECTS:
         kind.check(file)
         texts = list(islice(_OBJECTS[kind.name](file), SAMPLE_ROWS + 1))
-        rows, loose = table_of(texts[:SAMPLE_ROWS])
-        return Sample(name, rows, {}, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose)
+        rows, loose, mixed = table_of(texts[:SAMPLE_ROWS])
+        kinds = dict.fromkeys(rows.column_names, pa.string())  # as which a file of JSON is checked
+        return Sample(name, rows, kinds, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
     columns = kind.columns(file, Contract).names
     contract = contract_of("Sample", {one: Field(type=STR | None) for one in columns})
     parts: list[pa.Table] = []

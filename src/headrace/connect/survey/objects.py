@@ -15,23 +15,23 @@ class _Number(str):
     __slots__ = ()
 
 
-def table_of(texts: Iterable[str], *, nested: bool = False) -> tuple[pa.Table, frozenset[str]]:
-    """Return objects as columns, and which of them hold numbers as text, so that no digit is lost.
+def table_of(texts: Iterable[str], *, nested: bool = False) -> tuple[pa.Table, frozenset[str], frozenset[str]]:
+    """Return objects as columns, which of them hold numbers as text, so that no digit is lost, and which several types.
 
     Args:
         texts: of JSON; what is no object is passed over.
         nested: whether objects in objects become columns ``outer_inner``, as those of documents do.
 
     Example:
-        >>> table, loose = table_of(['{"id": 1, "price": 1.50}', '{"id": 2, "tags": ["a"]}'])
+        >>> table, loose, _ = table_of(['{"id": 1, "price": 1.50}', '{"id": 2, "tags": ["a"]}'])
         >>> table["price"].to_pylist(), loose, table["tags"].to_pylist()
         (['1.50', None], frozenset({'price'}), [None, ['a']])
     """
     rows = [dict(_flat("", one, nested=nested)) for one in map(_object, texts) if one is not None]
     names = list(dict.fromkeys(name for row in rows for name in row))
     made = {name: _column([row.get(name) for row in rows]) for name in names}
-    loose = frozenset(name for name, (_, of_numbers) in made.items() if of_numbers)
-    return pa.table({name: values for name, (values, _) in made.items()}), loose
+    loose, mixed = (frozenset(name for name in names if made[name][1] == sort) for sort in ("numbers", "mixed"))
+    return pa.table({name: values for name, (values, _) in made.items()}), loose, mixed
 
 
 def _object(text: str) -> Mapping[str, Any] | None:
@@ -50,14 +50,14 @@ def _flat(outer: str, found: Mapping[str, Any], *, nested: bool) -> Iterator[tup
             yield outer + name, value
 
 
-def _column(values: list[Any]) -> tuple[pa.Array, bool]:
+def _column(values: list[Any]) -> tuple[pa.Array, str]:
     present = [one for one in values if one is not None]
     if any(isinstance(one, _Number) for one in present) and all(_is_number(one) for one in present):
-        return pa.array([None if one is None else str(one) for one in values], pa.string()), True
+        return pa.array([None if one is None else str(one) for one in values], pa.string()), "numbers"
     try:
-        return pa.array(values), False
+        return pa.array(values), ""
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if one is None else _text(one) for one in values], pa.string()), False
+        return pa.array([None if one is None else _text(one) for one in values], pa.string()), "mixed"
 
 
 def _is_number(value: Any) -> bool:
