@@ -21,16 +21,16 @@ _ROWS = 50_000
 
 
 def _columns(file: File, contract: type[Contract]) -> pa.Schema:
-    return columns_of(list(islice(_texts(file), _SAMPLE)), contract)
+    return columns_of(list(islice(texts_of(file), _SAMPLE)), contract)
 
 
 def _batches(file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
-    names, texts = list(contract.fields()), _texts(file)
+    names, texts = list(contract.fields()), texts_of(file)
     while some := list(islice(texts, min(batch_rows, _ROWS))):
         yield rows_of(some, contract, names)
 
 
-def _texts(file: File) -> Iterator[str]:
+def texts_of(file: File) -> Iterator[str]:
     """Yield the text of each object of a document."""
     window = Window(file.stream(), lambda: HeadraceError(_torn(file)))
     if not window.begins():

@@ -41,19 +41,19 @@ def _told(contract: type[Contract], name: str) -> pa.DataType:
 
 
 def _columns(file: File, contract: type[Contract]) -> pa.Schema:
-    first = next(_lines(file), pa.array([], pa.binary()))
+    first = next(lines_of(file), pa.array([], pa.binary()))
     return columns_of(pc.cast(first[:_SAMPLE], pa.string()).to_pylist(), contract)
 
 
 def _batches(file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
     names = list(contract.fields())
-    for lines in _lines(file):
+    for lines in lines_of(file):
         table = _table(lines, contract, names)
         for at in range(0, len(lines), batch_rows):
             yield table.slice(at, batch_rows)
 
 
-def _lines(file: File) -> Iterator[pa.Array]:
+def lines_of(file: File) -> Iterator[pa.Array]:
     """Yield the lines of a file that are not blank, some megabytes at a time."""
     with file.stream() as stream:
         rest = b""

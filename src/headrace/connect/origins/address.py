@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ class Address:
 
     def file(self, folder: Path) -> Path:
         """Return the file of a ``sqlite:///path`` or ``duckdb:///path``; four slashes make it absolute."""
-        return folder / f"{self.host}{self.path if self.host else self.path[1:]}"
+        # Told from the name alone: the folder of a project that is about to be made is not there yet.
+        return Path(os.path.normpath(folder / f"{self.host}{self.path if self.host else self.path[1:]}"))
 
     def url(self, params: Mapping[str, str]) -> str:
         """Return the address with all its parts, and parameters that it has not said itself."""

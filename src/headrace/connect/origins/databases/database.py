@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.connect.origins.address import Address, opened
-from headrace.connect.origins.databases.link import Column, Link
+from headrace.connect.origins.databases.link import Ask, Column, Link
 from headrace.connect.origins.reader import Batch, Place
 from headrace.declare import Database
 from headrace.errors import Fault, HeadraceError, nearest
@@ -18,6 +18,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
 _ROWS = "headrace_rows"
 """What a query is called where it stands in the place of a table."""
+_OTHER = "name a serial number or the time of the last change, or take cursor= away: then all rows are read"
 
 
 class DatabaseReader:
@@ -36,19 +37,18 @@ class DatabaseReader:
         wanted = [one for one in self._columns() if one.name in fields]
         cursor = self._cursor()
         if cursor is None:
-            for rows in self._read(wanted, "", (), batch_rows):
+            for rows in self._read(wanted, Ask(self.source), batch_rows):
                 yield Batch(rows)
             return
         self._refuse_nulls(cursor)
         named = [one.name for one in wanted]
         asked = wanted if cursor.name in named else [*wanted, cursor]
-        rest, values = self._from(cursor, since)
-        for rows in self._read(asked, rest, values, batch_rows):
+        for rows in self._read(asked, self._from(cursor, since), batch_rows):
             yield Batch(rows.select(named), self._moved(rows[cursor.name], cursor))
 
     def keys(self, batch_rows: int) -> Iterator[pa.Table]:
         keys = self._place.contract.key_fields()
-        yield from self._read([one for one in self._columns() if one.name in keys], "", (), batch_rows)
+        yield from self._read([one for one in self._columns() if one.name in keys], Ask(self.source), batch_rows)
 
     def close(self) -> None:
         self._link.close()
@@ -66,22 +66,23 @@ class DatabaseReader:
             self._known = self._link.columns(self.source)
         return self._known
 
-    def _read(self, columns: Sequence[Column], rest: str, values: Sequence[Any], batch_rows: int) -> Iterator[pa.Table]:
+    def _read(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
         if not columns:
             return
-        for rows in self._link.rows(columns, f"from {self.source} {rest}".rstrip(), values, batch_rows):
+        for rows in self._link.rows(columns, ask, batch_rows):
             for start in range(0, rows.num_rows, batch_rows):
                 yield rows.slice(start, batch_rows)
 
-    def _from(self, cursor: Column, since: Any) -> tuple[str, tuple[Any, ...]]:
+    def _from(self, cursor: Column, since: Any) -> Ask:
         """The rows from a value on, in an order that is the same each time: by the cursor, then by the key."""
         keys = self._place.contract.key_fields()
         order = [cursor.name, *(one.name for one in self._columns() if one.name in keys and one.name != cursor.name)]
         ordered = f"order by {', '.join(map(self._link.quoted, order))}"
         if since is None:
-            return ordered, ()
+            return Ask(self.source, order=ordered)
         bound = self._link.bound(cursor, since)
-        return f"where {self._link.quoted(cursor.name)} >= {bound.sql} {ordered}", bound.values
+        where = f"where {self._link.quoted(cursor.name)} >= {bound.sql}"
+        return Ask(self.source, where, ordered, values=bound.values)
 
     def _cursor(self) -> Column | None:
         name = self._origin.cursor
@@ -92,14 +93,13 @@ class DatabaseReader:
             raise self._fault(f"no column {name} for cursor=", "a column of the table or query", nearest(name, known))
         if known[name].cursor is None:
             found = f"cursor={name!r} of type {known[name].declared or known[name].kind}"
-            cure = "name a serial number or the time of the last change, or take cursor= away: then all rows are read"
-            raise self._fault(found, "whole numbers, decimals, times, dates or text", cure)
+            raise self._fault(found, "whole numbers, decimals, times, dates or text", _OTHER)
         return known[name]
 
     def _refuse_nulls(self, cursor: Column) -> None:
         """A row without a cursor's value would be read once and never be looked at again."""
-        rest = f"from {self.source} where {self._link.quoted(cursor.name)} is null limit 1"
-        if any(rows.num_rows for rows in self._link.rows([cursor], rest, (), 1)):
+        ask = Ask(self.source, f"where {self._link.quoted(cursor.name)} is null", end="limit 1")
+        if any(rows.num_rows for rows in self._link.rows([cursor], ask, 1)):
             cure = f"read query='select …, coalesce({cursor.name}, …) as {cursor.name} from …', or take cursor= away"
             raise self._fault(f"rows whose cursor {cursor.name} is null", "a value in each row", cure)
 
@@ -107,11 +107,14 @@ class DatabaseReader:
         """The values of a cursor in the type in which a position is kept."""
         assert cursor.cursor is not None
         whole = pa.concat_arrays(values.chunks) if values.num_chunks != 1 else values.chunk(0)
+        wanted = whole.type if pa.types.is_null(cursor.cursor) else cursor.cursor
+        if pa.types.is_floating(wanted):
+            raise self._fault(f"cursor={cursor.name!r} with floats", "values that are exact", _OTHER)
         try:
-            return pc.cast(whole, cursor.cursor)
+            return pc.cast(whole, wanted)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            cure = "name a cursor whose values all are of its type"
-            raise self._fault(f"a value of the cursor {cursor.name} that is no {cursor.cursor}", "one", cure) from None
+            found = f"a value of the cursor {cursor.name} that is no {wanted}"
+            raise self._fault(found, "values that all are of its type", _OTHER) from None
 
     def _fault(self, found: str, expected: str, cure: str) -> HeadraceError:
         return HeadraceError(Fault("HR-SOURCE-033", self._origin.address, found, expected, cure))

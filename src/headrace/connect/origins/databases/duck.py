@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.connect.origins.databases.link import Bound, Column
+from headrace.connect.origins.databases.link import Ask, Bound, Column
 from headrace.connect.origins.databases.refused import gone, refused
 from headrace.connect.origins.databases.sqlite import file_fault
 from headrace.errors import HeadraceError
@@ -22,7 +22,7 @@ _PLAIN = {
     "TIMESTAMP_S": pa.timestamp("s"), "TIMESTAMP_MS": pa.timestamp("ms"), "TIMESTAMP_NS": pa.timestamp("ns"),
 }  # fmt: skip
 _JSON = ("STRUCT", "MAP", "UNION")
-_CONFIG = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
+_CONFIG: dict[str, Any] = {"python_enable_replacements": "false", "autoinstall_known_extensions": "false"}
 """A table that is not there must not be found among the variables of this program."""
 _FETCH = 200_000
 
@@ -50,12 +50,12 @@ class DuckLink:
     def bound(self, column: Column, value: Any) -> Bound:
         return Bound(f"?::{column.declared}", (value.isoformat() if hasattr(value, "isoformat") else str(value),))
 
-    def rows(self, columns: Sequence[Column], rest: str, values: Sequence[Any], batch_rows: int) -> Iterator[pa.Table]:
+    def rows(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
         with self._told():
             shown = ", ".join(f"{one.select} as {self.quoted(one.name)}" for one in columns)
             # Ordered before columns become text: an alias of the same name would be what "order by" takes.
             names = ", ".join(self.quoted(one.name) for one in columns)
-            found = self._connection.sql(f"select {shown} from (select {names} {rest})", params=list(values))
+            found = self._connection.sql(f"select {shown} from (select {names} {ask.sql})", params=list(ask.values))
             read = getattr(found, "to_arrow_reader", None) or found.fetch_record_batch  # its name before DuckDB 1.5
             for batch in read(min(_FETCH, batch_rows)):
                 yield pa.Table.from_batches([batch])

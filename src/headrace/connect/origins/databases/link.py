@@ -18,7 +18,8 @@ class Column:
         kind: its type, as the contract is checked against.
         select: SQL that delivers it so that nothing is lost on the way, such as a cast to text.
         declared: its type in the database's own words.
-        cursor: Arrow type of its values as a cursor; None where it has no order that one could go on from.
+        cursor: Arrow type of its values as a cursor; null where only they tell it; None where it has no order that one
+            could go on from.
     """
 
     name: str
@@ -36,6 +37,27 @@ class Bound:
     values: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What follows the columns of a SELECT.
+
+    Args:
+        source: a table's name, or a query in brackets with its alias.
+        where, order, end: clauses, or nothing.
+        values: bound to ``where``.
+    """
+
+    source: str
+    where: str = ""
+    order: str = ""
+    end: str = ""
+    values: tuple[Any, ...] = ()
+
+    @property
+    def sql(self) -> str:
+        return " ".join(one for one in (f"from {self.source}", self.where, self.order, self.end) if one)
+
+
 class Link(Protocol):
     """A connection to one database, within one snapshot of it."""
 
@@ -48,8 +70,8 @@ class Link(Protocol):
     def bound(self, column: Column, value: Any) -> Bound:
         """Return a cursor's value as SQL of the type of its column."""
 
-    def rows(self, columns: Sequence[Column], rest: str, values: Sequence[Any], batch_rows: int) -> Iterator[pa.Table]:
-        """Yield the rows of a SELECT of columns; ``rest`` is what follows them, from FROM on."""
+    def rows(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
+        """Yield the rows of a SELECT of columns."""
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from headrace.connect.formats.library import needed
 from headrace.connect.origins.address import Address
-from headrace.connect.origins.databases.link import Bound, Column
+from headrace.connect.origins.databases.link import Ask, Bound, Column
 from headrace.connect.origins.databases.refused import of_mysql, refused
 from headrace.errors import HeadraceError
 
@@ -89,24 +89,25 @@ class MysqlLink:
             return Bound("%s", (value.isoformat(*(() if column.declared == "date" else (" ",)))[:26],))
         return Bound("%s", (value,))
 
-    def rows(self, columns: Sequence[Column], rest: str, values: Sequence[Any], batch_rows: int) -> Iterator[pa.Table]:
-        sql = f"select {', '.join(one.select for one in columns)} {rest}"
-        if values:
+    def rows(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
+        sql = f"select {', '.join(one.select for one in columns)} {ask.sql}"
+        if ask.values:
             # The driver formats with %: only its own mark is one. What is asked for ends in it, so the last is its.
             before, _, behind = sql.rpartition("%s")
             sql = f"{before.replace('%', '%%')}%s{behind.replace('%', '%%')}"
-        done = False
+        done, cursor = False, self._connection.cursor(self._cursors.SSCursor)
         try:
             with self._told():
-                cursor = self._connection.cursor(self._cursors.SSCursor)
-                cursor.execute(sql, tuple(values) or None)
+                cursor.execute(sql, ask.values or None)
                 while parts := cursor.fetchmany(min(_FETCH, batch_rows)):
                     yield _table(columns, parts)
                 done = True
                 cursor.close()
         finally:
-            if not done:
-                self.close()  # else the driver reads all rows that are left, to be able to ask again
+            if not done:  # the driver would read all rows that are left, to be able to ask again
+                if cursor._result is not None:
+                    cursor._result.unbuffered_active = False
+                self.close()
 
     def close(self) -> None:
         self._connection._force_close()
@@ -153,9 +154,6 @@ def _table(columns: Sequence[Column], rows: Sequence[tuple[Any, ...]]) -> pa.Tab
 
 def _typed(column: Column, values: tuple[Any, ...]) -> pa.Array:
     """Numbers are numbers; times stay text, since MySQL has days such as 0000-00-00, which a contract tells of."""
-    if isinstance(next((one for one in values if one is not None), None), bytes):
-        values = tuple(chain.from_iterable([(None if one is None else bytes(one).decode("utf-8", "replace"),)
-                                            for one in values]))  # fmt: skip
     text = pa.array(values, pa.string())
     if pa.types.is_floating(column.kind):
         return pc.cast(pc.cast(text, pa.float64()), column.kind, safe=False)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from headrace.connect.formats.library import needed
 from headrace.connect.origins.address import Address
-from headrace.connect.origins.databases.link import Bound, Column
+from headrace.connect.origins.databases.link import Ask, Bound, Column
 from headrace.connect.origins.databases.refused import of_sqlstate, refused
 from headrace.errors import HeadraceError
 
@@ -83,7 +83,7 @@ class PostgresLink:
             self._cursor.fetchall()
         return Bound(f"current_setting('headrace.since')::{column.declared.partition('(')[0]}")
 
-    def rows(self, columns: Sequence[Column], rest: str, values: Sequence[Any], batch_rows: int) -> Iterator[pa.Table]:
+    def rows(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
         names = [one.name for one in columns]
         with self._told():
             self._cursor.adbc_statement.set_options(
@@ -91,7 +91,7 @@ class PostgresLink:
             )
             # Numbered, since "order by" takes what is selected under a name before the column that has it.
             shown = ", ".join(f"{one.select} as column_{at}" for at, one in enumerate(columns))
-            self._cursor.execute(f"select {shown} {rest}")
+            self._cursor.execute(f"select {shown} {ask.sql}")
             reader = self._cursor.fetch_record_batch()
         with self._told():
             for batch in reader:

@@ -40,12 +40,12 @@ _TOLD = {
 _AWAY_CURE = "see that it runs and takes connections, then run again: it goes on where it stopped"
 
 _POSTGRES = {
-    "28": "login", "3D": "database", "42501": "rights", "42": "names", "3F": "names",
+    "28": "login", "3D": "database", "42501": "rights", "42": "names", "3F": "names", "0A": "names",
     "08": "away", "53": "away", "57": "away", "58": "away", "40": "away", "55P03": "away",
 }  # fmt: skip
 """SQLSTATE, or its class, to a kind of refusal."""
 _CLASSES = {
-    "08": "connection exception", "21": "cardinality violation", "22": "data exception",
+    "08": "connection exception", "0A": "feature not supported", "21": "cardinality violation", "22": "data exception",
     "25": "invalid transaction state", "28": "invalid authorization", "3D": "invalid catalog name",
     "3F": "invalid schema name", "40": "transaction rollback", "42": "syntax error or access rule violation",
     "53": "insufficient resources", "54": "program limit exceeded", "55": "object not in prerequisite state",

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from headrace.connect.origins.databases.link import Bound, Column
+from headrace.connect.origins.databases.link import Ask, Bound, Column
 from headrace.connect.origins.databases.refused import gone, refused
 from headrace.errors import Fault, HeadraceError
 
@@ -55,12 +55,14 @@ class SqliteLink:
     def bound(self, column: Column, value: Any) -> Bound:
         return Bound("?", (value.isoformat() if hasattr(value, "isoformat") else value,))
 
-    def rows(self, columns: Sequence[Column], rest: str, values: Sequence[Any], batch_rows: int) -> Iterator[pa.Table]:
+    def rows(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
         with self._told():
-            chosen = self._chosen(columns, rest, values)
+            chosen = self._chosen(columns, ask)
             selected = ", ".join(f"{one.select} as {self.quoted(one.name)}" for one in chosen)
             # Ordered before they are turned into text: an alias of the same name would be what "order by" takes.
-            cursor = self._connection.execute(f"select {selected} from (select {self._names(columns)} {rest})", values)
+            cursor = self._connection.execute(
+                f"select {selected} from (select {self._names(columns)} {ask.sql})", ask.values
+            )
             while parts := cursor.fetchmany(min(_FETCH, batch_rows)):
                 yield _table(chosen, parts)
 
@@ -85,16 +87,15 @@ class SqliteLink:
     def _column(self, name: str, declared: str) -> Column:
         kind = next((kind for parts, kind in _AFFINITY if any(one in declared.upper() for one in parts)), pa.null())
         cursor = None if kind == pa.float64() or "BLOB" in declared.upper() else kind
-        cursor = pa.string() if cursor == pa.null() else cursor
         return Column(name, kind, self.quoted(name), declared, cursor)
 
-    def _chosen(self, columns: Sequence[Column], rest: str, values: Sequence[Any]) -> list[Column]:
+    def _chosen(self, columns: Sequence[Column], ask: Ask) -> list[Column]:
         """One type for each column, by all values that are about to be read: in the same snapshot."""
         names = [self.quoted(one.name) for one in columns]
         asked = [f"max(typeof({name}) = '{kind}')" for name in names for kind in _CLASSES]
         large = [f"max(typeof({name}) = 'integer' and ({name} > {_EXACT} or {name} < -{_EXACT}))" for name in names]
-        plain = f"select {', '.join(names)} {rest.partition(' order by ')[0]}"
-        found = self._connection.execute(f"select {', '.join(asked + large)} from ({plain})", values).fetchone()
+        plain = f"select {', '.join(names)} from {ask.source} {ask.where} {ask.end}"
+        found = self._connection.execute(f"select {', '.join(asked + large)} from ({plain})", ask.values).fetchone()
         each = [found[at * 4 : at * 4 + 4] for at in range(len(columns))]
         return [
             _of_classes(column, name, frozenset(kind for kind, is_there in zip(_CLASSES, one, strict=True) if is_there),

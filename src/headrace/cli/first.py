@@ -1,0 +1,72 @@
+"""A first project, written from what was found: contracts with what was guessed told beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace.connect.survey import Found, Survey
+from headrace.contracts.as_python import (
+    assigned_python,
+    call_python,
+    class_python,
+    comment_python,
+    doc_python,
+    text_python,
+)
+from headrace.contracts.odcs.names import class_name, variable_name
+
+_HEAD = (
+    "Written by 'headrace init --from' from a look at the data. What a comment calls a guess, correct; then delete the "
+    "comment. 'headrace check' tells what does not fit together, 'headrace run' loads, 'headrace query' shows what "
+    "was quarantined."
+)
+_PROJECT = 4
+"""Blanks of an argument that has a line of its own."""
+
+
+def project_python(name: str, survey: Survey) -> str:
+    """Return the text of ``project.py``.
+
+    Args:
+        name: of the project.
+        survey: what was found.
+    """
+    classes: list[str] = []
+    for one in survey.found:
+        classes.append(class_name(one.name.removesuffix("s") or one.name, classes))
+    address = survey.found[0].address if survey.kind != "files" else ""
+    head = [doc_python(f"The project {name}: what its data is, declared once.", ""), "", *comment_python(_HEAD), ""]
+    head += ["import headrace as hr"] + (["", f"ORIGIN = {text_python(address)}"] if address else [])
+    bodies = ["\n".join(_class(one, made)) for one, made in zip(survey.found, classes, strict=True)]
+    declared = [_declared(one, made, survey.kind) for one, made in zip(survey.found, classes, strict=True)]
+    names = [variable_name(one.name) for one in survey.found]
+    end = call_python(
+        "project = hr.Project", [text_python(name), assigned_python("sources=", names).replace(" = ", "", 1)]
+    )
+    if len(end) > 4 * 120 or "\n" in end:
+        end = f"{assigned_python('sources', names)}\nproject = hr.Project({text_python(name)}, sources=sources)"
+    return "\n\n\n".join(["\n".join(head), *bodies, "\n".join(declared) + f"\n\n{end}\n"])
+
+
+def _class(one: Found, made: str) -> Iterator[str]:
+    for note in one.notes:
+        yield from comment_python(note)
+    for left in one.left_out:
+        yield from comment_python(f"Left out, {left}.")
+    yield class_python(made, one.doc, [(guess.field, guess.notes) for guess in one.fields])
+
+
+def _declared(one: Found, made: str, kind: str) -> str:
+    what = "Stream" if one.stream else "Table"
+    return call_python(
+        f"{variable_name(one.name)} = hr.{what}", [text_python(one.name), made, f"source={_source(one, kind)}"]
+    )
+
+
+def _source(one: Found, kind: str) -> str:
+    if kind == "files":
+        return text_python(one.address)
+    named = "name" if kind == "Collection" else "table"
+    given = [f"{named}={text_python(one.table)}"] if one.table else []
+    given += [f"cursor={text_python(one.cursor)}"] if one.cursor else []
+    return f"hr.{kind}({', '.join(['ORIGIN', *given])})" if given else "ORIGIN"

@@ -1,0 +1,212 @@
+"""What databases know of their tables: keys, what may be null, what refers to what, checks, comments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from headrace.connect.origins.databases.duck import DuckLink
+from headrace.connect.origins.databases.link import Link
+from headrace.connect.origins.databases.mysql import MysqlLink
+from headrace.connect.origins.databases.postgres import PostgresLink
+from headrace.connect.origins.databases.sqlite import SqliteLink
+from headrace.connect.survey.found import Catalogue, Known
+
+
+def tables_of(link: Link) -> list[str]:
+    """Return the names of the tables of a database, with the schema of those that need one."""
+    return _TABLES[type(link)](link)
+
+
+def catalogue_of(link: Link, table: str) -> Catalogue:
+    """Return what a database knows of a table."""
+    return _CATALOGUES[type(link)](link, table)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _parts(table: str, schema: str) -> tuple[str, str]:
+    before, _, name = table.rpartition(".")
+    return before or schema, name
+
+
+def _postgres_tables(link: PostgresLink) -> list[str]:
+    found = link.query(
+        "select case when n.nspname = current_schema() then c.relname else n.nspname || '.' || c.relname end::text as t"
+        " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not like 'pg\\_%'"
+        " and n.nspname <> 'information_schema' and has_table_privilege(c.oid, 'select') order by 1"
+    )
+    return [str(one) for one in found["t"].to_pylist()]
+
+
+def _postgres(link: PostgresLink, table: str) -> Catalogue:
+    before, name = _parts(table, "")
+    at = f"{_text('.'.join(link.quoted(one) for one in (before, name) if one))}::regclass"
+    columns = link.query(
+        "select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as declared,"
+        " not a.attnotnull as nullable, col_description(a.attrelid, a.attnum) as comment,"
+        " (select json_agg(e.enumlabel order by e.enumsortorder)::text"
+        f" from pg_enum e where e.enumtypid = a.atttypid) as labels from pg_attribute a where a.attrelid = {at}"
+        " and a.attnum > 0 and not a.attisdropped order by a.attnum"
+    ).to_pylist()
+    names = "(select json_agg(a.attname order by k.n)::text from unnest({}) with ordinality k(number, n)"
+    names += " join pg_attribute a on a.attrelid = {} and a.attnum = k.number)"
+    rules = link.query(
+        "select c.contype::text as kind, pg_get_constraintdef(c.oid) as sql, "
+        f"{names.format('c.conkey', 'c.conrelid')} as names, {names.format('c.confkey', 'c.confrelid')} as others,"
+        f" c.confrelid::regclass::text as other from pg_constraint c where c.conrelid = {at} order by c.conname"
+    ).to_pylist()
+    comment = link.query(f"select obj_description({at}, 'pg_class') as comment")["comment"].to_pylist()[0]
+    listed = [(one["kind"], json.loads(one["names"] or "[]"), one) for one in rules]
+    refers = {
+        have[0]: f"{one['other']}.{json.loads(one['others'])[0]}"
+        for kind, have, one in listed
+        if kind == "f" and len(have) == 1
+    }
+    known = {
+        one["name"]: Known(
+            one["declared"],
+            one["nullable"],
+            any(kind == "u" and have == [one["name"]] for kind, have, _ in listed),
+            one["comment"] or "",
+            tuple(json.loads(one["labels"] or "[]")),
+            refers.get(one["name"], ""),
+        )
+        for one in columns
+    }
+    key = next((tuple(have) for kind, have, _ in listed if kind == "p"), ())
+    checks = tuple(
+        one["sql"].removeprefix("CHECK ").removesuffix(" NOT VALID") for kind, _, one in listed if kind == "c"
+    )
+    return Catalogue(known, key, checks, comment or "", "postgres")
+
+
+def _mysql_tables(link: MysqlLink) -> list[str]:
+    rows = link.query(
+        "select table_name from information_schema.tables where table_schema = database()"
+        " and table_type = 'BASE TABLE' order by 1"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _mysql(link: MysqlLink, table: str) -> Catalogue:
+    before, name = _parts(table, "")
+    at = f"table_schema = {_literal(before) if before else 'database()'} and table_name = {_literal(name)}"
+    rules = link.query(
+        "select constraint_name, column_name, referenced_table_name, referenced_column_name"
+        f" from information_schema.key_column_usage where {at} order by constraint_name, ordinal_position"
+    )
+    unique = _alone((row[0], row[1]) for row in rules if row[0] != "PRIMARY" and row[2] is None)
+    refers = {row[1]: f"{row[2]}.{row[3]}" for row in rules if row[2] is not None}
+    columns = link.query(
+        "select column_name, column_type, is_nullable, column_comment from information_schema.columns"
+        f" where {at} order by ordinal_position"
+    )
+    known = {
+        row[0]: Known(row[1], row[2] == "YES", row[0] in unique, row[3] or "", _labels(row[1]), refers.get(row[0], ""))
+        for row in columns
+    }
+    comment = link.query(f"select table_comment from information_schema.tables where {at}")
+    made = link.query(f"show create table {'.'.join(link.quoted(one) for one in (before, name) if one)}")
+    key = tuple(row[1] for row in rules if row[0] == "PRIMARY")
+    return Catalogue(known, key, _checks(str(made[0][1]), "mysql"), str(comment[0][0]) if comment else "", "mysql")
+
+
+def _literal(value: str) -> str:
+    return _text(value.replace("\\", "\\\\"))
+
+
+def _labels(declared: str) -> tuple[str, ...]:
+    if not declared.startswith("enum("):
+        return ()
+    return tuple(one.replace("''", "'") for one in declared[6:-2].split("','"))
+
+
+def _alone(named: Iterable[tuple[str, str]]) -> set[str]:
+    """Columns that are the only one of their constraint."""
+    members: dict[str, list[str]] = {}
+    for constraint, column in named:
+        members.setdefault(constraint, []).append(column)
+    return {columns[0] for columns in members.values() if len(columns) == 1}
+
+
+def _sqlite_tables(link: SqliteLink) -> list[str]:
+    rows = link.query("select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\'")
+    return sorted(str(row[0]) for row in rows)
+
+
+def _sqlite(link: SqliteLink, table: str) -> Catalogue:
+    name = _text(_parts(table, "")[1])
+    columns = link.query(f'select name, type, "notnull", pk from pragma_table_info({name})')
+    refers = {row[0]: f"{row[1]}.{row[2] or 'rowid'}" for row in
+              link.query(f'select "from", "table", "to" from pragma_foreign_key_list({name})')}  # fmt: skip
+    indexes = link.query(
+        f'select l.name, i.name from pragma_index_list({name}) l, pragma_index_info(l.name) i where l."unique" = 1'
+        " and l.partial = 0"
+    )
+    unique = _alone((row[0], row[1]) for row in indexes if row[1] is not None)
+    key = tuple(row[0] for row in sorted(columns, key=lambda row: row[3]) if row[3])
+    known = {
+        row[0]: Known(row[1], not (row[2] or key == (row[0],)), row[0] in unique, "", (), refers.get(row[0], ""))
+        for row in columns
+    }
+    made = link.query("select sql from sqlite_master where name = ?", (_parts(table, "")[1],))
+    return Catalogue(known, key, _checks(str(made[0][0]), "sqlite") if made else (), "", "sqlite")
+
+
+def _duckdb_tables(link: DuckLink) -> list[str]:
+    rows = link.query(
+        "select case when schema_name = 'main' then table_name else schema_name || '.' || table_name end"
+        " from duckdb_tables() where database_name = current_database() and not internal order by 1"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _duckdb(link: DuckLink, table: str) -> Catalogue:
+    schema, name = _parts(table, "main")
+    at = f"schema_name = {_text(schema)} and table_name = {_text(name)} and database_name = current_database()"
+    rules = link.query(
+        "select constraint_type, constraint_column_names, expression, referenced_table, referenced_column_names"
+        f" from duckdb_constraints() where {at} order by constraint_index"
+    )
+    refers = {row[1][0]: f"{row[3]}.{row[4][0]}" for row in rules if row[0] == "FOREIGN KEY" and len(row[1]) == 1}
+    unique = {row[1][0] for row in rules if row[0] == "UNIQUE" and len(row[1]) == 1}
+    columns = link.query(f"select column_name, data_type, is_nullable, comment from duckdb_columns() where {at}")
+    known = {
+        row[0]: Known(row[1], bool(row[2]), row[0] in unique, row[3] or "", _enum(row[1]), refers.get(row[0], ""))
+        for row in columns
+    }
+    comment = link.query(f"select comment from duckdb_tables() where {at}")
+    key = next((tuple(row[1]) for row in rules if row[0] == "PRIMARY KEY"), ())
+    checks = tuple(str(row[2]) for row in rules if row[0] == "CHECK")
+    return Catalogue(known, key, checks, str(comment[0][0] or "") if comment else "", "duckdb")
+
+
+def _enum(declared: str) -> tuple[str, ...]:
+    if not declared.startswith("ENUM("):
+        return ()
+    return tuple(one.strip().strip("'").replace("''", "'") for one in declared[5:-1].split(","))
+
+
+def _checks(made: str, dialect: str) -> tuple[str, ...]:
+    """The checks of a CREATE TABLE."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        parsed = sqlglot.parse_one(made, read=dialect)
+    except sqlglot.errors.SqlglotError:
+        return ()
+    return tuple(one.this.sql(dialect) for one in parsed.find_all(exp.CheckColumnConstraint, exp.Check))
+
+
+_TABLES: dict[type[Link], Callable[[Any], list[str]]] = {
+    PostgresLink: _postgres_tables, MysqlLink: _mysql_tables, SqliteLink: _sqlite_tables, DuckLink: _duckdb_tables,
+}  # fmt: skip
+_CATALOGUES: dict[type[Link], Callable[[Any, str], Catalogue]] = {
+    PostgresLink: _postgres, MysqlLink: _mysql, SqliteLink: _sqlite, DuckLink: _duckdb,
+}  # fmt: skip

@@ -1,0 +1,121 @@
+"""What a look at data finds: values that a first project is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from headrace.declare import Field
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a catalogue knows of a column.
+
+    Args:
+        declared: its type, in the database's words.
+        nullable: whether it may be null.
+        unique: whether the catalogue keeps it unique.
+        comment: of its owner.
+        values: of an enumeration.
+        refers: ``table.column`` that it refers to.
+    """
+
+    declared: str = ""
+    nullable: bool = True
+    unique: bool = False
+    comment: str = ""
+    values: tuple[str, ...] = ()
+    refers: str = ""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What a database knows of a table: its columns, its key, and checks as SQL."""
+
+    columns: Mapping[str, Known] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    comment: str = ""
+    dialect: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows that were looked at.
+
+    Args:
+        name: of the stream or table to be.
+        rows: in the types of the origin.
+        kinds: type of each column where it is more than its rows tell, such as times that arrive as text.
+        whole: whether these are all rows.
+        loose: columns whose text may be of any type, as in a file of text; of other text only times are guessed.
+        timed: whether other text may be times.
+        mixed: columns of values of several types.
+        catalogue: of a database.
+    """
+
+    name: str
+    rows: pa.Table
+    kinds: Mapping[str, pa.DataType]
+    whole: bool
+    loose: frozenset[str] = frozenset()
+    timed: bool = True
+    mixed: frozenset[str] = frozenset()
+    catalogue: Catalogue = Catalogue()
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A field, and what its reader should know of how it was guessed."""
+
+    field: Field
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stream or table as it was found.
+
+    Args:
+        name: of the stream or table.
+        stream: whether its rows are events.
+        doc: one sentence for the contract.
+        fields: guessed, in the order of the columns.
+        left_out: columns that no contract can have, and why.
+        notes: for whoever corrects it.
+        rows: looked at.
+        whole: whether these are all.
+        address: as it is declared, without secrets.
+        table: in a database, where it is another than the name, else empty.
+        cursor: by which new rows are known, or empty.
+    """
+
+    name: str
+    stream: bool
+    doc: str
+    fields: tuple[Guess, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: int
+    whole: bool
+    address: str
+    table: str = ""
+    cursor: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All that was found at an address.
+
+    Args:
+        found: streams and tables.
+        kind: of origin: ``files``, ``Database``, ``Collection`` or ``Api``.
+        secrets: names of the environment that have to be set before a run.
+    """
+
+    found: tuple[Found, ...]
+    kind: str
+    secrets: tuple[str, ...] = ()

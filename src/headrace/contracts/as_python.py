@@ -1,0 +1,139 @@
+"""Declarations as Python: classes, fields and calls as a person would write them, and formatters leave them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from headrace.contracts.odcs.fields import ROWS
+from headrace.contracts.odcs.names import attribute_name
+from headrace.declare.fields import Field
+from headrace.declare.promises import written
+
+WIDTH = 120
+_ARGUMENT = 8
+"""How far an argument of a field is indented, where it has a line of its own."""
+
+
+def class_python(name: str, doc: str, fields: Iterable[tuple[Field, Iterable[str]]]) -> str:
+    """Return a contract as a class; above each field stand the notes on it, as comments.
+
+    Example:
+        >>> from headrace.types import INT
+        >>> print(class_python("Order", "", [(Field(name="id", type=INT, role="key"), ["a serial number"])]))
+        class Order(hr.Contract):
+            # a serial number
+            id: int = hr.key()
+    """
+    fields = list(fields)
+    lines = [f"class {name}(hr.Contract):"]
+    if doc.strip():
+        lines += [doc_python(doc, "    "), *([""] if fields else [])]
+    taken = {field.name for field, _ in fields}
+    for field, notes in fields:
+        written_as = attribute_name(field.name, taken)
+        taken.add(written_as)
+        for note in notes:
+            lines += comment_python(note, "    ")
+        lines.append(_field(field, written_as))
+    return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
+
+
+def comment_python(text: str, indent: str = "") -> list[str]:
+    """Return a text as lines of comment."""
+    plain = _printed(" ".join(text.split()))
+    return [f"{indent}# {line}" for line in textwrap.wrap(plain, WIDTH - len(indent) - 2, break_long_words=False)]
+
+
+def _field(field: Field, written_as: str) -> str:
+    arguments = [(name, getattr(field, name)) for name in ROWS if name != "role"]
+    default = Field()
+    given = [f"name={text_python(field.name)}"] if written_as != field.name else []
+    given += [_argument(name, value) for name, value in arguments if value != getattr(default, name)]
+    begin = f"    {written_as}: {written(field.type)}"
+    if not given and not field.role:
+        return begin
+    return call_python(f"{begin} = hr.{field.role or 'field'}", given, "    ")
+
+
+def assigned_python(name: str, items: list[str]) -> str:
+    """Return a list of names, assigned to one."""
+    return _listed(f"{name} = ", items, "")
+
+
+def call_python(begin: str, given: list[str], indent: str = "") -> str:
+    """Return a call, on one line where it fits."""
+    short = f"{begin}({', '.join(given)})"
+    if len(short) <= WIDTH and "\n" not in short:
+        return short
+    lines = [f"{indent}    {one}," for one in given]
+    return "\n".join([f"{begin}(", *lines, f"{indent})"])
+
+
+def _listed(begin: str, items: list[str], indent: str) -> str:
+    short = f"{begin}[{', '.join(items)}]"
+    if len(short) + (len(indent) + 1 if indent else 0) <= WIDTH:
+        return short
+    return "\n".join([f"{begin}[", *(f"{indent}    {one}," for one in items), f"{indent}]"])
+
+
+def _argument(name: str, value: Any) -> str:
+    """One argument of a field, as it stands on a line of its own; a long text in several parts, as one writes it."""
+    short = f"{name}={_literal(value)}"
+    if len(short) + _ARGUMENT + 1 <= WIDTH or not isinstance(value, str | tuple):
+        return short
+    if isinstance(value, tuple):
+        return _listed(f"{name}=", [_literal(one) for one in value], " " * _ARGUMENT)
+    inner = " " * (_ARGUMENT + 4)
+    whole = len(inner) + len(text_python(value)) <= WIDTH
+    parts = [value] if whole else _cut(value, WIDTH - len(inner) - 2)
+    lines = [f"{inner}{text_python(part)}" for part in parts]
+    return "\n".join([f"{name}=(", *lines, " " * _ARGUMENT + ")"]) if whole or len(parts) > 1 else short
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    return text_python(value) if isinstance(value, str) else repr(value)
+
+
+def _cut(text: str, width: int) -> list[str]:
+    """Cut a text after blanks, so that its parts together are the text."""
+    parts, begin = [], 0
+    while len(text) - begin > width:
+        at = text.rfind(" ", begin, begin + width - 8)
+        if at <= begin:
+            break
+        parts.append(text[begin : at + 1])
+        begin = at + 1
+    return [*parts, text[begin:]]
+
+
+def text_python(text: str) -> str:
+    """A text in the quotes that need fewer escapes, double ones by preference, as formatters write it."""
+    shown = repr(str(text))
+    body = shown[1:-1].replace("\\'", "'") if shown[0] == "'" else shown[1:-1]
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + body.replace(quote, f"\\{quote}") + quote
+
+
+def doc_python(text: str, indent: str) -> str:
+    """A docstring: wrapped, and with nothing in it that would end it or be read as an escape."""
+    lines = [
+        line
+        for paragraph in text.strip().splitlines()
+        for line in textwrap.wrap(
+            _printed(" ".join(paragraph.split())), WIDTH - len(indent) - 6, break_long_words=False
+        )
+        or [""]
+    ]
+    body = "\n".join([lines[0], *(f"{indent}{line}" if line else "" for line in lines[1:])])
+    end = f"\n{indent}" if len(lines) > 1 else (" " if body.endswith('"') else "")
+    begin = " " if body.startswith('"') else ""
+    return f'{indent}"""{begin}{body}{end}"""'
+
+
+def _printed(line: str) -> str:
+    plain = line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in plain)
