@@ -1,38 +1,32 @@
-"""Loading: new files through their contract into the lake, each row once, whatever is killed and when.
+"""Loading: what is new through their contract into the lake, each row once, whatever is killed and when.
 
-A batch is two commits: first its quarantined rows, then its accepted rows, which also record for each file how far
-it is done. A run that finds a load begun goes on behind that point, and passes over the rows that are in quarantine
-already: so nothing is lost or doubled between the two. A lock keeps other loads of the same stream out meanwhile.
+What an origin delivers is written down first (``given``), each file is decided upon before any is loaded
+(``planning``), and rows come in batch by batch (``work``). A lock keeps other loads of the same stream out meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
-from headrace.connect.loads import Ledger, Load, Past
-from headrace.connect.places import File
+from headrace.connect.files import BATCH_ROWS
+from headrace.connect.given import Given, given
+from headrace.connect.history import Keeping
+from headrace.connect.loads import Ledger
+from headrace.connect.merging import Merging
+from headrace.connect.planning import Plan, plan
 from headrace.connect.recheck import recheck
+from headrace.connect.replacing import Replacing
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
-from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
+from headrace.connect.work import Job, Progress, Work
+from headrace.contracts import check_rules, total
 from headrace.declare import Contract, Stream, Table
-from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.promises import contract_meaning
 from headrace.plan.snapshot import digest as content_digest
-from headrace.types import arrow_schema
-
-Progress = Callable[[int, str], None]
-"""Called with the rows done so far in this run, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +62,18 @@ def ingest(
     lake: Lake,
     progress: Progress | None = None,
     *,
+    inbox: Path | None = None,
     batch_rows: int = BATCH_ROWS,
     first: Callable[[], object] = tuple,
 ) -> IngestReport:
-    """Load the new files of a stream into the lake; files that were loaded before are passed over.
+    """Load what is new of a stream or table into the lake; what was loaded before is passed over.
 
     Args:
-        stream: whose ``source`` names the files and whose contract they must keep.
+        stream: whose ``source`` names files or an origin, and whose contract the rows must keep.
         folder: of the project, to which ``source`` is relative.
         lake: with the tables ``<stream>``, ``quarantine_<stream>`` and ``loads_<stream>`` afterwards.
         progress: told the rows done, after each batch.
+        inbox: folder in which what an origin delivers waits until it is loaded; by default beside the lake.
         batch_rows: rows that are held in memory and committed together.
         first: called when no other process can add to the stream any more, to bring in what was learned before.
 
@@ -86,38 +82,52 @@ def ingest(
 
     Raises:
         HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
-            (run again to go on).
+            (run again to go on); of an origin that it is away (HR-SOURCE-020) and what its reader says.
     """
-    contract, source = stream.contract, stream.files
-    if contract is None or source is None:
+    received = stream.contract if isinstance(stream, Stream) else stream.received
+    if received is None or stream.contract is None or stream.source is None:
         found, cure = f"{stream.name} without contract or source", f"source=… and a contract for {stream.name}"
-        raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load files", cure))
-    if faults := check_rules(contract):
+        raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load rows", cure))
+    if faults := check_rules(stream.contract):
         raise HeadraceError(faults)
-    files = find_files(folder, source)
-    with lake.lock(stream.name):
+    told, box = progress or _silent, inbox or lake.root.parent / "inbox"
+    with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        _keep_contract(stream, contract, lake, ledger)
-        plan = _plan(contract, files, ledger, batch_rows)
+        _keep_contract(stream, stream.contract, lake, ledger)
+        there.require(ledger)
+        todo = plan(received, there, ledger, batch_rows)
         newest = lake.sequence(stream.name)
-        plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
-        if not plan.loads:
-            return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
-        ledger.begin(plan.loads)
-        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1)
-        for load in plan.loads:
-            plan.faults.extend(work.take(load))
-        work.flush()
-    return _report(plan, work)
+        todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
+        if (todo.failed and there.whole) or not (todo.loads or there.ends):
+            return IngestReport(files_skipped=todo.skipped, faults=tuple(todo.faults))
+        ledger.begin(todo.loads)
+        job = Job(lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1)
+        work = _work(stream, there, todo, job)
+        for load in todo.loads:
+            todo.faults.extend(work.take(load))
+        if not (todo.failed and there.whole):
+            work.end()
+        there.remember(lake, stream.name, todo.loads)
+    return _report(todo, work)
 
 
-def _report(plan: _Plan, work: _Work) -> IngestReport:
+def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:
+    """Return what brings rows into a table of this kind."""
+    if isinstance(stream, Stream) or there.mode == "append":
+        return Work(job)
+    if not job.contract.key_fields():
+        return Replacing(job, todo.superseded)
+    kind = Keeping if stream.history else Merging
+    return kind(job, there.whole, there.learned_us, there.others, todo.superseded)
+
+
+def _report(todo: Plan, work: Work) -> IngestReport:
     received = sum(one[1] for one in work.finished)
     accepted = sum(one[2] for one in work.finished)
     quarantined = sum(one[3] for one in work.finished)
     reasons, files = total(work.counts), len(work.finished)
-    return IngestReport(received, accepted, quarantined, reasons, files, plan.skipped, tuple(plan.faults))
+    return IngestReport(received, accepted, quarantined, reasons, files, todo.skipped, tuple(todo.faults))
 
 
 def _silent(done: int, what: str) -> None:
@@ -132,212 +142,3 @@ def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake,
     if lake.exists(stream.name):
         recheck(stream, contract, lake)
     ledger.checked(promised)
-
-
-@dataclass
-class _Plan:
-    loads: list[Load] = field(default_factory=list)
-    broken: list[Past] = field(default_factory=list)
-    there: set[str] = field(default_factory=set)
-    skipped: int = 0
-    faults: list[Fault] = field(default_factory=list)
-
-
-def _plan(contract: type[Contract], files: Iterable[File], ledger: Ledger, batch_rows: int) -> _Plan:
-    """Decide for each file whether it is new, known, changed or damaged, before any of them is loaded."""
-    plan = _Plan()
-    # A load that was cut off keeps its content: another file of the same is the copy, not this one.
-    known = [*ledger.unfinished, *ledger.by_content.values()]
-    contents = {past.sha256: past.name for past in known}
-    for file in files:
-        plan.there.add(file.name)
-        try:
-            _decide(plan, file, contract, ledger, contents, batch_rows)
-        except HeadraceError as error:
-            plan.faults += _at(file.name, error)
-    going_on = {load.id for load in plan.loads}
-    plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
-    return plan
-
-
-def _decide(
-    plan: _Plan,
-    file: File,
-    contract: type[Contract],
-    ledger: Ledger,
-    contents: dict[str, str],
-    batch_rows: int,
-) -> None:
-    name, sha256, past = file.name, digest(file), ledger.by_name.get(file.name)
-    if past is not None and past.finished and past.sha256 != sha256:
-        raise HeadraceError(_changed(file, past))
-    twin = ledger.by_content.get(sha256)
-    if (past is not None and past.finished) or (twin is not None and twin.removed):
-        plan.skipped += 1
-    elif file.size == 0:
-        plan.faults.append(_nothing(name))
-    elif contents.get(sha256, name) != name:
-        plan.skipped += 1
-        plan.faults.append(_copy(name, contents[sha256]))
-    else:
-        plan.faults += check_file(file, contract, batch_rows)
-        contents[sha256] = name
-        plan.loads.append(ledger.load(file, sha256))
-
-
-def _at(name: str, error: HeadraceError) -> list[Fault]:
-    """Return faults of a file under the name that its project knows it by."""
-    return [replace(fault, place=name) for fault in error.faults]
-
-
-def _changed(file: File, past: Past) -> Fault:
-    """Say whether a loaded file grew or was edited; a file is one delivery, and rows are not searched for changes."""
-    if digest(file, past.size) == past.sha256:
-        found = f"a file that grew after it was loaded: its first {past.size:,} bytes are what was loaded"
-        cure = "put the rows behind them into a new file, and cut this one back"
-    else:
-        found = "a file that was edited after it was loaded; what was loaded stays as it was"
-        cure = "restore it, and bring other rows in a new file"
-    return Fault("HR-SOURCE-003", past.name, found, "files that stay as they are", cure)
-
-
-def _nothing(name: str) -> Fault:
-    found, cure = "an empty file, without even a header", "nothing, where it has no rows to bring; else export it again"
-    return Fault("HR-SOURCE-005", name, found, "a header", cure, "warning")
-
-
-def _copy(name: str, other: str) -> Fault:
-    cure = "delete one of them, if they are one delivery"
-    return Fault("HR-SOURCE-006", name, f"the same content as {other}", "each file once", cure, "warning")
-
-
-@dataclass
-class _Work:
-    """Rows that are validated and not yet committed, and what was committed so far."""
-
-    lake: Lake
-    name: str
-    contract: type[Contract]
-    ledger: Ledger
-    progress: Progress
-    batch_rows: int
-    _next: int
-    done: int = 0
-    counts: list[dict[str, int]] = field(default_factory=list)
-    finished: list[tuple[Load, int, int, int]] = field(default_factory=list)
-    _accepted: list[tuple[Load, pa.Table]] = field(default_factory=list)
-    _quarantined: list[tuple[Load, pa.Table]] = field(default_factory=list)
-    _reached: dict[str, int] = field(default_factory=dict)
-    _rows: int = 0
-    _ending: list[tuple[Load, int, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._quarantine = f"quarantine_{self.name}"
-        self._make_tables()
-        self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
-
-    def take(self, load: Load) -> list[Fault]:
-        """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
-        reached = max(0, self.lake.committed(self.name, load.app)) if load.begun else 0
-        held = self._held(load) if load.begun else _no_rows()
-        position, bad = 1, len(held)
-        batches = read_batches(load.file, self.contract, self.batch_rows)
-        while True:
-            try:
-                batch = next(batches, None)
-            except HeadraceError as error:
-                return _at(load.name, error)
-            if batch is None:
-                self._ending.append((load, position - 1, bad))
-                return []
-            rows = np.arange(position, position + batch.num_rows)
-            position += batch.num_rows
-            bad += self._validate(load, batch, rows, (rows > reached) & ~np.isin(rows, held))
-
-    def flush(self) -> None:
-        """Commit what is validated: quarantined rows first, then accepted rows, then the ledger."""
-        if self._quarantined:
-            marked = [table.append_column("_load", _repeat(load.id, table)) for load, table in self._quarantined]
-            self.lake.append(self._quarantine, pa.concat_tables(marked).select(["_load", *QUARANTINE.names]))
-        if self._reached:
-            rows = self._numbered()
-            self.lake.append(self.name, rows, once=list(self._reached.items()))
-            self._next += rows.num_rows
-        self._keys.settle()
-        ended = [(load, received, received - bad, bad) for load, received, bad in self._ending]
-        self._verify(ended)
-        self.ledger.finish(ended)
-        self.finished += ended
-        self._accepted, self._quarantined, self._ending, self._reached, self._rows = [], [], [], {}, 0
-        self.progress(self.done, f"loaded {self.name}")
-
-    def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
-        self.done += batch.num_rows
-        if not new.any():
-            return 0
-        fresh = batch if new.all() else batch.filter(pa.array(new))
-        result: Validated = validate(self.contract, fresh, self._keys, load.name, rows=rows[new])
-        self._accepted.append((load, result.accepted))
-        if result.quarantined.num_rows:
-            self._quarantined.append((load, result.quarantined))
-        self.counts.append(result.counts)
-        self._reached[load.app] = int(rows[-1])
-        self._rows += fresh.num_rows
-        self.progress(self.done, f"loading {load.name}")
-        if self._rows >= self.batch_rows:
-            self.flush()
-        return int(result.quarantined.num_rows)
-
-    def _make_tables(self) -> None:
-        """Make both tables before the first row, so that a stream without rows can be read like any other."""
-        for name, schema in (
-            (self.name, arrow_schema(loaded(self.contract))),
-            (self._quarantine, pa.schema([("_load", pa.string()), *QUARANTINE])),
-        ):
-            if not self.lake.exists(name):
-                self.lake.append(name, schema.empty_table())
-
-    def _numbered(self) -> pa.Table:
-        """Return the accepted rows with the order in which they were learned, when they were known, and their load."""
-        loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
-        rows = pa.concat_tables([table for _, table in self._accepted])
-        sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
-        known = _known_at(self.contract, rows)
-        return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
-
-    def _stored_keys(self) -> Iterator[pa.RecordBatch]:
-        yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
-
-    def _held(self, load: Load) -> npt.NDArray[np.int64]:
-        """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
-        rows = self.lake.read(self._quarantine, columns=["_load", "_row", "reasons"])
-        rows = rows.filter(pc.equal(rows["_load"], load.id))
-        for reasons in rows["reasons"].to_pylist():
-            self.counts.append({f"{reason.split(':')[0]}: before an interruption": 1 for reason in reasons})
-        return np.asarray(rows["_row"].to_numpy(), np.int64)
-
-    def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
-        """Count what an interrupted load has left in the lake; the others were counted on their way."""
-        for load, received, accepted, _ in ended:
-            if load.begun and received:
-                parts = self.lake.batches(self.name, columns=["_load"])
-                found = sum(pc.sum(pc.equal(part["_load"], load.id)).as_py() or 0 for part in parts)
-                if found != accepted:
-                    text = f"{found} accepted rows of {load.name} in the lake"
-                    cure = "report it with a copy of the lake: nothing more is loaded into this stream"
-                    raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received}", cure))
-
-
-def _no_rows() -> npt.NDArray[np.int64]:
-    return np.empty(0, np.int64)
-
-
-def _repeat(value: str, like: pa.Table) -> pa.Array:
-    return pa.repeat(pa.scalar(value), like.num_rows)
-
-
-def _known_at(contract: type[Contract], rows: pa.Table) -> pa.Array | pa.ChunkedArray:
-    """History counts as known when it happened, unless a field says when it was; without times it was known always."""
-    names = [contract.role(role) for role in ("known_time", "event_time", "valid_from")]
-    columns = [rows[name] for name in names if name is not None]
-    return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))

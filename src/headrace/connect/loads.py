@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from headrace.lake import Lake
 from headrace.types import arrow_schema
 
 _SCHEMA = arrow_schema(LOADS)
+_PIECE = re.compile(r"#(\d+)\.\w+$")
+"""How the name of a part ends that an origin delivered."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,14 @@ class Load:
         file: that is loaded.
         sha256: of its bytes, in hex.
         begun: whether an earlier run began it and did not finish.
+        position: how far its origin was read with it; empty for files.
     """
 
     id: str
     file: File
     sha256: str
     begun: bool = False
+    position: str = ""
 
     @property
     def name(self) -> str:
@@ -60,6 +65,7 @@ class Past:
         state: ``started``; ``finished``; ``withdrawn``, and to be loaded anew; ``removed``, its rows taken out by a
             restore, and not to be loaded again; ``restored``, its rows brought back by a later one.
         accepted, quarantined: rows; 0 before its end was reached.
+        position: how far its origin was read with it; empty for files.
     """
 
     id: str
@@ -70,6 +76,7 @@ class Past:
     received: int = 0
     accepted: int = 0
     quarantined: int = 0
+    position: str = ""
 
     @property
     def finished(self) -> bool:
@@ -104,7 +111,7 @@ class Ledger:
 
     def _learn(self, row: dict[str, Any]) -> None:
         counts = (row["received"], row["accepted"], row["quarantined"])
-        past = Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"], *counts)
+        past = Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"], *counts, row["position"])
         if past.state == "checked":
             self.contract = past.sha256
         elif past.state == "restore":
@@ -135,16 +142,28 @@ class Ledger:
         """Loads whose rows a restore took out; files with their content stay out."""
         return [past for past in self.by_content.values() if past.removed]
 
-    def load(self, file: File, sha256: str) -> Load:
+    @property
+    def reached(self) -> str:
+        """How far an origin was read with all that was loaded of it; empty at first."""
+        there = [past for past in self.by_id.values() if past.position and (past.finished or past.removed)]
+        return there[-1].position if there else ""
+
+    @property
+    def pieces(self) -> int:
+        """The number of the last part that an origin ever delivered."""
+        numbers = (_PIECE.search(past.name) for past in self.by_id.values())
+        return max((int(found[1]) for found in numbers if found), default=0)
+
+    def load(self, file: File, sha256: str, position: str = "") -> Load:
         """Return the load of a file: one that was cut off, or a new one."""
         name = file.name
         past = self.by_name.get(name)
         if past is not None and past.sha256 == sha256:
-            return Load(past.id, file, sha256, begun=True)
+            return Load(past.id, file, sha256, begun=True, position=position)
         # What was withdrawn and comes again is another load: the lake would take its rows for committed before.
         again = f"\0{self._begun[name]}" if self._begun[name] else ""
         identity = hashlib.sha256(f"{self._stream}\0{name}\0{sha256}{again}".encode()).hexdigest()[:16]
-        return Load(identity, file, sha256)
+        return Load(identity, file, sha256, position=position)
 
     def begin(self, loads: Sequence[Load]) -> None:
         """Record that these loads begin, in one commit, unless an earlier run did."""
@@ -159,6 +178,8 @@ class Ledger:
 
     def withdraw(self, loads: Sequence[Past]) -> None:
         """Record that no rows of these loads are in the lake any more, in one commit."""
+        if not loads:
+            return
         gone = [replace(load, state="withdrawn") for load in loads]
         self._append([_row(one, one.state, one.received, one.accepted, one.quarantined) for one in gone])
         for one in gone:
@@ -193,7 +214,7 @@ class Account:
     """All that a stream or table has received until now, from files and live; ``received`` is what became of it.
 
     Args:
-        accepted: rows in its table.
+        accepted: rows in its table; where rows take the place of others, all that ever came in.
         quarantined: rows in ``quarantine_<name>``.
         files: loaded to their end.
         unfinished: files whose load was cut off; their rows so far are among the others.
@@ -209,11 +230,19 @@ class Account:
         return self.accepted + self.quarantined
 
 
-def account(lake: Lake, stream: str) -> Account:
-    """Return what a stream or table has received, from the lake itself: no run has to have ended well."""
+def account(lake: Lake, stream: str, *, merged: bool = False) -> Account:
+    """Return what a stream or table has received, from the lake itself: no run has to have ended well.
+
+    Args:
+        lake: with its tables.
+        stream: its name.
+        merged: whether rows take the place of others, so that only the ledger knows how many came.
+    """
     accepted, quarantined = (lake.rows(name) if lake.exists(name) else 0 for name in (stream, f"quarantine_{stream}"))
     ledger = Ledger(lake, stream)
     files = sum(past.finished for past in ledger.by_name.values())
+    if merged:
+        accepted = sum(past.accepted for past in ledger.by_id.values() if past.finished)
     return Account(accepted, quarantined, files, len(ledger.unfinished))
 
 
@@ -227,5 +256,6 @@ def _row(load: Load | Past, state: str, received: int, accepted: int, quarantine
         "received": received,
         "accepted": accepted,
         "quarantined": quarantined,
+        "position": load.position,
         "at": now_us(),
     }

@@ -30,15 +30,17 @@ def withdraw(lake: Lake, stream: str, ledger: Ledger, broken: Sequence[Past], th
     """
     if not broken:
         return []
-    ids = pa.array([past.id for past in broken])
-    counts = [_without(lake, table, ids) for table in (stream, f"quarantine_{stream}") if lake.exists(table)]
+    counts = [forget(lake, table, broken) for table in (stream, f"quarantine_{stream}") if lake.exists(table)]
     ledger.withdraw(broken)
     return [_told(past, sum(count.get(past.id, 0) for count in counts), past.name in there) for past in broken]
 
 
-def _without(lake: Lake, table: str, ids: pa.Array) -> dict[str, int]:
+def forget(lake: Lake, table: str, loads: Sequence[Past]) -> dict[str, int]:
     """Rewrite a table without the rows of some loads, in bounded memory; return how many each had."""
     found: dict[str, int] = {}
+    if not loads:
+        return found
+    ids = pa.array([past.id for past in loads])
     for part in lake.batches(table, columns=["_load"]):
         mine = part["_load"].filter(pc.is_in(part["_load"], ids))
         for one in mine.value_counts().to_pylist():

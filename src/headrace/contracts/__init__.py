@@ -4,7 +4,7 @@ from headrace.contracts.columns import check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
 from headrace.contracts.tally import Tally, tally
-from headrace.contracts.validation import MALFORMED, MALFORMED_TYPE, QUARANTINE, Validated, total, validate
+from headrace.contracts.validation import MALFORMED, MALFORMED_TYPE, QUARANTINE, Validated, plain_rows, total, validate
 
 __all__ = [
     "MALFORMED",
@@ -15,6 +15,7 @@ __all__ = [
     "Validated",
     "check_columns",
     "check_rules",
+    "plain_rows",
     "read_column",
     "readable",
     "tally",

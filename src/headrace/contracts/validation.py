@@ -174,7 +174,7 @@ def _quarantined(
 ) -> pa.Table:
     if not len(bad):
         return QUARANTINE.empty_table()
-    received = _plain_rows(batch.take(pa.array(bad)))
+    received = plain_rows(batch.take(pa.array(bad)))
     reasons: list[list[str]] = [[] for _ in bad]
     for problem in problems:
         places = np.searchsorted(bad, problem.rows).tolist()
@@ -203,7 +203,8 @@ def _json(row: dict[str, object]) -> str:
     return json.dumps({name: value for name, value in row.items() if name != MALFORMED}, ensure_ascii=False)
 
 
-def _plain_rows(rows: pa.Table) -> list[dict[str, object]]:
+def plain_rows(rows: pa.Table) -> list[dict[str, object]]:
+    """Return rows as values that JSON can say exactly, as they stand in quarantine."""
     columns = [_plain(_one_chunk(column)) for column in rows.columns]
     return [dict(zip(rows.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
 

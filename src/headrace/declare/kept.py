@@ -23,6 +23,7 @@ LOADS: Columns = {
     "received": INT,
     "accepted": INT,
     "quarantined": INT,
+    "position": STR,
     "at": Timestamp,
 }
 """Columns of ``loads_<source>``."""

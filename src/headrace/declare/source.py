@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.declare.base import Declared, name_faults, type_fault
-from headrace.declare.contract import Contract
+from headrace.declare.contract import Contract, ContractType, contract_of
 from headrace.declare.fields import HEADS
 from headrace.declare.origins import Origin, origin_of
 from headrace.declare.sheet import Sheet, call_of
@@ -77,10 +77,19 @@ class Stream(Sourced):
             times = [one.name for one in self.contract.fields().values() if one.type.name == "timestamp"]
             cure = f"write {times[0] if times else 'at'}: hr.Timestamp = hr.event_time() in the contract"
             faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()", cure))
-        faults += self._source_faults(self.name)
+        faults += self._source_faults(self.name) + self._news_faults()
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
         return faults
+
+    def _news_faults(self) -> list[Fault]:
+        if self.origin is None or self.origin.cursor is not None or not isinstance(self.contract, ContractType):
+            return []
+        if self.contract.key_fields():
+            return []
+        found = f"stream {self.name} of {self.origin.address}, with neither a cursor nor a key"
+        cure = "name the cursor=, or mark the key in the contract: hr.key()"
+        return [Fault("HR-ORIGIN-007", self.place, found, "a way to tell which rows are new", cure)]
 
     @property
     def event_time(self) -> str:
@@ -106,8 +115,8 @@ class Table(Sourced):
         load: what a delivery is: ``append``, rows that are not there yet; ``merge``, rows that are new or take the
             place of those with their key; ``replace``, all that there is now. By default append for files, merge for
             what has a cursor, replace for what is read whole.
-        history: whether rows that change or go are kept with the time until which they held: ``valid_from`` and
-            ``valid_to`` of the contract are filled, the former unless the source has it.
+        history: whether rows that change or go are kept with the time until which they held. ``True`` fills
+            ``valid_from`` and ``valid_to`` of the contract; ``"source"`` the latter, as the source says the former.
         refresh: how often the source is to be read again, e.g. ``"1h"``.
         owner: team that answers for it.
     """
@@ -117,7 +126,7 @@ class Table(Sourced):
     source: Any = field(default=None, kw_only=True)
     query: str | None = field(default=None, kw_only=True)
     load: str | None = field(default=None, kw_only=True)
-    history: bool = field(default=False, kw_only=True)
+    history: bool | str = field(default=False, kw_only=True)
     refresh: str | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
 
@@ -126,8 +135,8 @@ class Table(Sourced):
         if self.contract is not None:
             faults += _contract_faults(self.contract, self.place, "a table")
         if (self.source is None) == (self.query is None):
-            found = f"table {self.name} with {'both source and query' if self.source else 'neither source nor query'}"
-            cure = "take query= away" if self.source else f"add source='data/{self.name}*'"
+            found = f"table {self.name} with {'both source and query' if self.source is not None else 'neither source nor query'}"
+            cure = "take query= away" if self.source is not None else f"add source='data/{self.name}*'"
             faults.append(Fault("HR-TABLE-001", self.place, found, "either source= or query=", cure))
         if self.source is not None and self.contract is None:
             found = f"table {self.name} has a source and no contract"
@@ -146,6 +155,15 @@ class Table(Sourced):
         return _sheet(f"Table {self.name}", self.contract, _said(self.source) or self.query, self.owner)
 
     @property
+    def received(self) -> type[Contract] | None:
+        """The contract of rows as the source has them: without what keeping their history fills."""
+        if self.contract is None or not self.history:
+            return self.contract
+        filled = ("valid_to",) if self.history == "source" else ("valid_from", "valid_to")
+        fields = {name: one for name, one in self.contract.fields().items() if one.role not in filled}
+        return contract_of(self.contract.name, fields)
+
+    @property
     def mode(self) -> str:
         """What a delivery of the source is: ``append``, ``merge`` or ``replace``."""
         if self.load is not None:
@@ -162,6 +180,9 @@ class Table(Sourced):
         if self.query is not None and (self.load is not None or self.history):
             cure = "take load= and history= away: a table by query is what the query says"
             faults.append(Fault("HR-TABLE-021", self.place, f"query= with load= of {self.name}", "a source", cure))
+        if self.history not in (True, False, "source"):
+            found, cure = f"history={self.history!r}", "write history=True"
+            faults.append(Fault("HR-TABLE-024", self.place, found, "True, False or 'source'", cure))
         if faults or self.contract is None or self.source is None:
             return faults
         if (self.mode == "merge" or self.history) and not self.contract.key_fields():

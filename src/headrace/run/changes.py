@@ -180,6 +180,11 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tu
         if source.source is None:
             continue
         done = None if journal is None else journal.step(f"ingest:{source.name}")
+        if source.origin is not None:  # what is new there, only a run asks
+            if done is None:
+                found[source.name] = (f"reads {source.origin.address}",)
+                growing.add(source.name)
+            continue
         before = {} if done is None else {k: v for k, v in done.inputs.items() if k.startswith(("file ", "restore "))}
         now = restores_of(source, loaded.lake())
         with suppress(HeadraceError):  # none yet, or none any more: the run says so

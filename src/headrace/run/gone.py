@@ -28,6 +28,8 @@ def gone_files(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None
     from headrace.connect.files import digest
     from headrace.connect.loads import Ledger
 
+    if source.files is None:
+        return None
     ledger = Ledger(lake, source.name)
     loaded = {name: past for name, past in ledger.by_name.items() if past.finished}
     there = _there(source, folder)
@@ -62,7 +64,7 @@ def _there(source: Stream | Table, folder: Path) -> dict[str, File]:
     from headrace.connect import find_files
 
     try:
-        return {file.name: file for file in find_files(folder, source.files or "")}
+        return {file.name: file for file in find_files(folder, source.files)} if source.files else {}
     except HeadraceError:  # none is left, of which the run tells
         return {}
 

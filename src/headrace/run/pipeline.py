@@ -19,7 +19,7 @@ from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, reasons
 from headrace.run.sheets import html_of
-from headrace.run.steps import FAULTS, THIS_RUN, Step, settled, steps_of
+from headrace.run.steps import FAULTS, NOTHING_NEW, THIS_RUN, Step, settled, steps_of
 
 
 @dataclass(frozen=True)
@@ -170,5 +170,6 @@ def _one(step: Step, journal: Journal, progress: Progress, faults: list[Fault]) 
     faults += told
     if any(fault.severity == "error" for fault in told):
         return reported("failed", figures)
+    nothing_new = figures.pop(NOTHING_NEW, False)
     journal.complete(step.id, inputs, figures)
-    return reported("done", figures)
+    return reported("kept" if nothing_new and before is not None else "done", figures)

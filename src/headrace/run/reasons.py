@@ -9,6 +9,7 @@ _NEW, _CHANGED, _GONE = range(3)
 _WORDS = {
     "file": ("new file {}", "file {} changed", "file {} is gone"),
     "taken": ("file {} was taken in by a run that did not end well", "", ""),
+    "read": ("reads {}", "reads {} again", "no longer reads {}"),
     "restore": ("{} was restored", "{} was restored", ""),
     "rows": ("now reads {}", "new rows in {}", "no longer reads {}"),
     "declaration": ("now uses {}", "declaration of {} changed", "no longer uses {}"),

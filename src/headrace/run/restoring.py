@@ -50,7 +50,9 @@ def _refuse(loaded: LoadedProject, name: str) -> None:
 
     declared = {one.name: one for one in sources_of(loaded.project)}
     one, (kind, _, of) = declared.get(name), name.partition("_")
-    if isinstance(one, Table) and one.query is not None:
+    if isinstance(one, Table) and one.query is None and one.mode != "append":
+        what, cure = "what its source says", "mend the source, then 'headrace run'; older versions can be read as of"
+    elif isinstance(one, Table) and one.query is not None:
         what, cure = "made by a query", f"restore what it reads ({', '.join(reads_of(one))}), then 'headrace run'"
     elif one is None and kind in ("quarantine", "loads") and loaded.lake().exists(of):
         what, cure = f"kept beside {of}", f"restore {of}: it goes with it"

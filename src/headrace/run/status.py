@@ -136,11 +136,12 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:
     from headrace.connect import account
 
-    found = account(lake, source.name)
+    found = account(lake, source.name, merged=isinstance(source, Table) and source.mode != "append")
     version = lake.version(source.name) if lake.exists(source.name) else None
-    last = _last_event(source, lake) if found.accepted else None
+    last = _last_event(source, lake) if found.accepted and version is not None else None
     received = None if isinstance(source, Table) and source.query is not None else found.received
-    about = (source.name, kind_of(source), source.owner, found.accepted, version, last)
+    rows = lake.rows(source.name) if version is not None else 0
+    about = (source.name, kind_of(source), source.owner, rows, version, last)
     return TableStatus(*about, received, found.quarantined, found.files, found.unfinished)
 
 

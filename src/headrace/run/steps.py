@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace.clock import now_us
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared, closure
@@ -26,6 +27,8 @@ _DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAK
 """Faults of a step that are mended where its table is declared."""
 THIS_RUN, FAULTS = "this_run", "faults"
 """Among the figures of a step: what only the run that did it has to tell, and what went wrong or is worth knowing."""
+NOTHING_NEW = "nothing_new"
+"""Among the figures of a step that had to look outside: whether all is as it was."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
 
 def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared) -> Step:
     def inputs() -> Inputs:
-        return declared.own(node_id(source)) | source_files(source, loaded.folder) | restores_of(source, lake)
+        read = {} if source.origin is None else {f"read {source.origin.address}": str(now_us())}
+        return declared.own(node_id(source)) | source_files(source, loaded.folder) | read | restores_of(source, lake)
 
     def stands(figures: Mapping[str, Any]) -> bool:
         version = figures.get("version")
@@ -80,17 +84,21 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         def told(done: int, what: str) -> None:
             progress.moves(what, done, 0)
 
-        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source))
+        before, inbox = version_of(), loaded.state_dir / "inbox"
+        report = ingest(source, loaded.folder, lake, told, inbox=inbox, first=lambda: live_events(loaded, source))
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
         faults = [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))]
         this_run = {name: value for name, value in report.as_dict().items() if name != "faults"}
-        version = lake.version(source.name) if lake.exists(source.name) else None
-        return {THIS_RUN: this_run, "version": version, FAULTS: faults}
+        nothing_new = source.origin is not None and before == version_of() and not report.received
+        return {THIS_RUN: this_run, "version": version_of(), FAULTS: faults, NOTHING_NEW: nothing_new}
+
+    def version_of() -> int | None:
+        return lake.version(source.name) if lake.exists(source.name) else None
 
     def counts() -> Figures:
         from headrace.connect import account
 
-        found = account(lake, source.name)
+        found = account(lake, source.name, merged=isinstance(source, Table) and source.mode != "append")
         return {"received": found.received, **asdict(found)}
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
@@ -114,7 +122,7 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
     """Return the files of a source with what tells a changed one: size and time of last change."""
     from headrace.connect import find_files
 
-    return {f"file {file.name}": file.mark for file in find_files(folder, source.files or "")}
+    return {} if source.files is None else {f"file {one.name}": one.mark for one in find_files(folder, source.files)}
 
 
 def restores_of(source: Stream | Table, lake: Lake) -> Inputs:
@@ -136,7 +144,7 @@ def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str
 
     ledger = Ledger(lake, source.name)
     try:
-        files = {file.name: file for file in find_files(folder, source.files or "")}
+        files = {} if source.files is None else {file.name: file for file in find_files(folder, source.files)}
     except HeadraceError:  # none is left, of which the step itself tells
         files = {}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from headrace.connect.formats import avro, delimited, excel, jsondocs, jsonlines, parquet
+from headrace.connect.formats import arrow, avro, delimited, excel, jsondocs, jsonlines, parquet
 from headrace.connect.formats.format import Format
 from headrace.connect.places import PACKED, File
 
-FORMATS = tuple(one for module in (delimited, jsonlines, jsondocs, parquet, avro, excel) for one in module.FORMATS)
+_MODULES = (delimited, jsonlines, jsondocs, parquet, arrow, avro, excel)
+FORMATS = tuple(one for module in _MODULES for one in module.FORMATS)
 SUFFIXES = tuple(
     suffix + end for one in FORMATS for suffix in one.suffixes for end in ("", *(PACKED if one.packed else ()))
 )

@@ -7,15 +7,17 @@ from typing import Any
 
 from headrace.connect.origins.api import ApiReader
 from headrace.connect.origins.collection import CollectionReader
+from headrace.connect.origins.databases import open_database
 from headrace.connect.origins.reader import Away, Batch, Place, Reader
 from headrace.connect.origins.rows import RowsReader
-from headrace.declare.origins import Api, Collection, Origin, Rows
+from headrace.declare.origins import Api, Collection, Database, Origin, Rows
 
 __all__ = ["Away", "Batch", "Place", "Reader", "reader_of"]
 
 _READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {
     Api: ApiReader,
     Collection: CollectionReader,
+    Database: open_database,
     Rows: RowsReader,
 }
 """Of each kind of origin, what opens it."""

@@ -1,0 +1,166 @@
+"""What there is to load: the files of a source, or the parts of what an origin delivered, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.clock import now_us
+from headrace.connect.files import find_files
+from headrace.connect.inbox import Delivery, Inbox
+from headrace.connect.known import Known
+from headrace.connect.loads import Ledger, Load
+from headrace.connect.origins import Place
+from headrace.connect.places import File
+from headrace.connect.work import Progress
+from headrace.declare import Contract, Stream, Table
+from headrace.declare.origins import Origin
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake
+
+
+@dataclass(frozen=True)
+class Given:
+    """Files to be loaded.
+
+    Args:
+        mode: ``append``, ``merge`` or ``replace``.
+        files: all that there are, of which some may be loaded already.
+        learned_us: microseconds UTC, when the rows were read.
+        positions: how far an origin was read with each file, by its name.
+        others: yields the keys of all rows that there are, where only some of the rows are in the files.
+        delivery: of an origin, and
+        inbox: where it is.
+    """
+
+    mode: str
+    files: Sequence[File]
+    learned_us: int
+    positions: dict[str, str] = field(default_factory=dict)
+    others: Callable[[], Iterable[pa.Table]] | None = None
+    delivery: Delivery | None = None
+    inbox: Inbox | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the files are all that there is."""
+        return self.mode == "replace"
+
+    @property
+    def ends(self) -> bool:
+        """Whether rows may have to go although none comes."""
+        return self.others is not None or (self.whole and self.delivery is not None and not self.delivery.same)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Warnings of the reading."""
+        return [] if self.delivery is None else self.delivery.faults
+
+    def require(self, ledger: Ledger) -> None:
+        """Refuse a delivery that was read on from where nothing is any more."""
+        if self.delivery is not None and self.inbox is not None and self.delivery.restores != ledger.restores:
+            self.inbox.clear()
+            cure = "run again: what is missing by now is read"
+            raise HeadraceError(Fault("HR-SOURCE-028", "", "a restore while the source was read", "one of them", cure))
+
+    def remember(self, lake: Lake, name: str, loads: Sequence[Load]) -> None:
+        """Remember rows that were refused, where all are read each time, and would come again."""
+        if self.inbox is None or self.delivery is None or self.mode != "append" or not self.delivery.whole:
+            return
+        held = lake.read(f"quarantine_{name}", columns=["_load", "_row"])
+        for load in loads:
+            mine = held.filter(pc.equal(held["_load"], load.id))
+            self.inbox.refuse(self.delivery, load.name, (mine["_row"].to_numpy() - 1).tolist())
+
+
+@contextmanager
+def given(
+    source: Stream | Table,
+    contract: type[Contract],
+    folder: Path,
+    lake: Lake,
+    inbox: Path,
+    batch_rows: int,
+    progress: Progress,
+) -> Iterator[Given]:
+    """Yield what there is to load; of an origin, after it was read. What was loaded is removed at the end.
+
+    Raises:
+        HeadraceError: HR-SOURCE-001 no file, 020 an origin that is away, 023 no rows where there were some, and what
+            the reader of the origin says.
+    """
+    mode = source.mode if isinstance(source, Table) else "append"
+    if source.origin is None:
+        yield Given(mode, find_files(folder, source.files or ""), now_us())
+        return
+    place = Place(source.name, contract, folder)
+    with lake.lock(f"inbox_{source.name}"):
+        box = Inbox(inbox, source.origin, place)
+        delivery = _delivery(source, source.origin, place, lake, box, batch_rows, progress)
+        files = box.files(delivery)
+        positions = {file.name: piece.position for file, piece in zip(files, delivery.pieces, strict=True)}
+        others = box.keys if delivery.keys else None
+        yield Given(mode, files, delivery.at, positions, others, delivery, box)
+        box.clear()
+
+
+def _delivery(
+    source: Stream | Table,
+    origin: Origin,
+    place: Place,
+    lake: Lake,
+    box: Inbox,
+    batch_rows: int,
+    progress: Progress,
+) -> Delivery:
+    """Return what there is to load: what was read before and not loaded, or what is read now."""
+    ledger = Ledger(lake, source.name)
+    columns = list(place.contract.fields())
+    held = box.held()
+    if held is not None and (held.restores != ledger.restores or held.columns != columns or _is_loaded(held, ledger)):
+        box.clear()
+        held = None
+    if held is not None and held.done:
+        return held
+    whole = origin.cursor is None
+    delivery = held or Delivery(ledger.pieces + 1, now_us(), ledger.restores, columns, whole)
+    deletes = isinstance(source, Table) and bool(getattr(origin, "deletes", False)) and not whole
+    unknown = _same
+    if whole and isinstance(source, Stream):
+        unknown = Known(lake, source.name, place.contract, box.refused(ledger.restores)).news
+    box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown)
+    if whole and not delivery.read and lake.exists(source.name) and lake.rows(source.name):
+        _nothing(source, origin, delivery)
+    return delivery
+
+
+def _is_loaded(delivery: Delivery, ledger: Ledger) -> bool:
+    return (
+        delivery.done
+        and bool(delivery.pieces)
+        and ledger.pieces >= delivery.number + len(delivery.pieces) - 1
+        and (not ledger.unfinished)
+    )
+
+
+def _nothing(source: Stream | Table, origin: Origin, delivery: Delivery) -> None:
+    """Tell a source that had rows and has none; a table is not emptied without being told that it may be."""
+    if origin.may_be_empty:
+        return
+    found = f"no rows, where {source.name} had some"
+    if isinstance(source, Stream):
+        cure = "see whether the source was truncated; what was loaded stays"
+        fault = Fault("HR-SOURCE-022", origin.address, found, "that what was read stays", cure, "warning")
+        delivery.warnings.append(fault.as_dict())
+        return
+    cure = "see whether the source was truncated; if it may be empty, write may_be_empty=True"
+    raise HeadraceError(Fault("HR-SOURCE-023", origin.address, found, "rows", cure))
+
+
+def _same(rows: pa.Table | pa.StringArray) -> pa.Table | pa.StringArray:
+    return rows

@@ -1,0 +1,107 @@
+"""Rows of state with their history: what changed or went is kept, with the time until which it held.
+
+A source that only shows what is so now is looked at again and again. A row that differs from the one of its key that
+still holds follows it: the old one ends when the new one was read, since nobody knew before. So a row of a training set
+sees what a service saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.connect.loads import Past
+from headrace.connect.merging import Merging, last_of_each
+from headrace.connect.work import Job
+from headrace.contracts import KeyIndex
+from headrace.sql import connected
+from headrace.types import Timestamp
+
+Places = npt.NDArray[np.int64]
+
+
+class Keeping(Merging):
+    """Rows on their way into a table that has the history of each key; see ``Merging``."""
+
+    def __init__(
+        self,
+        job: Job,
+        whole: bool,
+        learned_us: int,
+        others: Callable[[], Iterable[pa.Table]] | None,
+        superseded: Sequence[Past],
+    ) -> None:
+        super().__init__(job, whole, learned_us, others, superseded)
+        self._since, self._until = (job.contract.role(role) or "" for role in ("valid_from", "valid_to"))
+        self._first = self.lake.rows(self.name) == 0
+
+    def _commit(self, rows: pa.Table) -> None:
+        if not rows.num_rows:
+            return
+        newest = last_of_each(rows, self._names)
+        before = self._open(newest.select(self._names))
+        said = list(self.job.received.fields())
+        stays, matched = _alike(newest.select(said), before.select(said))
+        news = newest.filter(pa.array(~np.isin(np.arange(newest.num_rows), stays)))
+        replaced = before.filter(pa.array(~np.isin(np.arange(before.num_rows), matched)))
+        self._follow(replaced, news)
+
+    def _take_out(self, keys: pa.Table) -> None:
+        self._follow(self._open(keys), self.lake.schema(self.name).empty_table())
+
+    def _present(self) -> Iterable[pa.Table]:
+        for batch in self.lake.batches(self.name, columns=[*self._names, self._until]):
+            yield pa.Table.from_batches([batch]).filter(pc.is_null(batch[self._until])).select(self._names)
+
+    def _open(self, keys: pa.Table) -> pa.Table:
+        """Return the rows of some keys that still hold."""
+        index = KeyIndex(self._names, lambda: [keys])
+        found = [self.lake.schema(self.name).empty_table()]
+        for batch in self.lake.batches(self.name):
+            rows = pa.Table.from_batches([batch]).filter(pc.is_null(batch[self._until]))
+            mine = index.repeated(rows.select(self._names), np.zeros(rows.num_rows, np.bool_))
+            found.append(rows.take(pa.array(mine)))
+        return pa.concat_tables(found)
+
+    def _follow(self, replaced: pa.Table, news: pa.Table) -> None:
+        """End rows at the moment at which their successors were read; both in one commit.
+
+        A row that ends is the fact that it was, so it keeps its number and since when it is known.
+        """
+        if not replaced.num_rows and not news.num_rows:
+            return
+        place = replaced.column_names.index(self._until)
+        ended = replaced.set_column(place, replaced.schema.field(place), self._learned(replaced.num_rows))
+        rows = pa.concat_tables([ended, news.select(ended.column_names).cast(ended.schema)])
+        self.lake.replace(self.name, rows, replaced.select(["_seq"]))
+
+    def _learned(self, length: int) -> pa.Array:
+        return pa.repeat(pa.scalar(self.learned_us, Timestamp.arrow()), length)
+
+    def _complete(self, rows: pa.Table) -> pa.Table:
+        """Fill what the source does not say: rows hold since they were read, and still do."""
+        if self._since not in rows.column_names:
+            rows = rows.append_column(self._since, self._learned(rows.num_rows))
+        rows = rows.append_column(self._until, pa.nulls(rows.num_rows, Timestamp.arrow()))
+        return rows.select(list(self.job.contract.fields()))
+
+    def _known_at(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
+        """What came first was known when it began to hold; later changes when they were read."""
+        since = rows[self._since]
+        return since if self._first else pc.max_element_wise(since, pa.scalar(self.learned_us, since.type))
+
+
+def _alike(rows: pa.Table, before: pa.Table) -> tuple[Places, Places]:
+    """Return the places of rows that are there before as they are, and where those are; nulls are equal."""
+    columns = [f'"c{number}"' for number in range(rows.num_columns)]
+    same = " and ".join(f"r.{one} is not distinct from b.{one}" for one in columns)
+    with connected() as connection:
+        for name, table in (("r", rows), ("b", before)):
+            plain = table.rename_columns([one.strip('"') for one in columns])
+            connection.register(name, plain.append_column("place", pa.array(np.arange(table.num_rows))))
+        found = connection.execute(f"select r.place as row, b.place as old from r join b on {same}").fetchnumpy()
+    return np.asarray(found["row"]), np.asarray(found["old"])
