@@ -1,4 +1,4 @@
-"""Addresses, taken apart before their secrets are put in: so a password may have any letter."""
+"""Addresses, taken apart while their secrets are still quoted: so a password may have any letter."""
 
 from __future__ import annotations
 

@@ -20,6 +20,8 @@ from headrace.declare.origins import Collection
 from headrace.errors import Fault, HeadraceError, nearest
 
 _PATIENCE_MS = 10_000
+_AT_ONCE = 1000
+"""Documents of an answer of the server."""
 _GONE = (43, 237)
 """Codes of a server that has lost the place in a reading: CursorNotFound, CursorKilled."""
 _NOT_LET_IN = (13, 18)
@@ -102,7 +104,7 @@ class CollectionReader:
         wanted = {name: 1 for name in [*shape.tops, *self._path[:1]] if name}
         where = {"$and": [dict(self._origin.where), dict(since)]} if since else dict(self._origin.where)
         with self._told():
-            found = self._collection().find(where, projection={"_id": 1, **wanted})
+            found = self._collection().find(where, projection={"_id": 1, **wanted}, batch_size=_AT_ONCE)
             if self._origin.cursor is not None:
                 found = found.sort([(self._origin.cursor, 1), ("_id", 1)]).allow_disk_use(True)
             for document in found:
