@@ -213,6 +213,9 @@ def test_only_what_is_asked_for_is_read(server: Server, orders: Any) -> None:
     orders.insert_many([document(n, paid=n % 2 == 0) for n in range(6)])
     assert len(texts(reader(server, where={"paid": True}))) == 3
     assert len(pairs(reader(server, where={"$or": [{"paid": True}, {"order_id": "5"}]}, cursor="order_id"), "3")) == 2
+    assert len(texts(reader(server, where={"at": {"$gte": {"$date": "2026-01-05T00:00:00Z"}}}))) == 2
+    with pytest.raises(HeadraceError, match="HR-SOURCE-044.*extended JSON"):
+        texts(reader(server, where={"_id": {"$oid": "Ann"}}))
     with pytest.raises(HeadraceError, match="HR-SOURCE-044") as found:
         texts(reader(server, where={"$no": "Ann"}))
     assert "Ann" not in str(found.value)

@@ -135,6 +135,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-DECLARE-001": [
         (lambda: hr.Project("p", sources=[hr.Stream("s", dict)]), "a class that derives from hr.Contract"),  # type: ignore[arg-type]
+        (lambda: origin(hr.Collection("mongodb://h/db", where={"at": {1}})), "where of hr.Collection"),
         (lambda: project(hr.Features("f", events, by=user, features={"c": "amount"})), "an aggregate such as"),
         (lambda: project(hr.Features("f", events, features={"c": hr.count("1d")})), "an SQL scalar expression"),
         (lambda: project(hr.Features("f", events, by="user", features={"c": hr.count("1d")})), "an Entity"),  # type: ignore[arg-type]
@@ -247,6 +248,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: table(source=hr.Database("sqlite:///t.db", cursor="since")), "Level has none"),
     ],
     "HR-TABLE-023": [(lambda: table(source="t.csv", history=True), "table t keeps history")],
+    "HR-TABLE-024": [(lambda: table(source="t.csv", history="yes"), "history='yes'")],
+    "HR-ORIGIN-007": [
+        (
+            lambda: hr.Project("p", sources=[hr.Stream("s", Late, source="sqlite:///x.db")]),
+            "neither a cursor nor a key",
+        ),
+    ],
     "HR-ORIGIN-001": [
         (lambda: origin(hr.Database("oracle://db/x")), "hr.Database with an address of 'oracle'"),
         (lambda: origin(hr.Api("shop.example/orders")), "write https://"),
@@ -268,7 +276,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: origin(hr.Api("http://x.example", params={"api_key": "${KEY}"})), "write https://x.example"),
     ],
     "HR-ORIGIN-013": [
-        (lambda: origin(hr.Rows(lambda: [], cursor="at")), "the last value of the cursor"),
+        (lambda: origin(hr.Rows(lambda: [{}], cursor="at")), "the last value of the cursor"),
         (lambda: origin(lambda since: []), "no argument"),
     ],
     "HR-LAKE-001": [

@@ -61,6 +61,7 @@ class Work:
         self.done = 0
         self.counts: list[dict[str, int]] = []
         self.finished: list[tuple[Load, int, int, int]] = []
+        self.faults: list[Fault] = []
         self._next = job.next
         self._accepted: list[tuple[Load, pa.Table]] = []
         self._quarantined: list[tuple[Load, pa.Table]] = []

@@ -8,11 +8,11 @@ from typing import Any
 from headrace.connect.origins.api import ApiReader
 from headrace.connect.origins.collection import CollectionReader
 from headrace.connect.origins.databases import open_database
-from headrace.connect.origins.reader import Away, Batch, Place, Reader
+from headrace.connect.origins.reader import Away, Batch, Place, Reader, away
 from headrace.connect.origins.rows import RowsReader
 from headrace.declare.origins import Api, Collection, Database, Origin, Rows
 
-__all__ = ["Away", "Batch", "Place", "Reader", "reader_of"]
+__all__ = ["Away", "Batch", "Place", "Reader", "away", "reader_of"]
 
 _READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {
     Api: ApiReader,
