@@ -103,7 +103,7 @@ def test_rows_are_chosen_by(query: str) -> None:
         "from (pivot pay on who in (1, 2) using sum(amount))",
         "select p from pay p",
         "select t.d from pay as t(a, b, c, d)",
-        "with recursive r as (select who, 1 as n from pay union all select who, n + 1 from r where n < 3) select * from r",
+        "with recursive r as (select who, 1 as n from pay union all select who, n + 1 from r where n < 3) from r",
     ],
 )
 def test_what_cannot_be_followed_is_made_of_everything(query: str) -> None:

@@ -86,7 +86,10 @@ def given_columns(project: Project) -> dict[str, dict[str, str]]:
     """Return the columns that each table by query gives, in their order, with their types as DuckDB names them.
 
     Args:
-        project: without faults.
+        project: whose streams and tables they read.
+
+    Raises:
+        HeadraceError: a query that DuckDB cannot run over them.
     """
     tables = in_order(table for table in project.tables.values() if table.query is not None)
     found: dict[str, dict[str, str]] = {}
@@ -94,9 +97,10 @@ def given_columns(project: Project) -> dict[str, dict[str, str]]:
         sql.lock(connection)
         _made(connection, project)
         for table in tables:
-            given = sql.described(connection, table.query or "")
-            if table.contract is None:
-                given.create(table.name)
+            with sql.told():
+                given = sql.described(connection, table.query or "")
+                if table.contract is None:
+                    given.create(table.name)
             found[table.name] = {name: str(kind) for name, kind in zip(given.columns, given.types, strict=True)}
     return found
 
