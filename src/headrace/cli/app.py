@@ -29,7 +29,7 @@ COMMANDS = {
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
-    "lineage": "Show what a column, feature, model or decision is made of, and what is made of it.",
+    "lineage": "Show what a number is made of, and what of it, by column.",
     "query": "Run read-only SQL over the tables of the lake.",
     "lake": "List tables and versions, restore, compact, vacuum.",
     "report": "Write the report of the project as one HTML file.",
