@@ -173,6 +173,18 @@ def test_what_was_told_in_training_is_on_the_page(tmp_path):
     assert re.search(r"To know: found \d+ days of cases to learn from, where train asks for 250d", text)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_features_stand_with_their_tags(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    edit(folder, "hr.field(ge=0, le=10000)", 'hr.field(ge=0, le=10000, unit="EUR", privacy="internal")')
+    run(load_project(folder))
+    train(load_project(folder))
+    text = page_of(write(load_project(folder)))
+    tagged = '<span class="soft">internal, EUR</span>'
+    assert f"<code>spending.mean_7d</code> {tagged}" in text
+    assert f"<code>spending.count_7d</code> {tagged}" not in text
+
+
 RULES_OF_DESK = {
     "skip": "score < 0.004",
     "ask": "score > 1e-2 and score < 0.02 and not now.night",

@@ -38,7 +38,26 @@ class Timeless(hr.Contract):
     user: int
 
 
+class Person(hr.Contract):
+    """Rows with tags."""
+
+    at: hr.Timestamp = hr.event_time()
+    user: int = hr.field(privacy="pseudonym")
+    name: str = hr.field(privacy="personal")
+    paid: hr.Decimal(10, 2) = hr.field(ge=0, unit="EUR")
+    won: int = hr.field(ge=0, le=1)
+
+
+class Seen(hr.Contract):
+    """What queries give of them, without the tags."""
+
+    user: int
+    paid: hr.Decimal(10, 2) | None = hr.field(unit="USD")
+    since: hr.Timestamp
+
+
 events = hr.Stream("events", Event)
+people = hr.Stream("people", Person)
 late = hr.Stream("late", Late)
 levels = hr.Table("levels", Level, source="levels.csv")
 told = hr.Table("told", Level, query="select at as since, user, won as level from events")
@@ -51,6 +70,20 @@ def windows(**features: hr.Window) -> hr.Features:
 
 def now(**features: str) -> hr.Features:
     return hr.Features("now", events, features=features)
+
+
+def tagged_table(columns: str) -> hr.Project:
+    """A project whose table by query is made of tagged columns."""
+    paid = "" if "paid" in columns else "0.00 as paid, "
+    seen = hr.Table("seen", Seen, query=f"select {paid}{columns} from people")
+    return hr.Project("p", sources=[people, seen])
+
+
+def told_of_people(expression: str, *more: hr.Features) -> hr.Project:
+    """A project whose model learns from people."""
+    group = hr.Features("now", people, features={"it": expression})
+    learned = hr.TrainingSet("cases", people, [group, *more], hr.label(people, "won", on="user", matures="7d"))
+    return hr.Project("p", models=[model(cases_=learned)])
 
 
 def query(text: str, contract: Any = None) -> hr.Project:
@@ -480,6 +513,26 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: learning(cases(label=truth("won = 1", default=2))), "write default=False, or leave it out"),
         (lambda: learning(cases(label=truth("amount", default=0.005))), "a value of type decimal(10,2)"),
         (lambda: learning(cases(label=truth("ratio", default=float("nan")))), "a value of type float"),
+    ],
+    "HR-LINEAGE-002": [
+        (
+            lambda: tagged_table("user, at as since"),
+            "seen.user without the privacy tag 'pseudonym', which people.user has",
+        ),
+        (lambda: tagged_table("length(name) as user, at as since"), "which people.name has"),
+    ],
+    "HR-LINEAGE-003": [
+        (lambda: told_of_people("length(name)"), "m learns from now.it, which is made of people.name, tagged"),
+        (lambda: told_of_people("case when name = 'a' then 1 else 0 end"), "privacy='personal'"),
+        (
+            lambda: told_of_people(
+                "coalesce(first_n.n, 0)", hr.Features("first_n", people, features={"n": "length(name)"})
+            ),
+            "now.it",
+        ),
+    ],
+    "HR-LINEAGE-004": [
+        (lambda: tagged_table("1 as user, paid, at as since"), "seen.paid in USD, copied from people.paid")
     ],
     "HR-LEAK-002": [
         (

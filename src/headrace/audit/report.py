@@ -15,9 +15,12 @@ from headrace.audit.checked import Checked
 from headrace.audit.facts import Decisions, Feature, Loaded, Source
 from headrace.audit.figures import bars, flow, sparkline, spread
 from headrace.audit.judged import Judged, judged
+from headrace.audit.lineage.tree import tags_of_node
 from headrace.audit.model import model_section, origin_section
 from headrace.audit.page import NONE, days, exact, listed, number, page, percent, said, section, table, tile
 from headrace.declare import Features, Project, node_id, uses
+from headrace.errors import HeadraceError
+from headrace.plan import lineage
 
 _REASONS = 12
 """Reasons of quarantine that are shown; the rest is in the lake."""
@@ -196,15 +199,23 @@ def _legend(label: Mapping[str, Any] | None) -> str:
 
 def _spreads(project: Project, found: Sequence[Feature]) -> str:
     rows: list[list[str]] = []
-    before = ""
+    before, tags = "", _tags(project)
     for one in found:
         group = one.name.split(".")[0]
         if group != before and group in project.feature_groups:
             rows.append([_group(project.feature_groups[group])])
         before = group
-        rows.append(_spread(one))
+        rows.append(_spread(one, tags.get(one.name, [])))
     head = ("feature", "comes from", "missing", "spread", "99 % lie in", "mean where 0", "mean where 1")
     return table(head, rows, (2, 4, 5, 6), "features")
+
+
+def _tags(project: Project) -> dict[str, list[str]]:
+    """Privacy and unit of each feature; none where a declaration elsewhere was broken since the set was built."""
+    try:
+        return {one.name: tags_of_node(one) for one in lineage(project).nodes.values() if one.kind == "feature"}
+    except HeadraceError:
+        return {}
 
 
 def _group(group: Features) -> str:
@@ -212,10 +223,11 @@ def _group(group: Features) -> str:
     return f'<b>{escape(group.name)}</b> <span class="soft">of {escape(group.source.name + by)}</span>'
 
 
-def _spread(one: Feature) -> list[str]:
+def _spread(one: Feature, tags: Sequence[str]) -> list[str]:
     label = f"distribution of {one.name}"
+    tagged = f' <span class="soft">{escape(", ".join(tags))}</span>' if tags else ""
     return [
-        f"<code>{escape(one.name)}</code>",
+        f"<code>{escape(one.name)}</code>{tagged}",
         escape(", ".join(column.replace(".*", " (rows)") for column in one.lineage)),
         percent(one.nulls),
         spread(one.counts, one.positives, label) if one.counts else "",

@@ -29,6 +29,7 @@ COMMANDS = {
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
+    "lineage": "Show what a number is made of, and what of it, by column.",
     "query": "Run read-only SQL over the tables of the lake.",
     "quarantine": "List, show, repair and replay rows that were refused.",
     "lake": "List tables and versions, restore, compact, vacuum.",

@@ -28,6 +28,8 @@ class Features(Declared):
             over the row itself, which may use features of other groups.
         features: name to window or SQL scalar expression. One whose name begins with an underscore is an inner
             feature: others and rules may use it, no model learns from it.
+        privacy: tag of those of its features that are made of tagged columns, e.g. ``"personal"``, which lets models
+            learn from them, or ``"public"`` where nothing of a person is left in them; by default those of the columns.
 
     Example:
         >>> from headrace.types import Timestamp
@@ -44,11 +46,14 @@ class Features(Declared):
     source: Stream | Table
     by: Entity | None = None
     features: Mapping[str, Window | str] = field(default_factory=dict)
+    privacy: str = field(default="", kw_only=True)
     lines: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
 
     def _look(self) -> list[Fault]:
         self._set("lines", here_within())
         faults = name_faults(self.name, self.place, "feature group")
+        if not isinstance(self.privacy, str):
+            faults.append(type_fault(self.place, f"privacy of {self.name}", self.privacy, "text such as 'personal'"))
         if not isinstance(self.source, Stream | Table):
             faults.append(type_fault(self.place, f"source of {self.name}", self.source, "a Stream or a Table"))
             return faults
@@ -75,6 +80,13 @@ class Features(Declared):
         """Return where a feature is written, by the name that the group declares it under."""
         one = self.features[name]
         return one.place if isinstance(one, Window) else self.lines.get(name, self.place)
+
+    def called(self) -> tuple[str, ...]:
+        """Return what its features are called, a series by each of its windows."""
+        each = self.features.items()
+        return tuple(
+            called for name, one in each for called in (one.names(name) if isinstance(one, Window) else (name,))
+        )
 
     def _twice(self) -> list[Fault]:
         """A series makes a feature for each of its windows, and another may have that name already."""
@@ -105,7 +117,10 @@ class Features(Declared):
     def _sheet(self) -> Sheet:
         by = f" by {', '.join(self.by.keys)}" if self.by is not None else ""
         rows = tuple(row for name, one in self.features.items() for row in _rows(name, one))
-        return Sheet(f"Features {self.name}", f"of {self.source.name}{by}", ("feature", "value", "window", "how"), rows)
+        tag = f", {self.privacy}" if self.privacy else ""
+        return Sheet(
+            f"Features {self.name}", f"of {self.source.name}{by}{tag}", ("feature", "value", "window", "how"), rows
+        )
 
     def __hash__(self) -> int:
         return hash(("features", self.name))

@@ -24,12 +24,13 @@ from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
 from headrace.plan.domains import domains
-from headrace.plan.expression import Node, references
+from headrace.plan.expression import Node
 from headrace.plan.functions.conversions import converted
 from headrace.plan.leaks import leaks
 from headrace.plan.meaning import Aggregation, Derived, LabelPlan, Output, Plan, StateGroup, WindowGroup
 from headrace.plan.misfits import misfits
 from headrace.plan.parse import condition, parse
+from headrace.plan.reads import columns, reads
 from headrace.plan.scope import RowScope, Unknown
 from headrace.types import FLOAT, Domain, fitting
 
@@ -142,7 +143,6 @@ class _Compiler:
     ready: dict[str, Domain] = field(default_factory=dict)
     pending: dict[str, tuple[str, str]] = field(default_factory=dict)
     derived: list[Derived] = field(default_factory=list)
-    lineage: dict[str, tuple[str, ...]] = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -173,8 +173,10 @@ class _Compiler:
                 self.row(group)
         for one in self.places:
             self.derive(one)
+        row = self.spine.name if self.spine is not None else "row"
+        made = columns(reads(windows, states, self.derived, {str(group.name): row for group in self.groups}))
         outputs = tuple(
-            Output(one, self.ready[one], tuple(sorted(self.lineage.get(one, ()))), place)
+            Output(one, self.ready[one], made.get(one, ()), place)
             for one, place in self.places.items()
             if one in self.ready
         )
@@ -264,10 +266,8 @@ class _Compiler:
         outputs = tuple(f"{group.name}.{output}" for output in one.names(name))
         spans = tuple(Span(length, one.delay_us, one.hop_us) for length in one.spans_us)
         made = Aggregation(one.kind, value, where, one.params, one.include_current, result | None, outputs, spans)
-        reads = tuple(f"{group.source.name}.{column}" for column in made.reads)
         for output in outputs:
             self.ready[output] = _output_domain(made, domain)
-            self.lineage[output] = reads or (f"{group.source.name}.*",)
         return made
 
     def state(self, group: Features) -> StateGroup | None:
@@ -290,7 +290,6 @@ class _Compiler:
                 expressions.append((label, node))
                 kind = node.domain.type | None
                 self.ready[label] = Domain(kind, node.domain.low, node.domain.high)
-                self.lineage[label] = tuple(f"{table.name}.{column}" for column in references(node))
         valid_from = table.contract.role("valid_from") or ""
         valid_to = table.contract.role("valid_to")
         return StateGroup(group.name, table, group.by.keys, valid_from, valid_to, tuple(expressions))
@@ -319,11 +318,6 @@ class _Compiler:
             return
         self.ready[name] = Domain(node.domain.type | None, node.domain.low, node.domain.high)
         self.derived.append(Derived(name, node))
-        spine = self.spine.name if self.spine is not None else "row"
-        reads: list[str] = []
-        for used in references(node):
-            reads += self.lineage.get(used, ()) if "." in used else (f"{spine}.{used}",)
-        self.lineage[name] = tuple(dict.fromkeys(reads))
 
     def circle(self, names: list[str]) -> None:
         """Tell features that need each other: from the first by name, so that it is one fault wherever it is met."""

@@ -82,6 +82,29 @@ def query_faults(project: Project) -> list[Fault]:
     return faults
 
 
+def given_columns(project: Project) -> dict[str, dict[str, str]]:
+    """Return the columns that each table by query gives, in their order, with their types as DuckDB names them.
+
+    Args:
+        project: whose streams and tables they read.
+
+    Raises:
+        HeadraceError: a query that DuckDB cannot run over them.
+    """
+    tables = in_order(table for table in project.tables.values() if table.query is not None)
+    found: dict[str, dict[str, str]] = {}
+    with sql.connected() as connection:
+        sql.lock(connection)
+        _made(connection, project)
+        for table in tables:
+            with sql.told():
+                given = sql.described(connection, table.query or "")
+                if table.contract is None:
+                    given.create(table.name)
+            found[table.name] = {name: str(kind) for name, kind in zip(given.columns, given.types, strict=True)}
+    return found
+
+
 def _order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
     """Return tables, each after those that it reads, and the circles of those that cannot be ordered."""
     left, circles = dict(reads), list[list[str]]()

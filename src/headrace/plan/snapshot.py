@@ -164,7 +164,8 @@ def _group_meaning(plan: Plan, group: Features) -> dict[str, Any]:
     features = {name: said for name, said in whole["features"].items() if name.startswith(mine)}
     lineage = {output.name: list(output.lineage) for output in plan.outputs if output.name.startswith(mine)}
     by = sorted(group.by.keys) if group.by is not None else None
-    return {"source": group.source.name, "by": by, "features": features, "lineage": lineage}
+    said = {"source": group.source.name, "by": by, "features": features, "lineage": lineage}
+    return said | ({"privacy": group.privacy} if group.privacy else {})
 
 
 def plan_meaning(plan: Plan, own: bool = False) -> dict[str, Any]:

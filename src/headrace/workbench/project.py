@@ -12,6 +12,7 @@ from headrace.errors import Fault, HeadraceError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headrace.audit.lineage import Traced
     from headrace.run import Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trainings
 
 
@@ -70,6 +71,27 @@ class Project(declare.Project):
         from headrace.run import promote
 
         return promote(self._loaded(folder), model, version, reason)
+
+    def lineage(self, name: str = "", *, up: bool = True, down: bool = True, direct: bool = False) -> Traced:
+        """Return what a thing is made of and what is made of it; a notebook draws it.
+
+        Args:
+            name: of a column (``payments.amount``), feature, model, decision (``fraud_desk.block``), or of a whole
+                stream, table, group, training set or service; empty for everything.
+            up: whether to follow what it is made of.
+            down: whether to follow what is made of it.
+            direct: only what values are computed from, without keys, filters, joins and orders.
+
+        Returns:
+            A value with ``upstream`` and ``downstream`` (names), ``nodes`` (with types, privacy, units, owners),
+            ``edges``, and ``as_dict()``; as text it is a tree.
+
+        Raises:
+            HeadraceError: faults of the declarations; HR-LINEAGE-001 no such name.
+        """
+        from headrace.audit.lineage import trace
+
+        return trace(self, name, up=up, down=down, direct=direct)
 
     def query(self, sql: str, folder: Path | str | None = None) -> pd.DataFrame:
         """Return the result of one SELECT over the tables of the lake.

@@ -1,0 +1,328 @@
+"""Which columns of its tables each column of a query is made of, and which only choose, group or order its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headrace import sql
+from headrace.plan.units import agreed, sql_unit
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+    from sqlglot.optimizer.scope import Scope
+
+Column = tuple[str, str]
+"""A table and a column of it, in lower case; the column ``*`` stands for its rows."""
+_COPY = "copy"
+
+
+@dataclass
+class Made:
+    """What a column, or the rows, of a query come from: columns of tables, each with how it is used.
+
+    Args:
+        direct: the value is computed from these.
+        indirect: these decide which rows count, how they are grouped, or in which order they are.
+        unit: of the value, where the operations keep it.
+        said: the expression, as SQL.
+    """
+
+    direct: dict[Column, str] = field(default_factory=dict)
+    indirect: dict[Column, str] = field(default_factory=dict)
+    unit: str = ""
+    said: str = ""
+
+    def take(self, other: Made, how: str = _COPY) -> None:
+        """Add what another is made of; where it is more than copied, by how it is used here."""
+        for column, was in other.direct.items():
+            self.direct.setdefault(column, was if how == _COPY else how)
+        for column, was in other.indirect.items():
+            self.indirect.setdefault(column, was)
+
+    def choose(self, other: Made, how: str) -> None:
+        """Add what another is made of as what decides about rows."""
+        for column in (*other.direct, *other.indirect):
+            self.indirect.setdefault(column, how)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A query by its columns, in their order, and its rows; ``exact`` unless it could only be read as a whole."""
+
+    columns: tuple[Made, ...]
+    rows: Made
+    exact: bool = True
+
+
+class _Unread(Exception):
+    """A query has a part whose columns cannot be followed."""
+
+
+def selected(
+    query: str, count: int, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str] = lambda _: ""
+) -> Selected:
+    """Return what the columns and rows of a query are made of.
+
+    What stands in the expression of a column is direct, its conditions too: a flag made of an age tells the age. Keys
+    and orders of windows are not, nor are filters, joins, groups and limits of the query. Where a part cannot be
+    followed (a pivot, columns by pattern, a row as one value), every column is made of all columns of all tables: more
+    than it is, never less.
+
+    Args:
+        query: one SELECT of DuckDB.
+        count: how many columns it gives.
+        tables: those that it reads, with their columns, all in lower case.
+        unit: of a column of a table.
+
+    Example:
+        >>> found = selected("select sum(amount) as total from payments where ok", 1, {"payments": ["amount", "ok"]})
+        >>> found.columns[0].direct, found.rows.indirect
+        ({('payments', 'amount'): 'aggregate'}, {('payments', 'ok'): 'filter'})
+    """
+    import sqlglot
+
+    try:
+        found = _followed(query, tables, unit)
+    except (_Unread, RecursionError, sqlglot.errors.SqlglotError, KeyError, ValueError, AttributeError, TypeError):
+        return _whole(query, count, tables)
+    return found if len(found.columns) == count else _whole(query, count, tables)
+
+
+def _followed(query: str, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str]) -> Selected:
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.optimizer.qualify import qualify
+    from sqlglot.optimizer.scope import build_scope
+
+    parsed = sqlglot.parse_one(sql.readable(query), read="duckdb")
+    if not isinstance(parsed, exp.Query) or parsed.find(exp.Pivot, exp.Columns, exp.Command):
+        raise _Unread
+    known: dict[str, object] = {name: dict.fromkeys(columns, "varchar") for name, columns in tables.items()}
+    whole = qualify(parsed, schema=known, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False)
+    scope = build_scope(whole)
+    if scope is None or any(isinstance(one, exp.Star) for each in whole.find_all(exp.Select) for one in each.selects):
+        raise _Unread
+    reader = _Reader(tables, unit, {id(one.expression): one for one in scope.traverse()})
+    return Selected(tuple(reader.columns(scope).values()), reader.rows(scope))
+
+
+def _whole(query: str, count: int, tables: Mapping[str, Sequence[str]]) -> Selected:
+    """Every column from all columns of all tables."""
+    read = {(table, one): "query" for table, columns in tables.items() for one in columns}
+    rows = {(table, "*"): "rows" for table in tables}
+    return Selected(tuple(Made(dict(read)) for _ in range(count)), Made(rows, dict(read)), exact=False)
+
+
+class _Reader:
+    """Follows columns through the scopes of a qualified query: CTEs, subqueries, set operations."""
+
+    def __init__(
+        self, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str], scopes: Mapping[int, Scope]
+    ) -> None:
+        self._tables, self._unit, self._scopes = tables, unit, scopes
+        self._columns: dict[int, dict[str, Made]] = {}
+        self._rows: dict[int, Made] = {}
+
+    def columns(self, scope: Scope) -> dict[str, Made]:
+        """Return what each column that a scope gives is made of."""
+        from sqlglot import exp
+
+        if id(scope) not in self._columns:
+            self._columns[id(scope)] = {}  # what names itself, as a recursive query does, cannot be followed
+            whole = scope.expression
+            if isinstance(whole, exp.SetOperation):
+                self._columns[id(scope)] = self._united(scope)
+            elif isinstance(whole, exp.Select):
+                self._columns[id(scope)] = {
+                    one.alias_or_name or str(at): self.made(one.unalias(), scope)
+                    for at, one in enumerate(whole.selects)
+                }
+            else:
+                raise _Unread
+        return self._columns[id(scope)]
+
+    def rows(self, scope: Scope) -> Made:
+        """Return what decides which rows a scope gives: the rows of its tables, and what filters, joins, groups."""
+        from sqlglot import exp
+
+        if id(scope) not in self._rows:
+            found = self._rows[id(scope)] = Made()
+            whole = scope.expression
+            if isinstance(whole, exp.SetOperation):
+                for side in scope.set_operation_scopes:
+                    found.take(self.rows(side))
+                    if not isinstance(whole, exp.Union):
+                        for one in self.columns(side).values():
+                            found.choose(one, "filter")
+            elif isinstance(whole, exp.Select):
+                for name, (_, source) in scope.selected_sources.items():
+                    found.take(self._source_rows(name, source))
+                for how, part in _choosing(whole):
+                    found.choose(self.made(part, scope), how)
+        return self._rows[id(scope)]
+
+    def made(self, node: exp.Expr, scope: Scope) -> Made:
+        """Return what an expression is made of."""
+        found = Made(unit=sql_unit(node, lambda one: self._unit_of(one, scope)), said=_said(node))
+        self._visit(node, scope, found, _how(node))
+        return found
+
+    def _united(self, scope: Scope) -> dict[str, Made]:
+        """The columns of a set operation: by their places, or by their names where it says so."""
+        left, right = (self.columns(side) for side in scope.set_operation_scopes)
+        by_name = bool(scope.expression.args.get("by_name"))
+        united: dict[str, Made] = {}
+        for at, (name, one) in enumerate(left.items()):
+            other = right.get(name) if by_name else list(right.values())[at]
+            united[name] = _both([one] if other is None else [one, other])
+        more = {name: one for name, one in right.items() if name not in left} if by_name else {}
+        return united | more
+
+    def _visit(self, node: Any, scope: Scope, found: Made, how: str) -> None:
+        from sqlglot import exp
+
+        match node:
+            case exp.Column():
+                found.take(self._column(node, scope), how)
+            case exp.TableColumn():
+                raise _Unread
+            case exp.Query():
+                inner = self._scopes[id(node.unnest())]
+                for one in self.columns(inner).values():
+                    found.take(one, how)
+                rows = self.rows(inner)
+                for column in (*rows.direct, *rows.indirect):
+                    found.indirect.setdefault(column, "filter")
+            case exp.Window():
+                before = len(found.direct)
+                self._visit(node.this, scope, found, how)
+                if len(found.direct) == before:
+                    self._all_rows(scope, found)
+                for one in (node, *(scope.expression.args.get("windows") or ())) if node.alias else (node,):
+                    self._chosen(one.args.get("partition_by") or (), scope, found, "partition")
+                    self._chosen(filter(None, [one.args.get("order")]), scope, found, "order")
+            case exp.Order():
+                if node.this is not None:
+                    self._visit(node.this, scope, found, how)
+                self._chosen(node.expressions, scope, found, "order")
+            case exp.Exists():
+                rows = self.rows(self._scopes[id(node.this.unnest())])
+                for column in (*rows.direct, *rows.indirect):
+                    found.direct.setdefault(column, how)
+            case exp.Count() if not list(node.find_all(exp.Column)):
+                self._all_rows(scope, found)
+            case _:
+                for one in node.iter_expressions():
+                    self._visit(one, scope, found, how)
+
+    def _chosen(self, nodes: Iterable[Any], scope: Scope, found: Made, how: str) -> None:
+        for one in nodes:
+            chosen = Made()
+            self._visit(one, scope, chosen, how)
+            found.choose(chosen, how)
+
+    def _all_rows(self, scope: Scope, found: Made) -> None:
+        for name, (_, source) in scope.selected_sources.items():
+            for column in self._source_rows(name, source).direct:
+                found.direct.setdefault(column, "rows")
+
+    def _source_rows(self, name: str, source: Any) -> Made:
+        from sqlglot import exp
+
+        if isinstance(source, exp.Table):
+            table = source.name.lower()
+            return Made({(table, "*"): "rows"} if table in self._tables else {})
+        inner: Scope = source
+        return Made() if not isinstance(inner.expression, exp.Query) else self.rows(inner)
+
+    def _column(self, node: exp.Column, scope: Scope) -> Made:
+        """What a column is made of, as the scope that it is named in, or one around that, sees it."""
+        from sqlglot import exp
+
+        alias, name = node.table or node.name, node.name
+        within: Scope | None = scope
+        while within is not None and alias not in within.sources:
+            within = within.parent
+        if within is None:
+            if node.table or name not in self.columns(scope):
+                raise _Unread
+            return self.columns(scope)[name]  # a column of the query itself, as ORDER BY and DISTINCT ON name it
+        source: Any = within.sources[alias]
+        if isinstance(source, exp.Table):
+            table = source.name.lower()
+            if name.lower() not in self._tables.get(table, ()):
+                raise _Unread
+            return Made({(table, name.lower()): _COPY}, unit=self._unit((table, name.lower())))
+        if not isinstance(source.expression, exp.Query):  # unnest, values, a lateral function
+            made = Made()
+            self._visit(source.expression, within, made, "expression")
+            return made
+        given = self.columns(source)
+        if name not in given:
+            raise _Unread
+        return given[name]
+
+    def _unit_of(self, node: exp.Expr, scope: Scope) -> str:
+        from sqlglot import exp
+
+        if isinstance(node, exp.Column):
+            return self._column(node, scope).unit
+        units = [one.unit for one in self.columns(self._scopes[id(node.unnest())]).values()]
+        return units[0] if len(units) == 1 else ""
+
+
+def _both(each: list[Made]) -> Made:
+    found = Made(unit=agreed(one.unit for one in each), said=each[0].said if each else "")
+    for one in each:
+        found.take(one)
+    return found
+
+
+def _how(node: exp.Expr) -> str:
+    from sqlglot import exp
+
+    inner = node.unnest() if isinstance(node, exp.Paren) else node
+    if isinstance(inner, exp.Column):
+        return _COPY
+    if inner.find(exp.Window):
+        return "window"
+    return "aggregate" if inner.find(exp.AggFunc) else "expression"
+
+
+def _said(node: exp.Expr) -> str:
+    """An expression as SQL, without the names of tables that it was qualified by."""
+    from sqlglot import exp
+
+    bare = node.copy()
+    for one in list(bare.find_all(exp.Column)):
+        one.set("table", None)
+        one.this.set("quoted", False)
+    return bare.sql("duckdb", normalize_functions="lower")
+
+
+def _choosing(whole: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
+    """Yield the parts of a SELECT that choose, group and cut its rows."""
+    from sqlglot import exp
+
+    parts = {"filter": [whole.args.get(name) for name in ("where", "having", "qualify")]}
+    parts["join"] = [one.args.get("on") for one in whole.args.get("joins") or ()]
+    group = whole.args.get("group")
+    keys = [] if group is None else list(group.iter_expressions())
+    if group is not None and group.args.get("all"):
+        keys += [one.unalias() for one in whole.selects if not one.find(exp.AggFunc)]
+    parts["group"] = keys
+    distinct = whole.args.get("distinct")
+    if distinct is not None:
+        on = distinct.args.get("on")
+        parts["group"] = [
+            *keys,
+            *(on.iter_expressions() if on is not None else (one.unalias() for one in whole.selects)),
+        ]
+    if whole.args.get("limit") or whole.args.get("offset") or (distinct is not None and distinct.args.get("on")):
+        parts["order"] = [whole.args.get("order")]
+    for how, nodes in parts.items():
+        for node in nodes:
+            if isinstance(node, exp.Expr):
+                yield how, node

@@ -1,0 +1,349 @@
+"""The lineage of a project: from files and databases through tables and features to models and decisions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from headrace.declare import (
+    LIFETIME,
+    Features,
+    Field,
+    Model,
+    Project,
+    Service,
+    Stream,
+    Table,
+    TrainingSet,
+    Window,
+    node_id,
+    sources_of,
+)
+from headrace.declare.kept import beside, loaded
+from headrace.plan.compile import compile_features, compile_rules, compile_set
+from headrace.plan.expression import references
+from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of
+from headrace.plan.meaning import Plan
+from headrace.plan.queries import given_columns, in_order, reads_of
+from headrace.plan.reads import Read, reads
+from headrace.plan.selected import Column, Made, selected
+from headrace.plan.units import KEEPING, expression_unit
+
+_SIGNED = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+def lineage(project: Project) -> Lineage:
+    """Return the lineage of a project: every column, feature, case, label, model and decision, and what it is made of.
+
+    Args:
+        project: without faults.
+
+    Raises:
+        HeadraceError: faults that keep queries, features or rules from being read.
+
+    Example:
+        >>> from headrace.declare import Contract, event_time, field
+        >>> from headrace.types import Timestamp
+        >>> class Payment(Contract):
+        ...     at: Timestamp = event_time()
+        ...     amount: float = field(unit="EUR")
+        >>> payments = Stream("payments", Payment, source="data/*.csv")
+        >>> group = Features("now", payments, features={"more": "amount + 1"})
+        >>> found = lineage(Project("bank", features=[group])).upstream("now.more")
+        >>> [one.name for one in found.nodes.values()], found.nodes["feature:now.more"].unit
+        (['data/*.csv', 'payments.amount', 'now.more'], 'EUR')
+    """
+    tracing = _Tracing(project)
+    for source in sources_of(project):
+        if not (isinstance(source, Table) and source.query is not None):
+            tracing.source(source)
+    tracing.kept(project)
+    queries = [one for one in project.tables.values() if one.query is not None]
+    given = given_columns(project) if queries else {}
+    for table in in_order(queries):
+        tracing.query(table, given[table.name])
+    for cases in project.all_training_sets.values():
+        plan = compile_set(cases)
+        tracing.features(plan, [str(group.name) for group in cases.features])
+        tracing.cases(cases, plan)
+    for group in project.feature_groups.values():
+        if group.name not in tracing.groups:
+            others = [one for one in project.feature_groups.values() if one is not group]
+            tracing.features(compile_features([group, *others]), [group.name])
+    for model in project.all_models.values():
+        tracing.model(model)
+    for service in project.all_services.values():
+        tracing.service(service)
+    return tracing.graph()
+
+
+class _Tracing:
+    """Gathers nodes and edges, in the order in which one is made of the other."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.nodes: dict[str, Node] = {}
+        self.edges: dict[tuple[str, str, str], Edge] = {}
+        self.groups: set[str] = set()
+        self._tables: dict[str, dict[str, str]] = {}
+        """For each table, in lower case, the ids of its columns by their names in lower case."""
+        self._later: dict[str, tuple[Node, list[Edge]]] = {}
+        """What is there only where a query reads it: columns that loading adds, tables beside the declared ones."""
+
+    def graph(self) -> Lineage:
+        """Return what was gathered, with tags and owners carried along."""
+        edges = tuple(one for one in self.edges.values() if {one.source, one.target} <= self.nodes.keys())
+        owners = carried(self.nodes, edges, lambda one: one.owners)
+        inherited = carried(self.nodes, edges, lambda one: () if one.kind == "feature" else one.declared)
+        # What a group says is said of those of its features that are made of tagged columns.
+        privacy = carried(self.nodes, edges, lambda one: one.declared if inherited[one.id] else ())
+        nodes = {name: replace(one, privacy=privacy[name], owners=owners[name]) for name, one in self.nodes.items()}
+        return Lineage(self.project.name, nodes, edges)
+
+    def source(self, source: Stream | Table) -> None:
+        """A stream or table that is loaded, and where it is loaded from."""
+        assert source.contract is not None
+        of, whole = node_id(source), str(source.name)
+        owners = (source.owner,) if source.owner else ()
+        origin = "" if source.source is None else f"origin:{origin_name(source.source)}"
+        if origin:
+            self._node(Node(origin, origin.partition(":")[2], "origin", origin))
+        self._node(Node(f"column:{whole}.*", f"{whole}.*", "rows", of, owners=owners, place=source.place))
+        for one in source.contract.fields().values():
+            self._node(_column(source, one, repr(one.type), one.unit))
+        for name in self._tables[whole.lower()].values():
+            self._edge(origin, name, "direct", "load")
+        for name, kind in loaded(source.contract).items():
+            if name not in source.contract.fields():
+                node = Node(f"column:{whole}.{name}", f"{whole}.{name}", "column", of, repr(kind), owners=owners)
+                self._keep(node, [Edge(origin, node.id, "direct", "load")])
+
+    def kept(self, project: Project) -> None:
+        """The tables that the lake keeps beside the declared ones."""
+        sources = {str(one.name): one for one in sources_of(project)}
+        for table, columns in beside(project):
+            what, _, whose = table.partition("_")
+            for name, kind in columns.items():
+                node = Node(f"column:{table}.{name}", f"{table}.{name}", "column", f"table:{table}", repr(kind))
+                if what == "decisions":
+                    self._keep(node, _recorded(node.id, name, project.all_services[whose]))
+                    continue
+                source = sources[whose]
+                held = source.contract.fields().values() if source.contract and name in ("row", "reasons") else ()
+                tags = tuple(dict.fromkeys(tag for one in held for tag in tags_of(one.privacy)))
+                loaded_from = Edge(f"origin:{origin_name(source.source)}", node.id, "direct", "load")
+                self._keep(replace(node, declared=tags), [loaded_from])
+
+    def query(self, table: Table, given: Mapping[str, str]) -> None:
+        """A table by query: its columns by what the query makes them of, its rows by what chooses them."""
+        read = {name: self._tables[name] for name in reads_of(table) if name in self._tables}
+        columns = {name: [one for one in ids if one != "*"] for name, ids in read.items()}
+        found = selected(table.query or "", len(given), columns, lambda one: self._at(read, one).unit)
+        whole, owners = str(table.name), (table.owner,) if table.owner else ()
+        rows = Node(f"column:{whole}.*", f"{whole}.*", "rows", node_id(table), owners=owners, place=table.place)
+        self._node(rows)
+        self._made(rows.id, found.rows, read)
+        fields = {} if table.contract is None else table.contract.fields()
+        for (name, kind), made in zip(given.items(), found.columns, strict=True):
+            if table.contract is not None and name not in fields:
+                continue
+            one = fields.get(name)
+            node = _column(table, one or Field(name=name), kind.lower() if one is None else repr(one.type), made.unit)
+            self._node(node)
+            self._made(node.id, made, read)
+            self._edge(rows.id, node.id, "indirect", "rows")
+        learned = None if table.contract is None else table.contract.role("known_time")
+        if learned is not None:
+            node = Node(f"column:{whole}._known_at", f"{whole}._known_at", "column", node_id(table), owners=owners)
+            self._keep(node, [Edge(f"column:{whole}.{learned}", node.id, "direct", "copy")])
+
+    def features(self, plan: Plan, groups: Iterable[str]) -> None:
+        """Features of groups, as a plan has compiled them."""
+        sources = {name: str(one.source.name) for name, one in self.project.feature_groups.items()}
+        read = reads(plan.windows, plan.states, plan.derived, sources)
+        wanted = set(groups) - self.groups
+        units, said = self._units(plan, sources), dict(_said(self.project.feature_groups.values()))
+        for output in plan.outputs:
+            group = self.project.feature_groups.get(output.name.partition(".")[0])
+            if group is None or group.name not in wanted:
+                continue
+            tags = tags_of(group.privacy)
+            node = Node(f"feature:{output.name}", output.name, "feature", node_id(group), repr(output.type))
+            node = replace(node, unit=units.get(output.name, ""), place=output.place, declared=tags)
+            self._node(node)
+            for one in read.get(output.name, ()):
+                kind = "direct" if one.direct else "indirect"
+                expression = said.get(output.name, "") if one.direct else ""
+                self._edge(_read_id(one), node.id, kind, one.how, expression)
+        self.groups |= wanted
+
+    def _units(self, plan: Plan, sources: Mapping[str, str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+
+        def unit(source: str, name: str) -> str:
+            return found.get(name, "") if "." in name else self._unit(f"column:{source}.{name}")
+
+        for group in plan.windows:
+            for one in group.aggregations:
+                keeps = one.aggregate in KEEPING and one.value is not None
+                value = expression_unit(one.value, partial(unit, group.stream.name)) if keeps and one.value else ""
+                found |= dict.fromkeys(one.outputs, value)
+        for state in plan.states:
+            of_row = partial(unit, str(state.table.name))
+            found |= {name: expression_unit(node, of_row) for name, node in state.expressions}
+        for derived in plan.derived:
+            source = sources[derived.name.partition(".")[0]]
+            found[derived.name] = expression_unit(derived.node, partial(unit, source))
+        return found
+
+    def cases(self, cases: TrainingSet, plan: Plan) -> None:
+        """A training set: which rows are cases, their features, and the label."""
+        of, spine = node_id(cases), str(cases.spine.name)
+        rows = self._node(Node(f"column:{cases.name}.*", f"{cases.name}.*", "rows", of, place=cases.place))
+        self._edge(f"column:{spine}.*", rows.id, "direct", "rows")
+        for name in () if plan.where is None else references(plan.where):
+            self._edge(f"column:{spine}.{name}", rows.id, "indirect", "filter", cases.where or "")
+        for output in plan.features:
+            feature, name = self.nodes[f"feature:{output.name}"], f"{cases.name}.{output.name}"
+            case = Node(f"case:{name}", name, "case", of, feature.type, unit=feature.unit, place=cases.place)
+            self._node(case)
+            self._edge(feature.id, case.id, "direct", "copy")
+            self._edge(rows.id, case.id, "indirect", "rows")
+        if plan.label is not None:
+            self._label(cases, plan)
+
+    def _label(self, cases: TrainingSet, plan: Plan) -> None:
+        assert plan.label is not None
+        label, name = plan.label.label, f"{cases.name}.label"
+        kind = repr(plan.label.value.domain.type)
+        node = self._node(Node(f"label:{name}", name, "label", node_id(cases), kind, place=label.place))
+        source = str(label.source.name)
+        for column in references(plan.label.value) or ("*",):
+            self._edge(f"column:{source}.{column}", node.id, "direct", "label", label.value)
+        for key in label.on:
+            for stream in (source, str(cases.spine.name)):
+                self._edge(f"column:{stream}.{key}", node.id, "indirect", "join")
+        self._edge(f"column:{source}.{label.source.event_time}", node.id, "indirect", "time")
+        self._edge(f"column:{cases.name}.*", node.id, "indirect", "rows")
+
+    def model(self, model: Model) -> None:
+        """A model: all features of its cases, and the label."""
+        node = self._node(Node(f"model:{model.name}", str(model.name), "model", node_id(model), place=model.place))
+        of = node_id(model.cases)
+        for one in [one for one in self.nodes.values() if one.of == of]:
+            kind = "indirect" if one.kind == "rows" else "direct"
+            self._edge(one.id, node.id, kind, "learned" if kind == "direct" else "rows")
+
+    def service(self, service: Service) -> None:
+        """Decisions: the first rule that is true decides, so that those before have a part in each."""
+        spine = str(service.model.cases.spine.name)
+        before: dict[str, str] = {}
+        for decision, rule in (*compile_rules(service), (service.otherwise, None)):
+            name = f"{service.name}.{decision}"
+            place = service.lines.get(decision, service.place)
+            node = self._node(Node(f"decision:{name}", name, "decision", node_id(service), place=place))
+            read = () if rule is None else references(rule)
+            for one in read:
+                self._edge(_answer_id(one, service, spine), node.id, "direct", "rule", service.decide[decision])
+            for one, said in before.items():
+                self._edge(_answer_id(one, service, spine), node.id, "indirect", "rule before", said)
+            before |= {one: service.decide[decision] for one in read if one not in before}
+
+    def _node(self, node: Node) -> Node:
+        self.nodes.setdefault(node.id, node)
+        if node.kind in ("column", "rows"):
+            self._known(node)
+        return node
+
+    def _known(self, node: Node) -> None:
+        table, _, column = node.name.partition(".")
+        self._tables.setdefault(table.lower(), {}).setdefault(column.lower(), node.id)
+
+    def _keep(self, node: Node, edges: list[Edge]) -> None:
+        self._later[node.id] = (node, edges)
+        self._known(node)
+
+    def _edge(self, source: str, target: str, kind: str, how: str, expression: str = "") -> None:
+        """Add an edge, once; what was kept for later is there from now on."""
+        if source in self._later:
+            node, edges = self._later.pop(source)
+            self.nodes[node.id] = node
+            for one in edges:
+                self._edge(one.source, one.target, one.kind, one.how)
+        if source:
+            self.edges.setdefault((source, target, kind), Edge(source, target, kind, how, expression))
+
+    def _made(self, target: str, made: Made, read: Mapping[str, Mapping[str, str]]) -> None:
+        for kind, columns in (("direct", made.direct), ("indirect", made.indirect)):
+            for column, how in columns.items():
+                if column[1] in read.get(column[0], ()):
+                    expression = made.said if kind == "direct" and how not in ("copy", "rows") else ""
+                    self._edge(read[column[0]][column[1]], target, kind, how, expression)
+
+    def _at(self, read: Mapping[str, Mapping[str, str]], column: Column) -> Node:
+        name = read[column[0]][column[1]]
+        return self.nodes[name] if name in self.nodes else self._later[name][0]
+
+    def _unit(self, name: str) -> str:
+        return self.nodes[name].unit if name in self.nodes else ""
+
+
+def origin_name(source: object) -> str:
+    """Return where a source is read from, without what signs in there.
+
+    Example:
+        >>> origin_name("postgresql://ana:secret@db/bank"), origin_name("data/payments*")
+        ('postgresql://db/bank', 'data/payments*')
+    """
+    return _SIGNED.sub("", str(source))
+
+
+def _column(source: Stream | Table, one: Field, kind: str, unit: str) -> Node:
+    """A column: by its contract where that says more than the query."""
+    name = f"{source.name}.{one.name}"
+    owners = (source.owner,) if source.owner else ()
+    node = Node(f"column:{name}", name, "column", node_id(source), kind, unit=one.unit or unit, owners=owners)
+    return replace(node, place=one.place or source.place, declared=tags_of(one.privacy))
+
+
+def _recorded(node: str, name: str, service: Service) -> list[Edge]:
+    """What a column of the record of decisions is made of."""
+    cases = service.model.cases
+    if name == "score":
+        return [Edge(f"model:{service.model.name}", node, "direct", "record")]
+    if name == "decision":
+        every = (*service.decide, service.otherwise)
+        return [Edge(f"decision:{service.name}.{one}", node, "direct", "record") for one in every]
+    spine = str(cases.spine.name)
+    sources = [f"column:{spine}.*"]
+    if name == "request":
+        sources += [f"column:{spine}.{field}" for field in cases.spine.contract.fields()]
+    if name in ("features", "reasons"):
+        names = ((group, called) for group in cases.features for called in group.called())
+        sources += [f"feature:{group.name}.{called}" for group, called in names]
+    return [Edge(one, node, "direct", "record") for one in sources]
+
+
+def _said(groups: Iterable[Features]) -> Iterable[tuple[str, str]]:
+    """Each feature as it is written."""
+    for group in groups:
+        for name, one in group.features.items():
+            if isinstance(one, Window):
+                for called, (value, window, how) in zip(one.names(name), one.rows(), strict=True):
+                    over = window if window == LIFETIME else f"over {window}"
+                    yield f"{group.name}.{called}", f"{value} {over}" + (f", {how}" if how else "")
+            else:
+                yield f"{group.name}.{name}", one
+
+
+def _read_id(one: Read) -> str:
+    return f"{'feature' if one.feature else 'column'}:{one.name}"
+
+
+def _answer_id(name: str, service: Service, spine: str) -> str:
+    """What a rule names: the score, a feature, or a field of the row."""
+    if name == "score":
+        return f"model:{service.model.name}"
+    return f"feature:{name}" if "." in name else f"column:{spine}.{name}"

@@ -1,0 +1,258 @@
+"""Lineage of a project: both ways, by column, with the tags that travel along it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import headrace as hr
+from headrace.plan import check, compile_set, lineage
+from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of
+from tests.plan.traced import cases, customer, project, sales, score, shops
+
+GRAPH = lineage(project)
+
+
+def up(name: str, direct: bool = False) -> set[str]:
+    return {one.name for one in GRAPH.upstream(name, direct=direct).nodes.values()} - {name}
+
+
+def down(name: str, direct: bool = False) -> set[str]:
+    return {one.name for one in GRAPH.downstream(name, direct=direct).nodes.values()} - {name}
+
+
+def test_the_project_has_no_faults() -> None:
+    assert [fault for fault in check(project) if fault.severity == "error"] == []
+
+
+def test_a_column_is_followed_through_three_queries_to_the_file() -> None:
+    assert up("habits.total", direct=True) == {"daily.total", "big.amount", "sales.amount", "data/sales*"}
+    expected = {"daily.region", "big.region", "shops.region", "postgresql://db:5432/shop"}
+    assert up("habits.sort", direct=True) == expected
+    assert {"sales.shop", "shops.shop", "sales.amount", "sales.customer", "sales.at", "sales.kind"} <= up("habits.sort")
+
+
+def test_a_column_is_followed_to_features_models_and_decisions() -> None:
+    found = down("sales.cost", direct=True)
+    assert {"big.cost", "daily.gain", "daily.margin", "recent.spent_1d", "cases.recent.spent_7d", "returns"} <= found
+    assert {"desk.block"} <= found
+    assert "desk.allow" not in found
+    assert "desk.allow" in down("sales.cost")
+    assert "habits.total" not in found
+
+
+def test_keys_and_times_of_features_are_indirect() -> None:
+    into = {edge.source: (edge.kind, edge.how) for edge in GRAPH.into["feature:recent.gifts_7d"]}
+    assert into == {
+        "column:sales.kind": ("direct", "where"),
+        "column:sales.customer": ("indirect", "key"),
+        "column:sales.at": ("indirect", "time"),
+    }
+    into = {edge.source: edge.how for edge in GRAPH.into["feature:usual.total"]}
+    assert into == {"column:habits.total": "expression", "column:habits.customer": "key", "column:habits.since": "time"}
+
+
+def test_a_decision_knows_the_rules_before_it() -> None:
+    into = {edge.source: edge.kind for edge in GRAPH.into["decision:desk.review"]}
+    assert into == {"feature:usual.total": "direct", "model:returns": "indirect", "column:sales.kind": "indirect"}
+    assert {edge.kind for edge in GRAPH.into["decision:desk.allow"]} == {"indirect"}
+
+
+def test_a_training_set_knows_its_rows_and_its_label() -> None:
+    assert "sales.amount" in up("cases.*")
+    assert up("cases.label", direct=True) == {"sales.returned", "data/sales*"}
+    assert "cases.recent._shops" not in GRAPH.names
+    assert "recent._shops" in up("cases.now.many", direct=True)
+
+
+def test_names_mean_one_thing_or_a_whole_declaration() -> None:
+    assert GRAPH.find("sales.amount") == ("column:sales.amount",)
+    assert GRAPH.find("returns") == ("model:returns",)
+    assert {"column:habits.*", "column:habits.sort"} < set(GRAPH.find("habits"))
+    assert GRAPH.find("table:habits") == GRAPH.find("habits")
+    assert GRAPH.find("desk") == ("decision:desk.block", "decision:desk.review", "decision:desk.allow")
+    assert GRAPH.find("habit") == ()
+
+
+def test_secrets_of_a_source_are_in_no_name() -> None:
+    assert not any("secret" in name for name in GRAPH.names)
+
+
+def test_it_is_the_lineage_that_plans_and_reports_know() -> None:
+    for output in compile_set(cases).outputs:
+        edges = _to_sources(f"feature:{output.name}")
+        assert tuple(sorted(edges)) == output.lineage, output.name
+
+
+def _to_sources(name: str) -> set[str]:
+    """The nearest columns: those of the lineage in fingerprints and manifests."""
+    found: set[str] = set()
+    for edge in GRAPH.into[name]:
+        if edge.direct:
+            node = GRAPH.nodes[edge.source]
+            found |= _to_sources(node.id) if node.kind == "feature" else {node.name}
+    return found
+
+
+# -- tags ------------------------------------------------------------------------------------------------------------
+
+
+def test_privacy_tags_are_those_of_what_a_column_is_made_of() -> None:
+    tags = {one.name: one.privacy for one in GRAPH.nodes.values()}
+    assert tags["big.mail"] == ("personal",)
+    assert tags["big.customer"] == tags["daily.customer"] == ("pseudonym",)
+    assert tags["daily.total"] == ()  # grouped by the customer, made of amounts
+    assert tags["big.nth"] == ()
+
+
+def test_units_stay_where_the_operation_keeps_them() -> None:
+    units = {one.name: one.unit for one in GRAPH.nodes.values()}
+    kept = ("big.amount", "daily.total", "daily.gain", "habits.total", "recent.mean_7d", "recent.spent_7d", "now.high")
+    assert {units[name] for name in kept} == {"EUR"}
+    assert units["cases.recent.mean_7d"] == units["usual.total"] == "EUR"
+    assert {units[name] for name in ("daily.margin", "daily.n", "now.share", "recent.gifts_7d", "usual.a")} == {""}
+
+
+def test_owners_are_those_of_the_table_or_of_what_it_is_made_of() -> None:
+    owners = {one.name: one.owners for one in GRAPH.nodes.values()}
+    assert owners["sales.amount"] == ("shop-data",)
+    assert owners["big.region"] == ("analysts",)
+    assert owners["daily.region"] == ("analysts",)
+    assert owners["daily.total"] == ("analysts", "shop-data")
+    assert owners["returns"] == ("analysts", "shop-data")
+
+
+def told(*groups: hr.Features) -> list[str]:
+    learned = replace(cases, features=groups, where=None)
+    return [fault.found for fault in check(hr.Project("p", models=[replace(score, cases=learned)], sources=[shops]))]
+
+
+LENGTH = {"letters": "length(email)"}
+
+
+def test_a_group_that_says_what_its_features_are_may_be_learned_from() -> None:
+    assert told(hr.Features("f", sales, features=LENGTH)) == [
+        "returns learns from f.letters, which is made of sales.email, tagged 'personal'"
+    ]
+    for tag in ("personal", "public", "pseudonym", "restricted"):
+        assert told(hr.Features("f", sales, features=LENGTH, privacy=tag)) == []
+
+
+def test_a_pseudonym_may_be_learned_from() -> None:
+    assert told(hr.Features("f", sales, features={"who": "customer"})) == []
+
+
+def test_inner_features_are_free_until_another_reads_them() -> None:
+    inner = {"_letters": "length(email)", "one": "1"}
+    assert told(hr.Features("f", sales, features=inner)) == []
+    assert (
+        len(told(hr.Features("f", sales, features=inner | {"long": "_letters > 9"} | {"long": "f._letters > 9"}))) == 1
+    )
+
+
+def test_windows_and_their_conditions_carry_tags() -> None:
+    both = {"many": hr.nunique("email", "7d"), "some": hr.count("7d", where="email = 'a'"), "all": hr.count("7d")}
+    found = told(hr.Features("f", sales, by=customer, features=both))
+    assert [text.split()[3] for text in found] == ["f.many,", "f.some,"]
+
+
+def test_what_a_group_says_is_said_of_features_of_tagged_columns_only() -> None:
+    group = hr.Features("f", sales, features={"letters": "length(email)", "amount": "amount"}, privacy="personal")
+    graph = lineage(hr.Project("p", features=[group]))
+    assert graph.nodes["feature:f.letters"].privacy == ("personal",)
+    assert graph.nodes["feature:f.amount"].privacy == ()
+
+
+class Mail(hr.Contract):
+    mail: str = hr.field(privacy="public")
+
+
+def test_a_contract_that_says_another_tag_is_believed() -> None:
+    mails = hr.Table("mails", Mail, query="select md5(email) as mail from sales")
+    assert check(hr.Project("p", sources=[sales, mails])) == []
+
+
+class Bare(hr.Contract):
+    mail: str
+
+
+def test_a_lost_tag_is_told_with_its_origin_through_tables_between() -> None:
+    first = hr.Table("first", query="select email as it, 1 as one from sales")
+    second = hr.Table("second", Bare, query="with x as (select upper(it) as mail from first) select * from x")
+    (fault,) = check(hr.Project("p", sources=[sales, first, second]))
+    assert fault.code == "HR-LINEAGE-002"
+    assert fault.found.startswith("second.mail without the privacy tag 'personal', which sales.email has")
+    assert "hr.field(privacy='personal') for mail in Bare" in fault.cure
+    assert fault.place.startswith("tests/plan/test_lineage.py:")
+
+
+def test_tables_beside_the_declared_ones_have_lineage_where_they_are_read() -> None:
+    refused = hr.Table("refused", Bare, query="select row as mail from quarantine_sales")
+    seen = hr.Table("seen", query="select decision, score, at from decisions_desk")
+    graph = lineage(replace(project, sources=[*project.sources, refused, seen]))
+    assert "column:quarantine_sales.row" in graph.nodes
+    assert set(graph.nodes["column:refused.mail"].privacy) == {"personal", "pseudonym"}
+    above = {one.name for one in graph.upstream("seen.decision", direct=True).nodes.values()}
+    assert {"decisions_desk.decision", "desk.block", "returns", "sales.amount"} <= above
+    assert "column:quarantine_sales.row" not in GRAPH.nodes
+
+
+def test_tags_of_a_text() -> None:
+    assert tags_of(" personal,pseudonym , personal") == ("personal", "pseudonym")
+
+
+def test_what_a_group_says_of_privacy_is_part_of_its_meaning_and_not_of_its_values() -> None:
+    from headrace.plan import fingerprints, set_fingerprint
+
+    group = hr.Features("f", sales, features={"amount": "amount"})
+    said = replace(group, privacy="public")
+    prints = [fingerprints(hr.Project("p", features=[one]))["features:f"] for one in (group, said)]
+    assert prints[0] != prints[1]
+    assert len({set_fingerprint(replace(cases, features=[one])) for one in (group, said)}) == 1
+
+
+# -- the graph -------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Lineage:
+    count = draw(st.integers(1, 12))
+    names = [f"t.c{number}" for number in range(count)]
+    ends = st.tuples(st.sampled_from(names), st.sampled_from(names), st.sampled_from(["direct", "indirect"]))
+    edges = draw(st.lists(ends, unique=True, max_size=30))  # with circles, as records of decisions make them
+    nodes = {name: Node(name, name, "column", "table:t") for name in names}
+    return Lineage("any", nodes, tuple(Edge(source, target, kind, "copy") for source, target, kind in edges))
+
+
+@given(graphs(), st.booleans())
+def test_downstream_is_the_inverse_of_upstream(graph: Lineage, direct: bool) -> None:
+    above = {name: set(graph.upstream(name, direct=direct).nodes) for name in graph.nodes}
+    below = {name: set(graph.downstream(name, direct=direct).nodes) for name in graph.nodes}
+    for one in graph.nodes:
+        for other in graph.nodes:
+            assert (other in below[one]) == (one in above[other])
+
+
+@given(graphs())
+def test_parts_hold_every_step_between_their_nodes_and_the_start(graph: Lineage) -> None:
+    for name in graph.nodes:
+        part = graph.upstream(name)
+        assert part.edges == tuple(edge for edge in graph.edges if edge.target in part.nodes)
+        assert all(edge.source in part.nodes for edge in part.edges)
+
+
+@given(graphs(), st.data())
+def test_tags_reach_exactly_what_is_directly_made_of_them(graph: Lineage, data: st.DataObject) -> None:
+    tagged = data.draw(st.sampled_from(sorted(graph.nodes)))
+    found = carried(graph.nodes, graph.edges, lambda one: ("personal",) if one.id == tagged else ())
+    assert {name for name, tags in found.items() if tags} == set(graph.downstream(tagged, direct=True).nodes)
+
+
+@pytest.mark.parametrize("name", ["sales.amount", "habits.total", "returns", "desk.block", "recent.mean_7d"])
+def test_the_inverse_holds_in_a_project(name: str) -> None:
+    (start,) = GRAPH.find(name)
+    for other in GRAPH.downstream(name).nodes:
+        assert start in GRAPH.upstream(other).nodes

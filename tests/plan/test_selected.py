@@ -1,0 +1,142 @@
+"""Columns of queries: what they are made of directly, and what only decides about rows; never less than there is."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from headrace import sql
+from headrace.plan.selected import Selected, selected
+
+TABLES = {"pay": ["id", "at", "who", "amount"], "cust": ["who", "kind"]}
+PAY = {("pay", column) for column in TABLES["pay"]}
+
+
+def found(query: str) -> Selected:
+    with duckdb.connect() as connection:
+        connection.execute('create table pay (id int, "at" timestamptz, who int, amount double)')
+        connection.execute("create table cust (who int, kind varchar)")
+        count = len(connection.sql(sql.readable(query)).columns)
+    return selected(query, count, TABLES, lambda column: "EUR" if column == ("pay", "amount") else "")
+
+
+CASES: dict[str, list[set[str]]] = {
+    "select amount, who as w from pay": [{"pay.amount"}, {"pay.who"}],
+    "from pay": [{"pay.id"}, {"pay.at"}, {"pay.who"}, {"pay.amount"}],
+    "select * exclude (id) replace (amount + who as amount) from pay": [
+        {"pay.at"},
+        {"pay.who"},
+        {"pay.amount", "pay.who"},
+    ],
+    "select AMOUNT, Pay.Who from PAY": [{"pay.amount"}, {"pay.who"}],
+    "with a as (select amount * 2 as x from pay), b as (select x + 1 as y from a) select y from b": [{"pay.amount"}],
+    "select x.k from (select kind as k from cust) as x": [{"cust.kind"}],
+    "select amount from pay union all select who from cust": [{"pay.amount", "cust.who"}],
+    "select amount as a from pay union by name select kind as b from cust": [{"pay.amount"}, {"cust.kind"}],
+    "select count(*), count(amount), sum(amount) filter (where who > 3) from pay": [
+        {"pay.*"},
+        {"pay.amount"},
+        {"pay.amount", "pay.who"},
+    ],
+    "select case when who = 3 then 1 else 0 end from pay": [{"pay.who"}],
+    "select row_number() over (partition by who order by at), lag(amount) over (order by at) from pay": [
+        {"pay.*"},
+        {"pay.amount"},
+    ],
+    "select sum(amount) over w from pay window w as (partition by who order by at)": [{"pay.amount"}],
+    "select (select max(kind) from cust c where c.who = p.who) from pay p": [{"cust.kind"}],
+    "select exists(select 1 from cust c where kind = 'a') from pay": [{"cust.*", "cust.kind"}],
+    "select who in (select who from cust where kind = 'a') from pay": [{"pay.who", "cust.who"}],
+    "select u.x, amount from pay, unnest([who, 1]) as u(x)": [{"pay.who"}, {"pay.amount"}],
+    "select {'a': amount, 'b': who} as both from pay": [{"pay.amount", "pay.who"}],
+    "select q.k from pay p, lateral (select max(kind) as k from cust c where c.who = p.who) q": [{"cust.kind"}],
+    "select 1 as one, t.b from (values (1, 2)) as t(a, b)": [set(), set()],
+}
+
+
+@pytest.mark.parametrize("query", CASES)
+def test_columns_are_made_of(query: str) -> None:
+    given = found(query)
+    assert given.exact
+    assert [{".".join(one) for one in made.direct} for made in given.columns] == CASES[query]
+
+
+ROWS = {
+    "select amount from pay where who > 3": {"pay.who": "filter"},
+    "select p.amount from pay p join cust c on p.who = c.who": {"pay.who": "join", "cust.who": "join"},
+    "select amount from pay semi join cust using (who)": {"pay.who": "join", "cust.who": "join"},
+    "select who, sum(amount) as s from pay group by all": {"pay.who": "group"},
+    "select who, sum(amount) as s from pay group by 1 having s > 3": {"pay.who": "group", "pay.amount": "filter"},
+    "select amount from pay qualify row_number() over (partition by who order by at) = 1": {
+        "pay.*": "filter",
+        "pay.who": "filter",
+        "pay.at": "filter",
+    },
+    "select amount from pay order by at limit 3": {"pay.at": "order"},
+    "select amount from pay order by at": {},
+    "select distinct on (who) amount from pay order by at": {"pay.who": "group", "pay.at": "order"},
+    "select amount from pay except select amount from pay where at > now()": {
+        "pay.amount": "filter",
+        "pay.at": "filter",
+    },
+    "select amount from pay p where not exists (select 1 from cust c where c.who = p.who)": {
+        "cust.*": "filter",
+        "cust.who": "filter",
+        "pay.who": "filter",
+    },
+    "with few as (select * from pay where at > now()) select amount from few": {"pay.at": "filter"},
+}
+
+
+@pytest.mark.parametrize("query", ROWS)
+def test_rows_are_chosen_by(query: str) -> None:
+    given = found(query)
+    assert given.exact
+    assert {".".join(one): how for one, how in given.rows.indirect.items()} == ROWS[query]
+    assert ("pay", "*") in given.rows.direct
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select columns('a.*') from pay",
+        "from (pivot pay on who in (1, 2) using sum(amount))",
+        "select p from pay p",
+        "select t.d from pay as t(a, b, c, d)",
+        "with recursive r as (select who, 1 as n from pay union all select who, n + 1 from r where n < 3) from r",
+    ],
+)
+def test_what_cannot_be_followed_is_made_of_everything(query: str) -> None:
+    given = found(query)
+    assert not given.exact
+    for made in given.columns:
+        assert set(made.direct) >= PAY
+    assert set(given.rows.indirect) | set(given.rows.direct) >= PAY
+
+
+def test_keys_and_order_of_a_window_are_indirect() -> None:
+    (made,) = found("select sum(amount) over (partition by who order by at) from pay").columns
+    assert made.indirect == {("pay", "who"): "partition", ("pay", "at"): "order"}
+    assert made.direct == {("pay", "amount"): "window"}
+
+
+def test_how_a_column_is_made() -> None:
+    query = "with a as (select amount, sum(amount) as s, amount + 1 as more from pay group by all) from a"
+    assert [list(made.direct.values()) for made in found(query).columns] == [["copy"], ["aggregate"], ["expression"]]
+    assert found("select sum(amount) as s from pay").columns[0].said == "sum(amount)"
+
+
+@pytest.mark.parametrize(
+    ("expression", "unit"),
+    [
+        ("amount", "EUR"), ("sum(amount)", "EUR"), ("avg(amount)", "EUR"), ("min(amount)", "EUR"),
+        ("-amount", "EUR"), ("amount + amount", "EUR"), ("coalesce(amount, 0)", "EUR"), ("round(amount, 1)", "EUR"),
+        ("cast(amount as int)", "EUR"), ("case when who > 1 then amount else 0 end", "EUR"),
+        ("greatest(amount, 1)", "EUR"), ("(select max(amount) from pay)", "EUR"), ("arg_max(amount, at)", "EUR"),
+        ("count(amount)", ""), ("amount / amount", ""), ("amount * 2", ""), ("amount + who", ""), ("who", ""),
+        ("variance(amount)", ""), ("case when amount > 1 then who else 0 end", ""), ("amount > 1", ""),
+    ],
+)  # fmt: skip
+def test_units_that_operations_keep(expression: str, unit: str) -> None:
+    suffix = " group by all" if any(name in expression for name in ("sum(", "avg(", "min(", "count(")) else ""
+    assert found(f"select {expression} as it from pay{suffix}").columns[0].unit == unit
