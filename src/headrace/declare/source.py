@@ -22,6 +22,7 @@ class Stream(Declared):
         source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
         owner: team that answers for it.
         lateness: how late an event may arrive, e.g. ``"2h"``.
+        refresh: how often the source is to be read again, e.g. ``"1h"``; by default each run looks for what is new.
 
     Example:
         >>> from headrace.types import Timestamp
@@ -37,6 +38,7 @@ class Stream(Declared):
     source: str | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
     lateness: str | None = field(default=None, kw_only=True)
+    refresh: str | None = field(default=None, kw_only=True)
 
     def _look(self) -> list[Fault]:
         faults = name_faults(self.name, self.place, "stream")
@@ -49,6 +51,8 @@ class Stream(Declared):
         faults += _source_faults(self.source, self.place, self.name)
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
+        if self.refresh is not None:
+            faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults
 
     @property
@@ -72,7 +76,7 @@ class Table(Declared):
         contract: class of the contract; with ``valid_from`` its rows can be read as of a moment.
         source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
         query: SQL over other streams and tables, instead of a source.
-        refresh: how often the source is to be read again, e.g. ``"1h"``.
+        refresh: how often the source is to be read, or the query run again, e.g. ``"1h"``; by default each run does.
         owner: team that answers for it.
     """
 
