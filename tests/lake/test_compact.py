@@ -108,13 +108,13 @@ def test_beside_writers_and_other_compactions_nothing_is_lost_or_doubled(tmp_pat
 
 def test_rows_that_were_replaced_meanwhile_stay_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = filled(tmp_path, [1, 1])
-    replace = compact.replace
+    exchange = compact.exchange
 
-    def late(*given: Any) -> bool:
+    def late(*given: Any) -> int:
         lake.overwrite("t", numbers(50, 1))
-        return replace(*given)
+        return exchange(*given)
 
-    monkeypatch.setattr(compact, "replace", late)
+    monkeypatch.setattr(compact, "exchange", late)
     assert lake.compact("t") == compact.Compacted()
     assert lake.read("t")["n"].to_pylist() == [50]
     assert len(list((tmp_path / "t").glob("*.parquet"))) == 3, "what was written for nothing is gone"
@@ -122,13 +122,13 @@ def test_rows_that_were_replaced_meanwhile_stay_replaced(tmp_path: Path, monkeyp
 
 def test_appended_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = filled(tmp_path, [1, 1])
-    replace = compact.replace
+    exchange = compact.exchange
 
-    def late(*given: Any) -> bool:
+    def late(*given: Any) -> int:
         lake.append("t", numbers(2, 1))
-        return replace(*given)
+        return exchange(*given)
 
-    monkeypatch.setattr(compact, "replace", late)
+    monkeypatch.setattr(compact, "exchange", late)
     lake.compact("t")
     assert lake.read("t")["n"].to_pylist() == [0, 1, 2]
     assert lake.version("t") == lake.history("t")[1]["version"]

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,32 +82,74 @@ def restore(
     return _logged(path, lambda: _until_first(open_table(path), path, attempt))
 
 
-def replace(path: Path, gone: Sequence[str], parts: list[Part], message: Callable[[deltalake.DeltaTable], Any]) -> bool:
-    """Put files in the place of others that hold the same rows; return False where one of those is gone by now.
+@dataclass(frozen=True)
+class Exchange:
+    """Files of a table, and others that take their place in one commit.
+
+    Args:
+        gone: names of the files that are taken out.
+        parts: that are added.
+        message: plain values kept with the commit.
+        operation: as the history names it; None for what the files say themselves.
+        rows: that are new.
+        notes: numbers kept with it, each under an application id.
+        new_rows: whether others should look: False where the rows are the same, in other files.
+    """
+
+    gone: Sequence[str]
+    parts: Sequence[Part]
+    message: Mapping[str, Any]
+    operation: str | None = None
+    rows: int = 0
+    notes: Sequence[tuple[str, int]] = ()
+    new_rows: bool = True
+
+
+def exchange(path: Path, decide: Callable[[deltalake.DeltaTable], Exchange | None], once: Once | None = None) -> int:
+    """Commit what is decided for the newest version, which is asked again when another writer came first.
 
     Args:
         path: of the table.
-        gone: names of the files that are replaced.
-        parts: what replaces them.
-        message: of the commit, from the table just before it.
+        decide: says what to exchange in a version; None for nothing.
+        once: as in ``commit``.
+
+    Returns:
+        The version that holds the rows; -1 where the decision was None.
     """
+    marks = _marks(once)
 
     def attempt(table: deltalake.DeltaTable) -> int:
-        held = {one["path"]: one["size_bytes"] for one in ordered(table)}
-        if not set(gone) <= set(held):
+        if _all_done(table, marks):
+            return int(table.version())
+        chosen = decide(table)
+        if chosen is None:
             return -1
-        added = [part.action(new_rows=False) for part in parts]
-        removed = [RemoveAction(name, False, now_us() // 1000, held[name], {}) for name in gone]
-        # Without retries of its own: what the message says of the version before would not hold after one.
-        properties = _properties(0, message(table), [], retries=0)
-        table.create_write_transaction([*added, *removed], "append", table.schema(), [], commit_properties=properties)
+        if not (chosen.gone or chosen.parts or marks):
+            return int(table.version())
+        try:
+            _exchange(table, chosen, marks)
+        except DeltaError:
+            # The checkpoint after a commit can fail though the commit stands.
+            if not _stands(chosen, _paths(open_table(path))):
+                raise
         return int(open_table(path).version())
 
     version = _until_first(open_table(path), path, attempt)
-    if version >= 0:
-        with clear_errors(path.name):
-            _sync_log(path, version)
-    return version >= 0
+    return version if version < 0 else _logged(path, lambda: version)
+
+
+def _stands(chosen: Exchange, held: set[str]) -> bool:
+    made = {part.path.name for part in chosen.parts}
+    return bool(made or chosen.gone) and made <= held and held.isdisjoint(chosen.gone)
+
+
+def _exchange(table: deltalake.DeltaTable, chosen: Exchange, marks: Sequence[tuple[str, int]]) -> None:
+    held = {one["path"]: one["size_bytes"] for one in ordered(table)}
+    added = [part.action(new_rows=chosen.new_rows) for part in chosen.parts]
+    removed = [RemoveAction(name, chosen.new_rows, now_us() // 1000, held[name], {}) for name in chosen.gone]
+    # Without retries of its own: what was decided for the version before would not hold after one.
+    properties = _properties(chosen.rows, chosen.message, [*marks, *chosen.notes], 0, chosen.operation)
+    table.create_write_transaction([*added, *removed], "append", table.schema(), [], commit_properties=properties)
 
 
 def _logged(path: Path, work: Callable[[], int]) -> int:
@@ -131,9 +174,13 @@ def _until_first(table: deltalake.DeltaTable, path: Path, attempt: Callable[[del
 
 
 def _properties(
-    rows: int, message: Mapping[str, Any] | None, marks: Sequence[tuple[str, int]], retries: int | None = None
+    rows: int,
+    message: Mapping[str, Any] | None,
+    marks: Sequence[tuple[str, int]],
+    retries: int | None = None,
+    operation: str | None = None,
 ) -> deltalake.CommitProperties:
-    told = {"rows": rows, "message": dict(message or {})}
+    told = {"rows": rows, "message": dict(message or {}), **({"operation": operation} if operation else {})}
     return deltalake.CommitProperties(
         custom_metadata={"headrace": json.dumps(told, sort_keys=True)},
         max_commit_retries=retries,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.lake import parts
-from headrace.lake.commit import clear_errors, open_table, replace
+from headrace.lake.commit import Exchange, clear_errors, exchange, open_table
 from headrace.lake.log import SAME_ROWS_AS, ordered, standing
-from headrace.lake.parts import Part, discard
+from headrace.lake.parts import OURS, Part, discard
 
-_OURS = re.compile(r"part-(\d{17})-[0-9a-f]{12}-\d{5}\.parquet")
 _BATCH_ROWS = 100_000
 Held = dict[str, Any]
 """What the log says of a file."""
@@ -57,11 +55,11 @@ def compact(path: Path, progress: Callable[[int, int], None]) -> Compacted:
             for run in found:
                 rows = _read(path, run, schema, sum(part.rows for part in made), total, progress)
                 made += parts.write(path, pa.RecordBatchReader.from_batches(schema, rows), _moment(run[0]))
-        kept = replace(path, gone, made, _message)
+        kept = exchange(path, lambda newest: _exchange(newest, gone, made))
     except BaseException:
         _forget(path, made)
         raise
-    if not kept:
+    if kept < 0:
         discard(made)
         return Compacted()
     return Compacted(len(gone), len(made), total)
@@ -75,11 +73,18 @@ def runs(files: Sequence[Held]) -> list[list[Held]]:
     """
     groups: list[list[Held]] = [[]]
     for one in files:
-        if _OURS.fullmatch(one["path"]) and (one["num_records"] or 0) < parts.PART_ROWS:
+        if OURS.fullmatch(one["path"]) and (one["num_records"] or 0) < parts.PART_ROWS:
             groups[-1].append(one)
         else:
+            groups[-1] = _before(groups[-1], one)
             groups.append([])
     return [run for group in groups if len(run := _without_large(group)) > 1]
+
+
+def _before(group: list[Held], full: Held) -> list[Held]:
+    """Leave out files of the commit that a full one behind them is of: theirs is the name that it is ordered by."""
+    match = OURS.fullmatch(full["path"])
+    return [one for one in group if match is None or not one["path"].startswith(f"part-{match[1]}-")]
 
 
 def _without_large(group: list[Held]) -> list[Held]:
@@ -97,7 +102,7 @@ def _moment(first: Held) -> int:
 
     What another writer has begun since, and not committed yet, comes later.
     """
-    match = _OURS.fullmatch(first["path"])
+    match = OURS.fullmatch(first["path"])
     assert match is not None
     return int(match[1]) + 1
 
@@ -113,8 +118,10 @@ def _read(
                 progress(done, total)
 
 
-def _message(before: deltalake.DeltaTable) -> dict[str, int]:
-    return {SAME_ROWS_AS: standing(before)}
+def _exchange(newest: deltalake.DeltaTable, gone: list[str], made: list[Part]) -> Exchange | None:
+    if not set(gone) <= {one["path"] for one in ordered(newest)}:
+        return None
+    return Exchange(tuple(gone), tuple(made), {SAME_ROWS_AS: standing(newest)}, new_rows=False)
 
 
 def _forget(path: Path, made: list[Part]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def told(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": int(entry["version"]),
         "at": int(entry["timestamp"]) * 1000,
-        "operation": "compact" if SAME_ROWS_AS in message else _operation(entry),
+        "operation": ours.get("operation") or ("compact" if SAME_ROWS_AS in message else _operation(entry)),
         "rows": int(ours.get("rows", 0)),
         "message": message,
     }
@@ -51,7 +51,14 @@ def only_grew(table: deltalake.DeltaTable, since: int) -> bool:
     """Return whether all commits after a version added rows, or put the same rows into fewer files."""
     count = int(table.version()) - since
     commits = [told(one) for one in table.history(count)] if count > 0 else []
-    return count >= 0 and all(one["operation"] in ("append", "compact") for one in commits)
+    return count >= 0 and all(_grew(one) for one in commits)
+
+
+def _grew(commit: Mapping[str, Any]) -> bool:
+    """Whether a commit took no row out; a merge says how many."""
+    if commit["operation"] in ("merge", "replace"):
+        return not any(commit["message"].get(what, 1) for what in ("updated", "deleted"))
+    return commit["operation"] in ("append", "compact")
 
 
 def ordered(table: deltalake.DeltaTable) -> list[dict[str, Any]]:

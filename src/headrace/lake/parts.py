@@ -7,7 +7,9 @@ order of rows (seen in 1.6.6 with a reader of 30 batches), and leaves its files 
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +29,9 @@ GROUP_ROWS = 250_000
 """Rows of a Parquet row group: several to a million rows, so that DuckDB reads one file on every core."""
 PART_ROWS = 20 * GROUP_ROWS
 """Rows of a file at most."""
+OURS = re.compile(r"part-(\d{17})-[0-9a-f]{12}-\d{5}(?:-[0-9a-f]{12})?\.parquet")
+"""Names of files that the lake wrote: the moment of their first commit, and which rewriting of them this is."""
+_REWRITTEN = re.compile(r"(?<=-\d{5})-[0-9a-f]{12}\.parquet$|\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,25 @@ class Part:
         )
 
 
-def write(folder: Path, data: pa.Table | pa.RecordBatchReader, moment_us: int | None = None) -> list[Part]:
+def write(
+    folder: Path,
+    data: pa.Table | pa.RecordBatchReader,
+    moment_us: int | None = None,
+    in_place_of: str | None = None,
+) -> list[Part]:
     """Write data as Parquet files and return them; on any failure remove what was written and raise it.
 
     Args:
         folder: of the table.
         data: rows.
         moment_us: by which the files are ordered among others of the table; by default now.
+        in_place_of: name of the one file whose rows these are, and whose place among the others they take.
     """
     parts: list[Part] = []
     stem = f"{now_us() if moment_us is None else moment_us:017d}-{uuid.uuid4().hex[:12]}"
     try:
-        for number, groups in enumerate(_parts(data)):
-            path = folder / f"part-{stem}-{number:05d}.parquet"
+        for number, groups in enumerate(_parts(data) if in_place_of is None else _part(data)):
+            path = folder / (f"part-{stem}-{number:05d}.parquet" if in_place_of is None else successor(in_place_of))
             parts.append(Part(path, 0))
             parts[-1] = Part(path, _write_part(path, data.schema, groups))
         sync(*(part.path for part in parts), folder)
@@ -68,6 +79,11 @@ def write(folder: Path, data: pa.Table | pa.RecordBatchReader, moment_us: int | 
         discard(parts)
         raise
     return parts
+
+
+def successor(name: str) -> str:
+    """Return a new name for what takes the place of a file, which comes before and behind the same names as the old."""
+    return f"{_REWRITTEN.sub('', name)}-{uuid.uuid4().hex[:12]}.parquet"
 
 
 def discard(parts: list[Part]) -> None:
@@ -101,6 +117,13 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
 
 def _small(kind: pa.DataType) -> bool:
     return bool(pat.is_decimal128(kind) and kind.precision <= 18)
+
+
+def _part(data: pa.Table | pa.RecordBatchReader) -> Iterator[Iterator[pa.Table]]:
+    """Leave data in one file, however long it is."""
+    groups = _groups(data)
+    for first in groups:
+        yield itertools.chain([first], groups)
 
 
 def _parts(data: pa.Table | pa.RecordBatchReader) -> Iterator[Iterator[pa.Table]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import deltalake
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
@@ -21,14 +20,14 @@ from headrace.lake.commit import Once, clear_errors, commit, done, open_table, r
 from headrace.lake.compact import Compacted, compact
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
+from headrace.lake.merge import MergeReport, merge, replace_rows
+from headrace.lake.sequence import SEQUENCE, highest_sequence
 from headrace.lake.vacuum import Vacuumed, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _ENDS = ("min", "max")
-_SEQUENCE = "sequence"
-"""Application id under which a restore keeps the highest sequence: what was taken out leaves its number unused."""
 
 
 def _silent(done: int, total: int) -> None:
@@ -111,6 +110,77 @@ class Lake:
     ) -> int:
         """Replace all rows (and columns) by one atomic version; older versions stay readable. See ``append``."""
         return self._write(name, data, "overwrite", schema, once, message)
+
+    def merge(
+        self,
+        name: str,
+        rows: pa.Table,
+        *,
+        keys: Sequence[str],
+        deletes: pa.Table | None = None,
+        once: Once | None = None,
+        message: Mapping[str, Any] | None = None,
+    ) -> MergeReport:
+        """Give a table the newest rows of some keys, as one atomic version: update, insert and delete.
+
+        A row whose key the table has takes its place, unless it is equal to it in all columns that do not begin with
+        an underscore: then the old one stays untouched. New and updated rows come behind all others, in the order
+        given, with the ``_seq`` that they have: an update is a new fact. The order of the rest stays. Only files that
+        hold a row which goes are written anew; where nothing changes, there is no new version, but for ``once``.
+
+        Args:
+            name: of the table; made where it is absent.
+            rows: with the columns of the table, each key once.
+            keys: columns that say which row is meant; no row may be without a value in them.
+            deletes: keys whose rows go; only the columns of ``keys`` are read.
+            once: as in ``append``; what is done already reports no rows.
+            message: as in ``append``; the counts are added to it.
+
+        Returns:
+            The version that holds the rows, and how many were inserted, updated, deleted and left unchanged.
+
+        Raises:
+            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns, 011 unknown
+                key, 020 keys that do not say which row is meant.
+
+        Example:
+            >>> import tempfile
+            >>> lake = Lake(Path(tempfile.mkdtemp()))
+            >>> version = lake.append("shops", pa.table({"id": [1, 2], "city": ["Bonn", "Kiel"]}))
+            >>> lake.merge("shops", pa.table({"id": [2, 3], "city": ["Jena", "Köln"]}), keys=["id"])
+            MergeReport(version=2, inserted=1, updated=1, deleted=0, unchanged=0)
+            >>> lake.read("shops")["city"].to_pylist()
+            ['Bonn', 'Jena', 'Köln']
+        """
+        self._check_name(name)
+        return merge(self.root / name, rows, keys, deletes, once, message)
+
+    def replace(
+        self,
+        name: str,
+        rows: pa.Table,
+        where_keys: pa.Table,
+        *,
+        once: Once | None = None,
+        message: Mapping[str, Any] | None = None,
+    ) -> MergeReport:
+        """Put rows in the place of all that have one of some keys, as one atomic version.
+
+        Args:
+            name: of the table; made where it is absent.
+            rows: with the columns of the table; they come behind all others.
+            where_keys: keys whose rows go, however many each has; null is a key like any other.
+            once: as in ``append``; what is done already reports no rows.
+            message: as in ``append``; the counts are added to it.
+
+        Returns:
+            The version that holds the rows, how many went (``deleted``) and how many came (``inserted``).
+
+        Raises:
+            HeadraceError: as in ``merge``.
+        """
+        self._check_name(name)
+        return replace_rows(self.root / name, rows, where_keys, once, message)
 
     def committed(self, name: str, app: str) -> int:
         """Return the highest number that ``append(once=(app, number))`` has committed, or -1."""
@@ -248,15 +318,10 @@ class Lake:
         return only_grew(self._open(name), since)
 
     def sequence(self, name: str) -> int:
-        """Return the highest sequence that a row of a table was ever given, also one that a restore took out.
-
-        The last file has the highest of those that are there, since files are in the order of theirs.
-        """
+        """Return the highest sequence that a row of a table was ever given, also one that is no longer there."""
         if not self.exists(name) or "_seq" not in self.schema(name).names:
             return 0
-        last = self.files(name)[-1:]
-        there = [pc.max(pq.read_table(file, columns=["_seq"], partitioning=None)["_seq"]).as_py() for file in last]
-        return max(self.committed(name, _SEQUENCE), *(one or 0 for one in there), 0)
+        return highest_sequence(self.root / name, self._open(name))
 
     def restore(
         self, name: str, version: int, *, once: Once | None = None, message: Mapping[str, Any] | None = None
@@ -277,7 +342,7 @@ class Lake:
                 one that was vacuumed.
         """
         self.files(name, version)
-        notes = [(_SEQUENCE, self.sequence(name))]
+        notes = [(SEQUENCE, self.sequence(name))]
         return restore(self.root / name, version, once, notes, {**(message or {}), "restored": version})
 
     def sql(self, query: str, versions: Mapping[str, int] | None = None) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from headrace.clock import to_us
 
-_ROUNDED_US = 1000
+ROUNDED_US = 1000
 """Other writers of Delta tables, Spark among them, tell times in whole milliseconds."""
 
 
@@ -32,8 +32,8 @@ class Within:
 
     def may_hold(self, least: object, most: object) -> bool:
         """Whether there may be such rows where the values have these bounds; what is not known may hold any."""
-        first, last = _number(least), _number(most)
-        rounded = _ROUNDED_US if isinstance(most, datetime.datetime) else 0
+        first, last = number(least), number(most)
+        rounded = ROUNDED_US if isinstance(most, datetime.datetime) else 0
         below = self.low is not None and last is not None and last + rounded < self.low
         above = self.high is not None and first is not None and first > self.high
         return not (below or above)
@@ -60,7 +60,8 @@ class Within:
         return kept
 
 
-def _number(value: object) -> int | None:
+def number(value: object) -> int | None:
+    """Return a bound as a number, times as microseconds UTC; None for what is neither."""
     if isinstance(value, datetime.datetime):
         return to_us(value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC))
     return value if isinstance(value, int) else None
