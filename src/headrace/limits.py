@@ -12,9 +12,9 @@ from headrace.errors import Fault
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-LEAST = 512 * 10**6
+LEAST = 800 * 10**6
 """Bytes: less than that is gone before any work, with the libraries and the compiled kernel in memory."""
-_BASE = 350 * 10**6
+_BASE = 500 * 10**6
 """Bytes that a process has before its work: libraries, compiled code, the interpreter (measured)."""
 
 _BYTES_OF_VALUE = 160
@@ -93,7 +93,7 @@ def parse_size(text: str) -> int:
     """Return a size such as ``"2GB"`` (10⁹) or ``"2GiB"`` (2³⁰) in bytes.
 
     Raises:
-        ValueError: for what is none, or less than 512MB.
+        ValueError: for what is none, or less than 800MB.
 
     Example:
         >>> parse_size("1.5 GB")
@@ -104,7 +104,7 @@ def parse_size(text: str) -> int:
         raise ValueError(f"{text!r} is no size such as 2GB or 800MB")
     size = int(float(match[1]) * _UNITS[match[2].lower()])
     if size < LEAST:
-        raise ValueError(f"{text} is less than 512MB, which nothing can be done with")
+        raise ValueError(f"{text} is less than 800MB, which nothing can be done with")
     return size
 
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from headrace.cli.options import Session
+from headrace.cli.options import Session, moment_of
 
 if TYPE_CHECKING:
     from headrace.limits import Limits
-    from headrace.run import Asked, Beat, LoadedProject, Retry, Schedule, Tick
+    from headrace.run import Asked, Beat, LoadedProject, Period, Retry, Schedule, Tick
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _RETRIES_SCHEDULED = 3
 """Further attempts of a scheduled run, where nothing is said: nobody watches it. Who runs it by hand sees it fail."""
+
+_PIECES = 10_000
 
 
 def again_options(function: Command) -> Command:
@@ -33,6 +35,35 @@ def limit_options(function: Command) -> Command:
     """Add the options that bound what a run uses."""
     threads = click.option("--threads", type=click.IntRange(min=1), help="Threads that compute at once.")
     return click.option("--memory", help="Memory of the run, about, such as 2GB.")(threads(function))
+
+
+def period_options(function: Command) -> Command:
+    """Add the options of a backfill."""
+    begin = click.option("--from", "begin", help="Backfill: make tables by query anew from this event time on.")
+    end = click.option("--to", "end", help="Up to before this one.  [default: now]")
+    return begin(end(click.option("--step", help="Piece of it that is one commit.  [default: 1d]")(function)))
+
+
+def period_given(given: Mapping[str, Any]) -> Period | None:
+    """Return the span of a backfill, or None."""
+    from headrace import clock
+    from headrace.run import Period
+    from headrace.types import duration_us
+
+    if given["begin"] is None:
+        if given["end"] or given["step"]:
+            raise click.UsageError("--to and --step go with --from")
+        return None
+    begin = moment_of(given["begin"], "--from")
+    end = clock.now_us() if given["end"] is None else moment_of(given["end"], "--to")
+    step = given["step"] or "1d"
+    if not _is_length(step):
+        raise click.BadParameter(f"{step!r} is no time such as 1d or 6h", param_hint="--step")
+    if begin >= end:
+        raise click.BadParameter("the end is not after the beginning", param_hint="--to")
+    if (end - begin) / duration_us(step) > _PIECES:
+        raise click.BadParameter(f"that makes more than {_PIECES:,} pieces, each a commit", param_hint="--step")
+    return Period(begin, end, duration_us(step))
 
 
 def schedule_given(loaded: LoadedProject, given: Mapping[str, Any]) -> Schedule | None:

@@ -2,6 +2,7 @@
 
 from headrace.run.asked import Asked
 from headrace.run.attaching import attach
+from headrace.run.backfill import Period
 from headrace.run.champions import registry
 from headrace.run.changes import Change, Changes, plan_changes
 from headrace.run.checks import check, require_sound
@@ -29,6 +30,7 @@ __all__ = [
     "Changes",
     "Journal",
     "LoadedProject",
+    "Period",
     "Progress",
     "Promoted",
     "Retry",

@@ -31,13 +31,14 @@ def anew(steps: Sequence[Step], loaded: LoadedProject, names: Sequence[str]) -> 
     def again(step: Step) -> Step:
         kind, name = step.id.split(":")
         if kind == "query" and (not given or name in given):
-            return replace(_query(step, loaded), forced=FORCED)
+            return replace(rewritten(step, loaded), forced=FORCED)
         return replace(_ingest(step, loaded), forced=FORCED) if kind == "ingest" and name in given else step
 
     return [again(step) for step in steps]
 
 
-def _query(step: Step, loaded: LoadedProject) -> Step:
+def rewritten(step: Step, loaded: LoadedProject) -> Step:
+    """Return the step of a table by query, so that it makes the table as a whole."""
     from headrace.run.answers import rewrite
 
     lake, table = loaded.lake(), loaded.project.tables[name_of(step)]

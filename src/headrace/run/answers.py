@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headrace.lake import Lake
     from headrace.lake.query import Answer
 
-_DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAKE-011")
+DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAKE-011")
 """Faults of a step that are mended where its table is declared."""
 
 
@@ -39,7 +39,7 @@ def rewrite(table: Table, lake: Lake, message: Mapping[str, Any]) -> None:
         with lake.answered(table.query or "") as answer:
             lake.overwrite(table.name, kept(answer, table), schema=schema, message=message)
     except HeadraceError as error:
-        raise HeadraceError(placed(one, table) if one.code in _DECLARED else one for one in error.faults) from None
+        raise HeadraceError(placed(one, table) if one.code in DECLARED else one for one in error.faults) from None
 
 
 def kept(answer: Answer, table: Table) -> pa.RecordBatchReader:

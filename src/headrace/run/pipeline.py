@@ -13,6 +13,7 @@ from headrace.errors import Fault, HeadraceError
 from headrace.run.anew import anew
 from headrace.run.asked import EVERYTHING, Asked
 from headrace.run.attaching import refreshed
+from headrace.run.backfill import backfilled
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared
 from headrace.run.journal import Journal
@@ -115,6 +116,8 @@ def run(
         steps = chosen(every, asked.names)
         if asked.full:
             steps = anew(steps, loaded, asked.names)
+        if asked.period is not None:
+            steps = backfilled(steps, loaded, declared, journal, asked.period, asked.names)
         _drained(loaded)
         last = journal.runs(1)
         work = _Work(journal, journal.begin("run"), progress, asked, stop or Stop())
@@ -129,7 +132,7 @@ def run(
                 log_runs(loaded, journal)
             raise
         report = work.report()
-        if report.ok and len(steps) == len(every):
+        if report.ok and len(steps) == len(every) and asked.period is None:
             journal.keep_snapshot(declared.snapshot)
         journal.finish(work.number, "done" if report.ok else "failed", report.as_dict())
         log_runs(loaded, journal)
@@ -221,7 +224,8 @@ def _one(step: Step, journal: Journal, progress: Progress) -> StepReport:
     told = tuple(Fault(**one) for one in figures.pop(FAULTS, ()))
     if any(fault.severity == "error" for fault in told):
         return reported("failed", figures, told)
-    journal.complete(step.id, inputs, figures)
+    if not step.partial:
+        journal.complete(step.id, inputs, figures)
     return reported("done", figures, told)
 
 

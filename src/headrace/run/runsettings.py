@@ -49,7 +49,7 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "zone": (lambda one: not schedule_faults("1h", one, ""), "a time zone such as 'Europe/Berlin'"),
     "retries": (lambda one: _is_count(one, 0), "a whole number, such as 3"),
     "retry_wait": (lambda one: _is_text(one, duration_us), "a time such as '5s'"),
-    "memory": (lambda one: _is_text(one, parse_size), "a size such as '2GB', 512MB or more"),
+    "memory": (lambda one: _is_text(one, parse_size), "a size such as '2GB', 800MB or more"),
     "threads": (lambda one: _is_count(one, 1), "a whole number from 1"),
 }
 KEYS = tuple(_KINDS)

@@ -43,6 +43,7 @@ class Step:
         rests: why it need not even be looked at, given its inputs and the moment of the last time; nothing if it must.
         timed: whether that depends on when it was last looked at.
         forced: why it is done though nothing changed; nothing if it is not.
+        partial: whether it does only a part, so that what it is up to date with stays as it was.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Step:
     rests: Callable[[Mapping[str, str], int], tuple[str, ...]] = lambda _, __: ()
     timed: bool = False
     forced: tuple[str, ...] = ()
+    partial: bool = False
 
 
 def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:

@@ -12,6 +12,8 @@ from headrace.cli.scheduling import (
     again_options,
     limit_options,
     limits_given,
+    period_given,
+    period_options,
     retry_given,
     run_scheduled,
     schedule_given,
@@ -31,6 +33,7 @@ _SHOWN = 5
 @click.option("--cron", help="Run at the times of a cron expression, such as '0 */2 * * *'.")
 @click.option("--scheduled", is_flag=True, help="Run as [run] of headrace.toml, or the project, says.")
 @click.option("--zone", help="Time zone of the cron expression.  [default: UTC]")
+@period_options
 @limit_options
 @session_options
 def command(session: Session, names: tuple[str, ...], full: bool, **given: Any) -> None:
@@ -45,7 +48,10 @@ def command(session: Session, names: tuple[str, ...], full: bool, **given: Any) 
 
     loaded = session.load()
     schedule = schedule_given(loaded, given)
-    asked = Asked(names, full, retry_given(loaded, given, scheduled=schedule is not None))
+    period = period_given(given)
+    if period is not None and (full or schedule is not None):
+        raise click.UsageError("a backfill (--from) is one run of its own, without --full and without a schedule")
+    asked = Asked(names, full, retry_given(loaded, given, scheduled=schedule is not None), period)
     with bounded(limits_given(loaded, given)):
         if schedule is None:
             _once(session, loaded, asked)
