@@ -174,6 +174,6 @@ def test_runs_are_listed_told_one_by_one_and_kept_in_the_lake(bank: Path) -> Non
     assert "no run 7" in _headrace(bank, "runs", "7", code=2)
     query = "select run, outcome, action, rows, quarantined, len(faults) as faults from run_log where step = "
     rows = json.loads(_headrace(bank, "query", query + "'ingest:payments' order by run", "--format", "json"))
-    assert rows[0] == {"run": 1, "outcome": "failed", "action": "failed", "rows": 0, "quarantined": 0, "faults": 1}
+    assert rows[0] == {"run": 1, "outcome": "failed", "action": "failed", "rows": 19, "quarantined": 1, "faults": 1}
     assert rows[1] == {"run": 2, "outcome": "done", "action": "done", "rows": 19, "quarantined": 1, "faults": 0}
     assert "HR-LAKE-014" in _headrace(bank, "lake", "restore", "run_log", "--version", "0", code=2)
