@@ -42,7 +42,7 @@ class Schedule:
             >>> Schedule("15m").next_after(hour) - hour
             900000000
             >>> clock.from_us(Schedule("30 2 * * *", "Europe/Berlin").next_after(hour)).isoformat()
-            '1970-01-02T01:30:00+00:00'
+            '1970-01-01T01:30:00+00:00'
         """
         length = _length(self.text)
         if length is not None:
