@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from headrace import limits
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.types import LogicalType
 
@@ -181,7 +182,15 @@ def connected() -> Iterator[duckdb.DuckDBPyConnection]:
     with closing(connection), tempfile.TemporaryDirectory(prefix="headrace-") as spill:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set temp_directory = {quoted(spill)}")
+        _limit(connection, limits.current())
         yield connection
+
+
+def _limit(connection: duckdb.DuckDBPyConnection, to: limits.Limits) -> None:
+    if to.query is not None:
+        connection.execute(f"set memory_limit = '{to.query // 1000}KB'")
+    if to.threads is not None:
+        connection.execute(f"set threads = {to.threads}")
 
 
 def lock(connection: duckdb.DuckDBPyConnection, paths: Iterable[str] = ()) -> None:
@@ -221,6 +230,8 @@ def told(known: Mapping[str, Collection[str]] | None = None, where: str = "the l
 def fault_of(error: Exception, columns: Iterable[str] = ()) -> Fault:
     """Return the fault of what DuckDB says; a column that it does not find is looked for among some."""
     text = str(error).strip()
+    if text.startswith("Out of Memory") and limits.current().memory is not None:
+        return limits.exceeded("a query")
     found = text.split("\n\n")[0].split("\n\tCandidate functions")[0].replace("\n", " ")
     missing = _COLUMN.search(text)
     close = closest(missing[1], columns) if missing else None

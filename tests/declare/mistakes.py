@@ -164,9 +164,18 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (
             lambda: hr.Project("p", sources=[hr.Stream("x", Event), hr.Table("x", Level, source="x.csv")]),
             "also a stream",
-        )
+        ),
+        (lambda: hr.Project("p", sources=[hr.Stream("run_log", Event)]), "the log of all runs"),
     ],
+    "HR-SCHEDULE-003": [
+        (lambda: hr.Project("p", schedule="hourly"), "the schedule 'hourly'"),
+        (lambda: hr.Project("p", schedule="0 */2 * *"), "five fields"),
+        (lambda: hr.Project("p", schedule="0m"), "write '0 */2 * * *'"),
+    ],
+    "HR-SCHEDULE-004": [(lambda: hr.Project("p", schedule="1h", zone="Berlin"), "such as 'Europe/Berlin'")],
     "HR-DECLARE-001": [
+        (lambda: hr.Project("p", schedule=15), "text such as '15m'"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", schedule="1h", zone=1), "text such as 'Europe/Berlin'"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", sources=[hr.Stream("s", dict)]), "a class that derives from hr.Contract"),  # type: ignore[arg-type]
         (lambda: origin(hr.Collection("mongodb://h/db", where={"at": {1}})), "where of hr.Collection"),
         (lambda: project(hr.Features("f", events, by=user, features={"c": "amount"})), "an aggregate such as"),

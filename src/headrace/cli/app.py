@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "Check the declarations, without touching data.",
     "plan": "Show what would change, and what that invalidates.",
     "run": "Bring everything up to date, redoing only what changed.",
+    "runs": "Show past runs, and what each of their steps did.",
     "train": "Train models, hold them against their gates, register them.",
     "promote": "Make a version of a model the champion.",
     "serve": "Answer decisions over HTTP.",

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
 
@@ -88,6 +89,19 @@ def model_names(ctx: click.Context, _parameter: click.Parameter, begun: str) -> 
         return []
     named = [one.removeprefix("model:") for one in nodes if one.startswith("model:")]
     return [one for one in named if one.startswith(begun)]
+
+
+def moment_of(text: str, option: str) -> int:
+    """Return a moment that an option gives, in microseconds UTC; a time without a zone is in UTC."""
+    from headrace import clock
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time such as 2026-03-01T12:00 or 2026-03-01T12:00:00+01:00", param_hint=option
+        ) from None
+    return clock.to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 
 @contextlib.contextmanager

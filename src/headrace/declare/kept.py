@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from headrace.declare.contract import Contract
-from headrace.declare.project import Project, sources_of
+from headrace.declare.project import RUN_LOG, Project, sources_of
 from headrace.types import FLOAT, INT, STR, LogicalType, Timestamp, list_of
+
+__all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "Columns", "beside", "loaded"]
 
 Columns = Mapping[str, LogicalType]
 
@@ -52,6 +54,24 @@ DECISIONS: Columns = {
 reads as the same 64 bits. ``at`` is the row's event time, ``_known_at`` up to when it knew, ``horizon`` the last
 sequence of each source that it could see.
 """
+RUNS: Columns = {
+    "run": INT,
+    "kind": STR,
+    "outcome": STR,
+    "started": Timestamp,
+    "finished": Timestamp,
+    "step": STR,
+    "action": STR,
+    "why": STR,
+    "seconds": FLOAT,
+    "attempts": INT,
+    "faults": list_of(STR),
+    "rows": INT,
+    "quarantined": INT,
+    "new_rows": INT,
+    "figures": STR,
+}
+"""Columns of ``run_log``: a row for each step of each run; ``rows`` there are by now, ``new_rows`` this run loaded."""
 
 
 def loaded(contract: type[Contract]) -> Columns:
@@ -65,5 +85,6 @@ def beside(project: Project) -> Iterator[tuple[str, Columns]]:
         if source.source is not None:
             yield f"quarantine_{source.name}", {"_load": STR, **QUARANTINED}
             yield f"loads_{source.name}", LOADS
+    yield RUN_LOG, RUNS
     for service in project.all_services.values():
         yield f"decisions_{service.name}", DECISIONS

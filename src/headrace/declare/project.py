@@ -12,8 +12,11 @@ from headrace.declare.model import Model
 from headrace.declare.service import Charter, Service
 from headrace.declare.sheet import Sheet
 from headrace.declare.source import Stream, Table
+from headrace.declare.times import schedule_faults
 from headrace.errors import Fault, nearest
 
+RUN_LOG = "run_log"
+"""The table of the lake that tells of all runs."""
 Node = Stream | Table | Features | TrainingSet | Model | Service
 Kind = TypeVar("Kind", bound=Node)
 KINDS: dict[type[Node], str] = {
@@ -75,6 +78,8 @@ class Project(Declared):
         sources: streams and tables that nothing else names yet.
         documents: files of the Open Data Contract Standard, relative to the project's folder, that say more about its
             streams and tables; ``headrace contract export`` keeps it.
+        schedule: when ``headrace run --scheduled`` runs: ``"15m"``, or a cron expression such as ``"0 */2 * * *"``.
+        zone: time zone of that expression.
 
     Example:
         >>> Project("payments").nodes()
@@ -89,12 +94,16 @@ class Project(Declared):
     features: Sequence[Features] = ()
     sources: Sequence[Stream | Table] = ()
     documents: Sequence[str] = ()
+    schedule: str | None = None
+    zone: str = "UTC"
 
     def _look(self) -> list[Fault]:
         faults = name_faults(self.name, self.place, "project")
         for name, (kind, expected) in _ROOTS.items():
             faults += self._several(name, kind, str(self.name), expected)
         faults += self._several("documents", str, str(self.name), "paths as text, such as 'orders.odcs.yaml'")
+        if self.schedule is not None:
+            faults += schedule_faults(self.schedule, self.zone, self.place)
         if self.charter is not None and not isinstance(self.charter, Charter):
             faults.append(type_fault(self.place, f"charter of {self.name}", self.charter, "an hr.Charter(…)"))
             self._set("charter", None)
@@ -170,9 +179,14 @@ class Project(Declared):
         """Streams and tables share the lake, so they share one space of names."""
         both = {name: self.tables[name].place for name in self.streams.keys() & self.tables.keys()}
         expected = "one name in the lake"
+        ours = [one for one in sources_of(self) if one.name == RUN_LOG]
+        cure = "call it runs_of_mine, or by what it tells"
         return [
             Fault("HR-NAME-003", place, f"table {name!r} is also a stream", expected, f"call the table {name}_table")
             for name, place in both.items()
+        ] + [
+            Fault("HR-NAME-003", one.place, f"{RUN_LOG!r}, which is the log of all runs", expected, cure)
+            for one in ours
         ]
 
     def _charter_metric(self) -> list[Fault]:

@@ -53,6 +53,7 @@ class Stream(Sourced):
             more; see the page on sources.
         owner: team that answers for it.
         lateness: how late an event may arrive, e.g. ``"2h"``.
+        refresh: how often the source is to be read again, e.g. ``"1h"``; by default each run looks for what is new.
 
     Example:
         >>> from headrace.types import Timestamp
@@ -68,6 +69,7 @@ class Stream(Sourced):
     source: Any = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
     lateness: str | None = field(default=None, kw_only=True)
+    refresh: str | None = field(default=None, kw_only=True)
 
     def _look(self) -> list[Fault]:
         faults = name_faults(self.name, self.place, "stream")
@@ -80,6 +82,8 @@ class Stream(Sourced):
         faults += self._source_faults(self.name) + self._news_faults()
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
+        if self.refresh is not None:
+            faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults
 
     def _news_faults(self) -> list[Fault]:
@@ -117,7 +121,7 @@ class Table(Sourced):
             what has a cursor, replace for what is read whole.
         history: whether rows that change or go are kept with the time until which they held. ``True`` fills
             ``valid_from`` and ``valid_to`` of the contract; ``"source"`` the latter, as the source says the former.
-        refresh: how often the source is to be read again, e.g. ``"1h"``.
+        refresh: how often the source is to be read, or the query run again, e.g. ``"1h"``; by default each run does.
         owner: team that answers for it.
     """
 

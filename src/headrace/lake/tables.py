@@ -382,9 +382,11 @@ class Lake:
         ours = [field for field in self.schema(name) if field.name.startswith("_")]
         same_columns(name, self._open(name), pa.schema([*schema, *ours]))
 
-    def answered(self, query: str) -> AbstractContextManager[lake_query.Answer]:
+    def answered(
+        self, query: str, versions: Mapping[str, int] | None = None
+    ) -> AbstractContextManager[lake_query.Answer]:
         """Return the result of one SELECT as ``sql`` does, for a ``with`` block and batch by batch."""
-        return lake_query.answered(query, self._sources(query, {}))
+        return lake_query.answered(query, self._sources(query, versions or {}))
 
     def lock(self, name: str, wait_s: float = 600.0) -> AbstractContextManager[None]:
         """Return a lock on a name, for writes that depend on what was read before; a kill frees it."""

@@ -121,15 +121,20 @@ class Journal:
         begun = "insert into runs (kind, started, outcome, report) values (?, ?, 'running', '{}')"
         return self._write(begun, (kind, self._now_us()))
 
+    def note(self, number: int, report: Mapping[str, Any]) -> None:
+        """Record what a run has done so far, so that one that is cut off has left its steps."""
+        self._write("update runs set report = ? where number = ?", (_json(report), number))
+
     def finish(self, number: int, outcome: str, report: Mapping[str, Any]) -> None:
         """Record how a run ended: ``done``, ``failed`` or ``interrupted``."""
         values = (self._now_us(), outcome, _json(report), number)
         self._write("update runs set finished = ?, outcome = ?, report = ? where number = ?", values)
 
-    def runs(self, last: int = 10) -> list[PastRun]:
-        """Return the last runs, newest first."""
+    def runs(self, last: int = 10, *, number: int | None = None, after: int = -1) -> list[PastRun]:
+        """Return the last runs, newest first; only one of a number, or those after one, where that is asked for."""
         columns = "number, kind, started, finished, outcome, report"
-        rows = self._connection.execute(f"select {columns} from runs order by number desc limit ?", (last,)).fetchall()
+        query = f"select {columns} from runs where number > ? and ? in (-1, number) order by number desc limit ?"
+        rows = self._connection.execute(query, (after, -1 if number is None else number, last)).fetchall()
         return [PastRun(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows]
 
     def snapshot(self) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -29,27 +30,68 @@ def one_at_a_time(state_dir: Path) -> Iterator[None]:
         ...     print("alone")
         alone
     """
-    import fcntl
+    with held(state_dir, "run.lock", "HR-RUN-001", "run", "going on"):
+        yield
 
-    with _opened(state_dir) as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+
+@contextlib.contextmanager
+def held(state_dir: Path, file: str, code: str, what: str, doing: str) -> Iterator[None]:
+    """Hold one of the locks of a project's state for the length of a ``with`` block.
+
+    Args:
+        state_dir: folder of the project's state; made where it is absent.
+        file: of the lock, in that folder.
+        code: of the fault that says that another process holds it.
+        what: that process is, a ``run``, and what it is ``doing``.
+
+    Raises:
+        HeadraceError: with that code when another process holds it, HR-RUN-008 when the folder cannot be written.
+    """
+    with _opened(state_dir, file) as handle:
+        if not _taken(handle):
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
-            found = f"another run of this project is going on (process {holder})"
+            found = f"another {what} of this project is {doing} (process {holder})"
             cure = "wait for it, or end that process"
-            raise HeadraceError(Fault("HR-RUN-001", "", found, "one run at a time", cure)) from None
+            raise HeadraceError(Fault(code, "", found, f"one {what} at a time", cure))
         with _told(state_dir):
             os.truncate(handle.fileno(), 0)
             os.write(handle.fileno(), str(os.getpid()).encode())
         yield
 
 
-def _opened(state_dir: Path) -> TextIO:
+def _taken(handle: TextIO) -> bool:
+    """Try to take a lock, a few times: whoever only looks whether it is held (``is_held``) holds it for a moment."""
+    import fcntl
+
+    for _ in range(5):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return True
+    return False
+
+
+def is_held(state_dir: Path, file: str) -> bool:
+    """Return whether a process that is alive holds a lock of a project's state."""
+    import fcntl
+
+    try:
+        with (state_dir / file).open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _opened(state_dir: Path, file: str) -> TextIO:
     with _told(state_dir):
         state_dir.mkdir(parents=True, exist_ok=True)
-        return (state_dir / "run.lock").open("a+")
+        return (state_dir / file).open("a+")
 
 
 @contextlib.contextmanager

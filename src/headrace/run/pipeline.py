@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace import clock
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
+from headrace.run.anew import anew
+from headrace.run.asked import EVERYTHING, Asked
 from headrace.run.attaching import refreshed
+from headrace.run.backfill import backfilled
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared
 from headrace.run.journal import Journal
@@ -18,8 +21,12 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, reasons
+from headrace.run.retry import may_pass, waits
+from headrace.run.runlog import log_runs
+from headrace.run.selecting import chosen
 from headrace.run.sheets import html_of
 from headrace.run.steps import FAULTS, NOTHING_NEW, THIS_RUN, Step, settled, steps_of
+from headrace.run.stopping import Heeding, Stop
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,9 @@ class RunFailed(HeadraceError):
         self.report = report
 
 
-def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
+def run(
+    loaded: LoadedProject, progress: Progress = SILENT, asked: Asked = EVERYTHING, stop: Stop | None = None
+) -> RunReport:
     """Bring a project up to date.
 
     A step is redone when its inputs differ from those on record: files, declarations, versions of tables. What was
@@ -89,6 +98,8 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
     Args:
         loaded: the project.
         progress: told of each step.
+        asked: what of it, how often to try again; everything, once, by default.
+        stop: ends the run behind its last commit when it is asked to.
 
     Returns:
         What was done, what was kept, and why.
@@ -96,26 +107,35 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
     Raises:
         HeadraceError: when the declarations have faults (all of them), or another run is going on.
         RunFailed: when steps failed; it carries their faults and the report.
+        Stopped: when it was asked to end, and did.
     """
     require_sound(loaded.project)
     with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
-        _drained(loaded)
         declared = Declared(loaded.project)
-        steps = steps_of(loaded, declared)
+        every = steps_of(loaded, declared)
+        steps = chosen(every, asked.names)
+        if asked.full:
+            steps = anew(steps, loaded, asked.names)
+        if asked.period is not None:
+            steps = backfilled(steps, loaded, declared, journal, asked.period, asked.names)
+        _drained(loaded)
         last = journal.runs(1)
-        number, begun = journal.begin("run"), clock.monotonic_s()
-        after = "cut off" if last and last[0].outcome == "running" else ""
+        work = _Work(journal, journal.begin("run"), progress, asked, stop or Stop())
+        work.after = "cut off" if last and last[0].outcome == "running" else ""
         try:
-            reports, faults = _bring_up(steps, journal, progress)
-            faults += refreshed(loaded)
+            work.bring_up(steps)
+            work.faults += refreshed(loaded)
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
-                journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
+                outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                journal.finish(work.number, outcome, work.report().as_dict())
+                log_runs(loaded, journal)
             raise
-        report = RunReport(number, clock.monotonic_s() - begun, tuple(reports), tuple(faults), after)
-        if report.ok:
+        report = work.report()
+        if report.ok and len(steps) == len(every) and asked.period is None:
             journal.keep_snapshot(declared.snapshot)
-        journal.finish(number, "done" if report.ok else "failed", report.as_dict())
+        journal.finish(work.number, "done" if report.ok else "failed", report.as_dict())
+        log_runs(loaded, journal)
     if not report.ok:
         raise RunFailed(report)
     return report
@@ -129,47 +149,87 @@ def _drained(loaded: LoadedProject) -> None:
         drain(loaded)
 
 
-def _bring_up(steps: list[Step], journal: Journal, progress: Progress) -> tuple[list[StepReport], list[Fault]]:
-    reports: list[StepReport] = []
-    faults: list[Fault] = []
-    for step in steps:
-        stopped = {one.id for one in reports if one.action in ("failed", "skipped")}
-        blocking = [need for need in step.needs if need in stopped]
-        if blocking:
-            report = StepReport(step.id, "skipped", (f"needs {', '.join(blocking)}",), 0.0, {})
-        else:
-            report = _one(step, journal, progress, faults)
-        progress.ends(report)
-        reports.append(report)
-    return reports, faults
+class _Work:
+    """The steps of one run, one after the other."""
+
+    def __init__(self, journal: Journal, number: int, progress: Progress, asked: Asked, stop: Stop) -> None:
+        self.journal, self.number, self.progress, self.asked, self.stop = journal, number, progress, asked, stop
+        self.after = ""
+        self.faults: list[Fault] = []
+        self._reports: list[StepReport] = []
+        self._begun = clock.monotonic_s()
+
+    def report(self) -> RunReport:
+        """Return what was done by now."""
+        seconds = clock.monotonic_s() - self._begun
+        return RunReport(self.number, seconds, tuple(self._reports), tuple(self.faults), self.after)
+
+    def bring_up(self, steps: list[Step]) -> None:
+        for step in steps:
+            self.stop.heed()
+            stopped = {one.id for one in self._reports if one.action in ("failed", "skipped")}
+            blocking = [need for need in step.needs if need in stopped]
+            if blocking:
+                report = StepReport(step.id, "skipped", (f"needs {', '.join(blocking)}",), 0.0, {})
+            else:
+                report = self._tried(step)
+            self.progress.ends(report)
+            self.faults += report.faults
+            self._reports.append(report)
+            self.journal.note(self.number, self.report().as_dict())
+
+    def _tried(self, step: Step) -> StepReport:
+        """Do a step, again and again as long as it is asked for and what went wrong may pass."""
+        begun = clock.monotonic_s()
+        report = _one(step, self.journal, Heeding(self.progress, self.stop))
+        for attempt, pause in enumerate(waits(self.asked.retry), 2):
+            if report.action != "failed" or not may_pass(report.faults):
+                break
+            codes = ", ".join(sorted({fault.code for fault in report.faults if fault.severity == "error"}))
+            self.progress.begins(step.id, (f"{codes} may pass: attempt {attempt} in {pause:.1f} s",))
+            self.stop.wait(pause)
+            self.stop.heed()
+            again = _one(step, self.journal, Heeding(self.progress, self.stop))
+            report = replace(again, attempts=attempt, seconds=clock.monotonic_s() - begun)
+        return report
 
 
-def _one(step: Step, journal: Journal, progress: Progress, faults: list[Fault]) -> StepReport:
+def _one(step: Step, journal: Journal, progress: Progress) -> StepReport:
     begun = clock.monotonic_s()
     why: tuple[str, ...] = FIRST
 
-    def reported(action: str, figures: Mapping[str, Any]) -> StepReport:
-        return StepReport(step.id, action, why, clock.monotonic_s() - begun, {**figures, **step.counts()})
+    def reported(action: str, figures: Mapping[str, Any], faults: tuple[Fault, ...] = ()) -> StepReport:
+        seconds = clock.monotonic_s() - begun
+        return StepReport(step.id, action, why, seconds, {**figures, **step.counts()}, faults)
 
     try:
-        inputs, before = step.inputs(), journal.step(step.id)
+        before = journal.step(step.id)
+        why = () if before is None or step.forced else step.rests(before.inputs, before.at)
+        if before is not None and why and step.stands(before.figures):
+            return reported("kept", _lasting(before.figures))
+        inputs = step.inputs()
         why = FIRST if before is None else reasons(before.inputs, settled(before.inputs, inputs, step.same))
-        if before is not None and not why:
+        if before is not None and not why and not step.forced:
             if step.stands(before.figures):
                 why = ("nothing changed",)
-                if inputs != before.inputs:
+                if inputs != before.inputs or step.timed:
                     journal.complete(step.id, inputs, before.figures)
-                return reported("kept", {key: value for key, value in before.figures.items() if key != THIS_RUN})
+                return reported("kept", _lasting(before.figures))
             why = GONE
+        why = step.forced or why
         progress.begins(step.id, why)
         figures = step.work(progress)
     except HeadraceError as error:
-        faults += error.faults
-        return reported("failed", {})
-    told = [Fault(**one) for one in figures.pop(FAULTS, ())]
-    faults += told
+        return reported("failed", {}, error.faults)
+    told = tuple(Fault(**one) for one in figures.pop(FAULTS, ()))
     if any(fault.severity == "error" for fault in told):
-        return reported("failed", figures)
-    nothing_new = figures.pop(NOTHING_NEW, False)
-    journal.complete(step.id, inputs, figures)
-    return reported("kept" if nothing_new and before is not None else "done", figures)
+        return reported("failed", figures, told)
+    nothing_new = figures.pop(NOTHING_NEW, False) and before is not None
+    if not step.partial:
+        journal.complete(step.id, inputs, figures)
+    return reported("kept" if nothing_new else "done", figures, told)
+
+
+def _lasting(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step that is kept has to tell: not what only the run that did it had."""
+    return {key: value for key, value in figures.items() if key != THIS_RUN}

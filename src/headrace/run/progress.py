@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from headrace.errors import Fault
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -17,6 +19,8 @@ class StepReport:
         why: reasons for the action, in words.
         seconds: that it took.
         figures: what came of it: rows, files, versions.
+        faults: what went wrong at the last attempt, and what is worth knowing.
+        attempts: how often it was tried.
     """
 
     id: str
@@ -24,6 +28,8 @@ class StepReport:
     why: tuple[str, ...]
     seconds: float
     figures: Mapping[str, Any]
+    faults: tuple[Fault, ...] = ()
+    attempts: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the step as plain values for ``--json``."""
@@ -33,6 +39,8 @@ class StepReport:
             "why": list(self.why),
             "seconds": round(self.seconds, 3),
             "figures": dict(self.figures),
+            "faults": [fault.as_dict() for fault in self.faults],
+            "attempts": self.attempts,
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace.declare import Table, sources_of
+from headrace.declare.kept import RUN_LOG
 from headrace.errors import Fault, HeadraceError
 from headrace.run.attaching import refreshed
 from headrace.run.lock import one_at_a_time
@@ -56,6 +57,8 @@ def _refuse(loaded: LoadedProject, name: str) -> None:
         what, cure = "made by a query", f"restore what it reads ({', '.join(reads_of(one))}), then 'headrace run'"
     elif one is None and kind in ("quarantine", "loads") and loaded.lake().exists(of):
         what, cure = f"kept beside {of}", f"restore {of}: it goes with it"
+    elif name == RUN_LOG:
+        what, cure = "the record of what ran", "leave it as it is; read older versions as of"
     elif one is None and kind == "decisions":
         what, cure = "the record of what was decided", "leave it as it is; read older versions as of"
     else:

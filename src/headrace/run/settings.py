@@ -11,6 +11,8 @@ from typing import Any
 
 from headrace.declare.base import relative
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.run import runsettings
+from headrace.run.runsettings import RunSettings
 
 FILE = "headrace.toml"
 _PROJECT_KEYS = ("name", "file", "object")
@@ -34,12 +36,14 @@ class Settings:
         file: Python file that declares it, relative to the folder.
         object: name of the ``hr.Project`` in that file; empty for ``project``, or the only one.
         targets: by name; ``local`` always exists.
+        run: how runs are made.
     """
 
     name: str = ""
     file: str = "project.py"
     object: str = ""
     targets: Mapping[str, Target] = field(default_factory=lambda: {"local": Target()})
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 def find_folder(start: Path) -> Path:
@@ -89,7 +93,9 @@ def read_settings(folder: Path) -> Settings:
     if faults:
         raise HeadraceError(faults)
     targets = {name: Target(name, **values) for name, values in raw.get("target", {}).items()}
-    return Settings(**raw.get("project", {}), targets={"local": Target(), **targets})
+    return Settings(
+        **raw.get("project", {}), targets={"local": Target(), **targets}, run=RunSettings(**raw.get("run", {}))
+    )
 
 
 def _not_toml(path: Path, error: Exception) -> Fault:
@@ -100,8 +106,13 @@ def _not_toml(path: Path, error: Exception) -> Fault:
 
 
 def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
-    yield from _unknown(raw, ("project", "target"), "", text, file)
+    yield from _unknown(raw, ("project", "target", "run"), "", text, file)
     yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
+    if isinstance(given := raw.get("run", {}), dict):
+        yield from _unknown(given, runsettings.KEYS, " in [run]", text, file)
+        yield from runsettings.value_faults(given, lambda key: _place(key, text, file))
+    else:
+        yield _wrong_kind("run", given, text, file, "a section [run]")
     targets = raw.get("target", {})
     if not isinstance(targets, dict):
         yield _wrong_kind("target", targets, text, file, "a section such as [target.local]")

@@ -14,6 +14,7 @@ from headrace.run.champions import champion_warnings
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
+from headrace.run.scheduler import Beat, beat_of
 from headrace.run.sheets import cell, html_of
 from headrace.run.unread import unread_files
 
@@ -72,6 +73,7 @@ class Status:
     models: tuple[ModelStatus, ...]
     runs: tuple[PastRun, ...]
     warnings: tuple[Fault, ...] = ()
+    scheduler: Beat | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain values for ``--json``."""
@@ -82,6 +84,7 @@ class Status:
             "training_sets": [asdict(one) for one in self.sets],
             "models": [asdict(one) for one in self.models],
             "runs": [one.as_dict() for one in self.runs],
+            "scheduler": None if self.scheduler is None else self.scheduler.as_dict(),
             "faults": [fault.as_dict() for fault in self.warnings],
         }
 
@@ -130,7 +133,8 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
     from_files = [one for one in sources if one.source is not None]
     gone = (told(one, loaded.folder, lake) for one in from_files for told in (gone_files, kept_out))
     known = (*gone, unread_files(sources, loaded.folder), *champion_warnings(loaded, project.all_models.values()))
-    return Status(project.name, tables, sets, models, runs, tuple(fault for fault in known if fault is not None))
+    warnings = tuple(fault for fault in known if fault is not None)
+    return Status(project.name, tables, sets, models, runs, warnings, beat_of(loaded.state_dir))
 
 
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:

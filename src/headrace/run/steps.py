@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace import limits
 from headrace.clock import now_us
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
@@ -15,7 +16,7 @@ from headrace.run.declared import Declared, closure
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
-from headrace.types import arrow_schema
+from headrace.run.resting import resting
 
 if TYPE_CHECKING:
     from headrace.connect.loads import Past
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, str]
 Figures = dict[str, Any]
-_DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAKE-011")
-"""Faults of a step that are mended where its table is declared."""
 THIS_RUN, FAULTS = "this_run", "faults"
 """Among the figures of a step: what only the run that did it has to tell, and what went wrong or is worth knowing."""
 NOTHING_NEW = "nothing_new"
@@ -44,6 +43,10 @@ class Step:
         same: whether an input that has another value is what it was all the same, such as a file that was touched;
             told whether it was an input the last time.
         counts: what there is by now, whatever became of the step.
+        rests: why it need not even be looked at, given its inputs and the moment of the last time; nothing if it must.
+        timed: whether that depends on when it was last looked at.
+        forced: why it is done though nothing changed; nothing if it is not.
+        partial: whether it does only a part, so that what it is up to date with stays as it was.
     """
 
     id: str
@@ -53,6 +56,10 @@ class Step:
     work: Callable[[Progress], Figures]
     same: Callable[[str, bool], bool] = lambda _, __: False
     counts: Callable[[], Figures] = dict
+    rests: Callable[[Mapping[str, str], int], tuple[str, ...]] = lambda _, __: ()
+    timed: bool = False
+    forced: tuple[str, ...] = ()
+    partial: bool = False
 
 
 def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
@@ -80,12 +87,16 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
 
     def work(progress: Progress) -> Figures:
         from headrace.connect import ingest
+        from headrace.connect.files import BATCH_ROWS
 
         def told(done: int, what: str) -> None:
             progress.moves(what, done, 0)
 
         before, inbox = version_of(), loaded.state_dir / "inbox"
-        report = ingest(source, loaded.folder, lake, told, inbox=inbox, first=lambda: live_events(loaded, source))
+        columns = 0 if source.contract is None else len(source.contract.fields())
+        rows = limits.current().rows(columns, BATCH_ROWS)
+        first = functools.partial(live_events, loaded, source)
+        report = ingest(source, loaded.folder, lake, told, inbox=inbox, batch_rows=rows, first=first)
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
         faults = [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))]
         this_run = {name: value for name, value in report.as_dict().items() if name != "faults"}
@@ -102,7 +113,11 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         return {"received": found.received, **asdict(found)}
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
-    return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key, had: loads()(key, had), counts)
+    rests = resting(source, lambda: declared.own(node_id(source)) | restores_of(source, lake))
+    timed = source.refresh is not None
+    return Step(
+        f"ingest:{source.name}", (), inputs, stands, work, lambda key, had: loads()(key, had), counts, rests, timed
+    )
 
 
 def _gone(source: Stream | Table, loaded: LoadedProject, lake: Lake) -> tuple[Fault, ...]:
@@ -188,8 +203,8 @@ def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
 
 
 def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
-    from headrace.plan.queries import placed, promised, reads_of
-    from headrace.run.answers import kept
+    from headrace.plan.queries import reads_of
+    from headrace.run.answers import rewrite
 
     reads = reads_of(table)
 
@@ -203,19 +218,12 @@ def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ..
         # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
         message = {"inputs": inputs()}
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
-            columns = promised(table)
-            schema = None if columns is None else arrow_schema(columns)
-            try:
-                with lake.answered(table.query or "") as answer:
-                    lake.overwrite(table.name, kept(answer, table), schema=schema, message=message)
-            except HeadraceError as error:
-                raise HeadraceError(
-                    placed(one, table) if one.code in _DECLARED else one for one in error.faults
-                ) from None
+            rewrite(table, lake, message)
         return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
 
     needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
-    return Step(f"query:{table.name}", needs, inputs, stands, work)
+    rests = resting(table, lambda: declared.own(node_id(table)))
+    return Step(f"query:{table.name}", needs, inputs, stands, work, rests=rests, timed=table.refresh is not None)
 
 
 def _training_set(
@@ -235,9 +243,10 @@ def _training_set(
         return (loaded.state_dir / str(figures.get("path"))).exists()
 
     def work(progress: Progress) -> Figures:
-        from headrace.learn.trainingset import build
+        from headrace.learn.trainingset import MEMORY, build
 
-        built = build(cases, lake, loaded.state_dir, progress.moves)
+        memory = min(MEMORY, limits.current().working or MEMORY)
+        built = build(cases, lake, loaded.state_dir, progress.moves, memory=memory)
         return {
             "rows": built.rows,
             "excluded": dict(built.excluded),

@@ -36,16 +36,29 @@ class Project(declare.Project):
 
         return plan_changes(self._loaded(folder))
 
-    def run(self, folder: Path | str | None = None, progress: Progress | None = None) -> RunReport:
+    def run(
+        self,
+        folder: Path | str | None = None,
+        progress: Progress | None = None,
+        *,
+        names: Sequence[str] = (),
+        full: bool = False,
+    ) -> RunReport:
         """Bring lake and training sets up to date, redoing only what changed.
+
+        Args:
+            folder: of the project.
+            progress: told of each step.
+            names: only these streams, tables and sets; ``"+name"`` with what it needs, ``"name+"`` with what follows.
+            full: whether what is named is made anew, though nothing changed.
 
         Raises:
             HeadraceError: faults of the declarations, or another run is going on.
             RunFailed: steps failed; it carries the report.
         """
-        from headrace.run import SILENT, run
+        from headrace.run import SILENT, Asked, run
 
-        return run(self._loaded(folder), progress or SILENT)
+        return run(self._loaded(folder), progress or SILENT, Asked(tuple(names), full))
 
     def train(self, names: Sequence[str] = (), folder: Path | str | None = None) -> Trainings:
         """Train the models of these names, or all, and register them."""

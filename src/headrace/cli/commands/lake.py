@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import click
 
-from headrace.cli.options import Session, session_options
+from headrace.cli.options import Session, moment_of, session_options
 
 _EXAMPLE = "\b\nExample:  headrace lake list"
 
@@ -132,7 +131,7 @@ def restore(session: Session, table: str, version: int | None, at: str | None, r
 
     if (version is None) == (at is None):
         raise click.UsageError("say which: --version N, or --at TIME")
-    moment = None if at is None else _moment(at)
+    moment = None if at is None else moment_of(at, "--at")
     found = restore_table(session.load(), table, version=version, at=moment, reload=reload)
 
     def human() -> None:
@@ -146,18 +145,6 @@ def restore(session: Session, table: str, version: int | None, at: str | None, r
                 say(f"  {name} {what}")
 
     session.tell({"ok": True, **asdict(found)}, human)
-
-
-def _moment(text: str) -> int:
-    from headrace import clock
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no time such as 2026-03-01T12:00 or 2026-03-01T12:00:00+01:00", param_hint="--at"
-        ) from None
-    return clock.to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 
 def _print(title: str, rows: list[dict[str, object]], right: tuple[str, ...]) -> None:

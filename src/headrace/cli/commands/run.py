@@ -8,29 +8,65 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headrace.cli.options import Session, session_options
+from headrace.cli.scheduling import (
+    again_options,
+    limit_options,
+    limits_given,
+    period_given,
+    period_options,
+    retry_given,
+    run_scheduled,
+    schedule_given,
+)
 
 if TYPE_CHECKING:
-    from headrace.run import RunReport, StepReport
+    from headrace.run import Asked, LoadedProject, RunReport, StepReport
 
 _SHOWN = 5
 
 
 @click.command("run", epilog="\b\nExample:  headrace run && headrace train")
+@click.argument("names", nargs=-1)
+@click.option("--full", is_flag=True, help="Make what is named (all tables by query by default) anew as a whole.")
+@again_options
+@click.option("--every", help="Run again and again, such as every '15m'; ends with Ctrl-C or SIGTERM.")
+@click.option("--cron", help="Run at the times of a cron expression, such as '0 */2 * * *'.")
+@click.option("--scheduled", is_flag=True, help="Run as [run] of headrace.toml, or the project, says.")
+@click.option("--zone", help="Time zone of the cron expression.  [default: UTC]")
+@period_options
+@limit_options
 @session_options
-def command(session: Session) -> None:
+def command(session: Session, names: tuple[str, ...], full: bool, **given: Any) -> None:
     """Bring everything up to date: load new files, refresh tables by query, build training sets.
 
     Only what changed (code, declarations or data) is redone, and each line says why. A run that was killed is taken
-    up again by the next one, and nothing is doubled.
+    up again by the next one, and nothing is doubled. With NAMES only these streams, tables and sets: +NAME is all that
+    it needs, too, and NAME+ all that follows from it.
     """
+    from headrace.limits import bounded
+    from headrace.run import Asked
+
+    loaded = session.load()
+    schedule = schedule_given(loaded, given)
+    period = period_given(given)
+    if period is not None and (full or schedule is not None):
+        raise click.UsageError("a backfill (--from) is one run of its own, without --full and without a schedule")
+    asked = Asked(names, full, retry_given(loaded, given, scheduled=schedule is not None), period)
+    with bounded(limits_given(loaded, given)):
+        if schedule is None:
+            _once(session, loaded, asked)
+        else:
+            run_scheduled(session, loaded.state_dir, schedule, asked)
+
+
+def _once(session: Session, loaded: LoadedProject, asked: Asked) -> None:
     from headrace.cli.progress import Bars
     from headrace.cli.terminal import print_faults
     from headrace.run import RunFailed, run
 
-    loaded = session.load()
     try:
         with Bars() as bars:
-            report = run(loaded, bars)
+            report = run(loaded, bars, asked)
     except RunFailed as error:
         failed = error.report
         if not session.as_json:

@@ -51,6 +51,9 @@ def _print(found: Status) -> None:
             (one["number"], one["kind"], one["outcome"], one["started"]) for one in (r.as_dict() for r in found.runs)
         ]
         print_table("Last runs", ("number", "kind", "outcome", "started"), runs, right=("number",))
+    if found.scheduler is not None:
+        beat = found.scheduler.as_dict()
+        say(f"Next run {beat['next']}: {beat['schedule']}, process {beat['pid']}", "bold")
 
 
 def _files(table: TableStatus) -> str:

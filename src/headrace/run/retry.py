@@ -1,0 +1,73 @@
+"""Trying again: which faults may pass by themselves, and how long to wait before the next attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from secrets import SystemRandom
+
+from headrace.errors import Fault
+
+MAY_PASS = frozenset(
+    {
+        "HR-LAKE-002",  # a full disk
+        "HR-LAKE-003",  # other writers came first
+        "HR-LAKE-009",  # another process is at work on the table
+        "HR-LAKE-010",  # a folder of the lake that cannot be written: a disk or a mount that went away
+        "HR-RUN-008",  # a journal or state folder that cannot be written
+        "HR-SET-002",  # a full disk under a training set
+        "HR-SOURCE-015",  # a bucket that does not answer, or says that it is asked too often
+        "HR-SOURCE-020",  # a database, an API or another origin that is away
+        "HR-SOURCE-027",  # a full disk under what an origin delivers
+        "HR-SOURCE-028",  # a restore while the source was read
+    }
+)
+"""Codes of faults that another attempt may not meet. Of every other one a person has to mend something first."""
+_UNIFORM = SystemRandom().uniform
+LONGEST_S = 600.0
+"""Seconds between two attempts at most."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a step that failed is tried again.
+
+    Args:
+        times: attempts after the first; 0 tries once.
+        wait_s: seconds before the second attempt; each further wait is twice as long.
+    """
+
+    times: int = 0
+    wait_s: float = 5.0
+
+
+def may_pass(faults: Sequence[Fault]) -> bool:
+    """Return whether all that went wrong may pass by itself; warnings do not count.
+
+    Example:
+        >>> may_pass([Fault("HR-LAKE-002", "", "no space left", "space")])
+        True
+        >>> may_pass([Fault("HR-DATA-101", "", "no column amount", "every column")])
+        False
+    """
+    errors = [fault for fault in faults if fault.severity == "error"]
+    return bool(errors) and all(fault.code in MAY_PASS for fault in errors)
+
+
+def waits(retry: Retry, uniform: Callable[[float, float], float] = _UNIFORM) -> Iterator[float]:
+    """Yield the seconds to wait before each further attempt: twice as long each time, of which up to a half by chance.
+
+    Chance keeps those who failed together from coming back together (M. Brooker, "Exponential Backoff And Jitter",
+    AWS Architecture Blog, 2015: equal jitter).
+
+    Args:
+        retry: how often, and the first wait.
+        uniform: source of chance: returns a number between two.
+
+    Example:
+        >>> list(waits(Retry(4, 5.0), lambda low, high: high))
+        [5.0, 10.0, 20.0, 40.0]
+    """
+    for number in range(retry.times):
+        longest = min(retry.wait_s * 2.0 ** min(number, 30), LONGEST_S)
+        yield uniform(longest / 2, longest)
