@@ -16,19 +16,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.connect.evolve import Reads, nobody, read_by, settle
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
+from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Load, Past
 from headrace.connect.places import File
-from headrace.connect.recheck import recheck
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
-from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
+from headrace.contracts import QUARANTINE, KeyIndex, Unfit, Validated, check_rules, total, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
-from headrace.plan.promises import contract_meaning
-from headrace.plan.snapshot import digest as content_digest
 from headrace.types import arrow_schema
 
 Progress = Callable[[int, str], None]
@@ -70,6 +69,7 @@ def ingest(
     *,
     batch_rows: int = BATCH_ROWS,
     first: Callable[[], object] = tuple,
+    reads: Reads = nobody,
 ) -> IngestReport:
     """Load the new files of a stream into the lake; files that were loaded before are passed over.
 
@@ -80,13 +80,14 @@ def ingest(
         progress: told the rows done, after each batch.
         batch_rows: rows that are held in memory and committed together.
         first: called when no other process can add to the stream any more, to bring in what was learned before.
+        reads: who reads a column of the stream, for what a file or a contract would break.
 
     Returns:
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
 
     Raises:
-        HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
-            (run again to go on).
+        HeadraceError: no file, no contract, a contract that changed in a way that rows cannot follow (HR-EVOLVE-001)
+            or that some break (HR-DATA-108), disk full (run again to go on).
     """
     contract, source = stream.contract, stream.source
     if contract is None or source is None:
@@ -98,8 +99,8 @@ def ingest(
     with lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        _keep_contract(stream, contract, lake, ledger)
-        plan = _plan(contract, files, ledger, batch_rows)
+        settle(stream, lake, ledger, reads=reads)
+        plan = _plan(contract, files, ledger, batch_rows, reads)
         newest = lake.sequence(stream.name)
         plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
         if not plan.loads:
@@ -124,16 +125,6 @@ def _silent(done: int, what: str) -> None:
     pass
 
 
-def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake, ledger: Ledger) -> None:
-    """See to it that the rows that are there keep the contract under which others come now."""
-    promised = content_digest(contract_meaning(contract))
-    if ledger.contract == promised:
-        return
-    if lake.exists(stream.name):
-        recheck(stream, contract, lake)
-    ledger.checked(promised)
-
-
 @dataclass
 class _Plan:
     loads: list[Load] = field(default_factory=list)
@@ -143,7 +134,9 @@ class _Plan:
     faults: list[Fault] = field(default_factory=list)
 
 
-def _plan(contract: type[Contract], files: Iterable[File], ledger: Ledger, batch_rows: int) -> _Plan:
+def _plan(
+    contract: type[Contract], files: Iterable[File], ledger: Ledger, batch_rows: int, reads: Reads = nobody
+) -> _Plan:
     """Decide for each file whether it is new, known, changed or damaged, before any of them is loaded."""
     plan = _Plan()
     # A load that was cut off keeps its content: another file of the same is the copy, not this one.
@@ -154,7 +147,7 @@ def _plan(contract: type[Contract], files: Iterable[File], ledger: Ledger, batch
         try:
             _decide(plan, file, contract, ledger, contents, batch_rows)
         except HeadraceError as error:
-            plan.faults += _at(file.name, error)
+            plan.faults += _at(file.name, _with_readers(error, reads) if isinstance(error, Unfit) else error)
     going_on = {load.id for load in plan.loads}
     plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
     return plan
@@ -188,6 +181,12 @@ def _decide(
 def _at(name: str, error: HeadraceError) -> list[Fault]:
     """Return faults of a file under the name that its project knows it by."""
     return [replace(fault, place=name) for fault in error.faults]
+
+
+def _with_readers(error: Unfit, reads: Reads) -> HeadraceError:
+    """Say of columns that a file lacks, or has in another type, what cannot go on without them."""
+    told = [(fault, read_by(reads(column))) for column, fault in error.columns]
+    return HeadraceError(replace(one, found=f"{one.found}; {said}") if said else one for one, said in told)
 
 
 def _changed(file: File, past: Past) -> Fault:
@@ -302,7 +301,7 @@ class _Work:
         loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
         rows = pa.concat_tables([table for _, table in self._accepted])
         sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
-        known = _known_at(self.contract, rows)
+        known = known_at(self.contract, rows)
         return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
 
     def _stored_keys(self) -> Iterator[pa.RecordBatch]:
@@ -334,10 +333,3 @@ def _no_rows() -> npt.NDArray[np.int64]:
 
 def _repeat(value: str, like: pa.Table) -> pa.Array:
     return pa.repeat(pa.scalar(value), like.num_rows)
-
-
-def _known_at(contract: type[Contract], rows: pa.Table) -> pa.Array | pa.ChunkedArray:
-    """History counts as known when it happened, unless a field says when it was; without times it was known always."""
-    names = [contract.role(role) for role in ("known_time", "event_time", "valid_from")]
-    columns = [rows[name] for name in names if name is not None]
-    return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))
