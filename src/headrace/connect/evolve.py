@@ -31,7 +31,7 @@ from headrace.types import arrow_schema
 
 Reads = Callable[[str], Sequence[Consumer]]
 """Who reads a column of a source, by its name; ``"*"`` for all that read the source."""
-_SHOWN = 8
+_SHOWN = 4
 
 
 def nobody(_column: str) -> Sequence[Consumer]:
@@ -151,7 +151,7 @@ def _refusal(found: Evolution, move: Move, broken: Sequence[Consumer]) -> Fault:
     field = None if contract is None else contract.fields().get(move.field)
     place = field.place if field is not None and field.place else (contract.place if contract else source.place)
     said = f"{move.field} of {source.name} {move.said}; {found.rows:,} rows in the lake"
-    said += f"; it would break {_listed([one.name for one in broken])}" if broken else "; nothing is known to read it"
+    said += f"; it would break {_listed(broken)}" if broken else "; nothing is known to read it"
     owners = dict.fromkeys([*([source.owner] if source.owner else []), *(o for one in broken for o in one.owners)])
     expected = "a change that rows and readers can follow" + (f"; talk to {', '.join(owners)}" if owners else "")
     cure = f"declare {move.field} as before, add a field beside it, or load into a new stream; "
@@ -159,9 +159,11 @@ def _refusal(found: Evolution, move: Move, broken: Sequence[Consumer]) -> Fault:
     return Fault("HR-EVOLVE-001", place, said, expected, cure)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
+def _listed(broken: Sequence[Consumer]) -> str:
+    """Name some features, and all that is made from them: what is at stake stands at the end of the chain."""
+    features = [one.name for one in broken if one.node.startswith("features:")]
+    more = [f"{len(features) - _SHOWN} more features"] if len(features) > _SHOWN else []
+    return ", ".join([*features[:_SHOWN], *more, *(one.name for one in broken if one.name not in features)])
 
 
 def read_by(broken: Sequence[Consumer]) -> str:
@@ -170,7 +172,7 @@ def read_by(broken: Sequence[Consumer]) -> str:
         return ""
     owners = dict.fromkeys(owner for one in broken for owner in one.owners)
     asked = f" (owned by {', '.join(owners)})" if owners else ""
-    return f"it is read by {_listed([one.name for one in broken])}{asked}"
+    return f"it is read by {_listed(broken)}{asked}"
 
 
 def _require_readable(source: Stream | Table, contract: type[Contract], lake: Lake) -> None:

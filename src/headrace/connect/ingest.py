@@ -70,6 +70,7 @@ def ingest(
     batch_rows: int = BATCH_ROWS,
     first: Callable[[], object] = tuple,
     reads: Reads = nobody,
+    accept: bool = False,
 ) -> IngestReport:
     """Load the new files of a stream into the lake; files that were loaded before are passed over.
 
@@ -81,6 +82,7 @@ def ingest(
         batch_rows: rows that are held in memory and committed together.
         first: called when no other process can add to the stream any more, to bring in what was learned before.
         reads: who reads a column of the stream, for what a file or a contract would break.
+        accept: whether the contract may have changed in ways that are not compatible; see ``evolve.settle``.
 
     Returns:
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
@@ -99,7 +101,7 @@ def ingest(
     with lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        settle(stream, lake, ledger, reads=reads)
+        settle(stream, lake, ledger, reads=reads, accept=accept)
         plan = _plan(contract, files, ledger, batch_rows, reads)
         newest = lake.sequence(stream.name)
         plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)

@@ -85,7 +85,7 @@ def _read(nodes: Nodes, source: str, column: str) -> tuple[dict[str, str], list[
     found.nodes += [
         name for name in by_kind["model"] if f"training_set:{nodes[name]['meaning']['cases']}" in found.nodes
     ]
-    found.nodes += [name for name in by_kind["service"] if f"model:{nodes[name]['meaning']['model']}" in found.nodes]
+    found.nodes += [name for name in by_kind["service"] if _service_reads(nodes[name]["meaning"], nodes, found)]
     return found.features, found.nodes
 
 
@@ -132,6 +132,15 @@ def _set_reads(node: Mapping[str, Any], nodes: Nodes, found: _Reached) -> bool:
             return True
         own |= set(on)
     return any(name in found.features for name in meaning["order"]) or found.reads(meaning["spine"], own)
+
+
+def _service_reads(meaning: Mapping[str, Any], nodes: Nodes, found: _Reached) -> bool:
+    """Whether a service has such a model, or a rule over such a column of the row."""
+    model = f"model:{meaning['model']}"
+    cases = nodes.get(f"training_set:{nodes.get(model, {}).get('meaning', {}).get('cases')}", {})
+    names = set().union(*(_named(rule) for _, rule in meaning["decide"]))
+    ruled = found.reads(cases.get("meaning", {}).get("spine", ""), names) or bool(names & found.features.keys())
+    return model in found.nodes or ruled
 
 
 def _named(text: str) -> set[str]:

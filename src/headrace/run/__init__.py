@@ -1,5 +1,6 @@
 """Plan and apply: loads a project, brings it up to date, redoes only what changed, and says why."""
 
+from headrace.run.applying import Applied, apply, proposed
 from headrace.run.attaching import attach
 from headrace.run.champions import registry
 from headrace.run.changes import Change, Changes, plan_changes
@@ -17,6 +18,7 @@ from headrace.run.upkeep import compact, vacuum
 
 __all__ = [
     "SILENT",
+    "Applied",
     "Change",
     "Changes",
     "Journal",
@@ -31,6 +33,7 @@ __all__ = [
     "StepReport",
     "Trained",
     "Trainings",
+    "apply",
     "attach",
     "check",
     "compact",
@@ -38,6 +41,7 @@ __all__ = [
     "load_project",
     "plan_changes",
     "promote",
+    "proposed",
     "read_settings",
     "registry",
     "require_sound",

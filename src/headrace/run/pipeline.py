@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headrace import clock
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
 from headrace.run.attaching import refreshed
-from headrace.run.checks import require_sound
+from headrace.run.choosing import chosen, merged
 from headrace.run.declared import Declared
+from headrace.run.evolving import require_sound_evolution
 from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
@@ -80,7 +81,24 @@ class RunFailed(HeadraceError):
         self.report = report
 
 
-def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
+@dataclass(frozen=True)
+class Order:
+    """What is asked of a run.
+
+    Args:
+        kind: under which it is on record.
+        accept: nodes whose contracts may change in ways that are not compatible.
+        only: nodes to bring up to date, with all that they are made from; all where there are none.
+        told: what is kept with its report, such as who asked for it.
+    """
+
+    kind: str = "run"
+    accept: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run(loaded: LoadedProject, progress: Progress = SILENT, order: Order | None = None) -> RunReport:
     """Bring a project up to date.
 
     A step is redone when its inputs differ from those on record: files, declarations, versions of tables. What was
@@ -89,6 +107,7 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
     Args:
         loaded: the project.
         progress: told of each step.
+        order: what is asked, where it is not simply all.
 
     Returns:
         What was done, what was kept, and why.
@@ -97,13 +116,14 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
         HeadraceError: when the declarations have faults (all of them), or another run is going on.
         RunFailed: when steps failed; it carries their faults and the report.
     """
-    require_sound(loaded.project)
+    require_sound_evolution(loaded)
+    order = order or Order()
     with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
         _drained(loaded)
         declared = Declared(loaded.project)
-        steps = steps_of(loaded, declared)
+        steps, parts = chosen(steps_of(loaded, declared, order.accept), loaded, order.only)
         last = journal.runs(1)
-        number, begun = journal.begin("run"), clock.monotonic_s()
+        number, begun = journal.begin(order.kind), clock.monotonic_s()
         after = "cut off" if last and last[0].outcome == "running" else ""
         try:
             reports, faults = _bring_up(steps, journal, progress)
@@ -114,8 +134,8 @@ def run(loaded: LoadedProject, progress: Progress = SILENT) -> RunReport:
             raise
         report = RunReport(number, clock.monotonic_s() - begun, tuple(reports), tuple(faults), after)
         if report.ok:
-            journal.keep_snapshot(declared.snapshot)
-        journal.finish(number, "done" if report.ok else "failed", report.as_dict())
+            journal.keep_snapshot(merged(journal.snapshot(), declared.snapshot, parts))
+        journal.finish(number, "done" if report.ok else "failed", report.as_dict() | dict(order.told))
     if not report.ok:
         raise RunFailed(report)
     return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.connect.evolve import evolution, settle
+from headrace.connect.evolve import Reads, evolution, settle
 from headrace.declare import Project, Table, sources_of
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
@@ -28,8 +28,12 @@ def settle_sources(project: Project, lake: Lake) -> None:
             continue
         try:
             with lake.lock(source.name):
-                settle(source, lake, reads=lambda column, name=source.name: consumers(snapshot(project), name, column))
+                settle(source, lake, reads=_reads(project, source.name))
         except HeadraceError as error:
             faults += error.faults
     if faults:
         raise HeadraceError(faults)
+
+
+def _reads(project: Project, source: str) -> Reads:
+    return lambda column: consumers(snapshot(project), source, column)

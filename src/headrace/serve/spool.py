@@ -151,7 +151,7 @@ class Spool:
         return found
 
     def layout(self, stream: str) -> dict[str, LogicalType] | None:
-        """Return the fields, with their types, in which the events of a stream are written; None where none ever was."""
+        """Return the fields, with types, in which events of a stream are written; None where none ever was."""
         with self._env.begin(db=self._meta) as transaction:
             raw = transaction.get(b"layout:" + stream.encode())
         return None if raw is None else {name: _kind(said) for name, said in json.loads(bytes(raw))}
