@@ -70,9 +70,9 @@ class Lake:
         """Return the version that brought the rows that a table has: its newest, compactions aside."""
         return standing(self._open(name))
 
-    def schema(self, name: str, version: int | None = None) -> pa.Schema:
-        """Return the Arrow schema of a table."""
-        return plain(_arrow_schema(self._open(name, version)))
+    def schema(self, name: str, version: int | None = None, columns: list[str] | None = None) -> pa.Schema:
+        """Return the Arrow schema of a table, or of some of its columns, as ``read`` gives them."""
+        return self._columns(name, self._open(name, version), version, columns)
 
     def append(
         self,

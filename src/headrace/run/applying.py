@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.declare import node_id
-from headrace.errors import CheckFailed, Fault, HeadraceError
+from headrace.errors import CheckFailed, Fault
 from headrace.run.changes import Changes, plan_changes
 from headrace.run.choosing import named
 from headrace.run.declared import upstream
@@ -50,17 +50,17 @@ def proposed(loaded: LoadedProject, nodes: Sequence[str] = (), accept: Sequence[
 
     Raises:
         CheckFailed: HR-EVOLVE-001 for each such change of another node.
-        HeadraceError: faults of the declarations; HR-EVOLVE-004 unknown node, 005 nothing to accept of it.
+        HeadraceError: faults of the declarations; HR-EVOLVE-004 unknown node.
     """
     changes, declared = plan_changes(loaded), loaded.project.nodes()
     wanted = {node_id(one) for name in named(nodes, loaded) for one in upstream(declared[name], declared)}
     accepted = named(accept, loaded)
     evolution = {name: one for name, one in changes.evolution.items() if name in wanted or not nodes}
-    if idle := [name for name in accepted if name not in evolution or not evolution[name].faults]:
-        raise HeadraceError(_idle(name) for name in idle)
     if faults := refused(evolution, accepted):
         raise CheckFailed(faults)
-    return changes
+    # A warning only: what was killed half way may have nothing left that breaks, and is called again as it was.
+    idle = (_idle(name) for name in accepted if name not in evolution or not evolution[name].faults)
+    return replace(changes, warnings=(*changes.warnings, *idle))
 
 
 def apply(
@@ -84,7 +84,7 @@ def apply(
 
     Raises:
         CheckFailed: HR-EVOLVE-001 for each change that is neither compatible nor accepted; nothing was done.
-        HeadraceError: faults of the declarations; HR-EVOLVE-004 unknown node, 005 nothing to accept of it.
+        HeadraceError: faults of the declarations; HR-EVOLVE-004 unknown node.
         RunFailed: steps failed; it carries the report.
     """
     changes = proposed(loaded, nodes, accept) if changes is None else changes
@@ -95,7 +95,5 @@ def apply(
 
 
 def _idle(name: str) -> Fault:
-    cure = f"leave out --accept {name}"
-    return Fault(
-        "HR-EVOLVE-005", "", f"{name}, of which nothing breaks", "a node that 'headrace plan' calls breaking", cure
-    )
+    cure, expected = f"leave out --accept {name}", "a node that 'headrace plan' calls breaking"
+    return Fault("HR-EVOLVE-005", "", f"{name}, of which nothing breaks", expected, cure, "warning")
