@@ -52,7 +52,7 @@ def kinds(was: Field | None, now: Field | None, beside: Field | None = None) -> 
         (Field(type=STR, pattern="a+"), Field(type=STR), COMPATIBLE),
         (Field(type=STR), Field(type=STR, privacy="personal", description="a name"), COMPATIBLE),
         (Field(type=INT), Field(type=INT, unit="EUR"), COMPATIBLE),
-        (Field(type=INT, unit="EUR"), Field(type=INT, unit="USD"), BREAKING),
+        (Field(type=INT, unit="EUR"), Field(type=INT, unit="USD"), CHECKED),
         (Field(type=Timestamp, zone="UTC"), Field(type=Timestamp, zone="Europe/Rome"), BREAKING),
         (Field(type=Timestamp), Field(type=Timestamp, role="event_time"), BREAKING),
         (Field(type=Timestamp, role="event_time"), Field(type=Timestamp), BREAKING),

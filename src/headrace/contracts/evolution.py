@@ -18,8 +18,6 @@ COMPATIBLE, CHECKED, BREAKING = "compatible", "to be checked", "breaking"
 _OPTIONAL = " | None"
 _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
-_MEANS = ("zone", "unit")
-"""What says how a value that is there already is to be understood."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +148,15 @@ def _ruled(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
         said = f"{_words(key)}: {_shown(old)} -> {_shown(new)}"
         if key == "role":
             yield Move(name, BREAKING, _recast(old, new), tuple(one or "" for one in (old, new)))
-        elif key in _MEANS:
-            # The first zone or unit says more of rows that are there, another one something else.
-            changed = f"{said}: rows that are there were taken as before"
+        elif key == "zone":
+            # The first zone lets more through; another one says that times which are there were read wrongly.
+            changed = f"{said}: times that are there were read as before"
             yield Move(name, COMPATIBLE, said) if old is None else Move(name, BREAKING, changed)
         elif key in _LOOSER:
             looser = new is None or (old is not None and _LOOSER[key](old, new))
             yield Move(name, COMPATIBLE if looser else CHECKED, said)
         else:
-            yield Move(name, COMPATIBLE if key in _TAGS else CHECKED, said)
+            yield Move(name, COMPATIBLE if key in _TAGS or (key == "unit" and old is None) else CHECKED, said)
 
 
 def _nullable(name: str, was: str, now: str) -> Iterator[Move]:

@@ -117,7 +117,7 @@ class Journal:
         self._write("delete from steps where id = ?", (step_id,))
 
     def begin(self, kind: str) -> int:
-        """Record that a run (``run``, ``apply``, ``train``) begins; return its number. An unfinished one was cut off."""
+        """Record that a ``run``, ``apply`` or ``train`` begins; return its number. An unfinished one was cut off."""
         self._write("update runs set outcome = 'cut off' where outcome = 'running'", ())
         begun = "insert into runs (kind, started, outcome, report) values (?, ?, 'running', '{}')"
         return self._write(begun, (kind, self._now_us()))
