@@ -151,6 +151,35 @@ def test_a_file_without_a_column_names_what_reads_it(bank: Path) -> None:
     assert "(owned by payments-data, risk-data)" in fault.found
 
 
+CLICKS = """
+class Click(hr.Contract):
+    at: hr.Timestamp = hr.event_time()
+    customer_id: int
+
+clicks = hr.Stream("clicks", Click)
+"""
+
+
+def test_live_events_without_files_follow_their_contract(tmp_path: Path) -> None:
+    folder = make_bank(tmp_path / "bank")
+    edit(folder, 'now = hr.Features("now"', CLICKS + 'now = hr.Features("now"')
+    edit(folder, "sources=[daily, weekly, chargebacks]", "sources=[daily, weekly, chargebacks, clicks]")
+    run(load_project(folder))
+    rows = {"at": [0, 1], "customer_id": [1, 2], "_seq": [1, 2], "_known_at": [0, 1], "_load": ["live", "live"]}
+    times = pa.timestamp("us", tz="UTC")
+    kinds = {"at": times, "customer_id": pa.int64(), "_seq": pa.int64(), "_known_at": times, "_load": pa.string()}
+    live = pa.table({name: pa.array(values, kinds[name]) for name, values in rows.items()})
+    load_project(folder).lake().append("clicks", live)
+    assert actions(folder)["contract:clicks"] == "done"
+    assert actions(folder)["contract:clicks"] == "kept"
+    edit(folder, "    customer_id: int\n\nclicks", "    customer_id: int\n    page: str | None\n\nclicks")
+    assert actions(folder)["contract:clicks"] == "done"
+    assert load_project(folder).lake().read("clicks")["page"].null_count == 2
+    edit(folder, "    customer_id: int\n    page", "    customer_id: str\n    page")
+    with pytest.raises(RunFailed, match="HR-EVOLVE-001 .*customer_id of clicks type: int -> str"):
+        run(load_project(folder))
+
+
 _APPLY = """
 import sys
 from headrace.run import apply, load_project
