@@ -23,6 +23,7 @@ COMMANDS = {
     "init": "Make a project folder from a template.",
     "check": "Check the declarations, without touching data.",
     "plan": "Show what would change, and what that invalidates.",
+    "apply": "Carry out what plan shows, also changes that a run refuses.",
     "run": "Bring everything up to date, redoing only what changed.",
     "runs": "Show past runs, and what each of their steps did.",
     "train": "Train models, hold them against their gates, register them.",

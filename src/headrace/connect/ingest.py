@@ -10,23 +10,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from headrace.connect.evolve import Reads, nobody, settle
 from headrace.connect.files import BATCH_ROWS
 from headrace.connect.given import Given, given
 from headrace.connect.history import Keeping
-from headrace.connect.loads import Ledger
 from headrace.connect.merging import Merging
 from headrace.connect.planning import Plan, plan
-from headrace.connect.recheck import recheck
 from headrace.connect.replacing import Replacing
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
 from headrace.connect.work import Job, Progress, Work
 from headrace.contracts import check_rules, total
-from headrace.declare import Contract, Stream, Table
+from headrace.declare import Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
-from headrace.plan.promises import contract_meaning
-from headrace.plan.snapshot import digest as content_digest
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,8 @@ def ingest(
     inbox: Path | None = None,
     batch_rows: int = BATCH_ROWS,
     first: Callable[[], object] = tuple,
+    reads: Reads = nobody,
+    accept: bool = False,
 ) -> IngestReport:
     """Load what is new of a stream or table into the lake; what was loaded before is passed over.
 
@@ -76,13 +75,16 @@ def ingest(
         inbox: folder in which what an origin delivers waits until it is loaded; by default beside the lake.
         batch_rows: rows that are held in memory and committed together.
         first: called when no other process can add to the stream any more, to bring in what was learned before.
+        reads: who reads a column of the stream, for what a file or a contract would break.
+        accept: whether the contract may have changed in ways that are not compatible; see ``evolve.settle``.
 
     Returns:
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
 
     Raises:
-        HeadraceError: no file, no contract, rows in the lake that break a changed contract (HR-DATA-108), disk full
-            (run again to go on); of an origin that it is away (HR-SOURCE-020) and what its reader says.
+        HeadraceError: no file, no contract, a contract that changed in a way that rows cannot follow (HR-EVOLVE-001)
+            or that some break (HR-DATA-108), disk full (run again to go on); of an origin that it is away
+            (HR-SOURCE-020) and what its reader says.
     """
     received = stream.contract if isinstance(stream, Stream) else stream.received
     if received is None or stream.contract is None or stream.source is None:
@@ -94,9 +96,9 @@ def ingest(
     with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        _keep_contract(stream, stream.contract, lake, ledger)
+        settle(stream, lake, ledger, reads=reads, accept=accept)
         there.require(ledger)
-        todo = plan(received, there, ledger, batch_rows)
+        todo = plan(received, there, ledger, batch_rows, reads)
         newest = lake.sequence(stream.name)
         todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
         if (todo.failed and there.whole) or not (todo.loads or there.ends):
@@ -133,13 +135,3 @@ def _report(todo: Plan, work: Work) -> IngestReport:
 
 def _silent(done: int, what: str) -> None:
     pass
-
-
-def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake, ledger: Ledger) -> None:
-    """See to it that the rows that are there keep the contract under which others come now."""
-    promised = content_digest(contract_meaning(contract))
-    if ledger.contract == promised:
-        return
-    if lake.exists(stream.name):
-        recheck(stream, contract, lake)
-    ledger.checked(promised)

@@ -13,13 +13,17 @@ import pyarrow as pa
 
 from headrace.clock import now_us
 from headrace.connect.places import File
+from headrace.contracts.evolution import Promises
 from headrace.declare.kept import LOADS
 from headrace.lake import Lake
+from headrace.plan.snapshot import digest
 from headrace.types import arrow_schema
 
 _SCHEMA = arrow_schema(LOADS)
 _PIECE = re.compile(r"#(\d+)\.\w+$")
 """How the name of a part ends that an origin delivered."""
+_CONTRACT = "contract"
+"""In the message of a commit: what the contract promises that all rows keep from then on."""
 
 
 @dataclass(frozen=True)
@@ -210,13 +214,23 @@ class Ledger:
             self._know(one)
         self.replays = number
 
-    def checked(self, contract: str) -> None:
-        """Record that all rows in the lake keep a contract, given by the digest of what it promises."""
-        self._append([_row(Past("", "", 0, contract, ""), "checked", 0, 0, 0)])
-        self.contract = contract
+    def checked(self, contract: Promises) -> None:
+        """Record that all rows in the lake keep a contract, given by what it promises, which the commit keeps."""
+        promised = digest(contract)
+        row = _row(Past("", "", 0, promised, ""), "checked", 0, 0, 0)
+        self._append([row], message={_CONTRACT: contract})
+        self.contract = promised
 
-    def _append(self, rows: list[dict[str, object]]) -> None:
-        self._lake.append(self.table, pa.Table.from_pylist(rows, schema=_SCHEMA))
+    def promises(self) -> Promises | None:
+        """Return what the contract promises that all rows kept when it was last recorded; None where it was not."""
+        commits = self._lake.history(self.table) if self._lake.exists(self.table) else []
+        found: Promises | None = next(
+            (one["message"][_CONTRACT] for one in commits if _CONTRACT in one["message"]), None
+        )
+        return found
+
+    def _append(self, rows: list[dict[str, object]], message: dict[str, object] | None = None) -> None:
+        self._lake.append(self.table, pa.Table.from_pylist(rows, schema=_SCHEMA), message=message)
 
 
 @dataclass(frozen=True)

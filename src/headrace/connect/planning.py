@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from headrace.connect.evolve import Reads, nobody, read_by
 from headrace.connect.files import check_file, digest
 from headrace.connect.given import Given
 from headrace.connect.loads import Ledger, Load, Past
 from headrace.connect.places import File
 from headrace.connect.work import faults_at
+from headrace.contracts import Unfit
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError
 
@@ -39,7 +41,7 @@ class Plan:
         return any(fault.severity == "error" for fault in self.faults)
 
 
-def plan(contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int) -> Plan:
+def plan(contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int, reads: Reads = nobody) -> Plan:
     """Decide for each file what becomes of it.
 
     Args:
@@ -47,8 +49,9 @@ def plan(contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int
         given: the files.
         ledger: of what was loaded.
         batch_rows: rows that are held in memory.
+        reads: who reads a column, for what a file would break.
     """
-    made = _Planning(contract, given, ledger, batch_rows)
+    made = _Planning(contract, given, ledger, batch_rows, reads)
     made.plan.faults += given.faults
     if given.mode == "replace":
         made.all_or_nothing()
@@ -62,8 +65,9 @@ def plan(contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int
 
 
 class _Planning:
-    def __init__(self, contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int) -> None:
+    def __init__(self, contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int, reads: Reads) -> None:
         self.plan = Plan()
+        self._reads = reads
         self._contract, self._given, self._ledger, self._batch_rows = contract, given, ledger, batch_rows
         # A load that was cut off keeps its content: another file of the same is the copy, not this one.
         known = [*ledger.unfinished, *ledger.by_content.values()]
@@ -93,6 +97,8 @@ class _Planning:
         self.plan.there.add(file.name)
         try:
             work(file)
+        except Unfit as error:
+            self.plan.faults += faults_at(file.name, _with_readers(error, self._reads))
         except HeadraceError as error:
             self.plan.faults += faults_at(file.name, error)
 
@@ -124,6 +130,12 @@ class _Planning:
         self.plan.faults += check_file(file, self._contract, self._batch_rows)
         self._contents[sha256] = file.name
         self.plan.loads.append(self._ledger.load(file, sha256, self._given.positions.get(file.name, "")))
+
+
+def _with_readers(error: Unfit, reads: Reads) -> HeadraceError:
+    """Say of columns that a file lacks, or has in another type, what cannot go on without them."""
+    told = [(fault, read_by(reads(column))) for column, fault in error.columns]
+    return HeadraceError(replace(one, found=f"{one.found}; {said}") if said else one for one, said in told)
 
 
 def _changed(file: File, past: Past) -> Fault:

@@ -1,6 +1,6 @@
 """Validation: rows become typed columns that keep a contract's promises, or go to quarantine with all reasons."""
 
-from headrace.contracts.columns import check_columns, read_column, readable
+from headrace.contracts.columns import Unfit, check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
 from headrace.contracts.tally import Tally, tally
@@ -12,6 +12,7 @@ __all__ = [
     "QUARANTINE",
     "KeyIndex",
     "Tally",
+    "Unfit",
     "Validated",
     "check_columns",
     "check_rules",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,14 @@ _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
 
 
+class Unfit(HeadraceError):
+    """Columns as received that are not those of a contract; ``columns`` says of which each fault is."""
+
+    def __init__(self, columns: Iterable[tuple[str, Fault]]) -> None:
+        self.columns = tuple(columns)
+        super().__init__(fault for _, fault in self.columns)
+
+
 def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> list[Fault]:
     """Return warnings for columns that the contract does not know, and refuse a file that lacks what it promises.
 
@@ -40,20 +48,20 @@ def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> l
         source: name of the file, for the place of faults.
 
     Raises:
-        HeadraceError: HR-DATA-101 a column is missing, 103 has a type that cannot be read as the field's, 104 holds
+        Unfit: HR-DATA-101 a column is missing, 103 has a type that cannot be read as the field's, 104 holds
             times without zone, 105 is there twice.
     """
-    fields, faults = contract.fields(), []
+    fields, faults = contract.fields(), list[tuple[str, Fault]]()
     for name in fields:
         if schema.names.count(name) > 1:
             cure = "rename or remove one of them: which is meant cannot be known"
-            faults.append(Fault("HR-DATA-105", source, f"the column {name} twice", "each column once", cure))
+            faults.append((name, Fault("HR-DATA-105", source, f"the column {name} twice", "each column once", cure)))
         elif name not in schema.names:
-            faults.append(_missing(contract, name, schema, source))
+            faults.append((name, _missing(contract, name, schema, source)))
         else:
-            faults += _unreadable(fields[name], schema.field(name).type, source)
+            faults += [(name, one) for one in _unreadable(fields[name], schema.field(name).type, source)]
     if faults:
-        raise HeadraceError(faults)
+        raise Unfit(faults)
     return [
         Fault("HR-DATA-102", source, f"the column {name}", f"the fields of {contract.name}", _ignored(name), "warning")
         for name in schema.names

@@ -76,7 +76,7 @@ def restore(
     def attempt(table: deltalake.DeltaTable) -> int:
         if _all_done(table, marks) or table.version() == version:
             return int(table.version())
-        table.restore(version, commit_properties=_properties(0, message, [*marks, *notes], retries=0))
+        table.restore(version, commit_properties=properties(0, message, [*marks, *notes], retries=0))
         return int(open_table(path).version())
 
     return _logged(path, lambda: _until_first(open_table(path), path, attempt))
@@ -148,8 +148,8 @@ def _exchange(table: deltalake.DeltaTable, chosen: Exchange, marks: Sequence[tup
     added = [part.action(new_rows=chosen.new_rows) for part in chosen.parts]
     removed = [RemoveAction(name, chosen.new_rows, now_us() // 1000, held[name], {}) for name in chosen.gone]
     # Without retries of its own: what was decided for the version before would not hold after one.
-    properties = _properties(chosen.rows, chosen.message, [*marks, *chosen.notes], 0, chosen.operation)
-    table.create_write_transaction([*added, *removed], "append", table.schema(), [], commit_properties=properties)
+    said = properties(chosen.rows, chosen.message, [*marks, *chosen.notes], 0, chosen.operation)
+    table.create_write_transaction([*added, *removed], "append", table.schema(), [], commit_properties=said)
 
 
 def _logged(path: Path, work: Callable[[], int]) -> int:
@@ -158,6 +158,11 @@ def _logged(path: Path, work: Callable[[], int]) -> int:
     with clear_errors(path.name):
         _sync_log(path, version)
     return version
+
+
+def until_first(path: Path, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
+    """Try to commit, each time to the newest version, until no other writer comes first, and sync it."""
+    return _logged(path, lambda: _until_first(open_table(path), path, attempt))
 
 
 def _until_first(table: deltalake.DeltaTable, path: Path, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
@@ -173,13 +178,14 @@ def _until_first(table: deltalake.DeltaTable, path: Path, attempt: Callable[[del
     raise HeadraceError(Fault("HR-LAKE-003", "", found, "a quiet moment to commit in", "run again later"))
 
 
-def _properties(
+def properties(
     rows: int,
     message: Mapping[str, Any] | None,
     marks: Sequence[tuple[str, int]],
     retries: int | None = None,
     operation: str | None = None,
 ) -> deltalake.CommitProperties:
+    """Return what a commit says of itself: rows, a message of plain values, numbers by application id."""
     told = {"rows": rows, "message": dict(message or {}), **({"operation": operation} if operation else {})}
     return deltalake.CommitProperties(
         custom_metadata={"headrace": json.dumps(told, sort_keys=True)},
@@ -252,7 +258,7 @@ def _commit_parts(
 ) -> int:
     # deltalake's own retries would leave what came in between beside the rows that replace all others.
     retries = 0 if mode == "overwrite" else None
-    properties = _properties(sum(part.rows for part in parts), message, marks, retries)
+    said = properties(sum(part.rows for part in parts), message, marks, retries)
 
     def attempt(table: deltalake.DeltaTable) -> int:
         if _all_done(table, marks):
@@ -260,9 +266,8 @@ def _commit_parts(
             discard(parts)
             return int(table.version())
         actions: list[AddAction | RemoveAction] = [part.action() for part in parts]
-        table.create_write_transaction(
-            actions, mode, deltalake.Schema.from_arrow(schema), [], commit_properties=properties
-        )
+        columns = table.schema() if mode == "append" else deltalake.Schema.from_arrow(schema)
+        table.create_write_transaction(actions, mode, columns, [], commit_properties=said)
         table.update_incremental()
         return int(table.version())
 
@@ -278,12 +283,12 @@ def _all_done(table: deltalake.DeltaTable, marks: list[tuple[str, int]]) -> bool
 
 
 def same_columns(name: str, table: deltalake.DeltaTable, schema: pa.Schema) -> None:
-    """Refuse rows with other columns than a table has (HR-LAKE-008)."""
+    """Refuse rows with other columns than a table has (HR-LAKE-008); their order means nothing."""
     held = {field.name: str(field.type) for field in table.schema().fields}
     given = {field.name: str(field.type) for field in deltalake.Schema.from_arrow(schema).fields}
-    if list(held.items()) == list(given.items()):
+    if held == given:
         return
-    changed = sorted(name for name in {*held, *given} if held.get(name) != given.get(name)) or ["their order"]
+    changed = sorted(name for name in {*held, *given} if held.get(name) != given.get(name))
     found = f"rows for {name} that differ from it in {', '.join(changed)}"
     cure = "load into a new stream, or declare the fields as before"
     raise HeadraceError(Fault("HR-LAKE-008", "", found, f"the columns {', '.join(held)}, with their types", cure))

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from headrace.lake import parts
 from headrace.lake.commit import Exchange, clear_errors, exchange, open_table
+from headrace.lake.evolve import aligned_batch
 from headrace.lake.log import SAME_ROWS_AS, ordered, standing
 from headrace.lake.parts import OURS, Part, discard
 
@@ -113,7 +114,7 @@ def _read(
     for one in run:
         with pq.ParquetFile(path / one["path"]) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                yield batch.select(schema.names).cast(schema)
+                yield aligned_batch(batch, schema)
                 done += batch.num_rows
                 progress(done, total)
 

@@ -64,6 +64,8 @@ class Keys:
     def places(self, file: pq.ParquetFile, schema: pa.Schema) -> Iterator[tuple[int, int, Positions, Positions]]:
         """Yield row groups that hold keys: number, first row, rows within the group, and number of each one's key."""
         named = file.schema_arrow.names
+        if not set(self.columns) <= set(named):  # of before a column came: null in all rows, which is no key to find
+            return
         first = 0
         for group in range(file.num_row_groups):
             told = file.metadata.row_group(group)

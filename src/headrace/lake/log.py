@@ -14,7 +14,9 @@ import deltalake
 import pyarrow as pa
 
 SAME_ROWS_AS = "same_rows_as"
-"""In the message of a compaction: the version whose rows it holds in fewer files."""
+"""In the message of a commit without new rows: the version whose rows it holds, in fewer files or more columns."""
+EVOLVED = "evolved"
+"""In the message of a commit that changed columns: their names."""
 _ENTRY = re.compile(r"(\d{20})\.json")
 
 
@@ -28,27 +30,31 @@ def told(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": int(entry["version"]),
         "at": int(entry["timestamp"]) * 1000,
-        "operation": ours.get("operation") or ("compact" if SAME_ROWS_AS in message else _operation(entry)),
+        "operation": _operation(entry, message, ours.get("operation")),
         "rows": int(ours.get("rows", 0)),
         "message": message,
     }
 
 
-def _operation(entry: dict[str, Any]) -> str:
+def _operation(entry: dict[str, Any], message: dict[str, Any], ours: str | None) -> str:
+    if ours is not None:
+        return ours
+    if EVOLVED in message or SAME_ROWS_AS in message:
+        return "evolve" if EVOLVED in message else "compact"
     name = str(entry["operation"]).lower()
     mode = entry.get("operationParameters", {}).get("mode", "")
     return str(mode).lower() if name == "write" and mode else name
 
 
 def standing(table: deltalake.DeltaTable) -> int:
-    """Return the version that brought the rows of a table: its newest, unless that one is a compaction."""
+    """Return the version that brought the rows of a table: its newest, unless that one left them as they were."""
     version = int(table.version())
     message = told(table.history(1)[0])["message"]
     return int(message.get(SAME_ROWS_AS, version))
 
 
 def only_grew(table: deltalake.DeltaTable, since: int) -> bool:
-    """Return whether all commits after a version added rows, or put the same rows into fewer files."""
+    """Return whether all commits after a version added rows, or left those that were there as they were."""
     count = int(table.version()) - since
     commits = [told(one) for one in table.history(count)] if count > 0 else []
     return count >= 0 and all(_grew(one) for one in commits)
@@ -58,7 +64,7 @@ def _grew(commit: Mapping[str, Any]) -> bool:
     """Whether a commit took no row out; a merge says how many."""
     if commit["operation"] in ("merge", "replace"):
         return not any(commit["message"].get(what, 1) for what in ("updated", "deleted"))
-    return commit["operation"] in ("append", "compact")
+    return commit["operation"] == "append" or SAME_ROWS_AS in commit["message"]
 
 
 def ordered(table: deltalake.DeltaTable) -> list[dict[str, Any]]:

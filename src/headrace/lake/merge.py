@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import parts
 from headrace.lake.commit import Exchange, Once, clear_errors, ensure, exchange, open_table, same_columns
+from headrace.lake.evolve import aligned, aligned_batch, held, plain
 from headrace.lake.keys import Keys, Positions, positions_of, same_rows
 from headrace.lake.log import SAME_ROWS_AS, lifetimes, ordered, standing
 from headrace.lake.parts import Part, discard
@@ -82,12 +83,12 @@ class _Work:
 
     def exchange(self, table: deltalake.DeltaTable) -> Exchange:
         """Return which files are to take the place of which others in the newest version of a table."""
-        schema = pa.schema(table.schema().to_arrow())
-        held = [one for one in ordered(table) if self.keys.may_be_in(one)]
-        for one in held:
+        schema = plain(pa.schema(table.schema().to_arrow()))
+        files = [one for one in ordered(table) if self.keys.may_be_in(one)]
+        for one in files:
             if one["path"] not in self.seen:
                 self.seen[one["path"]] = self._look(one["path"], schema)
-        seen = {one["path"]: self.seen[one["path"]] for one in held if len(self.seen[one["path"]].rows)}
+        seen = {one["path"]: self.seen[one["path"]] for one in files if len(self.seen[one["path"]].rows)}
         kept = self._kept(list(seen.values()))
         gone = {path: one.rows[~kept[one.keys]] for path, one in seen.items()}
         gone = {path: rows for path, rows in gone.items() if len(rows)}
@@ -122,7 +123,8 @@ class _Work:
                 same = np.zeros(len(places), bool)
                 mine = np.flatnonzero(numbers < self.rows.num_rows)
                 if compared and len(mine):
-                    old = file.read_row_group(group, columns=compared).select(compared).take(places[mine])
+                    wanted = pa.schema([schema.field(one) for one in compared])
+                    old = aligned(file.read_row_group(group, columns=held(file, wanted)), wanted).take(places[mine])
                     new = self.rows.select(compared).take(numbers[mine])
                     same[mine] = same_rows(old.cast(new.schema), new)
                 rows.append(places + first)
@@ -257,5 +259,5 @@ def _batches(path: Path, gone: Positions, schema: pa.Schema) -> Iterator[pa.Reco
             stays = np.ones(batch.num_rows, bool)
             stays[here] = False
             if stays.any():
-                part = batch.select(schema.names).cast(schema)
+                part = aligned_batch(batch, schema)
                 yield part.filter(pa.array(stays)) if len(here) else part

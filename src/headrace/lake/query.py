@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace.errors import HeadraceError
+from headrace.lake.evolve import may_lack
 from headrace.sql import connected, fault_of, lock, quoted, readable, tables, told
 
 if TYPE_CHECKING:
@@ -77,10 +78,15 @@ def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> lis
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
-    if files:
-        rows = f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
-    else:
-        empty = connection.from_arrow(schema.empty_table())
-        columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
-        rows = f"select {', '.join(columns)} where false"
+    paths, lacking = ", ".join(quoted(path) for path in files), may_lack(schema)
+    rows = f"select * from read_parquet([{paths}]{', union_by_name = true' if lacking else ''})"
+    if lacking or not files:
+        rows = f"{_none(connection, schema)} union all by name {rows}" if files else _none(connection, schema)
     connection.execute(f'create view "{name}" as {rows}')
+
+
+def _none(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
+    """No rows, with all columns: also those that no file has yet."""
+    empty = connection.from_arrow(schema.empty_table())
+    columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
+    return f"select {', '.join(columns)} where false"

@@ -18,6 +18,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
 from headrace.lake.commit import Once, clear_errors, commit, done, open_table, restore, same_columns
 from headrace.lake.compact import Compacted, compact
+from headrace.lake.evolve import add_columns, aligned, aligned_batch, held, plain
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.merge import MergeReport, merge, replace_rows
@@ -68,9 +69,9 @@ class Lake:
         """Return the version that brought the rows that a table has: its newest, compactions aside."""
         return standing(self._open(name))
 
-    def schema(self, name: str, version: int | None = None) -> pa.Schema:
-        """Return the Arrow schema of a table."""
-        return _arrow_schema(self._open(name, version))
+    def schema(self, name: str, version: int | None = None, columns: list[str] | None = None) -> pa.Schema:
+        """Return the Arrow schema of a table, or of some of its columns, as ``read`` gives them."""
+        return self._columns(name, self._open(name, version), version, columns)
 
     def append(
         self,
@@ -195,16 +196,18 @@ class Lake:
             name: of the table.
             version: to read, or
             at: the moment (UTC microseconds) as of whose last commit to read; default is the newest version.
-            columns: to read; all of them by default.
+            columns: to read; all of them by default. A column that came later than a version is null in it.
 
         Raises:
             HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column.
         """
         if at is not None:
             version = self.version_at(name, at)
-        schema = self._columns(name, version, columns)
-        parts = [pq.read_table(file, columns=schema.names, partitioning=None) for file in self.files(name, version)]
-        return pa.concat_tables([part.select(schema.names).cast(schema) for part in parts] or [schema.empty_table()])
+        table = self._open(name, version)  # once: columns and files of one moment
+        schema = self._columns(name, table, version, columns)
+        return pa.concat_tables(
+            [_rows(file, schema) for file in self._files(name, table, version)] or [schema.empty_table()]
+        )
 
     def batches(
         self,
@@ -224,12 +227,13 @@ class Lake:
             within: bounds of one of these columns; files that have none of these rows are not opened.
             batch_rows: of a batch at most.
         """
-        schema = self._columns(name, version, columns)
-        for path in self.files(name, version, within):
+        table = self._open(name, version)
+        schema = self._columns(name, table, version, columns)
+        for path in self._files(name, table, version, within):
             with pq.ParquetFile(path) as file:
                 groups = None if within is None else within.groups(file)
-                for batch in file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=schema.names):
-                    part = batch.select(schema.names).cast(schema)
+                for batch in file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=held(file, schema)):
+                    part = aligned_batch(batch, schema)
                     yield part if within is None else within.rows(part)
 
     def files(self, name: str, version: int | None = None, within: Within | None = None) -> list[str]:
@@ -240,10 +244,15 @@ class Lake:
             version: to read; the newest by default.
             within: bounds; files that have no rows between them are left out.
         """
-        held = ordered(self._open(name, version))
+        return self._files(name, self._open(name, version), version, within)
+
+    def _files(
+        self, name: str, table: deltalake.DeltaTable, version: int | None, within: Within | None = None
+    ) -> list[str]:
+        named = ordered(table)
         if within is not None:
-            held = [one for one in held if within.may_hold(*(one.get(f"{end}.{within.column}") for end in _ENDS))]
-        paths = [self.root / name / one["path"] for one in held]
+            named = [one for one in named if within.may_hold(*(one.get(f"{end}.{within.column}") for end in _ENDS))]
+        paths = [self.root / name / one["path"] for one in named]
         if version is not None and not all(path.exists() for path in paths):
             found, cure = f"version {version} of {name}, whose files a vacuum removed", "name a version that is kept"
             cure = f"{cure}: headrace lake history {name}"
@@ -366,8 +375,30 @@ class Lake:
             HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one.
         """
         names = self.tables()
-        write_views(path, {name: (self.files(name), self.schema(name), self.extent(name)) for name in names})
+        tables = {name: self._open(name) for name in names}
+        files = {name: self._files(name, table, None) for name, table in tables.items()}
+        write_views(path, {name: (files[name], _arrow_schema(one), extent(one)) for name, one in tables.items()})
         return len(names)
+
+    def add_columns(self, name: str, schema: pa.Schema) -> int:
+        """Give a table the columns of a schema that it lacks, null in the rows that are there; return its version.
+
+        No row is written anew and no version of the rows is made: ``version`` stays what it was, and reading an older
+        version gives null for a column that came later.
+
+        Raises:
+            HeadraceError: HR-LAKE-001 unknown table, 002 disk full, 003 too many collisions.
+
+        Example:
+            >>> import tempfile
+            >>> lake = Lake(Path(tempfile.mkdtemp()))
+            >>> version = lake.append("payments", pa.table({"amount": [3]}))
+            >>> version = lake.add_columns("payments", pa.schema([("settled", pa.bool_())]))
+            >>> lake.read("payments").to_pylist()
+            [{'amount': 3, 'settled': None}]
+        """
+        self._open(name)
+        return add_columns(self.root / name, schema)
 
     def require(self, name: str, schema: pa.Schema) -> None:
         """Refuse columns that rows for a table may not have.
@@ -402,7 +433,9 @@ class Lake:
             if name is None:
                 faults.append(sql.unknown(asked, by_lower.values()))
             else:
-                found[name] = (self.files(name, versions.get(name)), self.schema(name, versions.get(name)))
+                version = versions.get(name)
+                table = self._open(name, version)
+                found[name] = (self._files(name, table, version), _arrow_schema(table))
         if faults:
             raise HeadraceError(faults)
         return found
@@ -434,8 +467,13 @@ class Lake:
             fault = Fault("HR-LAKE-007", "", found, f"a version from 0 to {newest}", "name one of these, or none")
             raise HeadraceError(fault) from error
 
-    def _columns(self, name: str, version: int | None, columns: list[str] | None) -> pa.Schema:
-        schema = self.schema(name, version)
+    def _columns(
+        self, name: str, table: deltalake.DeltaTable, version: int | None, columns: list[str] | None
+    ) -> pa.Schema:
+        schema = plain(_arrow_schema(table))
+        if version is not None and any(column not in schema.names for column in columns or ()):
+            later = self.schema(name)
+            schema = pa.schema([*schema, *(one for one in later if one.name not in schema.names)])
         unknown = [column for column in columns or [] if column not in schema.names]
         if unknown:
             raise HeadraceError(
@@ -455,6 +493,11 @@ class Lake:
 def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:
     schema: pa.Schema = pa.schema(table.schema().to_arrow())
     return schema
+
+
+def _rows(path: str, schema: pa.Schema) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return aligned(file.read(columns=held(file, schema)), schema)
 
 
 def _cast(name: str, data: pa.Table | pa.RecordBatchReader, schema: pa.Schema) -> pa.Table | pa.RecordBatchReader:

@@ -40,7 +40,10 @@ class Within:
 
     def groups(self, file: pq.ParquetFile) -> list[int]:
         """Return the row groups of a file that may hold such rows."""
-        place = file.schema_arrow.names.index(self.column)
+        names = file.schema_arrow.names
+        if self.column not in names:  # it came later: null in all of these rows
+            return []
+        place = names.index(self.column)
         found = []
         for number in range(file.num_row_groups):
             told: Any = file.metadata.row_group(number).column(place).statistics

@@ -100,7 +100,7 @@ def _learned(lake: Lake, source: str, version: int, read: int | None, slots: Seq
     whole = read is None or not numbered
     columns = dict.fromkeys(name for slot in slots for name in slot.reads)
     ours = [name for name in ("_seq", "_known_at") if name in schema.names]
-    wanted = pa.schema([schema.field(name) for name in (*columns, *ours)])
+    wanted = lake.schema(source, version, [*columns, *ours])
     behind = None if whole or read is None else Within("_seq", low=read + 1)
     rows = pa.Table.from_batches(lake.batches(source, version=version, columns=wanted.names, within=behind), wanted)
     seq = np.asarray(rows["_seq"].to_numpy()) if numbered else np.arange(rows.num_rows, dtype=np.int64)

@@ -1,5 +1,6 @@
 """Plan and apply: loads a project, brings it up to date, redoes only what changed, and says why."""
 
+from headrace.run.applying import Applied, apply, proposed
 from headrace.run.asked import Asked
 from headrace.run.attaching import attach
 from headrace.run.backfill import Period
@@ -24,6 +25,7 @@ from headrace.run.upkeep import compact, vacuum
 
 __all__ = [
     "SILENT",
+    "Applied",
     "Asked",
     "Beat",
     "Change",
@@ -46,6 +48,7 @@ __all__ = [
     "Tick",
     "Trained",
     "Trainings",
+    "apply",
     "attach",
     "beat_of",
     "check",
@@ -57,6 +60,7 @@ __all__ = [
     "past_runs",
     "plan_changes",
     "promote",
+    "proposed",
     "read_settings",
     "registry",
     "require_sound",

@@ -11,9 +11,9 @@ from headrace.declare import Model, Node, Stream, Table, kind_of, node_id, sourc
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
 from headrace.run.champions import champion_warnings
-from headrace.run.checks import require_sound
-from headrace.run.declared import Declared, closure
+from headrace.run.declared import Declared, closure, is_source, upstream
 from headrace.run.differences import differences
+from headrace.run.evolving import Verdict, only_adds, require_sound_evolution, verdicts
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal
 from headrace.run.project import LoadedProject
@@ -62,6 +62,7 @@ class Changes:
         invalidated: what is downstream of all that.
         training: model name to why it is to be trained, as far as the next run can be foreseen.
         warnings: what is to be known, such as a champion that was trained from another declaration.
+        evolution: node to what its changed contract is for the rows in the lake and for what reads them.
     """
 
     first: bool
@@ -70,10 +71,16 @@ class Changes:
     invalidated: tuple[Invalidated, ...]
     training: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+    evolution: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
         return bool(self.changes or self.files)
+
+    @property
+    def refused(self) -> tuple[Fault, ...]:
+        """Changes that the next run refuses, each with what it would break."""
+        return tuple(fault for one in self.evolution.values() for fault in one.faults)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the changes as plain values for ``--json``."""
@@ -85,7 +92,8 @@ class Changes:
             "files": {name: list(why) for name, why in self.files.items()},
             "invalidated": [one.as_dict() for one in self.invalidated],
             "training": {name: list(why) for name, why in self.training.items()},
-            "faults": [fault.as_dict() for fault in self.warnings],
+            "evolution": [one.as_dict() for one in self.evolution.values()],
+            "faults": [fault.as_dict() for fault in (*self.refused, *self.warnings)],
         }
 
     def __repr__(self) -> str:
@@ -95,7 +103,7 @@ class Changes:
         lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
         lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
-        lines += map(str, self.warnings)
+        lines += map(str, (*self.refused, *self.warnings))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -105,16 +113,16 @@ class Changes:
         rows += [(name, "to train", ", ".join(why)) for name, why in self.training.items()]
         title = "What the next run would change" if rows else "Nothing would change"
         line = "no completed run yet" if self.first else f"{len(rows):,} in all"
-        return html_of(Sheet(title, line, ("what", "how", "why"), tuple(rows)), faults=self.warnings)
+        return html_of(Sheet(title, line, ("what", "how", "why"), tuple(rows)), faults=(*self.refused, *self.warnings))
 
 
 def plan_changes(loaded: LoadedProject) -> Changes:
     """Return what would change if the project ran now; nothing is done.
 
     Raises:
-        HeadraceError: when the declarations have faults.
+        HeadraceError: when the declarations have faults; of contracts that broke what reads them first.
     """
-    require_sound(loaded.project)
+    require_sound_evolution(loaded)
     declared = Declared(loaded.project)
     path = loaded.state_dir / "run.db"
     with Journal(path) if path.exists() else nullcontext(None) as journal:
@@ -122,8 +130,9 @@ def plan_changes(loaded: LoadedProject) -> Changes:
         files, growing = _files(loaded, journal)
         growing |= _queries(loaded, declared, journal, growing)
         training = _training(loaded, declared, journal, growing)
+    evolution = verdicts(loaded)
     changes = tuple(
-        _rechecked(one, loaded) for one in _changes(before or {}, declared.snapshot, loaded.project.nodes())
+        _judged(one, evolution) for one in _changes(before or {}, declared.snapshot, loaded.project.nodes())
     )
     invalidated = _invalidated(changes, growing, before or {}, declared, loaded)
     gone = (
@@ -135,7 +144,7 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     unread = unread_files(sources_of(loaded.project), loaded.folder)
     warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     known = tuple(fault for fault in warnings if fault is not None)
-    return Changes(before is None, changes, files, invalidated, training, known)
+    return Changes(before is None, changes, files, invalidated, training, known, evolution)
 
 
 def _training(
@@ -161,8 +170,8 @@ def _cases_to_come(model: Model, loaded: LoadedProject, growing: Collection[str]
     """The fingerprint that the model's set will have after the next run; None where new rows will decide that."""
     from headrace.learn.trainingset import fingerprint_now
 
-    upstream = _upstream(model.cases, loaded.project.nodes())
-    if any(one.name in growing for one in upstream if _is_source(one)):
+    read = upstream(model.cases, loaded.project.nodes())
+    if any(one.name in growing for one in read if is_source(one)):
         return None
     try:
         return fingerprint_now(model.cases, loaded.lake())
@@ -210,9 +219,9 @@ def _queries(loaded: LoadedProject, declared: Declared, journal: Journal | None,
     for table in (one for one in loaded.project.tables.values() if one.query is not None):
         done = None if journal is None else journal.step(f"query:{table.name}")
         own = declared.own(node_id(table))
-        upstream = [one for one in _upstream(table, nodes) if _is_source(one)]
+        read = [one for one in upstream(table, nodes) if is_source(one)]
         changed = done is None or any(done.inputs.get(key) != value for key, value in own.items())
-        if changed or any(one.name in growing for one in upstream):
+        if changed or any(one.name in growing for one in read):
             found.add(table.name)
     return found
 
@@ -234,15 +243,10 @@ def _compared(node: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key != "words"}
 
 
-def _rechecked(change: Change, loaded: LoadedProject) -> Change:
-    """Say that rows in the lake were accepted under another contract: the next run holds them against this one."""
-    kind, _, name = change.node.partition(":")
-    if kind not in ("stream", "table") or not any(part.startswith("contract") for part in change.parts):
-        return change
-    lake = loaded.lake()
-    rows = lake.rows(name) if lake.exists(name) else 0
-    said = f"the next run checks the {rows:,} rows in the lake against this contract, and fails if any breaks it"
-    return replace(change, parts=(*change.parts, said)) if rows else change
+def _judged(change: Change, evolution: Mapping[str, Verdict]) -> Change:
+    """Say what a changed contract is for the rows in the lake, which were accepted under another one."""
+    verdict = evolution.get(change.node)
+    return change if verdict is None else replace(change, parts=(*change.parts, *verdict.lines()))
 
 
 def _invalidated(
@@ -254,37 +258,23 @@ def _invalidated(
 ) -> tuple[Invalidated, ...]:
     """Everything that was there before and is downstream of a change of meaning, or of new rows."""
     nodes, old = loaded.project.nodes(), before.get("nodes", {})
-    touched = {name for name in nodes if name in old and old[name]["fingerprint"] != declared.fingerprints[name]}
-    touched |= {name for name, node in nodes.items() if node.name in growing and _is_source(node)}
+    touched = {
+        name
+        for name in nodes
+        if name in old
+        and old[name]["fingerprint"] != declared.fingerprints[name]
+        and not only_adds(old[name]["meaning"], declared.snapshot["nodes"][name]["meaning"])
+    }
+    touched |= {name for name, node in nodes.items() if node.name in growing and is_source(node)}
     touched |= {one.node for one in changes if one.action in ("added", "removed")}
     found = []
     for name, node in nodes.items():
-        used = [node_id(one) for one in _upstream(node, nodes) if node_id(one) != name]
+        used = [node_id(one) for one in upstream(node, nodes) if node_id(one) != name]
         used += [one for one in old.get(name, {}).get("uses", ()) if one not in used]
         because = tuple(one for one in used if one in touched)
         if because and name in old:
             found.append(Invalidated(name, because, owners(node, loaded)))
     return tuple(found)
-
-
-def _upstream(node: Node, nodes: Mapping[str, Node]) -> list[Node]:
-    """A node and all that it is made from, also through the queries of tables."""
-    from headrace.plan.queries import reads_of
-
-    named = {one.name: one for one in nodes.values() if _is_source(one)}
-    found: dict[str, Node] = {}
-    waiting = closure(node)
-    while waiting:
-        one = waiting.pop(0)
-        if node_id(one) not in found:
-            found[node_id(one)] = one
-            if isinstance(one, Table) and one.query is not None:
-                waiting += [named[read] for read in reads_of(one) if read in named]
-    return list(found.values())
-
-
-def _is_source(node: Node) -> bool:
-    return kind_of(node) in ("stream", "table")
 
 
 def owners(node: Node, loaded: LoadedProject) -> tuple[str, ...]:

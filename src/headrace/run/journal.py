@@ -47,13 +47,14 @@ class PastRun:
     report: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the run as plain values for ``--json``."""
+        """Return the run as plain values for ``--json``; ``by`` is who applied it, where somebody did."""
         return {
             "number": self.number,
             "kind": self.kind,
             "started": _second(self.started),
             "finished": None if self.finished is None else _second(self.finished),
             "outcome": self.outcome,
+            "by": self.report.get("by", ""),
         }
 
 
@@ -116,7 +117,7 @@ class Journal:
         self._write("delete from steps where id = ?", (step_id,))
 
     def begin(self, kind: str) -> int:
-        """Record that a run (``run`` or ``train``) begins; return its number. An unfinished one was cut off."""
+        """Record that a ``run``, ``apply`` or ``train`` begins; return its number. An unfinished one was cut off."""
         self._write("update runs set outcome = 'cut off' where outcome = 'running'", ())
         begun = "insert into runs (kind, started, outcome, report) values (?, ?, 'running', '{}')"
         return self._write(begun, (kind, self._now_us()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headrace import clock
@@ -14,8 +14,9 @@ from headrace.run.anew import anew
 from headrace.run.asked import EVERYTHING, Asked
 from headrace.run.attaching import refreshed
 from headrace.run.backfill import backfilled
-from headrace.run.checks import require_sound
+from headrace.run.choosing import merged, parts_of
 from headrace.run.declared import Declared
+from headrace.run.evolving import require_sound_evolution
 from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
@@ -87,8 +88,29 @@ class RunFailed(HeadraceError):
         self.report = report
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a run is to be on record as, where it is more than one that takes what is new.
+
+    Args:
+        kind: under which it is on record.
+        accept: nodes whose contracts may change in ways that are not compatible.
+        only: nodes to bring up to date, with all that they are made from; all where there are none.
+        told: what is kept with its report, such as who asked for it.
+    """
+
+    kind: str = "run"
+    accept: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
 def run(
-    loaded: LoadedProject, progress: Progress = SILENT, asked: Asked = EVERYTHING, stop: Stop | None = None
+    loaded: LoadedProject,
+    progress: Progress = SILENT,
+    asked: Asked = EVERYTHING,
+    stop: Stop | None = None,
+    order: Order | None = None,
 ) -> RunReport:
     """Bring a project up to date.
 
@@ -100,6 +122,7 @@ def run(
         progress: told of each step.
         asked: what of it, how often to try again; everything, once, by default.
         stop: ends the run behind its last commit when it is asked to.
+        order: as what it is on record.
 
     Returns:
         What was done, what was kept, and why.
@@ -109,10 +132,11 @@ def run(
         RunFailed: when steps failed; it carries their faults and the report.
         Stopped: when it was asked to end, and did.
     """
-    require_sound(loaded.project)
+    require_sound_evolution(loaded)
+    order = order or Order()
     with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
         declared = Declared(loaded.project)
-        every = steps_of(loaded, declared)
+        every, parts = parts_of(steps_of(loaded, declared, order.accept), loaded, order.only)
         steps = chosen(every, asked.names)
         if asked.full:
             steps = anew(steps, loaded, asked.names)
@@ -120,7 +144,7 @@ def run(
             steps = backfilled(steps, loaded, declared, journal, asked.period, asked.names)
         _drained(loaded)
         last = journal.runs(1)
-        work = _Work(journal, journal.begin("run"), progress, asked, stop or Stop())
+        work = _Work(journal, journal.begin(order.kind), progress, asked, stop or Stop())
         work.after = "cut off" if last and last[0].outcome == "running" else ""
         try:
             work.bring_up(steps)
@@ -133,8 +157,8 @@ def run(
             raise
         report = work.report()
         if report.ok and len(steps) == len(every) and asked.period is None:
-            journal.keep_snapshot(declared.snapshot)
-        journal.finish(work.number, "done" if report.ok else "failed", report.as_dict())
+            journal.keep_snapshot(merged(journal.snapshot(), declared.snapshot, parts))
+        journal.finish(work.number, "done" if report.ok else "failed", report.as_dict() | dict(order.told))
         log_runs(loaded, journal)
     if not report.ok:
         raise RunFailed(report)

@@ -78,14 +78,14 @@ def promote(loaded: LoadedProject, model: str, version: int, reason: str | None 
         found, expected = f"no model {model!r}", "a declared or trained one"
         raise HeadraceError(Fault("HR-RUN-005", "", found, expected, cure or "declare one"))
     before = kept.champion(model)
-    promoted = kept.promote(model, version, reason, _who())
+    promoted = kept.promote(model, version, reason, who())
     changed = before is None or before.number != version
     replaced = before.number if changed and before is not None else None
     named = [declared[model]] if model in declared else []
     return Promoted(promoted, replaced, changed, champion_warnings(loaded, named))
 
 
-def _who() -> str:
+def who() -> str:
     """Return the name of the user who runs this process, or the number where there is no name."""
     try:
         return getpass.getuser()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from headrace.clock import now_us
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared, closure
+from headrace.run.evolving import reads_of_source, require_no_service
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
@@ -62,21 +63,45 @@ class Step:
     partial: bool = False
 
 
-def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
+def steps_of(loaded: LoadedProject, declared: Declared, accept: Collection[str] = ()) -> list[Step]:
     """Return the steps of a project, each after all that it needs.
+
+    Args:
+        loaded: the project.
+        declared: its declarations.
+        accept: nodes whose contracts may change in ways that are not compatible.
 
     Raises:
         HeadraceError: HR-RUN-004 for tables whose queries need each other; HR-LAKE for a query that cannot be parsed.
     """
     lake, project = loaded.lake(), loaded.project
-    loads = [_ingest(one, loaded, lake, declared) for one in sources_of(project) if one.source is not None]
+    loads = [_ingest(one, loaded, lake, declared, accept) for one in sources_of(project) if one.source is not None]
+    live = [one for one in project.streams.values() if one.source is None and lake.exists(one.name)]
+    loads += [_contract(one, loaded, lake, declared, accept) for one in live]
     queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared)
     before = tuple(step.id for step in (*loads, *queries))
     sets = [_training_set(one, loaded, lake, declared, before) for one in project.all_training_sets.values()]
     return [*loads, *queries, *sets]
 
 
-def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared) -> Step:
+def _contract(stream: Stream, loaded: LoadedProject, lake: Lake, declared: Declared, accept: Collection[str]) -> Step:
+    """The table of live events that come from no file: it only follows its contract."""
+
+    def work(_: Progress) -> Figures:
+        from headrace.connect.evolve import settle
+
+        with lake.lock(stream.name):
+            live_events(loaded, stream)
+            require_no_service(loaded, stream)
+            settle(stream, lake, reads=reads_of_source(loaded, stream), accept=node_id(stream) in accept)
+        return {"rows": lake.rows(stream.name), "version": lake.version(stream.name)}
+
+    return Step(f"contract:{stream.name}", (), lambda: declared.own(node_id(stream)), lambda _: True, work)
+
+
+def _ingest(
+    source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared, accept: Collection[str]
+) -> Step:
     def inputs() -> Inputs:
         read = {} if source.origin is None else {f"read {source.origin.address}": str(now_us())}
         return declared.own(node_id(source)) | source_files(source, loaded.folder) | read | restores_of(source, lake)
@@ -92,11 +117,17 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         def told(done: int, what: str) -> None:
             progress.moves(what, done, 0)
 
+        def first() -> None:
+            live_events(loaded, source)
+            require_no_service(loaded, source)
+
         before, inbox = version_of(), loaded.state_dir / "inbox"
         columns = 0 if source.contract is None else len(source.contract.fields())
         rows = limits.current().rows(columns, BATCH_ROWS)
-        first = functools.partial(live_events, loaded, source)
-        report = ingest(source, loaded.folder, lake, told, inbox=inbox, batch_rows=rows, first=first)
+        reads, accepted = reads_of_source(loaded, source), node_id(source) in accept
+        report = ingest(
+            source, loaded.folder, lake, told, inbox=inbox, batch_rows=rows, first=first, reads=reads, accept=accepted
+        )
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
         faults = [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))]
         this_run = {name: value for name, value in report.as_dict().items() if name != "faults"}

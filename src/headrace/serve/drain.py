@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from headrace.contracts.json import array
 from headrace.declare import Stream
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.serve import record as serve_record
-from headrace.serve.fields import RowReader
 from headrace.serve.loaded import Loaded
 from headrace.serve.spool import Spool, opened
+from headrace.types import LogicalType
 
 LIVE = "live"
 """Application id of the commits that bring live events, and ``_load`` of their rows."""
@@ -94,16 +95,32 @@ def drain_events(spool: Spool, lake: Lake, stream: Stream) -> int:
             found = f"{len(fresh)} live events of {stream.name} whose sequence other rows have taken"
             cure = "they are kept in the spool; load files with 'headrace run' only, which drains first"
             raise HeadraceError(Fault("HR-SERVE-012", stream.place, found, "one order of learning", cure))
-        lake.append(stream.name, event_table(stream, fresh), once=(LIVE, fresh[-1][0]))
+        rows = _as_held(event_table(stream, fresh, spool.layout(stream.name)), lake, stream.name)
+        lake.append(stream.name, rows, once=(LIVE, fresh[-1][0]))
     spool.forget_events(stream.name, waiting[-1][0])
     return len(fresh)
 
 
-def event_table(stream: Stream, events: Sequence[tuple[int, list[object]]]) -> pa.Table:
-    """Return spooled events as rows of their stream's table."""
-    reader = RowReader(stream.contract)
-    rows = reader.arrow([dict(zip(reader.fields, values, strict=False)) for _, values in events])
+def event_table(
+    stream: Stream, events: Sequence[tuple[int, list[object]]], layout: Mapping[str, LogicalType] | None = None
+) -> pa.Table:
+    """Return spooled events as rows of their stream's table, in the fields in which they were written."""
+    fields = {name: one.type for name, one in stream.contract.fields().items()} if layout is None else layout
+    columns = zip(*(values[: len(fields)] for _, values in events), strict=True)
+    rows = pa.table({name: array(kind, list(one)) for (name, kind), one in zip(fields.items(), columns, strict=True)})
     known = pa.array([values[-1] for _, values in events], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
     seq = pa.array([seq for seq, _ in events], pa.int64())
     load = pa.array([LIVE] * len(events), pa.string())
     return rows.append_column("_seq", seq).append_column("_known_at", known).append_column("_load", load)
+
+
+def _as_held(rows: pa.Table, lake: Lake, name: str) -> pa.Table:
+    """Return rows in the columns that a table has by now: its contract may have moved on since they were written."""
+    if not lake.exists(name):
+        return rows
+    if set(rows.schema.names) - set(lake.schema(name).names):
+        lake.add_columns(name, rows.schema)
+    held = lake.schema(name)
+    there = set(rows.schema.names)
+    columns = [rows[one.name].cast(one.type) if one.name in there else pa.nulls(len(rows), one.type) for one in held]
+    return pa.table(columns, schema=held)

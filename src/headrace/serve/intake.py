@@ -86,6 +86,8 @@ class Intake:
 
     def __post_init__(self) -> None:
         self.readers = {name: RowReader(stream.contract) for name, stream in self.streams.items()}
+        for name, reader in self.readers.items():
+            self.spool.put_layout(name, {field: one.type for field, one in reader.fields.items()})
 
     def work(self, posts: Sequence[Post]) -> list[Taken | Exception]:
         """Take some posts in, in their order; those of a stream share one transaction."""

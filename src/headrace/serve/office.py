@@ -29,6 +29,7 @@ from headrace.serve.explain import typical_values
 from headrace.serve.intake import MANY, Intake, Post, Taken
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record, record_of, request_of
+from headrace.serve.settling import settle_sources
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 
 SETTLE_S = 2.0
@@ -48,7 +49,8 @@ class Office:
         spool_bytes: upper bound of what waits for the lake.
 
     Raises:
-        HeadraceError: HR-SERVE-001 no services, 002 no champion, 003 a model of other features, 011 another one runs.
+        HeadraceError: HR-SERVE-001 no services, 002 no champion, 003 a model of other features, 011 another one runs;
+            HR-EVOLVE-001 a contract that changed in a way that what is in the lake cannot follow.
     """
 
     def __init__(self, loaded: Loaded, now_us: clock.Clock = clock.now_us, spool_bytes: int = MAP_BYTES) -> None:
@@ -61,6 +63,7 @@ class Office:
             self.spool: Spool = stack.enter_context(opened(spool_of(loaded.state_dir), spool_bytes))
             drain(loaded)
             self.lake, self.now = loaded.lake(), Ticking(self.spool.clock(), now_us)
+            settle_sources(loaded.project, self.lake)
             self.desks = _desks(services, loaded)
             models = {service.model.name: service.model for service in services.values()}
             self.warnings = champions_of_another_declaration(models.values(), Registry(loaded.state_dir / "models"))

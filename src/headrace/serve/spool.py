@@ -8,11 +8,13 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from headrace import clock
 from headrace.online.room import RESTORE, environment, named, no_room
+from headrace.types import LogicalType
 
 MAP_BYTES = 64 << 30
 """Upper bound of the file; it only takes what is used."""
@@ -148,6 +150,19 @@ class Spool:
                 there = cursor.next()
         return found
 
+    def layout(self, stream: str) -> dict[str, LogicalType] | None:
+        """Return the fields, with types, in which events of a stream are written; None where none ever was."""
+        with self._env.begin(db=self._meta) as transaction:
+            raw = transaction.get(b"layout:" + stream.encode())
+        return None if raw is None else {name: _kind(said) for name, said in json.loads(bytes(raw))}
+
+    def put_layout(self, stream: str, fields: Mapping[str, LogicalType]) -> None:
+        """Say in which fields the events of a stream are written from now on; none of another layout may wait."""
+        if self.layout(stream) != dict(fields):
+            said = json.dumps([(name, asdict(kind)) for name, kind in fields.items()]).encode()
+            with no_room(), self._env.begin(write=True, db=self._meta) as transaction:
+                transaction.put(b"layout:" + stream.encode(), said)
+
     def events_waiting(self, stream: str) -> int:
         """Return how many live events of a stream are not in the lake yet."""
         database = self._stream(stream)
@@ -169,6 +184,11 @@ class Spool:
         transaction.put(b"clock", _KEY.pack(now), db=self._meta)
         if last is not None:
             transaction.put(b"last", _KEY.pack(last), db=self._meta)
+
+
+def _kind(said: dict[str, Any]) -> LogicalType:
+    item = said["item"]
+    return LogicalType(**{**said, "item": None if item is None else _kind(item)})
 
 
 def _remove(cursor: Any, last: int) -> None:

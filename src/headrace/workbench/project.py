@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headrace.audit.lineage import Traced
-    from headrace.run import Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trainings
+    from headrace.run import Applied, Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trainings
 
 
 class Project(declare.Project):
@@ -59,6 +59,30 @@ class Project(declare.Project):
         from headrace.run import SILENT, Asked, run
 
         return run(self._loaded(folder), progress or SILENT, Asked(tuple(names), full))
+
+    def apply(
+        self,
+        nodes: Sequence[str] = (),
+        accept: Sequence[str] = (),
+        folder: Path | str | None = None,
+        progress: Progress | None = None,
+    ) -> Applied:
+        """Carry out what ``plan`` shows, on record with who did it; it does not ask.
+
+        Args:
+            nodes: to which it is confined, with all that they are made from; by default all.
+            accept: nodes whose contracts may change in ways that are not compatible.
+            folder: of the project.
+            progress: told of each step.
+
+        Raises:
+            CheckFailed: HR-EVOLVE-001 for each change that is neither compatible nor accepted; nothing was done.
+            HeadraceError: faults of the declarations, an unknown node, or another run is going on.
+            RunFailed: steps failed; it carries the report.
+        """
+        from headrace.run import SILENT, apply
+
+        return apply(self._loaded(folder), nodes, accept, progress or SILENT)
 
     def train(self, names: Sequence[str] = (), folder: Path | str | None = None) -> Trainings:
         """Train the models of these names, or all, and register them."""

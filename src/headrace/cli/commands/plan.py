@@ -15,18 +15,26 @@ _SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", 
 
 
 @click.command("plan", epilog="\b\nExample:  headrace plan --json")
+@click.option("--check", is_flag=True, help="Exit with 1 where a change is refused, for a pipeline that reviews it.")
 @session_options
-def command(session: Session) -> None:
-    """Show what the next run would find changed against the last one, and what that invalidates downstream."""
+def command(session: Session, check: bool) -> None:
+    """Show what the next run would find changed against the last one, and what that invalidates downstream.
+
+    Of a changed contract it says what is compatible, what rows are checked for, and what breaks features, models and
+    services, with the people who own them.
+    """
     from headrace.cli.terminal import print_faults
     from headrace.run import plan_changes
 
     changes = plan_changes(session.load())
-    session.tell(changes.as_dict(), lambda: _print(changes))
-    print_faults(changes.warnings)
+    session.tell(changes.as_dict(), lambda: print_changes(changes))
+    print_faults((*changes.refused, *changes.warnings))
+    if check and changes.refused:
+        raise click.exceptions.Exit(1)
 
 
-def _print(changes: Changes) -> None:
+def print_changes(changes: Changes) -> None:
+    """Print what would change, a line for each part."""
     from headrace.cli.terminal import say
 
     if changes.first:
