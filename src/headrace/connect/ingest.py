@@ -16,18 +16,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.connect import quality
 from headrace.connect.files import BATCH_ROWS, check_file, digest, find_files, read_batches
+from headrace.connect.holding import Holding
 from headrace.connect.loads import Ledger, Load, Past
+from headrace.connect.outcome import Outcome, Quality
 from headrace.connect.places import File
 from headrace.connect.recheck import recheck
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
-from headrace.contracts import QUARANTINE, KeyIndex, Validated, check_rules, total, validate
+from headrace.contracts import QUARANTINE, Across, Referred, check_rules, judge, total, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.promises import contract_meaning
+from headrace.plan.rules import row_rules_meaning
 from headrace.plan.snapshot import digest as content_digest
 from headrace.types import arrow_schema
 
@@ -44,6 +48,7 @@ class IngestReport:
         accepted: of these, rows now in the stream's table.
         quarantined: of these, rows now in ``quarantine_<stream>``.
         reasons: rows that break each rule, most frequent first; a row counts once for each of its reasons.
+        warned: rows that break each rule that only warns; they are among the accepted or, for other reasons, not.
         files_new: files finished in this run.
         files_skipped: files that were loaded before.
         faults: files that could not be loaded (errors) and what is worth knowing (warnings).
@@ -53,6 +58,7 @@ class IngestReport:
     accepted: int = 0
     quarantined: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    warned: dict[str, int] = field(default_factory=dict)
     files_new: int = 0
     files_skipped: int = 0
     faults: tuple[Fault, ...] = ()
@@ -70,6 +76,7 @@ def ingest(
     *,
     batch_rows: int = BATCH_ROWS,
     first: Callable[[], object] = tuple,
+    referred: Referred | None = None,
 ) -> IngestReport:
     """Load the new files of a stream into the lake; files that were loaded before are passed over.
 
@@ -80,6 +87,8 @@ def ingest(
         progress: told the rows done, after each batch.
         batch_rows: rows that are held in memory and committed together.
         first: called when no other process can add to the stream any more, to bring in what was learned before.
+        referred: yields the values of the tables that the contract's rules refer to; by default only what the rules
+            themselves say is known of these tables: a name and a column.
 
     Returns:
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
@@ -98,17 +107,21 @@ def ingest(
     with lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        _keep_contract(stream, contract, lake, ledger)
+        lookup = referred or quality.looks_up(lake, {})
+        _keep_contract(stream, contract, lake, ledger, lookup)
         plan = _plan(contract, files, ledger, batch_rows)
         newest = lake.sequence(stream.name)
         plan.faults += withdraw(lake, stream.name, ledger, plan.broken, plan.there)
+        judged = Quality(stream, contract, lake)
         if not plan.loads:
-            return IngestReport(files_skipped=plan.skipped, faults=tuple(plan.faults))
+            return IngestReport(files_skipped=plan.skipped, faults=(*plan.faults, *judged.freshness()))
         ledger.begin(plan.loads)
-        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1)
+        judged.compare(ledger)
+        work = _Work(lake, stream.name, contract, ledger, progress or _silent, batch_rows, newest + 1, judged, lookup)
         for load in plan.loads:
             plan.faults.extend(work.take(load))
         work.flush()
+        plan.faults += [*judged.warnings(), *judged.freshness()]
     return _report(plan, work)
 
 
@@ -117,20 +130,24 @@ def _report(plan: _Plan, work: _Work) -> IngestReport:
     accepted = sum(one[2] for one in work.finished)
     quarantined = sum(one[3] for one in work.finished)
     reasons, files = total(work.counts), len(work.finished)
-    return IngestReport(received, accepted, quarantined, reasons, files, plan.skipped, tuple(plan.faults))
+    warned = work.judged.warned
+    return IngestReport(received, accepted, quarantined, reasons, warned, files, plan.skipped, tuple(plan.faults))
 
 
 def _silent(done: int, what: str) -> None:
     pass
 
 
-def _keep_contract(stream: Stream | Table, contract: type[Contract], lake: Lake, ledger: Ledger) -> None:
+def _keep_contract(
+    stream: Stream | Table, contract: type[Contract], lake: Lake, ledger: Ledger, referred: Referred
+) -> None:
     """See to it that the rows that are there keep the contract under which others come now."""
-    promised = content_digest(contract_meaning(contract))
+    rules = row_rules_meaning(contract)
+    promised = content_digest(contract_meaning(contract) | ({"#rules": rules} if rules else {}))
     if ledger.contract == promised:
         return
     if lake.exists(stream.name):
-        recheck(stream, contract, lake)
+        recheck(stream, contract, lake, referred)
     ledger.checked(promised)
 
 
@@ -222,6 +239,8 @@ class _Work:
     progress: Progress
     batch_rows: int
     _next: int
+    judged: Quality
+    referred: Referred
     done: int = 0
     counts: list[dict[str, int]] = field(default_factory=list)
     finished: list[tuple[Load, int, int, int]] = field(default_factory=list)
@@ -229,30 +248,60 @@ class _Work:
     _quarantined: list[tuple[Load, pa.Table]] = field(default_factory=list)
     _reached: dict[str, int] = field(default_factory=dict)
     _rows: int = 0
-    _ending: list[tuple[Load, int, int]] = field(default_factory=list)
+    _ending: list[tuple[Load, int, int, Outcome]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
-        self._keys = KeyIndex(self.contract.key_fields(), self._stored_keys)
+        self._across = Across(self.contract, self._stored, self.referred)
 
     def take(self, load: Load) -> list[Fault]:
         """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
         reached = max(0, self.lake.committed(self.name, load.app)) if load.begun else 0
         held = self._held(load) if load.begun else _no_rows()
-        position, bad = 1, len(held)
-        batches = read_batches(load.file, self.contract, self.batch_rows)
-        while True:
+        if self.judged.stops and not reached and not len(held):
+            return self._take_whole(load)
+        position, bad, outcome = 1, len(held), self.judged.begin(load)
+        try:
+            for batch in read_batches(load.file, self.contract, self.batch_rows):
+                rows = np.arange(position, position + batch.num_rows)
+                position += batch.num_rows
+                bad += self._validate(load, batch, rows, reached, held, outcome)
+        except HeadraceError as error:
+            return _at(load.name, error)
+        self._ends(load, position - 1, bad, outcome)
+        return []
+
+    def _take_whole(self, load: Load) -> list[Fault]:
+        """Bring one file in or, when it breaks a rule that stops its load, none of its rows."""
+        self.flush()
+        received, outcome = 0, self.judged.begin(load)
+        with Holding() as holding:
             try:
-                batch = next(batches, None)
+                for batch in read_batches(load.file, self.contract, self.batch_rows):
+                    rows = np.arange(received + 1, received + batch.num_rows + 1)
+                    received += batch.num_rows
+                    self.done += batch.num_rows
+                    result = validate(self.contract, batch, self._across, load.name, rows=rows)
+                    outcome.take(batch.num_rows, result, rows)
+                    holding.add(batch.num_rows, received, result)
+                    self.progress(self.done, f"checking {load.name}")
             except HeadraceError as error:
+                self._across.settle()
                 return _at(load.name, error)
-            if batch is None:
-                self._ending.append((load, position - 1, bad))
-                return []
-            rows = np.arange(position, position + batch.num_rows)
-            position += batch.num_rows
-            bad += self._validate(load, batch, rows, (rows > reached) & ~np.isin(rows, held))
+            if refused := outcome.refusal():
+                self._across.settle()
+                quality.keep(self.lake, self.name, [(load, outcome.figures)], refused=True)
+                return [refused]
+            self.counts += outcome.counts
+            parts = holding.parts()
+            bad = sum(self._accept(load, rows, last, good, aside) for rows, last, good, aside in parts)
+        self._ends(load, received, bad, outcome)
+        return []
+
+    def _ends(self, load: Load, received: int, bad: int, outcome: Outcome) -> None:
+        self.judged.ends(outcome)
+        self._ending.append((load, received, bad, outcome))
 
     def flush(self) -> None:
         """Commit what is validated: quarantined rows first, then accepted rows, then the ledger."""
@@ -263,30 +312,55 @@ class _Work:
             rows = self._numbered()
             self.lake.append(self.name, rows, once=list(self._reached.items()))
             self._next += rows.num_rows
-        self._keys.settle()
-        ended = [(load, received, received - bad, bad) for load, received, bad in self._ending]
+        self._across.settle()
+        ended = [(load, received, received - bad, bad) for load, received, bad, _ in self._ending]
         self._verify(ended)
+        quality.keep(self.lake, self.name, [(load, outcome.figures) for load, *_, outcome in self._ending])
         self.ledger.finish(ended)
         self.finished += ended
         self._accepted, self._quarantined, self._ending, self._reached, self._rows = [], [], [], {}, 0
         self.progress(self.done, f"loaded {self.name}")
 
-    def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
+    def _validate(
+        self,
+        load: Load,
+        batch: pa.Table,
+        rows: npt.NDArray[np.int64],
+        reached: int,
+        held: npt.NDArray[np.int64],
+        outcome: Outcome,
+    ) -> int:
+        new = (rows > reached) & ~np.isin(rows, held)
         self.done += batch.num_rows
+        if not new.all():
+            old = rows[~new]
+            outcome.before(*judge(self.contract, batch.filter(pa.array(~new))), np.isin(old, held))
         if not new.any():
             return 0
         fresh = batch if new.all() else batch.filter(pa.array(new))
-        result: Validated = validate(self.contract, fresh, self._keys, load.name, rows=rows[new])
-        self._accepted.append((load, result.accepted))
-        if result.quarantined.num_rows:
-            self._quarantined.append((load, result.quarantined))
+        result = validate(self.contract, fresh, self._across, load.name, rows=rows[new])
+        outcome.take(fresh.num_rows, result, rows[new])
         self.counts.append(result.counts)
-        self._reached[load.app] = int(rows[-1])
-        self._rows += fresh.num_rows
+        return self._accept(load, fresh.num_rows, int(rows[-1]), result.accepted, result.quarantined)
+
+    def _accept(
+        self,
+        load: Load,
+        received: int,
+        last: int,
+        accepted: pa.Table,
+        quarantined: pa.Table,
+    ) -> int:
+        """Take validated rows, up to a position in their file; commit when there are enough of them."""
+        self._accepted.append((load, accepted))
+        if quarantined.num_rows:
+            self._quarantined.append((load, quarantined))
+        self._reached[load.app] = last
+        self._rows += received
         self.progress(self.done, f"loading {load.name}")
         if self._rows >= self.batch_rows:
             self.flush()
-        return int(result.quarantined.num_rows)
+        return int(quarantined.num_rows)
 
     def _make_tables(self) -> None:
         """Make both tables before the first row, so that a stream without rows can be read like any other."""
@@ -305,8 +379,8 @@ class _Work:
         known = _known_at(self.contract, rows)
         return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
 
-    def _stored_keys(self) -> Iterator[pa.RecordBatch]:
-        yield from self.lake.batches(self.name, columns=list(self.contract.key_fields()))
+    def _stored(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        yield from self.lake.batches(self.name, columns=columns)
 
     def _held(self, load: Load) -> npt.NDArray[np.int64]:
         """Return the positions of a load's rows that are in quarantine already, and count their reasons."""

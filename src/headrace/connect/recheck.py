@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from headrace.contracts import tally
+from headrace.contracts import Referred, tally
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 
 
-def recheck(stream: Stream | Table, contract: type[Contract], lake: Lake) -> None:
+def recheck(stream: Stream | Table, contract: type[Contract], lake: Lake, referred: Referred | None = None) -> None:
     """Read all rows of a table through a contract, in bounded memory; no row is moved or dropped.
 
     Bounds are what exact totals are computed within, so rows beyond them must not be built upon.
@@ -20,7 +20,7 @@ def recheck(stream: Stream | Table, contract: type[Contract], lake: Lake) -> Non
     """
     fields = contract.fields()
     lake.require(stream.name, pa.schema([(name, field.type.arrow()) for name, field in fields.items()]))
-    with tally(contract) as counted:
+    with tally(contract, referred) as counted:
         for batch in lake.batches(stream.name, columns=list(fields)):
             counted.take(pa.Table.from_batches([batch]))
         counted.settle()

@@ -228,7 +228,7 @@ def _compared(node: Mapping[str, Any]) -> dict[str, Any]:
 def _rechecked(change: Change, loaded: LoadedProject) -> Change:
     """Say that rows in the lake were accepted under another contract: the next run holds them against this one."""
     kind, _, name = change.node.partition(":")
-    if kind not in ("stream", "table") or not any(part.startswith("contract") for part in change.parts):
+    if kind not in ("stream", "table") or not any(part.startswith(("contract", "promises")) for part in change.parts):
         return change
     lake = loaded.lake()
     rows = lake.rows(name) if lake.exists(name) else 0

@@ -11,6 +11,7 @@ _WORDS = {
     "taken": ("file {} was taken in by a run that did not end well", "", ""),
     "restore": ("{} was restored", "{} was restored", ""),
     "rows": ("now reads {}", "new rows in {}", "no longer reads {}"),
+    "freshness": ("{} is broken", "{} is broken", "{} was broken"),
     "declaration": ("now uses {}", "declaration of {} changed", "no longer uses {}"),
 }
 """Kind of input to the words for a new one, a changed one, and one that is gone."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
+from headrace.plan.rules import tables_referred_to
 from headrace.run.declared import Declared, closure
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.progress import Progress
@@ -61,26 +62,47 @@ def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
     lake, project = loaded.lake(), loaded.project
     loads = [_ingest(one, loaded, lake, declared) for one in sources_of(project) if one.source is not None]
     queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared)
-    before = tuple(step.id for step in (*loads, *queries))
+    tables = after_what_they_need([*loads, *queries])
+    before = tuple(step.id for step in tables)
     sets = [_training_set(one, loaded, lake, declared, before) for one in project.all_training_sets.values()]
-    return [*loads, *queries, *sets]
+    return [*tables, *sets]
+
+
+def after_what_they_need(steps: list[Step]) -> list[Step]:
+    """Return steps, each after those that it needs, else in their order."""
+    by_id, found = {step.id: step for step in steps}, dict[str, Step]()
+
+    def add(step: Step) -> None:
+        if step.id not in found:
+            for need in step.needs:
+                if need in by_id:
+                    add(by_id[need])
+            found[step.id] = step
+
+    for step in steps:
+        add(step)
+    return list(found.values())
 
 
 def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared) -> Step:
+    tables = {one.name: one for one in sources_of(loaded.project)}
+
     def inputs() -> Inputs:
-        return declared.own(node_id(source)) | source_files(source, loaded.folder) | restores_of(source, lake)
+        there = source_files(source, loaded.folder) | restores_of(source, lake)
+        return declared.own(node_id(source)) | there | freshness_of(source, lake)
 
     def stands(figures: Mapping[str, Any]) -> bool:
         version = figures.get("version")
         return version is None or (lake.exists(source.name) and lake.version(source.name) >= version)
 
     def work(progress: Progress) -> Figures:
-        from headrace.connect import ingest
+        from headrace.connect import ingest, looks_up
 
         def told(done: int, what: str) -> None:
             progress.moves(what, done, 0)
 
-        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source))
+        lookup = looks_up(lake, tables)
+        report = ingest(source, loaded.folder, lake, told, first=lambda: live_events(loaded, source), referred=lookup)
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
         faults = [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))]
         this_run = {name: value for name, value in report.as_dict().items() if name != "faults"}
@@ -94,7 +116,12 @@ def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared:
         return {"received": found.received, **asdict(found)}
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
-    return Step(f"ingest:{source.name}", (), inputs, stands, work, lambda key, had: loads()(key, had), counts)
+    needs = tuple(_load_of(tables[name]) for name in tables_referred_to(source) if name in tables)
+    return Step(f"ingest:{source.name}", needs, inputs, stands, work, lambda key, had: loads()(key, had), counts)
+
+
+def _load_of(source: Stream | Table) -> str:
+    return f"{'query' if isinstance(source, Table) and source.query is not None else 'ingest'}:{source.name}"
 
 
 def _gone(source: Stream | Table, loaded: LoadedProject, lake: Lake) -> tuple[Fault, ...]:
@@ -123,6 +150,14 @@ def restores_of(source: Stream | Table, lake: Lake) -> Inputs:
 
     number = restores(lake, source.name)
     return {f"restore {source.name}": str(number)} if number else {}
+
+
+def freshness_of(source: Stream | Table, lake: Lake) -> Inputs:
+    """Return the rules of freshness that a table breaks now: it comes to that just while nothing arrives."""
+    from headrace.connect import freshness
+
+    there = freshness(source, lake) if lake.exists(source.name) else []
+    return {f"freshness {one.rule}": "broken" for one in there if not one.ok}
 
 
 def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str, bool], bool]:
