@@ -115,7 +115,7 @@ class Quality:
         for one in outcome.figures.verdicts():
             if not one.ok and one.severity == WARN and not one.failed:
                 self._unlike.setdefault(one.rule, []).append((outcome.load.name, one))
-        self._history.learn(outcome.figures)
+        self._history = self._history.learned(outcome.figures)
 
     def warnings(self) -> list[Fault]:
         """Return what is to be told of the loads that were taken."""

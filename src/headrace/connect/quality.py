@@ -13,6 +13,7 @@ from headrace.contracts.across import Referred
 from headrace.contracts.quality import Figures, History, Verdict, history_of
 from headrace.declare import Contract, Distribution, Fresh, Reference, Stream, Table
 from headrace.declare.kept import QUALITY
+from headrace.declare.rules import MOST_LOADS
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.rules import referred
@@ -29,22 +30,36 @@ def table_of(name: str) -> str:
     return f"quality_{name}"
 
 
-def history(lake: Lake, name: str, contract: type[Contract], ledger: Ledger) -> History:
-    """Return what the last loads were like, as far as a contract's rules compare with them."""
-    rules = contract.rules().values()
-    rows = [past.received for past in ledger.by_id.values() if past.finished]
-    compared = [one for one in rules if isinstance(one, Distribution)]
-    if not compared or not lake.exists(table_of(name)):
-        return History(rows)
-    finished = [past.id for past in ledger.by_id.values() if past.finished]
+def history(lake: Lake, name: str, contract: type[Contract], ledger: Ledger | None = None) -> History:
+    """Return what the last loads were like, as far as a contract's rules compare with them.
+
+    Args:
+        lake: with the history.
+        name: of the table.
+        contract: of it.
+        ledger: of its files: loads that were withdrawn or taken out are none to compare with. None for a table by
+            query, each of whose answers is a load.
+    """
+    compared = [one for one in contract.rules().values() if isinstance(one, Distribution)]
+    finished = [] if ledger is None else [past for past in ledger.by_id.values() if past.finished]
+    if not lake.exists(table_of(name)):
+        return history_of([past.received for past in finished])
+    rows = _answers(lake, name) if ledger is None else [past.received for past in finished]
+    if not compared:
+        return history_of(rows)
     fields = ", ".join(quoted(one.of) for one in compared)
     profiles = lake.sql(
         f'select _load, field, failed, edges, bins from "{table_of(name)}" '
         f"where rule = 'profile' and field in ({fields}) and edges is not null order by at desc "
         f"limit {max(one.last for one in compared) * len(compared) * 4}"
     ).to_pylist()
-    kept = set(finished)
-    return history_of(rows, [one for one in reversed(profiles) if one["_load"] in kept])
+    kept = {past.id for past in finished}
+    return history_of(rows, [one for one in reversed(profiles) if ledger is None or one["_load"] in kept])
+
+
+def _answers(lake: Lake, name: str) -> list[int]:
+    said = f"select checked from \"{table_of(name)}\" where rule = 'rows' order by at desc limit {MOST_LOADS}"
+    return [int(one) for one in lake.sql(said)["checked"].to_pylist()[::-1]]
 
 
 def keep(lake: Lake, name: str, ended: Sequence[tuple[Load, Figures]], refused: bool = False) -> None:
@@ -55,6 +70,11 @@ def keep(lake: Lake, name: str, ended: Sequence[tuple[Load, Figures]], refused: 
     rows = [row for id, _, figures in loads if id not in there for row in rows_of(id, figures)]
     if rows:
         lake.append(table_of(name), table(rows))
+
+
+def keep_figures(lake: Lake, name: str, load: str, figures: Figures) -> None:
+    """Add the figures of one load that is no file's to the history."""
+    lake.append(table_of(name), table(rows_of(load, figures)))
 
 
 def keep_verdicts(lake: Lake, name: str, verdicts: Sequence[Verdict]) -> None:
@@ -102,6 +122,20 @@ def looks_up(lake: Lake, tables: Mapping[str, Stream | Table]) -> Referred:
             yield batch.select(names)
 
     return rows
+
+
+def quality_now(lake: Lake, name: str, last: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Return the share of rows accepted of each of the last loads, the newest last, and the rules that it broke."""
+    if not lake.exists(table_of(name)):
+        return (), ()
+    said = f"select _load, at, value from \"{table_of(name)}\" where rule = 'rows' order by at desc limit {last}"
+    loads = lake.sql(said).to_pylist()[::-1]
+    if not loads:
+        return (), ()
+    newest = quoted(loads[-1]["_load"])
+    broken = f"not ok and rule <> 'rows' and _load = {newest}"
+    rules = lake.sql(f'select distinct rule from "{table_of(name)}" where {broken} order by 1')
+    return tuple(1.0 if one["value"] is None else one["value"] for one in loads), tuple(rules["rule"].to_pylist())
 
 
 def freshness(source: Stream | Table, lake: Lake) -> list[Verdict]:

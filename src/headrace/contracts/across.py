@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,7 +134,7 @@ class _Lookup:
 
     def __init__(self, one: Reference, referred: Referred) -> None:
         self._names = [f"c{place}" for place in range(len(one.of))]
-        self._rows = lambda: referred(one)
+        self._rows = partial(referred, one)
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def missing(self, keys: pa.Table) -> Rows:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from headrace.contracts.across import key_severity
 from headrace.contracts.problems import Problem
 from headrace.declare import Contract, Distribution, Field, Volume
-from headrace.declare.rules import REJECT, STOP, WARN
+from headrace.declare.rules import MOST_LOADS, REJECT, STOP, WARN
 
 _BINS = 10
 FEWEST = 100
@@ -137,24 +137,25 @@ class Profile:
         }
 
 
-@dataclass
+@dataclass(frozen=True)
 class History:
     """What the last loads were like, oldest first: their rows, and for each column its bins and counts."""
 
-    rows: list[int] = field(default_factory=list)
-    bins: dict[str, list[tuple[Floats, Ints]]] = field(default_factory=dict)
+    rows: tuple[int, ...] = ()
+    bins: Mapping[str, tuple[tuple[Floats, Ints], ...]] = field(default_factory=dict)
 
     def edges(self, column: str) -> Floats | None:
         """Return the bins that the last loads have of a column."""
         known = self.bins.get(column)
         return known[-1][0] if known else None
 
-    def learn(self, figures: Figures) -> None:
-        """Add a load that was taken."""
-        self.rows.append(figures.received)
+    def learned(self, figures: Figures) -> History:
+        """Return the history with one load more, which was taken."""
+        bins = dict(self.bins)
         for one in figures.profiles.values():
             if one.edges is not None and len(one.bins):
-                self.bins.setdefault(one.name, []).append((one.edges, one.counts))
+                bins[one.name] = (*bins.get(one.name, ()), (one.edges, one.counts))[-MOST_LOADS:]
+        return History((*self.rows, figures.received)[-MOST_LOADS:], bins)
 
 
 class Figures:
@@ -222,7 +223,7 @@ class Figures:
         profile = self.profiles[one.of]
         value = None
         if profile.edges is not None and profile.counts.sum() >= FEWEST:
-            before = self._history.bins.get(one.of, [])[-one.last :]
+            before = self._history.bins.get(one.of, ())[-one.last :]
             alike = [counts for edges, counts in before if np.array_equal(edges, profile.edges)]
             if alike:
                 value = instability(np.sum(alike, axis=0), profile.counts)
@@ -247,10 +248,10 @@ def instability(before: Sequence[int] | Ints, now: Sequence[int] | Ints) -> floa
     return float(np.sum((new - old) * np.log(new / old)))
 
 
-def history_of(rows: Sequence[int], profiles: Iterable[Mapping[str, Any]]) -> History:
+def history_of(rows: Sequence[int], profiles: Iterable[Mapping[str, Any]] = ()) -> History:
     """Return the history that rows of profiles tell, oldest first, beside the rows of the loads."""
-    found = History(list(rows))
+    bins: dict[str, list[tuple[Floats, Ints]]] = {}
     for row in profiles:
         counts = np.array([*row["bins"], row["failed"]], np.int64)
-        found.bins.setdefault(row["field"], []).append((np.array(row["edges"], np.float64), counts))
-    return found
+        bins.setdefault(row["field"], []).append((np.array(row["edges"], np.float64), counts))
+    return History(tuple(rows[-MOST_LOADS:]), {name: tuple(known[-MOST_LOADS:]) for name, known in bins.items()})

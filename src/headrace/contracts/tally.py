@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from headrace.contracts.across import References, Referred, repetition, uniques_of
 from headrace.contracts.problems import Problem
-from headrace.contracts.quality import Figures
+from headrace.contracts.quality import Figures, History
 from headrace.contracts.validation import judge, total, unmarked
 from headrace.declare import Contract
 from headrace.sql import connected
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def tally(contract: type[Contract], referred: Referred | None = None) -> Iterator[Tally]:
+def tally(
+    contract: type[Contract], referred: Referred | None = None, history: History | None = None
+) -> Iterator[Tally]:
     """Give a count of the rows that break a contract, for as many batches as there are.
 
     Args:
         contract: that the rows should keep.
         referred: yields the values of the tables that its rules refer to; without it references are not judged.
+        history: of the loads to compare with.
 
     Example:
         >>> from headrace.declare import field, key
@@ -42,20 +45,24 @@ def tally(contract: type[Contract], referred: Referred | None = None) -> Iterato
     """
     # DuckDB spills what does not fit into memory, as an index of keys that no table holds yet could not.
     with connected() if uniques_of(contract) else nullcontext() as connection:
-        yield Tally(contract, connection, References(contract, referred))
+        yield Tally(contract, connection, References(contract, referred), Figures(contract, history))
 
 
 class Tally:
     """How many rows of all batches break each rule of a contract. Made by ``tally``."""
 
     def __init__(
-        self, contract: type[Contract], connection: duckdb.DuckDBPyConnection | None, references: References
+        self,
+        contract: type[Contract],
+        connection: duckdb.DuckDBPyConnection | None,
+        references: References,
+        figures: Figures,
     ) -> None:
         self.rows = self.broken = 0
         """Rows taken; of these, how many break a rule, which of keys is known once all are settled."""
         self.warned: Counter[str] = Counter()
         """Rows that break each rule that only warns; they are none of the broken."""
-        self.figures = Figures(contract)
+        self.figures = figures
         self._contract, self._connection, self._references = contract, connection, references
         self._uniques = uniques_of(contract)
         self._counts: list[dict[str, int]] = [{}]

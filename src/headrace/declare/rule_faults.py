@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headrace.declare.fields import Field
-from headrace.declare.rules import REJECT, SEVERITIES, WARN, Check, Distribution, Fresh, Reference, Rule, Unique, Volume
+from headrace.declare.rules import (
+    MOST_LOADS,
+    REJECT,
+    SEVERITIES,
+    WARN,
+    Check,
+    Distribution,
+    Fresh,
+    Reference,
+    Rule,
+    Unique,
+    Volume,
+)
 from headrace.errors import Fault, nearest
 from headrace.types import duration_us
 
@@ -86,7 +98,8 @@ def _said(one: Rule) -> Iterator[tuple[str, Any, bool, str]]:
     if isinstance(one, Volume | Distribution):
         least = one.within is None or (_is_number(one.within) and one.within > 0)
         yield "within", one.within, least, "a number above 0"
-        yield "last", one.last, _is_whole(one.last) and one.last >= 1, "a whole number from 1"
+        fits = _is_whole(one.last) and 1 <= one.last <= MOST_LOADS
+        yield "last", one.last, fits, f"a whole number from 1 to {MOST_LOADS:,}"
     if isinstance(one, Volume):
         for argument in ("at_least", "at_most"):
             value = getattr(one, argument)

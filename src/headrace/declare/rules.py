@@ -15,6 +15,8 @@ SEVERITIES = (WARN, REJECT, STOP)
 """Told and counted; the row goes to quarantine; the load is refused before any of its rows is in."""
 LAST = 7
 """Loads with which a load is compared, unless it is said."""
+MOST_LOADS = 1000
+"""With more no load is compared."""
 RULE_HEADS = ("rule", "promise", "severity")
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Stream, Table, TrainingSet, kind_of, node_id, sources_of
 from headrace.errors import Fault, HeadraceError
-from headrace.plan.rules import tables_referred_to
 from headrace.run.declared import Declared, closure
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.progress import Progress
@@ -61,7 +60,8 @@ def steps_of(loaded: LoadedProject, declared: Declared) -> list[Step]:
     """
     lake, project = loaded.lake(), loaded.project
     loads = [_ingest(one, loaded, lake, declared) for one in sources_of(project) if one.source is not None]
-    queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared)
+    named = {one.name: one for one in sources_of(project)}
+    queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared, named)
     tables = after_what_they_need([*loads, *queries])
     before = tuple(step.id for step in tables)
     sets = [_training_set(one, loaded, lake, declared, before) for one in project.all_training_sets.values()]
@@ -85,6 +85,8 @@ def after_what_they_need(steps: list[Step]) -> list[Step]:
 
 
 def _ingest(source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared) -> Step:
+    from headrace.plan.rules import tables_referred_to
+
     tables = {one.name: one for one in sources_of(loaded.project)}
 
     def inputs() -> Inputs:
@@ -204,44 +206,54 @@ def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str, bool], 
     return found
 
 
-def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
+def _queries(tables: list[Table], lake: Lake, declared: Declared, named: Mapping[str, Stream | Table]) -> list[Step]:
     """Steps of tables by query, each after those that its query reads."""
     if not tables:
         return []
     from headrace.plan.queries import in_order
 
-    names = tuple(table.name for table in tables)
-    return [_query(table, lake, declared, names) for table in in_order(tables)]
+    return [_query(table, lake, declared, named) for table in in_order(tables)]
 
 
-def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
+def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Stream | Table]) -> Step:
+    from headrace.connect import looks_up
     from headrace.plan.queries import placed, promised, reads_of
+    from headrace.plan.rules import tables_referred_to
     from headrace.run.answers import kept
+    from headrace.run.judged import Judged
 
     reads = reads_of(table)
 
-    def inputs() -> Inputs:
+    def read() -> Inputs:
         return declared.own(node_id(table)) | _versions(reads, lake)
+
+    def inputs() -> Inputs:
+        return read() | freshness_of(table, lake)
 
     def stands(_: Mapping[str, Any]) -> bool:
         return lake.exists(table.name)
 
     def work(_: Progress) -> Figures:
         # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
-        message = {"inputs": inputs()}
+        message, judged = {"inputs": read()}, Judged(table, lake)
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
             columns = promised(table)
             schema = None if columns is None else arrow_schema(columns)
             try:
                 with lake.answered(table.query or "") as answer:
-                    lake.overwrite(table.name, kept(answer, table), schema=schema, message=message)
+                    lake.overwrite(
+                        table.name, kept(answer, table, judged, looks_up(lake, named)), schema=schema, message=message
+                    )
             except HeadraceError as error:
                 raise HeadraceError(
                     placed(one, table) if one.code in _DECLARED else one for one in error.faults
                 ) from None
-        return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
+        version = lake.version(table.name)
+        faults = [fault.as_dict() for fault in judged.told(version)]
+        return {"rows": lake.rows(table.name), "version": version, FAULTS: faults}
 
-    needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
+    others = (*reads, *(name for name in tables_referred_to(table) if name not in reads))
+    needs = tuple(_load_of(named[name]) if name in named else f"ingest:{name}" for name in others)
     return Step(f"query:{table.name}", needs, inputs, stands, work)
 
 

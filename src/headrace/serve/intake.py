@@ -85,7 +85,7 @@ class Intake:
     _let_go_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.readers = {name: RowReader(stream.contract) for name, stream in self.streams.items()}
+        self.readers = {name: RowReader(stream.contract, checked=True) for name, stream in self.streams.items()}
 
     def work(self, posts: Sequence[Post]) -> list[Taken | Exception]:
         """Take some posts in, in their order; those of a stream share one transaction."""
