@@ -291,6 +291,7 @@ class _Work:
                 return _at(load.name, error)
             if refused := outcome.refusal():
                 self._across.settle()
+                outcome.figures.accepted = 0
                 quality.keep(self.lake, self.name, [(load, outcome.figures)], refused=True)
                 return [refused]
             self.counts += outcome.counts

@@ -73,7 +73,7 @@ class Outcome:
             return None
         at = sorted(set(self._rows))[:_SHOWN]
         where = f", first in row {', '.join(f'{row:,}' for row in at)}" if at else ""
-        found = f"{self.figures.received:,} rows that break what stops their load: {'; '.join(broken)}{where}"
+        found = f"a load of {self.figures.received:,} rows that breaks what stops it: {'; '.join(broken)}{where}"
         cure = "mend the file where it comes from, or change severity='stop' of the rule; no row of it was taken"
         return Fault("HR-QUALITY-020", self.load.name, found, "a load that keeps these rules", cure)
 
