@@ -62,32 +62,38 @@ class KeyIndex:
         if self._runs is None:
             self._runs = [np.sort(np.concatenate([_hashes(pa.table(part)) for part in self._stored()] or [_NONE]))]
         there, hashes = complete(keys), _hashes(keys)
-        suspects = np.flatnonzero(self._suspicious(hashes) & there)
+        ordered = np.sort(hashes)
+        suspects = np.flatnonzero(self._suspicious(hashes, ordered) & there)
         if not len(suspects):
-            return Look(keys, hashes, there, suspects, np.zeros(0, np.bool_), ())
+            return Look(keys, ordered, there, suspects, np.zeros(0, np.bool_), ())
         chosen = keys.take(pa.array(suspects))
-        return Look(keys, hashes, there, suspects, self._already(chosen), tuple(_tuples(chosen)))
+        return Look(keys, ordered, there, suspects, self._already(chosen), tuple(_tuples(chosen)))
 
     def remember(self, look: Look, taken: npt.NDArray[np.bool_]) -> None:
-        """Remember the keys of the rows that are accepted."""
+        """Remember the keys of the rows that are accepted.
+
+        Hashes of all rows are kept: one that is nobody's key only makes a later row be compared in vain.
+        """
         taken = taken & look.complete
-        runs = [*(self._runs or []), np.sort(look.hashes[taken])]
+        runs = [*(self._runs or []), look.hashes]
         self._runs = [np.sort(np.concatenate(runs), kind="stable")] if len(runs) > _RUNS else runs
-        self._unsettled.append(look.keys.filter(pa.array(taken)))
+        self._unsettled.append(look.keys if taken.all() else look.keys.filter(pa.array(taken)))
 
     def settle(self) -> None:
         """Say that all rows remembered so far are stored by now, or never will be: only what is stored counts."""
         self._unsettled = []
 
-    def _suspicious(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        ordered = np.sort(hashes)
+    def _suspicious(self, hashes: npt.NDArray[np.uint64], ordered: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         hits = [ordered[1:][ordered[1:] == ordered[:-1]]]
         for run in self._runs or []:
             if len(run):
                 at = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
                 hits.append(ordered[run[at] == ordered])
         found = np.unique(np.concatenate(hits))
-        return np.isin(hashes, found) if len(found) else np.zeros(len(hashes), np.bool_)
+        if not len(found):
+            return np.zeros(len(hashes), np.bool_)
+        at = np.minimum(np.searchsorted(found, hashes), len(found) - 1)  # np.isin would sort all hashes again
+        return np.asarray(found[at] == hashes)
 
     def _already(self, chosen: pa.Table) -> npt.NDArray[np.bool_]:
         """Compare the chosen keys themselves with all stored and unsettled ones, a batch at a time."""
@@ -109,7 +115,7 @@ class Look:
 
     Args:
         keys: of all rows.
-        hashes: of all rows.
+        hashes: of all rows, ascending.
         complete: whether a row has no null in its key.
         suspects: positions of rows that may have the key of another, ascending.
         held: for each of these, whether an accepted row of an earlier batch has its key.

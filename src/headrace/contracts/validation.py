@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +22,10 @@ from headrace.contracts.columns import check_columns, read_column
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.problems import Problem, never_taken, where
 from headrace.contracts.rules import broken, broken_period
-from headrace.declare import Contract
+from headrace.declare import Contract, Field
 from headrace.declare.kept import QUARANTINED
 from headrace.errors import Fault
+from headrace.kernel.threads import WORTH_IT, cores
 from headrace.types import arrow_schema
 
 MALFORMED = "#malformed"
@@ -110,14 +114,35 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     columns: dict[str, pa.Array] = {}
     problems = _malformed(batch)
     told = list(problems)
-    for name, field in contract.fields().items():
-        raw = _one_chunk(batch[name])
-        columns[name], found = read_column(field, raw)
-        read = unmarked([one for one in told if one.field in ("line", name)], batch.num_rows)
-        problems += _among(read, [*never_taken(field, found), *broken(field, raw, columns[name])])
+
+    def judged(field: Field) -> tuple[pa.Array, list[Problem]]:
+        raw = _one_chunk(batch[field.name])
+        values, found = read_column(field, raw)
+        read = unmarked([one for one in told if one.field in ("line", field.name)], batch.num_rows)
+        return values, _among(read, [*never_taken(field, found), *broken(field, raw, values)])
+
+    fields = contract.fields().values()
+    for field, (values, found) in zip(fields, _side_by_side(judged, fields, batch.num_rows), strict=True):
+        columns[field.name] = values
+        problems += found
     problems += broken_period(contract, columns)
     problems += broken_checks(contract, columns, problems, batch.num_rows)
     return pa.table(columns, schema=_schema(contract)), problems
+
+
+_T = TypeVar("_T")
+
+
+def _side_by_side(work: Callable[[Field], _T], fields: Collection[Field], rows: int) -> Iterable[_T]:
+    """Do something with each field, in threads where the rows are worth them: Arrow gives the lock of Python up."""
+    if rows < WORTH_IT or cores() == 1:
+        return map(work, fields)
+    return _pool().map(work, fields)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="headrace-contracts")
 
 
 def _schema(contract: type[Contract]) -> pa.Schema:
