@@ -140,6 +140,31 @@ def learning(training_set: hr.TrainingSet) -> hr.Project:
     return hr.Project("p", training_sets=[training_set])
 
 
+def ruled(**rules: Any) -> hr.Project:
+    """A stream whose contract promises more than its fields do."""
+    kinds = {"at": hr.Timestamp, "user": int, "amount": hr.Decimal(10, 2), "words": list[str], "name": str}
+    body = {"__annotations__": kinds, "at": hr.event_time(), **rules}
+    ruled = type("Ruled", (hr.Contract,), body)
+    return hr.Project("p", sources=[hr.Stream("s", ruled), events, told, hr.Table("bare", query="select 1 as x")])
+
+
+def twice() -> hr.Project:
+    body = {"__annotations__": {"x": int}, "x": hr.field(name="total"), "total": hr.check("total > 0")}
+    return hr.Project("p", sources=[hr.Table("t", type("Twice", (hr.Contract,), body), source="1*")])
+
+
+def stale() -> hr.Project:
+    old = type("Old", (hr.Contract,), {"__annotations__": {"a": int}, "f": hr.fresh("2h")})
+    return hr.Project("p", sources=[hr.Table("old", old, source="1*")])
+
+
+def referring(first: str, second: str) -> hr.Project:
+    """Two tables that refer to each other."""
+    one = type("One", (hr.Contract,), {"__annotations__": {"a": int}, "a": hr.key(), "r": hr.reference("a", to=first)})
+    two = type("Two", (hr.Contract,), {"__annotations__": {"a": int}, "a": hr.key(), "r": hr.reference("a", to=second)})
+    return hr.Project("p", sources=[hr.Table("one", one, source="1*"), hr.Table("two", two, source="2*")])
+
+
 Mistake = tuple[Callable[[], hr.Project], str]
 MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-NAME-001": [
@@ -271,6 +296,44 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: broken(x=(int, hr.field(name="net amount"))), "name='net amount' of Broken.x"),
         (lambda: broken(x=(int, hr.field(name=5))), "name=5 of Broken.x"),
     ],
+    "HR-QUALITY-001": [
+        (lambda: broken(x=(int, hr.field(severity="wran"))), "did you mean 'warn'?"),
+        (lambda: ruled(c=hr.check("amount > 0", severity="fatal")), "severity='fatal' of Ruled.c"),
+    ],
+    "HR-QUALITY-002": [
+        (lambda: ruled(v=hr.volume(at_least=1, severity="reject")), "which no single row breaks"),
+        (lambda: broken(k=(str, hr.key(severity="warn"))), "severity='warn' of Broken.k, which is its key"),
+    ],
+    "HR-QUALITY-003": [
+        (lambda: ruled(u=hr.unique()), "names no column"),
+        (lambda: ruled(u=hr.unique("uesr")), "did you mean 'user'?"),
+        (lambda: ruled(u=hr.unique("words")), "which is list[str]"),
+        (lambda: ruled(r=hr.reference("usr", to="events")), "did you mean 'user'?"),
+        (lambda: ruled(d=hr.distribution("name")), "an int, float, decimal or bool"),
+        (lambda: stale(), "rows that have no time"),
+    ],
+    "HR-QUALITY-004": [
+        (lambda: ruled(c=hr.check(5)), "condition=5"),  # type: ignore[arg-type]
+        (lambda: ruled(v=hr.volume()), "bounds nothing"),
+        (lambda: ruled(v=hr.volume(within=-1)), "a number above 0"),
+        (lambda: ruled(v=hr.volume(within=0.5, last=0)), "a whole number from 1"),
+        (lambda: ruled(v=hr.volume(at_least=0.5)), "a whole number of rows"),  # type: ignore[arg-type]
+        (lambda: ruled(f=hr.fresh("soon")), "within='soon'"),
+        (lambda: ruled(r=hr.reference("user", to="")), "the name of a table"),
+    ],
+    "HR-QUALITY-005": [
+        (lambda: twice(), "Twice.total is a field and a rule"),
+    ],
+    "HR-QUALITY-006": [(lambda: ruled(more=hr.field(ge=0)), "Ruled.more = hr.field(…) without a type")],
+    "HR-QUALITY-007": [
+        (lambda: ruled(r=hr.reference("user", to="evnts")), "did you mean 'events'?"),
+        (lambda: ruled(r=hr.reference("user", to="s")), "its own table"),
+        (lambda: ruled(r=hr.reference("user", to="bare")), "which has no contract"),
+        (lambda: ruled(r=hr.reference("user", to="told")), "looks user up in no key of told"),
+        (lambda: ruled(r=hr.reference("user", to="events.usr")), "did you mean 'user'?"),
+        (lambda: ruled(r=hr.reference("user", to="events")), "user is int and events.event_id is str"),
+    ],
+    "HR-QUALITY-008": [(lambda: referring("two", "one"), "tables that refer to each other")],
     "HR-CONTRACT-011": [
         (lambda: broken(x=(int, hr.field()), y=(int, hr.field(name="x"))), "Broken.y is the column 'x', as x is"),
     ],

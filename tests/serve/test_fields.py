@@ -123,3 +123,44 @@ def test_a_model_gets_the_rounding_that_it_learned_from():
     assert vector({"f": True}, ["f"]).tolist() == [[1.0]]
     with pytest.raises(HeadraceError, match="beyond float32"):
         vector({"f": 1e39}, ["f"])
+
+
+class Checked(hr.Contract):
+    low: int
+    high: int | None
+    price: hr.Decimal(6, 2) = hr.field(le=100, severity="warn")
+    ordered = hr.check("low <= high", severity="stop")
+    usual = hr.check("price < 50.5", severity="warn")
+
+
+def event(**values: object) -> bytes:
+    return json.dumps({"low": 1, "high": 2, "price": "5", **values}).encode()
+
+
+def test_events_keep_the_checks_that_files_keep():
+    reader = RowReader(Checked, checked=True)
+    with pytest.raises(HeadraceError, match="HR-QUALITY-010 event: found a row that breaks ordered; expected low <= h"):
+        reader.read(event(high=0), "event")
+    assert reader.warned(reader.read(event(high=None))) == ()
+    assert reader.warned(reader.read(event(price="60"))) == ("usual",)
+    assert reader.warned(reader.read(event(price="600"))) == ("price le", "usual")
+
+
+def test_what_events_and_files_are_told_is_the_same():
+    rows = [
+        {"low": 1, "high": 2, "price": "5"},
+        {"low": 3, "high": 2, "price": "5"},
+        {"low": 1, "high": 2, "price": "60"},
+    ]
+    names = ("low", "high", "price")
+    table = pa.table(
+        {name: pa.array([None if row[name] is None else str(row[name]) for row in rows]) for name in names}
+    )
+    result = validate(Checked, table)
+    reader, refused = RowReader(Checked, checked=True), []
+    for number, row in enumerate(rows, 1):
+        try:
+            reader.read(json.dumps(row).encode())
+        except HeadraceError:
+            refused.append(number)
+    assert result.quarantined["_row"].to_pylist() == refused == [2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,9 +17,9 @@ import pyarrow.compute as pc
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger
 from headrace.connect.recheck import recheck
-from headrace.contracts import readable
+from headrace.contracts import Referred, readable
 from headrace.contracts.columns import read_column
-from headrace.contracts.evolution import BREAKING, COMPATIBLE, Move, moves, widens
+from headrace.contracts.evolution import BREAKING, COMPATIBLE, Move, Promises, moves, widens
 from headrace.declare import Contract, Stream, Table, node_id
 from headrace.declare.fields import TIME_ROLES
 from headrace.declare.kept import loaded
@@ -26,12 +27,15 @@ from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.consumers import EVERY, Consumer
 from headrace.plan.promises import contract_meaning
+from headrace.plan.rules import row_rules_meaning
 from headrace.plan.snapshot import digest
 from headrace.types import arrow_schema
 
 Reads = Callable[[str], Sequence[Consumer]]
 """Who reads a column of a source, by its name; ``"*"`` for all that read the source."""
 _SHOWN = 4
+_RULES = "#rules"
+"""Among what a contract promises: its rules beyond single fields."""
 
 
 def nobody(_column: str) -> Sequence[Consumer]:
@@ -83,18 +87,36 @@ def evolution(source: Stream | Table, lake: Lake, ledger: Ledger | None = None) 
     if contract is None or not lake.exists(source.name):
         return Evolution(source, 0, (), trusted=True)
     ledger = Ledger(lake, source.name) if ledger is None else ledger
-    now, wanted, held = contract_meaning(contract), arrow_schema(loaded(contract)), lake.schema(source.name)
+    now, wanted, held = promised(contract), arrow_schema(loaded(contract)), lake.schema(source.name)
     rows, same = lake.rows(source.name), set(zip(held.names, map(str, held.types), strict=True))
     there = set(zip(wanted.names, map(str, wanted.types), strict=True)) <= same
     if ledger.contract == digest(now) and there:
         return Evolution(source, rows, (), trusted=True, settled=True)
-    found = moves(ledger.promises(), now, held, wanted)
+    before = ledger.promises()
+    found = moves(None if before is None else _fields_of(before), _fields_of(now), held, wanted)
     rewrites = any(_is_timed(one) for one in found) or bool(_retyped(held, _with_ours(held, wanted)))
-    return Evolution(source, rows, tuple(found), trusted=bool(ledger.contract), rewrites=rewrites)
+    ruled = (before or {}).get(_RULES) != now.get(_RULES)
+    return Evolution(source, rows, tuple(found), trusted=bool(ledger.contract) and not ruled, rewrites=rewrites)
+
+
+def promised(contract: type[Contract]) -> dict[str, Any]:
+    """Return what a contract promises of each row: field by field, and its rules of rows, if it has some."""
+    rules = row_rules_meaning(contract)
+    return contract_meaning(contract) | ({_RULES: rules} if rules else {})
+
+
+def _fields_of(promises: Promises) -> dict[str, Any]:
+    return {name: said for name, said in promises.items() if name != _RULES}
 
 
 def settle(
-    source: Stream | Table, lake: Lake, ledger: Ledger | None = None, *, reads: Reads = nobody, accept: bool = False
+    source: Stream | Table,
+    lake: Lake,
+    ledger: Ledger | None = None,
+    *,
+    reads: Reads = nobody,
+    accept: bool = False,
+    referred: Referred | None = None,
 ) -> Evolution:
     """See to it that a table, and all of its rows, are as the contract of its source says; the caller holds its lock.
 
@@ -104,6 +126,7 @@ def settle(
         ledger: of its loads, if it was read already.
         reads: who reads a column, for the refusal.
         accept: whether to do also what is not compatible, as far as rows can follow: columns go, values are converted.
+        referred: yields the values of the tables that the contract's rules refer to.
 
     Returns:
         What was done; of it, moves are none where nothing had to be.
@@ -123,9 +146,9 @@ def settle(
     if lake.exists(source.name):
         if found.checks:
             _require_readable(source, contract, lake)
-            recheck(source, contract, lake)
+            recheck(source, contract, lake, referred)
         _change(source.name, contract, lake, found)
-    ledger.checked(contract_meaning(contract))
+    ledger.checked(promised(contract))
     return found
 
 

@@ -15,12 +15,14 @@ from headrace.connect.files import BATCH_ROWS
 from headrace.connect.given import Given, given
 from headrace.connect.history import Keeping
 from headrace.connect.merging import Merging
+from headrace.connect.outcome import Quality
 from headrace.connect.planning import Plan, plan
+from headrace.connect.quality import looks_up
 from headrace.connect.replacing import Replacing
 from headrace.connect.restore import complete_restore
 from headrace.connect.withdraw import withdraw
 from headrace.connect.work import Job, Progress, Work
-from headrace.contracts import check_rules, total
+from headrace.contracts import Referred, check_rules, total
 from headrace.declare import Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
@@ -35,6 +37,7 @@ class IngestReport:
         accepted: of these, rows now in the stream's table.
         quarantined: of these, rows now in ``quarantine_<stream>``.
         reasons: rows that break each rule, most frequent first; a row counts once for each of its reasons.
+        warned: rows that break each rule that only warns; they are among the accepted or, for other reasons, not.
         files_new: files finished in this run.
         files_skipped: files that were loaded before.
         faults: files that could not be loaded (errors) and what is worth knowing (warnings).
@@ -44,6 +47,7 @@ class IngestReport:
     accepted: int = 0
     quarantined: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    warned: dict[str, int] = field(default_factory=dict)
     files_new: int = 0
     files_skipped: int = 0
     faults: tuple[Fault, ...] = ()
@@ -64,6 +68,7 @@ def ingest(
     first: Callable[[], object] = tuple,
     reads: Reads = nobody,
     accept: bool = False,
+    referred: Referred | None = None,
 ) -> IngestReport:
     """Load what is new of a stream or table into the lake; what was loaded before is passed over.
 
@@ -77,6 +82,8 @@ def ingest(
         first: called when no other process can add to the stream any more, to bring in what was learned before.
         reads: who reads a column of the stream, for what a file or a contract would break.
         accept: whether the contract may have changed in ways that are not compatible; see ``evolve.settle``.
+        referred: yields the values of the tables that the contract's rules refer to; by default only what the rules
+            themselves say is known of these tables: a name and a column.
 
     Returns:
         Counts, and the faults of files that could not be loaded; the other files are loaded all the same.
@@ -96,21 +103,24 @@ def ingest(
     with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()
-        settle(stream, lake, ledger, reads=reads, accept=accept)
+        lookup = referred or looks_up(lake, {})
+        settle(stream, lake, ledger, reads=reads, accept=accept, referred=lookup)
         there.require(ledger)
         todo = plan(received, there, ledger, batch_rows, reads)
         newest = lake.sequence(stream.name)
         todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
+        judged = Quality(stream, received, lake)
         if (todo.failed and there.whole) or not (todo.loads or there.ends):
-            return IngestReport(files_skipped=todo.skipped, faults=tuple(todo.faults))
+            return IngestReport(files_skipped=todo.skipped, faults=(*todo.faults, *judged.freshness()))
         ledger.begin(todo.loads)
-        job = Job(lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1)
+        judged.compare(ledger)
+        job = Job(lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1, judged, lookup)
         work = _work(stream, there, todo, job)
         for load in todo.loads:
             todo.faults.extend(work.take(load))
         if not (todo.failed and there.whole):
             work.end()
-        todo.faults += work.faults
+        todo.faults += [*work.faults, *judged.warnings(), *judged.freshness()]
         there.remember(lake, stream.name, todo.loads)
     return _report(todo, work)
 
@@ -130,7 +140,8 @@ def _report(todo: Plan, work: Work) -> IngestReport:
     accepted = sum(one[2] for one in work.finished)
     quarantined = sum(one[3] for one in work.finished)
     reasons, files = total(work.counts), len(work.finished)
-    return IngestReport(received, accepted, quarantined, reasons, files, todo.skipped, tuple(todo.faults))
+    warned = work.job.judged.warned
+    return IngestReport(received, accepted, quarantined, reasons, warned, files, todo.skipped, tuple(todo.faults))
 
 
 def _silent(done: int, what: str) -> None:

@@ -12,16 +12,22 @@ from headrace.connect.loads import Load, Past
 from headrace.connect.seen import keys_of
 from headrace.connect.withdraw import forget
 from headrace.connect.work import Job, Work
-from headrace.contracts import KeyIndex
-from headrace.contracts.problems import Rows
+from headrace.contracts import Across, KeyIndex
+from headrace.contracts.keys import Look
 from headrace.errors import Fault
 
 
 class _Anew(KeyIndex):
     """Knows no key: a row whose key is there takes the place of the other."""
 
-    def repeated(self, keys: pa.Table, good: npt.NDArray[np.bool_]) -> Rows:
-        return np.empty(0, np.int64)
+    def look(self, keys: pa.Table) -> Look:
+        return Look(keys, _NO_HASHES, np.ones(keys.num_rows, np.bool_), _NO_ROWS, np.zeros(0, np.bool_), ())
+
+    def remember(self, look: Look, taken: npt.NDArray[np.bool_]) -> None:
+        pass
+
+
+_NO_ROWS, _NO_HASHES = np.empty(0, np.int64), np.empty(0, np.uint64)
 
 
 class Merging(Work):
@@ -49,7 +55,9 @@ class Merging(Work):
         super().__init__(job)
         self.whole, self.learned_us, self.others, self.superseded = whole, learned_us, others, superseded
         self._names = list(job.contract.key_fields())
-        self._keys = KeyIndex(self._names) if whole else _Anew(self._names)
+        # A row follows itself: what is unique is so among the rows that come together.
+        key = KeyIndex(self._names) if whole else _Anew(self._names)
+        self._across = Across(job.received, referred=job.referred, key=key)
         self._delivered: list[pa.Table] = []
         self._nameless = 0
 
@@ -83,12 +91,11 @@ class Merging(Work):
     def _reach(self, load: Load) -> int:
         return 0
 
-    def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
+    def _learn(self, batch: pa.Table) -> None:
         if self.whole:
             keys = keys_of(batch, self.job.contract)
             self._delivered.append(keys)
             self._nameless += keys.num_rows - keys.drop_null().num_rows
-        return super()._validate(load, batch, rows, new)
 
     def _commit(self, rows: pa.Table) -> None:
         if rows.num_rows:

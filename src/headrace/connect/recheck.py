@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from headrace.contracts import tally
+from headrace.contracts import Referred, tally
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 
 
-def recheck(stream: Stream | Table, contract: type[Contract], lake: Lake) -> None:
+def recheck(stream: Stream | Table, contract: type[Contract], lake: Lake, referred: Referred | None = None) -> None:
     """Read all rows of a table through a contract, in bounded memory; no row is moved or dropped.
 
     Bounds are what exact totals are computed within, so rows beyond them must not be built upon. A column that the
@@ -21,7 +21,9 @@ def recheck(stream: Stream | Table, contract: type[Contract], lake: Lake) -> Non
     """
     fields = contract.fields()
     there = [name for name in fields if name in lake.schema(stream.name).names]
-    with tally(contract) as counted:
+    # A table with its history has a row for each state of a key.
+    alone = not (isinstance(stream, Table) and stream.history)
+    with tally(contract, referred, unique=alone) as counted:
         for batch in lake.batches(stream.name, columns=there or None):
             counted.take(_whole(batch, contract, there))
         counted.settle()

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Past
 from headrace.connect.received import Received, as_batch, received
-from headrace.contracts import KeyIndex, validate
+from headrace.contracts import Across, Referred, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
@@ -47,27 +47,28 @@ def held_rows(lake: Lake, name: str) -> list[Received]:
     return received(lake.read(table)) if lake.exists(table) else []
 
 
-def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received]) -> Trial:
+def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], referred: Referred | None = None) -> Trial:
     """Hold rows in quarantine, as they are or repaired, against the contract of now; nothing is written.
 
     Args:
         lake: with the tables of the stream.
         source: a stream, or a table to which rows are appended or merged.
         rows: of its quarantine.
+        referred: yields the values of the tables that the contract's rules refer to; none are judged without it.
 
     Raises:
         HeadraceError: HR-QUARANTINE-003 for a table that is replaced or kept with its history.
     """
     contract = _contract(source)
     unfinished = {past.id for past in Ledger(lake, source.name).unfinished}
-    keys = KeyIndex(contract.key_fields(), lambda: _keys(lake, source.name, contract))
+    across = Across(contract, lambda columns: _stored(lake, source.name, columns), referred)
     accepted, passing = [], list[Received]()
     staying: list[tuple[Received, tuple[str, ...]]] = []
     for text in (True, False):
         some = [row for row in rows if row.is_text == text and not row.unread and row.load not in unfinished]
         if not some:
             continue
-        done = validate(contract, as_batch(some, contract, text=text), keys)
+        done = validate(contract, as_batch(some, contract, text=text), across)
         refused = dict(zip(done.quarantined["_row"].to_pylist(), done.quarantined["reasons"].to_pylist(), strict=True))
         accepted.append(done.accepted)
         for place, row in enumerate(some, 1):
@@ -81,7 +82,7 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received]) -> Tr
     return Trial(pa.concat_tables([nothing, *accepted]), tuple(passing), tuple(staying))
 
 
-def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received]) -> Trial:
+def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referred: Referred | None = None) -> Trial:
     """Accept rows in quarantine that keep the contract, as they are or repaired; the caller holds the table's lock.
 
     They get the next sequences, and count as known like other rows of their source.
@@ -91,7 +92,7 @@ def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received]) -> Tria
     """
     name, contract = source.name, _contract(source)
     ledger = complete_replay(lake, name, Ledger(lake, name))
-    trial = try_rows(lake, source, rows)
+    trial = try_rows(lake, source, rows, referred)
     if trial.passing:
         first = lake.sequence(name) + 1
         table = trial.accepted
@@ -157,6 +158,6 @@ def _contract(source: Stream | Table) -> type[Contract]:
     return source.contract
 
 
-def _keys(lake: Lake, name: str, contract: type[Contract]) -> Iterator[pa.RecordBatch]:
+def _stored(lake: Lake, name: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if lake.exists(name):
-        yield from lake.batches(name, columns=list(contract.key_fields()))
+        yield from lake.batches(name, columns=columns)

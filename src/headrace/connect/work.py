@@ -15,10 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.connect import quality
 from headrace.connect.files import read_batches
+from headrace.connect.holding import Holding
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Load
-from headrace.contracts import QUARANTINE, KeyIndex, Validated, validate
+from headrace.connect.outcome import Outcome, Quality
+from headrace.contracts import QUARANTINE, Across, Referred, judge, validate
 from headrace.declare import Contract
 from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
@@ -42,6 +45,8 @@ class Job:
         progress: told the rows done.
         batch_rows: that are held in memory and committed together.
         next: sequence of the first row that is new.
+        judged: compares loads with those before, and refuses some.
+        referred: yields the values of the tables that the contract's rules refer to.
     """
 
     lake: Lake
@@ -52,6 +57,8 @@ class Job:
     progress: Progress
     batch_rows: int
     next: int
+    judged: Quality
+    referred: Referred
 
 
 class Work:
@@ -68,28 +75,60 @@ class Work:
         self._quarantined: list[tuple[Load, pa.Table]] = []
         self._reached: dict[str, int] = {}
         self._rows = 0
-        self._ending: list[tuple[Load, int, int]] = []
+        self._ending: list[tuple[Load, int, int, Outcome]] = []
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
-        self._keys = KeyIndex(job.contract.key_fields(), self._stored_keys)
+        self._across = Across(job.received, self._stored, job.referred)
 
     def take(self, load: Load) -> list[Fault]:
         """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
         reached = self._reach(load) if load.begun else 0
         held = self._held(load) if load.begun else _no_rows()
-        position, bad = 1, len(held)
-        batches = read_batches(load.file, self.job.received, self.job.batch_rows)
-        while True:
+        if self.job.judged.stops and not reached and not len(held):
+            return self._take_whole(load)
+        position, bad, outcome = 1, len(held), self.job.judged.begin(load)
+        try:
+            for batch in read_batches(load.file, self.job.received, self.job.batch_rows):
+                rows = np.arange(position, position + batch.num_rows)
+                position += batch.num_rows
+                bad += self._validate(load, batch, rows, reached, held, outcome)
+        except HeadraceError as error:
+            return faults_at(load.name, error)
+        self._ends(load, position - 1, bad, outcome)
+        return []
+
+    def _take_whole(self, load: Load) -> list[Fault]:
+        """Bring one file in or, when it breaks a rule that stops its load, none of its rows."""
+        self.flush()
+        received, outcome = 0, self.job.judged.begin(load)
+        with Holding() as holding:
             try:
-                batch = next(batches, None)
+                for batch in read_batches(load.file, self.job.received, self.job.batch_rows):
+                    rows = np.arange(received + 1, received + batch.num_rows + 1)
+                    received += batch.num_rows
+                    self.done += batch.num_rows
+                    self._learn(batch)
+                    result = validate(self.job.received, batch, self._across, load.name, rows=rows)
+                    outcome.take(batch.num_rows, result, rows)
+                    holding.add(batch.num_rows, received, result)
+                    self.job.progress(self.done, f"checking {load.name}")
             except HeadraceError as error:
+                self._across.settle()
                 return faults_at(load.name, error)
-            if batch is None:
-                self._ending.append((load, position - 1, bad))
-                return []
-            rows = np.arange(position, position + batch.num_rows)
-            position += batch.num_rows
-            bad += self._validate(load, batch, rows, (rows > reached) & ~np.isin(rows, held))
+            if refused := outcome.refusal():
+                self._across.settle()
+                outcome.figures.accepted = 0
+                quality.keep(self.lake, self.name, [(load, outcome.figures)], refused=True)
+                return [refused]
+            self.counts += outcome.counts
+            parts = holding.parts()
+            bad = sum(self._accept(load, rows, last, good, aside) for rows, last, good, aside in parts)
+        self._ends(load, received, bad, outcome)
+        return []
+
+    def _ends(self, load: Load, received: int, bad: int, outcome: Outcome) -> None:
+        self.job.judged.ends(outcome)
+        self._ending.append((load, received, bad, outcome))
 
     def flush(self) -> None:
         """Commit what is validated: quarantined rows first, then accepted rows, then the ledger."""
@@ -108,13 +147,14 @@ class Work:
             rows = self._numbered()
             self._commit(rows)
             self._next += rows.num_rows
-        self._keys.settle()
+        self._across.settle()
         self._accepted, self._quarantined, self._reached, self._rows = [], [], {}, 0
         self.job.progress(self.done, f"loaded {self.name}")
 
     def _settle(self) -> None:
-        ended = [(load, received, received - bad, bad) for load, received, bad in self._ending]
+        ended = [(load, received, received - bad, bad) for load, received, bad, _ in self._ending]
         self._verify(ended)
+        quality.keep(self.lake, self.name, [(load, outcome.figures) for load, *_, outcome in self._ending])
         self.job.ledger.finish(ended)
         self.finished += ended
         self._ending = []
@@ -126,26 +166,47 @@ class Work:
         """Return the last row of a load that an earlier run committed."""
         return max(0, self.lake.committed(self.name, load.app))
 
+    def _learn(self, batch: pa.Table) -> None:
+        """Learn rows as they come, before any of them is judged."""
+
     def _complete(self, rows: pa.Table) -> pa.Table:
         """Return accepted rows with all columns that they have in the lake."""
         return rows
 
-    def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
+    def _validate(
+        self,
+        load: Load,
+        batch: pa.Table,
+        rows: npt.NDArray[np.int64],
+        reached: int,
+        held: npt.NDArray[np.int64],
+        outcome: Outcome,
+    ) -> int:
+        self._learn(batch)
+        new = (rows > reached) & ~np.isin(rows, held)
         self.done += batch.num_rows
+        if not new.all():
+            old = rows[~new]
+            outcome.before(*judge(self.job.received, batch.filter(pa.array(~new))), np.isin(old, held))
         if not new.any():
             return 0
         fresh = batch if new.all() else batch.filter(pa.array(new))
-        result: Validated = validate(self.job.received, fresh, self._keys, load.name, rows=rows[new])
-        self._accepted.append((load, self._complete(result.accepted)))
-        if result.quarantined.num_rows:
-            self._quarantined.append((load, result.quarantined))
+        result = validate(self.job.received, fresh, self._across, load.name, rows=rows[new])
+        outcome.take(fresh.num_rows, result, rows[new])
         self.counts.append(result.counts)
-        self._reached[load.app] = int(rows[-1])
-        self._rows += fresh.num_rows
+        return self._accept(load, fresh.num_rows, int(rows[-1]), result.accepted, result.quarantined)
+
+    def _accept(self, load: Load, received: int, last: int, accepted: pa.Table, quarantined: pa.Table) -> int:
+        """Take validated rows, up to a position in their file; commit when there are enough of them."""
+        self._accepted.append((load, self._complete(accepted)))
+        if quarantined.num_rows:
+            self._quarantined.append((load, quarantined))
+        self._reached[load.app] = last
+        self._rows += received
         self.job.progress(self.done, f"loading {load.name}")
         if self._rows >= self.job.batch_rows:
             self.flush()
-        return int(result.quarantined.num_rows)
+        return int(quarantined.num_rows)
 
     def _make_tables(self) -> None:
         """Make both tables before the first row, so that a stream without rows can be read like any other."""
@@ -167,8 +228,8 @@ class Work:
     def _known_at(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
         return known_at(self.job.contract, rows)
 
-    def _stored_keys(self) -> Iterator[pa.RecordBatch]:
-        yield from self.lake.batches(self.name, columns=list(self.job.contract.key_fields()))
+    def _stored(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        yield from self.lake.batches(self.name, columns=columns)
 
     def _held(self, load: Load) -> npt.NDArray[np.int64]:
         """Return the positions of a load's rows that are in quarantine already, and count their reasons."""

@@ -1,21 +1,34 @@
 """Validation: rows become typed columns that keep a contract's promises, or go to quarantine with all reasons."""
 
+from headrace.contracts.across import Across, Referred
 from headrace.contracts.columns import Unfit, check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
 from headrace.contracts.tally import Tally, tally
-from headrace.contracts.validation import MALFORMED, MALFORMED_TYPE, QUARANTINE, Validated, plain_rows, total, validate
+from headrace.contracts.validation import (
+    MALFORMED,
+    MALFORMED_TYPE,
+    QUARANTINE,
+    Validated,
+    judge,
+    plain_rows,
+    total,
+    validate,
+)
 
 __all__ = [
     "MALFORMED",
     "MALFORMED_TYPE",
     "QUARANTINE",
+    "Across",
     "KeyIndex",
+    "Referred",
     "Tally",
     "Unfit",
     "Validated",
     "check_columns",
     "check_rules",
+    "judge",
     "plain_rows",
     "read_column",
     "readable",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,45 +55,45 @@ class KeyIndex:
             keys: the key columns of a batch, without chunks of other types; rows with a null are left out.
             good: whether nothing else is wrong with a row. A row that is not good takes no key from a later one.
         """
+        return repeated([self], [keys], good, [True])[0]
+
+    def look(self, keys: pa.Table) -> Look:
+        """Return what is known of the keys of a batch; nothing is remembered yet."""
         if self._runs is None:
             self._runs = [np.sort(np.concatenate([_hashes(pa.table(part)) for part in self._stored()] or [_NONE]))]
-        complete = _complete(keys)
-        hashes = _hashes(keys)
-        suspects = np.flatnonzero(self._suspicious(hashes) & complete)
-        repeats = self._verified(keys, suspects, good)
-        taken = good & complete
-        taken[repeats] = False
-        self._remember(hashes[taken])
-        self._unsettled.append(keys.filter(pa.array(taken)))
-        return repeats
+        there, hashes = complete(keys), _hashes(keys)
+        ordered = np.sort(hashes)
+        suspects = np.flatnonzero(self._suspicious(hashes, ordered) & there)
+        if not len(suspects):
+            return Look(keys, ordered, there, suspects, np.zeros(0, np.bool_), ())
+        chosen = keys.take(pa.array(suspects))
+        return Look(keys, ordered, there, suspects, self._already(chosen), tuple(_tuples(chosen)))
+
+    def remember(self, look: Look, taken: npt.NDArray[np.bool_]) -> None:
+        """Remember the keys of the rows that are accepted.
+
+        Hashes of all rows are kept: one that is nobody's key only makes a later row be compared in vain.
+        """
+        taken = taken & look.complete
+        runs = [*(self._runs or []), look.hashes]
+        self._runs = [np.sort(np.concatenate(runs), kind="stable")] if len(runs) > _RUNS else runs
+        self._unsettled.append(look.keys if taken.all() else look.keys.filter(pa.array(taken)))
 
     def settle(self) -> None:
-        """Say that all rows remembered so far are stored by now."""
+        """Say that all rows remembered so far are stored by now, or never will be: only what is stored counts."""
         self._unsettled = []
 
-    def _suspicious(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        ordered = np.sort(hashes)
+    def _suspicious(self, hashes: npt.NDArray[np.uint64], ordered: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         hits = [ordered[1:][ordered[1:] == ordered[:-1]]]
         for run in self._runs or []:
             if len(run):
                 at = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
                 hits.append(ordered[run[at] == ordered])
         found = np.unique(np.concatenate(hits))
-        return np.isin(hashes, found) if len(found) else np.zeros(len(hashes), np.bool_)
-
-    def _verified(self, keys: pa.Table, suspects: npt.NDArray[np.int64], good: npt.NDArray[np.bool_]) -> Rows:
-        if not len(suspects):
-            return np.empty(0, np.int64)
-        chosen = keys.take(pa.array(suspects))
-        taken = self._already(chosen)
-        owners: set[tuple[object, ...]] = set()
-        repeats = []
-        for place, (row, key) in enumerate(zip(suspects.tolist(), _tuples(chosen), strict=True)):
-            if taken[place] or key in owners:
-                repeats.append(row)
-            elif good[row]:
-                owners.add(key)
-        return np.array(repeats, np.int64)
+        if not len(found):
+            return np.zeros(len(hashes), np.bool_)
+        at = np.minimum(np.searchsorted(found, hashes), len(found) - 1)  # np.isin would sort all hashes again
+        return np.asarray(found[at] == hashes)
 
     def _already(self, chosen: pa.Table) -> npt.NDArray[np.bool_]:
         """Compare the chosen keys themselves with all stored and unsettled ones, a batch at a time."""
@@ -107,9 +108,67 @@ class KeyIndex:
                 connection.unregister("held")
         return taken
 
-    def _remember(self, hashes: npt.NDArray[np.uint64]) -> None:
-        runs = [*(self._runs or []), np.sort(hashes)]
-        self._runs = [np.sort(np.concatenate(runs), kind="stable")] if len(runs) > _RUNS else runs
+
+@dataclass(frozen=True)
+class Look:
+    """What an index knows of the keys of a batch.
+
+    Args:
+        keys: of all rows.
+        hashes: of all rows, ascending.
+        complete: whether a row has no null in its key.
+        suspects: positions of rows that may have the key of another, ascending.
+        held: for each of these, whether an accepted row of an earlier batch has its key.
+        values: the keys of these.
+    """
+
+    keys: pa.Table
+    hashes: npt.NDArray[np.uint64]
+    complete: npt.NDArray[np.bool_]
+    suspects: npt.NDArray[np.int64]
+    held: npt.NDArray[np.bool_]
+    values: tuple[tuple[object, ...], ...]
+
+
+def repeated(
+    indexes: Sequence[KeyIndex], keys: Sequence[pa.Table], good: npt.NDArray[np.bool_], rejects: Sequence[bool]
+) -> list[Rows]:
+    """Return for each index the rows whose key an earlier accepted row has, and remember those that are accepted.
+
+    Args:
+        indexes: each of other columns of the same rows.
+        keys: the columns of each.
+        good: whether nothing else is wrong with a row.
+        rejects: for each index, whether a row whose key is there already is kept out. A row that one index keeps out
+            takes no key from a later row in any other.
+    """
+    looks = [index.look(part) for index, part in zip(indexes, keys, strict=True)]
+    found: list[list[int]] = [[] for _ in indexes]
+    owners: list[set[tuple[object, ...]]] = [set() for _ in indexes]
+    accepted = good.copy()
+    for row, places in _by_row(looks):
+        hits = [i for i, place in places if looks[i].held[place] or looks[i].values[place] in owners[i]]
+        for i in hits:
+            found[i].append(row)
+        if any(rejects[i] for i in hits):
+            accepted[row] = False
+        elif good[row]:
+            for i, place in places:
+                owners[i].add(looks[i].values[place])
+    for index, look, rows in zip(indexes, looks, found, strict=True):
+        first = accepted.copy()
+        first[rows] = False
+        index.remember(look, first)
+    return [np.array(rows, np.int64) for rows in found]
+
+
+def _by_row(looks: Sequence[Look]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Yield each suspect row, in order, with the indexes that suspect it and its place among their suspects."""
+    placed: dict[int, list[tuple[int, int]]] = {}
+    for number, look in enumerate(looks):
+        for place, row in enumerate(look.suspects.tolist()):
+            placed.setdefault(row, []).append((number, place))
+    yield from sorted(placed.items())
 
 
 _NONE = np.empty(0, np.uint64)
@@ -124,7 +183,7 @@ def _hashes(keys: pa.Table) -> npt.NDArray[np.uint64]:
 
 
 @functools.cache
-def _database() -> duckdb.DuckDBPyConnection:
+def local_database() -> duckdb.DuckDBPyConnection:
     """Return the one database in memory that all indexes compute in; making one takes longer than a small batch."""
     import duckdb
 
@@ -133,7 +192,7 @@ def _database() -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def _tables(**tables: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = _database().cursor()
+    connection = local_database().cursor()
     try:
         for name, table in tables.items():
             connection.register(name, table)
@@ -142,12 +201,13 @@ def _tables(**tables: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def _complete(keys: pa.Table) -> npt.NDArray[np.bool_]:
-    complete = np.ones(keys.num_rows, np.bool_)
+def complete(keys: pa.Table) -> npt.NDArray[np.bool_]:
+    """Return whether each row has a value in every column."""
+    there = np.ones(keys.num_rows, np.bool_)
     for column in keys.columns:
         if column.null_count:
-            complete &= column.is_valid().to_numpy()
-    return complete
+            there &= column.is_valid().to_numpy()
+    return there
 
 
 def _tuples(keys: pa.Table) -> Iterable[tuple[object, ...]]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.declare import Field
+from headrace.declare.rules import REJECT, WARN
+
 Rows = npt.NDArray[np.int64]
 """Positions of rows in a batch, ascending."""
 
 EMPTY, TYPE, NOT_FINITE, BOUND, SET, PATTERN, LENGTH, KEY = (f"HR-DATA-{n:03}" for n in range(1, 9))
 NAIVE, CALENDAR, DIGITS, RANGE, FIELDS, LOCAL, PERIOD = (f"HR-DATA-{n:03}" for n in range(9, 16))
+CHECK, UNIQUE, REFERENCE = (f"HR-QUALITY-{n:03}" for n in range(10, 13))
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class Problem:
         text: what is wrong, told without the value, e.g. ``is below 0``.
         rows: positions in the batch, ascending.
         shown: whether a reason quotes the value as received.
+        promise: which of the field's promises is broken, such as ``ge``, or the name of a rule of its own; empty for
+            a value that is missing or cannot be read.
+        severity: ``warn`` for rows that are taken all the same, else ``reject`` or ``stop``.
     """
 
     code: str
@@ -33,11 +41,31 @@ class Problem:
     text: str
     rows: Rows
     shown: bool = True
+    promise: str = ""
+    severity: str = REJECT
 
     @property
     def rule(self) -> str:
         """The problem without any value, for counts in reports."""
         return f"{self.code} {self.field}: {self.text}"
+
+    @property
+    def rejects(self) -> bool:
+        """Whether its rows are kept out."""
+        return self.severity != WARN
+
+    @property
+    def name(self) -> str:
+        """What the quality history calls the rule: ``amount``, ``amount ge``, ``key``, or the name that a rule has."""
+        if self.code in (CHECK, UNIQUE, REFERENCE, KEY):
+            return self.promise
+        return f"{self.field} {self.promise}".strip()
+
+
+def never_taken(field: Field, problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems of values that are missing or of another type: whatever a field's severity, no table has them."""
+    severity = REJECT if field.severity == WARN else field.severity
+    return [replace(one, severity=severity) for one in problems]
 
 
 def where(mask: pa.BooleanArray) -> Rows:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, where
+from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, never_taken, where
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, closest
 from headrace.types import LogicalType, value_as
@@ -31,9 +31,13 @@ def broken(field: Field, raw: pa.Array, values: pa.Array) -> list[Problem]:
         raw: the column as received.
         values: the same in the field's type, null where it is null or could not be read.
     """
-    rules = [*_null(field, raw), *_bounds(field, values), *_set(field, values), *_text(field, values)]
-    found = [(code, text, where(mask), shown) for code, text, mask, shown in rules]
-    return [Problem(code, field.name, text, rows, shown) for code, text, rows, shown in found if len(rows)]
+    rules = [*_bounds(field, values), *_set(field, values), *_text(field, values)]
+    found = [(code, text, where(mask), promise) for code, text, mask, promise in rules]
+    return never_taken(field, _null(field, raw)) + [
+        Problem(code, field.name, text, rows, True, promise, field.severity)
+        for code, text, rows, promise in found
+        if len(rows)
+    ]
 
 
 _ONE_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(bytes(8)), pa.py_buffer(b""))
@@ -72,19 +76,20 @@ def broken_period(contract: type[Contract], columns: dict[str, pa.Array]) -> lis
     return [Problem(PERIOD, end, f"is not after {start}", rows)] if len(rows) else []
 
 
-_Rule = tuple[str, str, pa.BooleanArray, bool]
+_Rule = tuple[str, str, pa.BooleanArray, str]
+"""Code, what is wrong, where it is, and the word of the promise."""
 
 
-def _null(field: Field, raw: pa.Array) -> Iterator[_Rule]:
+def _null(field: Field, raw: pa.Array) -> Iterator[Problem]:
     if not field.type.nullable and raw.null_count:
-        yield EMPTY, "is empty and may not be", pc.is_null(raw), False
+        yield Problem(EMPTY, field.name, "is empty and may not be", where(pc.is_null(raw)), False)
 
 
 def _bounds(field: Field, values: pa.Array) -> Iterator[_Rule]:
     for name, (outside, text) in _BOUNDS.items():
         bound = getattr(field, name)
         if bound is not None:
-            yield BOUND, f"{text} {bound}", outside(values, _scalar(bound, field.type)), True
+            yield BOUND, f"{text} {bound}", outside(values, _scalar(bound, field.type)), name
 
 
 def _set(field: Field, values: pa.Array) -> Iterator[_Rule]:
@@ -92,20 +97,20 @@ def _set(field: Field, values: pa.Array) -> Iterator[_Rule]:
         allowed = pa.array([value_as(value, field.type) for value in field.isin], values.type)
         listed = ", ".join(str(value) for value in field.isin[:10]) + (", …" if len(field.isin) > 10 else "")
         outside = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, allowed)))
-        yield SET, f"is none of {listed}", outside, True
+        yield SET, f"is none of {listed}", outside, "isin"
 
 
 def _text(field: Field, values: pa.Array) -> Iterator[_Rule]:
     if field.type.name != "str":
         return
     if field.pattern is not None:
-        yield PATTERN, f"does not match {field.pattern}", pc.invert(_matches(field, values)), True
+        yield PATTERN, f"does not match {field.pattern}", pc.invert(_matches(field, values)), "pattern"
     if field.min_length is not None:
         short = pc.less(pc.utf8_length(values), field.min_length)
-        yield LENGTH, f"is shorter than {field.min_length}", short, True
+        yield LENGTH, f"is shorter than {field.min_length}", short, "min_length"
     if field.max_length is not None:
         long = pc.greater(pc.utf8_length(values), field.max_length)
-        yield LENGTH, f"is longer than {field.max_length}", long, True
+        yield LENGTH, f"is longer than {field.max_length}", long, "max_length"
 
 
 def _matches(field: Field, values: pa.Array) -> pa.BooleanArray:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from headrace.contracts.across import Across
+from headrace.contracts.checks import broken_checks
 from headrace.contracts.columns import check_columns, read_column
 from headrace.contracts.keys import KeyIndex
-from headrace.contracts.problems import KEY, Problem, where
+from headrace.contracts.problems import Problem, never_taken, where
 from headrace.contracts.rules import broken, broken_period
-from headrace.declare import Contract
+from headrace.declare import Contract, Field
 from headrace.declare.kept import QUARANTINED
 from headrace.errors import Fault
+from headrace.kernel.threads import WORTH_IT, cores
 from headrace.types import arrow_schema
 
 MALFORMED = "#malformed"
@@ -40,20 +46,22 @@ class Validated:
     Args:
         accepted: the contract's columns, in its order and types.
         quarantined: source, position in it (from 1), all reasons, and the row as JSON, as received.
-        counts: how many rows break each rule; no values.
+        counts: how many rows break each rule that keeps them out; no values.
         faults: warnings about the batch as a whole, such as a column that is ignored.
+        problems: every rule that rows break, also those that only warn.
     """
 
     accepted: pa.Table
     quarantined: pa.Table
     counts: dict[str, int]
     faults: tuple[Fault, ...]
+    problems: tuple[Problem, ...] = ()
 
 
 def validate(
     contract: type[Contract],
     batch: pa.Table,
-    seen_keys: KeyIndex | None = None,
+    seen_keys: KeyIndex | Across | None = None,
     source: str = "",
     first_row: int = 1,
     rows: npt.NDArray[np.int64] | None = None,
@@ -63,7 +71,8 @@ def validate(
     Args:
         contract: what is promised.
         batch: rows as received; columns of text or of any Arrow type that can be read safely as the field's.
-        seen_keys: keys of the rows accepted before; it learns those of this batch. None checks this batch alone.
+        seen_keys: keys of the rows accepted before, or all that other rows decide; it learns those of this batch. None
+            checks this batch alone, and no references.
         source: name of the file, for the quarantine.
         first_row: position in the source of the first row.
         rows: positions in the source of all rows, where they are not consecutive.
@@ -84,32 +93,56 @@ def validate(
     """
     faults = check_columns(contract, batch.schema, source)
     typed, problems = judge(contract, batch)
-    problems += _repeated(contract, typed, seen_keys, unmarked(problems, batch.num_rows))
+    across = seen_keys if isinstance(seen_keys, Across) else Across(contract, key=seen_keys)
+    problems += across.problems(typed, unmarked(problems, batch.num_rows))
     good = unmarked(problems, batch.num_rows)
     positions = np.arange(first_row, first_row + batch.num_rows) if rows is None else rows
     return Validated(
         typed if good.all() else typed.filter(pa.array(good)),
-        _quarantined(batch, problems, np.flatnonzero(~good), source, positions),
-        {problem.rule: len(problem.rows) for problem in problems},
+        _quarantined(batch, [one for one in problems if one.rejects], np.flatnonzero(~good), source, positions),
+        {problem.rule: len(problem.rows) for problem in problems if problem.rejects},
         tuple(faults),
+        tuple(problems),
     )
 
 
 def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Problem]]:
     """Return rows in a contract's types, null where a value cannot be read, and all rules that some of them break.
 
-    Keys are not among these rules: whether one is there already, other batches have to say.
+    Keys, unique columns and references are not among these rules: other batches and tables have to say (``Across``).
     """
     columns: dict[str, pa.Array] = {}
     problems = _malformed(batch)
     told = list(problems)
-    for name, field in contract.fields().items():
-        raw = _one_chunk(batch[name])
-        columns[name], found = read_column(field, raw)
-        read = unmarked([one for one in told if one.field in ("line", name)], batch.num_rows)
-        problems += _among(read, [*found, *broken(field, raw, columns[name])])
+
+    def judged(field: Field) -> tuple[pa.Array, list[Problem]]:
+        raw = _one_chunk(batch[field.name])
+        values, found = read_column(field, raw)
+        read = unmarked([one for one in told if one.field in ("line", field.name)], batch.num_rows)
+        return values, _among(read, [*never_taken(field, found), *broken(field, raw, values)])
+
+    fields = contract.fields().values()
+    for field, (values, found) in zip(fields, _side_by_side(judged, fields, batch.num_rows), strict=True):
+        columns[field.name] = values
+        problems += found
     problems += broken_period(contract, columns)
+    problems += broken_checks(contract, columns, problems, batch.num_rows)
     return pa.table(columns, schema=_schema(contract)), problems
+
+
+_T = TypeVar("_T")
+
+
+def _side_by_side(work: Callable[[Field], _T], fields: Collection[Field], rows: int) -> Iterable[_T]:
+    """Do something with each field, in threads where the rows are worth them: Arrow gives the lock of Python up."""
+    if rows < WORTH_IT or cores() == 1:
+        return map(work, fields)
+    return _pool().map(work, fields)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="headrace-contracts")
 
 
 def _schema(contract: type[Contract]) -> pa.Schema:
@@ -133,10 +166,11 @@ def _malformed(batch: pa.Table) -> list[Problem]:
 
 
 def unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]:
-    """Return for each row whether nothing is wrong with it."""
+    """Return for each row whether nothing keeps it out."""
     good = np.ones(length, np.bool_)
     for problem in problems:
-        good[problem.rows] = False
+        if problem.rejects:
+            good[problem.rows] = False
     return good
 
 
@@ -145,24 +179,7 @@ def _among(read: npt.NDArray[np.bool_], problems: list[Problem]) -> list[Problem
     if read.all():
         return problems
     kept = [(one, one.rows[read[one.rows]]) for one in problems]
-    return [Problem(one.code, one.field, one.text, rows, one.shown) for one, rows in kept if len(rows)]
-
-
-def _repeated(
-    contract: type[Contract], typed: pa.Table, seen: KeyIndex | None, good: npt.NDArray[np.bool_]
-) -> list[Problem]:
-    names = contract.key_fields()
-    if not names:
-        return []
-    index = seen if seen is not None else KeyIndex(names)
-    rows = index.repeated(typed.select(list(names)), good)
-    return [repetition(names, rows)] if len(rows) else []
-
-
-def repetition(names: Sequence[str], rows: npt.NDArray[np.int64]) -> Problem:
-    """Return the problem of rows whose key an earlier row has."""
-    text = "is the key of an earlier row" if len(names) == 1 else "are the key of an earlier row"
-    return Problem(KEY, ", ".join(names), text, rows)
+    return [replace(one, rows=rows) for one, rows in kept if len(rows)]
 
 
 def _quarantined(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from headrace.declare.base import here, here_within
 from headrace.declare.fields import HEADS, NO_COLUMN, Field, is_column
 from headrace.declare.promises import promise_faults, written
+from headrace.declare.rule_faults import rule_faults, untyped
+from headrace.declare.rules import Rule, rules_within
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
 from headrace.types import parse_annotation
@@ -45,6 +48,13 @@ def _read_fields(
             cure = f"write {name}: {kind}; a value comes with each row"
             faults.append(Fault("HR-CONTRACT-002", place, found, "hr.field(…), hr.key(), hr.event_time()", cure))
     return fields, faults
+
+
+def _read_rules(cls: ContractType, own: Mapping[str, Rule], lines: Mapping[str, str]) -> dict[str, Rule]:
+    rules: dict[str, Rule] = {}
+    for base in reversed(cls.__mro__[1:]):
+        rules.update(getattr(base, "_rules", {}))
+    return rules | {name: replace(one, name=name, place=lines.get(name, one.place)) for name, one in own.items()}
 
 
 def _column_faults(cls: ContractType, name: str, written_as: str, own: Mapping[str, str], place: str) -> list[Fault]:
@@ -93,14 +103,19 @@ class ContractType(type):
     faults: tuple[Fault, ...]
     doc: str
     _fields: dict[str, Field]
+    _rules: dict[str, Rule]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> ContractType:
         said = {key: body.pop(key) for key in body.get("__annotations__", {}) if key in body}
+        own = dict(rules_within(body))
         cls = super().__new__(mcs, name, bases, body)
-        place = here()
-        fields, faults = _read_fields(cls, said, place, here_within())
+        place, lines = here(), here_within()
+        fields, faults = _read_fields(cls, said, place, lines)
+        faults += [untyped(name, key, lines.get(key, place)) for key, one in body.items() if isinstance(one, Field)]
+        rules = _read_rules(cls, own, lines)
         cls.place, cls.doc = place, inspect.cleandoc(body.get("__doc__") or "")
-        cls._fields, cls.faults = fields, (*faults, *promise_faults(name, place, fields))
+        cls._fields, cls._rules = fields, rules
+        cls.faults = (*faults, *promise_faults(name, place, fields), *rule_faults(name, place, fields, rules))
         return cls
 
     @property
@@ -111,6 +126,10 @@ class ContractType(type):
     def fields(cls) -> dict[str, Field]:
         """Return the fields by name, in the order in which they were written."""
         return dict(cls._fields)
+
+    def rules(cls) -> dict[str, Rule]:
+        """Return the promises beyond single fields by name, in the order in which they were written."""
+        return dict(cls._rules)
 
     def key_fields(cls) -> tuple[str, ...]:
         """Return the names of the fields that form the key."""
@@ -129,7 +148,7 @@ class ContractType(type):
 
 
 class Contract(metaclass=ContractType):
-    """Base class of contracts: one annotated attribute for each field.
+    """Base class of contracts: one annotated attribute for each field, one without a type for each rule beyond these.
 
     Example:
         >>> from headrace.declare.fields import event_time, field, key
@@ -141,6 +160,19 @@ class Contract(metaclass=ContractType):
         >>> Payment.role("event_time"), Payment.key_fields()
         ('at', ('payment_id',))
     """
+
+
+def without(contract: type[Contract], names: Collection[str]) -> type[Contract]:
+    """Return a contract without some of its fields, and without the rules that read them."""
+    fields = {name: one for name, one in contract.fields().items() if name not in names}
+    made = contract_of(contract.name, fields)
+    made._rules = {name: one for name, one in contract.rules().items() if not _reads(one, names)}
+    return made
+
+
+def _reads(rule: Rule, names: Collection[str]) -> bool:
+    words = re.findall(r"\w+", rule.said())
+    return bool(set(names) & {*rule.columns, *words})
 
 
 def contract_of(name: str, fields: Mapping[str, Field]) -> type[Contract]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.declare.base import here
+from headrace.declare.rules import REJECT
 from headrace.declare.sheet import Sheet
 from headrace.types import STR, LogicalType
 
@@ -38,6 +39,7 @@ class Field:
     subject: bool = False
     zone: str = ""
     description: str = ""
+    severity: str = REJECT
     place: str = dataclasses.field(default="", compare=False, repr=False)
 
     def row(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ def field(
     subject: bool = False,
     zone: str = "",
     description: str = "",
+    severity: str = REJECT,
 ) -> Any:
     """Say more about a field of a contract.
 
@@ -99,6 +102,9 @@ def field(
         subject: whether the column names the person whom the row is about.
         zone: IANA zone in which times without an offset are to be read, e.g. ``"UTC"``.
         description: one sentence for the reader.
+        severity: what becomes of a value that breaks bounds, set, pattern or length: ``"warn"`` takes and counts it,
+            ``"reject"`` puts its row into quarantine, ``"stop"`` refuses its load. A value that is missing or of
+            another type is never taken.
 
     Returns:
         A ``Field`` for the class body of a ``Contract``.
@@ -125,6 +131,7 @@ def field(
         subject=subject,
         zone=zone,
         description=description,
+        severity=severity,
         place=here(),
     )
 

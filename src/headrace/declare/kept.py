@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from headrace.declare.contract import Contract
 from headrace.declare.project import RUN_LOG, Project, sources_of
-from headrace.types import FLOAT, INT, STR, LogicalType, Timestamp, list_of
+from headrace.types import BOOL, FLOAT, INT, STR, LogicalType, Timestamp, list_of
 
 __all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "Columns", "beside", "loaded"]
 
@@ -29,6 +29,22 @@ LOADS: Columns = {
     "at": Timestamp,
 }
 """Columns of ``loads_<source>``."""
+QUALITY: Columns = {
+    "_load": STR,
+    "at": Timestamp,
+    "rule": STR,
+    "field": STR,
+    "severity": STR,
+    "checked": INT,
+    "failed": INT,
+    "value": FLOAT,
+    "ok": BOOL,
+    "least": FLOAT,
+    "most": FLOAT,
+    "edges": list_of(FLOAT),
+    "bins": list_of(INT),
+}
+"""Columns of ``quality_<source>``: how each load kept each rule, and in rows of the rule ``profile`` its columns."""
 DECISIONS: Columns = {
     "record_id": STR,
     "at": Timestamp,
@@ -85,6 +101,8 @@ def beside(project: Project) -> Iterator[tuple[str, Columns]]:
         if source.source is not None:
             yield f"quarantine_{source.name}", {"_load": STR, **QUARANTINED}
             yield f"loads_{source.name}", LOADS
+        if source.contract is not None:
+            yield f"quality_{source.name}", QUALITY
     yield RUN_LOG, RUNS
     for service in project.all_services.values():
         yield f"decisions_{service.name}", DECISIONS

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 
 def parts(filename: str, line: int) -> dict[str, int]:
-    """Return the lines of the annotated names of the class, or of the keys of the call, that begins at a line.
+    """Return the lines of the names in the body of the class, or of the keys of the call, that begins at a line.
 
     Args:
         filename: of the source; where it cannot be had, nothing is found.
@@ -37,6 +37,8 @@ def _of_class(node: ast.AST) -> Iterator[tuple[int, str, int]]:
         for one in node.body:
             if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
                 yield node.lineno, one.target.id, one.lineno
+            if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
+                yield node.lineno, one.targets[0].id, one.lineno
 
 
 def _of_call(node: ast.AST) -> Iterator[tuple[int, str, int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.declare.base import Declared, name_faults, type_fault
-from headrace.declare.contract import Contract, ContractType, contract_of
+from headrace.declare.contract import Contract, ContractType, without
 from headrace.declare.fields import HEADS
 from headrace.declare.origins import Origin, origin_of
 from headrace.declare.sheet import Sheet, call_of
@@ -165,8 +165,7 @@ class Table(Sourced):
         if self.contract is None or not self.history:
             return self.contract
         filled = ("valid_to",) if self.history == "source" else ("valid_from", "valid_to")
-        fields = {name: one for name, one in self.contract.fields().items() if one.role not in filled}
-        return contract_of(self.contract.name, fields)
+        return without(self.contract, [name for name, one in self.contract.fields().items() if one.role in filled])
 
     @property
     def mode(self) -> str:

@@ -11,6 +11,7 @@ from headrace.plan.compile import compile_features, compile_rules, compile_set, 
 from headrace.plan.hindsight import hindsight
 from headrace.plan.meaning import Plan
 from headrace.plan.queries import query_faults
+from headrace.plan.rules import contract_rule_faults
 from headrace.plan.tags import tag_faults
 
 
@@ -35,6 +36,7 @@ def check(project: Project) -> list[Fault]:
         except HeadraceError as error:
             found += error.faults
     found += query_faults(project)
+    found += contract_rule_faults(project)
     return distinct(found or [*tag_faults(project), *hindsight(project)])
 
 

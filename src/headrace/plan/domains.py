@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from headrace.clock import from_us, to_us
 from headrace.declare import Contract, Field
+from headrace.declare.rules import WARN
 from headrace.types import Domain, LogicalType, closed_units, value_as
 
 _EXACT = ("int", "decimal")
@@ -18,10 +20,12 @@ def domains(contract: type[Contract]) -> dict[str, Domain]:
 
 
 def domain_of(one: Field) -> Domain:
-    """Return the domain of a field: its bounds in the units of the kernel."""
+    """Return the domain of a field: its bounds in the units of the kernel; bounds that only warn hold nothing."""
     kind = one.type
     if not kind.numeric:
         return Domain(kind)
+    if one.severity == WARN:
+        one = replace(one, ge=None, gt=None, le=None, lt=None, isin=None)
     low, high = _bounds(one)
     if one.isin:
         low, high = min(_unit(v, kind) for v in one.isin), max(_unit(v, kind) for v in one.isin)

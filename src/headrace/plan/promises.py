@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from headrace.declare import Contract, Field
+from headrace.declare.rules import REJECT
 from headrace.plan.domains import closed_bounds, said_as
 
 _BOUNDS = ("ge", "gt", "le", "lt")
@@ -33,6 +34,8 @@ def promises(one: Field) -> dict[str, Any]:
     given = {key: value for key, value in asdict(one).items() if key not in ("type", "description", "place")}
     # By identity: a bound of 0 equals False, and is said all the same.
     said = {key: value for key, value in given.items() if value is not None and value is not False and value != ""}
+    if said.get("severity") == REJECT:
+        del said["severity"]
     said |= {key: said_as(said[key], one.type) for key in _BOUNDS if key in said}
     if one.isin is not None:
         said["isin"] = sorted({said_as(value, one.type) for value in one.isin}, key=str)

@@ -33,6 +33,7 @@ from headrace.plan.meaning import Aggregation, Plan
 from headrace.plan.normal import normal, normal_condition
 from headrace.plan.promises import contract_meaning
 from headrace.plan.query import canonical
+from headrace.plan.rules import rules_meaning
 from headrace.plan.words import words
 from headrace.types import FLOAT, duration_text, duration_us
 
@@ -127,7 +128,8 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
     match node:
         case Stream():
             promises = contract_meaning(node.contract)
-            return {"contract": promises, "source": _source(node), "lateness": _length(node.lateness)}
+            said = {"contract": promises, "source": _source(node), "lateness": _length(node.lateness)}
+            return said | _rules(node)
         case Table():
             contract = None if node.contract is None else contract_meaning(node.contract)
             query = None if node.query is None else canonical(node.query)
@@ -137,7 +139,7 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
                 **_loading(node),
                 "query": query,
                 "refresh": _length(node.refresh),
-            }
+            } | _rules(node)
         case Features():
             return _features_meaning(node, project)
         case TrainingSet():
@@ -147,6 +149,11 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
         case Service():
             rules = [[decision, normal(rule)] for decision, rule in compile_rules(node)]
             return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise}
+
+
+def _rules(source: Stream | Table) -> dict[str, Any]:
+    said = {} if source.contract is None else rules_meaning(source.contract)
+    return {"promises": said} if said else {}
 
 
 def _features_meaning(group: Features, project: Project) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.declare import Features, Node, Service, Stream, Table, TrainingSet, Window
+from headrace.declare import Check, Features, Node, Service, Stream, Table, TrainingSet, Window
 from headrace.plan.promises import promises
 
 
@@ -23,7 +23,7 @@ def words(node: Node) -> dict[str, Any]:
     match node:
         case Stream() | Table():
             fields = {} if node.contract is None else node.contract.fields()
-            return {f"contract.{name}": promises(one) for name, one in fields.items()}
+            return {f"contract.{name}": promises(one) for name, one in fields.items()} | _conditions(node)
         case Features():
             said: dict[str, Any] = {}
             for name, one in node.features.items():
@@ -34,6 +34,11 @@ def words(node: Node) -> dict[str, Any]:
         case Service():
             return {f"decide.{decision}": rule for decision, rule in node.decide.items()}
     return {}
+
+
+def _conditions(source: Stream | Table) -> dict[str, str]:
+    rules = {} if source.contract is None else source.contract.rules()
+    return {f"promises.{name}.condition": one.condition for name, one in rules.items() if isinstance(one, Check)}
 
 
 def _expression(group: Features, name: str, text: str) -> dict[str, str]:

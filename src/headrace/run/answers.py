@@ -13,21 +13,26 @@ from headrace.types import arrow_schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from headrace.contracts import Tally
+    from headrace.contracts import Referred, Tally
     from headrace.lake import Lake
     from headrace.lake.query import Answer
+    from headrace.run.judged import Judged
 
 DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAKE-011")
 """Faults of a step that are mended where its table is declared."""
 
 
-def rewrite(table: Table, lake: Lake, message: Mapping[str, Any]) -> None:
+def rewrite(
+    table: Table, lake: Lake, message: Mapping[str, Any], judged: Judged | None = None, referred: Referred | None = None
+) -> None:
     """Make a table by query anew as a whole, in one commit.
 
     Args:
         table: with the query.
         lake: with what it reads.
         message: kept with the commit.
+        judged: learns what the rows are like.
+        referred: yields the values of the tables that the contract's rules refer to.
 
     Raises:
         HeadraceError: HR-LAKE for what DuckDB or the lake say, at the table's place where it is mended there;
@@ -37,15 +42,23 @@ def rewrite(table: Table, lake: Lake, message: Mapping[str, Any]) -> None:
     schema = None if columns is None else arrow_schema(columns)
     try:
         with lake.answered(table.query or "") as answer:
-            lake.overwrite(table.name, kept(answer, table), schema=schema, message=message)
+            lake.overwrite(table.name, kept(answer, table, judged, referred), schema=schema, message=message)
     except HeadraceError as error:
         raise HeadraceError(placed(one, table) if one.code in DECLARED else one for one in error.faults) from None
 
 
-def kept(answer: Answer, table: Table) -> pa.RecordBatchReader:
+def kept(
+    answer: Answer, table: Table, judged: Judged | None = None, referred: Referred | None = None
+) -> pa.RecordBatchReader:
     """Return the rows of an answer, in the types of the contract that its table has; as they are where it has none.
 
     Where the contract says when each row became known, the lake knows it, too.
+
+    Args:
+        answer: of the query.
+        table: that it makes.
+        judged: told what all rows were like, before they are committed.
+        referred: yields the values of the tables that the contract's rules refer to.
 
     Raises:
         HeadraceError: HR-DATA-109, behind the last row, when some break a rule: these keep the table from its commit.
@@ -58,14 +71,16 @@ def kept(answer: Answer, table: Table) -> pa.RecordBatchReader:
     # What the query does not give at all, the lake tells from the schema, before any row.
     missing = table.contract.fields().keys() - set(answer.schema.names)
     schema = arrow_schema({name: kind for name, kind in columns.items() if name not in missing})
-    return pa.RecordBatchReader.from_batches(schema, _held(answer, table, table.contract))
+    return pa.RecordBatchReader.from_batches(schema, _held(answer, table, table.contract, judged, referred))
 
 
-def _held(answer: Answer, table: Table, contract: type[Contract]) -> Iterator[pa.RecordBatch]:
+def _held(
+    answer: Answer, table: Table, contract: type[Contract], judged: Judged | None, referred: Referred | None
+) -> Iterator[pa.RecordBatch]:
     from headrace.contracts import tally
 
     learned = contract.role("known_time")
-    with tally(contract) as counted:
+    with tally(contract, referred, None if judged is None else judged.history()) as counted:
         for batch in answer.batches:
             rows = counted.take(_given(contract, batch))
             if not counted.broken:
@@ -74,6 +89,8 @@ def _held(answer: Answer, table: Table, contract: type[Contract]) -> Iterator[pa
         counted.settle()
     if counted.broken:
         raise HeadraceError(_fault(table, contract, counted))
+    if judged is not None:
+        judged.ends(counted)
 
 
 def _given(contract: type[Contract], batch: pa.RecordBatch) -> pa.Table:

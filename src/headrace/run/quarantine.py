@@ -19,6 +19,7 @@ from headrace.run.sheets import html_of
 if TYPE_CHECKING:
     from headrace.connect.received import Received
     from headrace.connect.replay import Trial
+    from headrace.contracts import Referred
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def tried(loaded: LoadedProject, table: str, rows: Sequence[Received]) -> Repair
     from headrace.connect.replay import try_rows
 
     source = _source(loaded, table)
-    return _told(loaded, source, rows, try_rows(loaded.lake(), source, rows), done=False)
+    return _told(loaded, source, rows, try_rows(loaded.lake(), source, rows, _referred(loaded)), done=False)
 
 
 def replayed(loaded: LoadedProject, table: str, rows: Sequence[Received]) -> Repair:
@@ -168,7 +169,7 @@ def replayed(loaded: LoadedProject, table: str, rows: Sequence[Received]) -> Rep
     source, lake = _source(loaded, table), loaded.lake()
     with one_at_a_time(loaded.state_dir), lake.lock(table):
         live_events(loaded, source)
-        trial = replay(lake, source, rows)
+        trial = replay(lake, source, rows, _referred(loaded))
         refreshed(loaded)
     return _told(loaded, source, rows, trial, done=True)
 
@@ -197,6 +198,12 @@ def _told(
         first, last = (None if one is None else one.isoformat() for one in (ends["min"], ends["max"]))
     numbers = len(rows), len(trial.passing)
     return Repair(source.name, done, *numbers, first, last, dict(staying.most_common()), _downstream(loaded, source))
+
+
+def _referred(loaded: LoadedProject) -> Referred:
+    from headrace.connect import looks_up
+
+    return looks_up(loaded.lake(), {one.name: one for one in sources_of(loaded.project)})
 
 
 def _downstream(loaded: LoadedProject, source: Stream | Table) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ _WORDS = {
     "read": ("reads {}", "reads {} again", "no longer reads {}"),
     "restore": ("{} was restored", "{} was restored", ""),
     "rows": ("now reads {}", "new rows in {}", "no longer reads {}"),
+    "freshness": ("{} is broken", "{} is broken", "{} was broken"),
     "declaration": ("now uses {}", "declaration of {} changed", "no longer uses {}"),
 }
 """Kind of input to the words for a new one, a changed one, and one that is gone."""

@@ -21,12 +21,18 @@ from headrace.run.unread import unread_files
 if TYPE_CHECKING:
     from headrace.lake import Lake
 
+LOADS_SHOWN = 12
+"""Loads of which ``status`` tells the quality."""
+
 
 @dataclass(frozen=True)
 class TableStatus:
     """A stream or table: its lake table, what it received and what of that was quarantined, and how many files were.
 
     ``received`` is None for a table by query; else it is ``rows + quarantined``, also while a load is cut off.
+    ``age_s`` is how long ago its newest row became known, or happened; ``changed`` when it was last written to.
+    ``quality`` is the share of rows that each of the last loads had accepted, the newest last, and ``broken`` the rules
+    that the newest load broke.
     """
 
     name: str
@@ -39,6 +45,10 @@ class TableStatus:
     quarantined: int
     files: int
     unfinished: int
+    age_s: float | None = None
+    changed: str | None = None
+    quality: tuple[float, ...] = ()
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,15 +148,20 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
 
 
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:
-    from headrace.connect import account
+    from headrace.connect import account, age_us, quality_now
 
     found = account(lake, source.name, merged=isinstance(source, Table) and source.mode != "append")
     version = lake.version(source.name) if lake.exists(source.name) else None
+    age = age_us(source, lake) if found.accepted else None
+    written = None if version is None else clock.from_us(lake.history(source.name)[0]["at"])
+    changed = None if written is None else written.isoformat(timespec="seconds")
+    shares, broken = quality_now(lake, source.name, LOADS_SHOWN)
+    lately = None if age is None else age / 1e6, changed, shares, broken
     last = _last_event(source, lake) if found.accepted and version is not None else None
     received = None if isinstance(source, Table) and source.query is not None else found.received
     rows = lake.rows(source.name) if version is not None else 0
     about = (source.name, kind_of(source), source.owner, rows, version, last)
-    return TableStatus(*about, received, found.quarantined, found.files, found.unfinished)
+    return TableStatus(*about, received, found.quarantined, found.files, found.unfinished, *lately)
 
 
 def _last_event(source: Stream | Table, lake: Lake) -> str | None:

@@ -78,22 +78,43 @@ def steps_of(loaded: LoadedProject, declared: Declared, accept: Collection[str] 
     loads = [_ingest(one, loaded, lake, declared, accept) for one in sources_of(project) if one.source is not None]
     live = [one for one in project.streams.values() if one.source is None and lake.exists(one.name)]
     loads += [_contract(one, loaded, lake, declared, accept) for one in live]
-    queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared)
-    before = tuple(step.id for step in (*loads, *queries))
+    named = {one.name: one for one in sources_of(project)}
+    queries = _queries([one for one in project.tables.values() if one.query is not None], lake, declared, named)
+    tables = after_what_they_need([*loads, *queries])
+    before = tuple(step.id for step in tables)
     sets = [_training_set(one, loaded, lake, declared, before) for one in project.all_training_sets.values()]
-    return [*loads, *queries, *sets]
+    return [*tables, *sets]
+
+
+def after_what_they_need(steps: list[Step]) -> list[Step]:
+    """Return steps, each after those that it needs, else in their order."""
+    by_id, found = {step.id: step for step in steps}, dict[str, Step]()
+
+    def add(step: Step) -> None:
+        if step.id not in found:
+            for need in step.needs:
+                if need in by_id:
+                    add(by_id[need])
+            found[step.id] = step
+
+    for step in steps:
+        add(step)
+    return list(found.values())
 
 
 def _contract(stream: Stream, loaded: LoadedProject, lake: Lake, declared: Declared, accept: Collection[str]) -> Step:
     """The table of live events that come from no file: it only follows its contract."""
 
     def work(_: Progress) -> Figures:
+        from headrace.connect import looks_up
         from headrace.connect.evolve import settle
 
+        tables = {one.name: one for one in sources_of(loaded.project)}
+        reads, accepted = reads_of_source(loaded, stream), node_id(stream) in accept
         with lake.lock(stream.name):
             live_events(loaded, stream)
             require_no_service(loaded, stream)
-            settle(stream, lake, reads=reads_of_source(loaded, stream), accept=node_id(stream) in accept)
+            settle(stream, lake, reads=reads, accept=accepted, referred=looks_up(lake, tables))
         return {"rows": lake.rows(stream.name), "version": lake.version(stream.name)}
 
     return Step(f"contract:{stream.name}", (), lambda: declared.own(node_id(stream)), lambda _: True, work)
@@ -102,16 +123,21 @@ def _contract(stream: Stream, loaded: LoadedProject, lake: Lake, declared: Decla
 def _ingest(
     source: Stream | Table, loaded: LoadedProject, lake: Lake, declared: Declared, accept: Collection[str]
 ) -> Step:
+    from headrace.plan.rules import tables_referred_to
+
+    tables = {one.name: one for one in sources_of(loaded.project)}
+
     def inputs() -> Inputs:
         read = {} if source.origin is None else {f"read {source.origin.address}": str(now_us())}
-        return declared.own(node_id(source)) | source_files(source, loaded.folder) | read | restores_of(source, lake)
+        there = source_files(source, loaded.folder) | read | restores_of(source, lake)
+        return declared.own(node_id(source)) | there | freshness_of(source, lake)
 
     def stands(figures: Mapping[str, Any]) -> bool:
         version = figures.get("version")
         return version is None or (lake.exists(source.name) and lake.version(source.name) >= version)
 
     def work(progress: Progress) -> Figures:
-        from headrace.connect import ingest
+        from headrace.connect import ingest, looks_up
         from headrace.connect.files import BATCH_ROWS
 
         def told(done: int, what: str) -> None:
@@ -121,12 +147,19 @@ def _ingest(
             live_events(loaded, source)
             require_no_service(loaded, source)
 
-        before, inbox = version_of(), loaded.state_dir / "inbox"
+        before = version_of()
         columns = 0 if source.contract is None else len(source.contract.fields())
-        rows = limits.current().rows(columns, BATCH_ROWS)
-        reads, accepted = reads_of_source(loaded, source), node_id(source) in accept
         report = ingest(
-            source, loaded.folder, lake, told, inbox=inbox, batch_rows=rows, first=first, reads=reads, accept=accepted
+            source,
+            loaded.folder,
+            lake,
+            told,
+            inbox=loaded.state_dir / "inbox",
+            batch_rows=limits.current().rows(columns, BATCH_ROWS),
+            first=first,
+            reads=reads_of_source(loaded, source),
+            accept=node_id(source) in accept,
+            referred=looks_up(lake, tables),
         )
         # A file that stays out fails the step: what is built from the rest alone would look whole and not be it.
         faults = [fault.as_dict() for fault in (*report.faults, *_gone(source, loaded, lake))]
@@ -146,9 +179,14 @@ def _ingest(
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
     rests = resting(source, lambda: declared.own(node_id(source)) | restores_of(source, lake))
     timed = source.refresh is not None
+    needs = tuple(_load_of(tables[name]) for name in tables_referred_to(source) if name in tables)
     return Step(
-        f"ingest:{source.name}", (), inputs, stands, work, lambda key, had: loads()(key, had), counts, rests, timed
+        f"ingest:{source.name}", needs, inputs, stands, work, lambda key, had: loads()(key, had), counts, rests, timed
     )
+
+
+def _load_of(source: Stream | Table) -> str:
+    return f"{'query' if isinstance(source, Table) and source.query is not None else 'ingest'}:{source.name}"
 
 
 def _gone(source: Stream | Table, loaded: LoadedProject, lake: Lake) -> tuple[Fault, ...]:
@@ -177,6 +215,14 @@ def restores_of(source: Stream | Table, lake: Lake) -> Inputs:
 
     number = restores(lake, source.name)
     return {f"restore {source.name}": str(number)} if number else {}
+
+
+def freshness_of(source: Stream | Table, lake: Lake) -> Inputs:
+    """Return the rules of freshness that a table breaks now: it comes to that just while nothing arrives."""
+    from headrace.connect import freshness
+
+    there = freshness(source, lake) if lake.exists(source.name) else []
+    return {f"freshness {one.rule}": "broken" for one in there if not one.ok}
 
 
 def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str, bool], bool]:
@@ -223,36 +269,44 @@ def settled(before: Mapping[str, str], now: Inputs, same: Callable[[str, bool], 
     return found
 
 
-def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
+def _queries(tables: list[Table], lake: Lake, declared: Declared, named: Mapping[str, Stream | Table]) -> list[Step]:
     """Steps of tables by query, each after those that its query reads."""
     if not tables:
         return []
     from headrace.plan.queries import in_order
 
-    names = tuple(table.name for table in tables)
-    return [_query(table, lake, declared, names) for table in in_order(tables)]
+    return [_query(table, lake, declared, named) for table in in_order(tables)]
 
 
-def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
+def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Stream | Table]) -> Step:
+    from headrace.connect import looks_up
     from headrace.plan.queries import reads_of
+    from headrace.plan.rules import tables_referred_to
     from headrace.run.answers import rewrite
+    from headrace.run.judged import Judged
 
     reads = reads_of(table)
 
-    def inputs() -> Inputs:
+    def read() -> Inputs:
         return declared.own(node_id(table)) | _versions(reads, lake)
+
+    def inputs() -> Inputs:
+        return read() | freshness_of(table, lake)
 
     def stands(_: Mapping[str, Any]) -> bool:
         return lake.exists(table.name)
 
     def work(_: Progress) -> Figures:
         # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
-        message = {"inputs": inputs()}
+        message, judged = {"inputs": read()}, Judged(table, lake)
         if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
-            rewrite(table, lake, message)
-        return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
+            rewrite(table, lake, message, judged, looks_up(lake, named))
+        version = lake.version(table.name)
+        faults = [fault.as_dict() for fault in judged.told(version)]
+        return {"rows": lake.rows(table.name), "version": version, FAULTS: faults}
 
-    needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
+    others = (*reads, *(name for name in tables_referred_to(table) if name not in reads))
+    needs = tuple(_load_of(named[name]) if name in named else f"ingest:{name}" for name in others)
     rests = resting(table, lambda: declared.own(node_id(table)))
     return Step(f"query:{table.name}", needs, inputs, stands, work, rests=rests, timed=table.refresh is not None)
 

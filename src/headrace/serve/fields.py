@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from headrace.contracts.json import ABSENT, NoConstant, Refused, Twice, array, p
 from headrace.contracts.problems import (
     BOUND,
     CALENDAR,
+    CHECK,
     DIGITS,
     EMPTY,
     LENGTH,
@@ -22,10 +23,14 @@ from headrace.contracts.problems import (
     RANGE,
     SET,
     TYPE,
+    Problem,
 )
 from headrace.contracts.rules import broken
 from headrace.declare import Contract, Field
+from headrace.declare.rules import WARN
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.plan.lower import row_function
+from headrace.plan.rules import row_checks
 
 Row = dict[str, Any]
 """A row's fields as the kernel holds them: scaled decimals, microseconds, days; None for null."""
@@ -39,6 +44,7 @@ class RowReader:
 
     Args:
         contract: whose fields are expected.
+        checked: whether each row is held against the conditions of the contract, too, as rows of files are.
 
     Example:
         >>> from headrace.declare import Contract, field
@@ -48,10 +54,13 @@ class RowReader:
         {'amount': 2.0}
     """
 
-    def __init__(self, contract: type[Contract]) -> None:
+    def __init__(self, contract: type[Contract], checked: bool = False) -> None:
         self.fields = contract.fields()
         self.name = contract.name
         self._ruled = [one for one in self.fields.values() if _has_rules(one)]
+        self._checks = [(one.rule, row_function(one.node)) for one in (row_checks(contract) if checked else ())]
+        said = [one.severity for one in self._ruled] + [rule.severity for rule, _ in self._checks]
+        self._warns = WARN in said
 
     def read(self, body: bytes, place: str = "request") -> Row:
         """Return one row.
@@ -79,9 +88,18 @@ class RowReader:
             except Refused as refused:
                 faults.append(Fault(refused.code, place, refused.found, refused.expected, _CURES[refused.code]))
         faults += self._broken(row, place)
+        faults += self._unheld(row, place, faults)
         if faults:
             raise HeadraceError(faults)
         return row
+
+    def warned(self, row: Row) -> tuple[str, ...]:
+        """Return the rules that only warn and that a row breaks, by the names that the quality history has for them."""
+        if not self._warns:
+            return ()
+        told = [one.name for _, one in self._found(row) if not one.rejects]
+        said = [rule.name for rule, holds in self._checks if rule.severity == WARN and _breaks(row, holds)]
+        return (*told, *said)
 
     def arrow(self, rows: Sequence[Row]) -> pa.Table:
         """Return rows as a table in the contract's types."""
@@ -93,17 +111,31 @@ class RowReader:
 
     def _broken(self, row: Row, place: str) -> list[Fault]:
         """Bounds, sets, patterns and lengths: the very rules that files are held to."""
-        faults = []
+        return [
+            Fault(one.code, place, f"{name} {one.text}", "the contract kept", _CURES[one.code])
+            for name, one in self._found(row)
+            if one.rejects
+        ]
+
+    def _found(self, row: Row) -> Iterator[tuple[str, Problem]]:
         for field in self._ruled:
             if row.get(field.name) is not None:
                 one = array(field.type, [row[field.name]])
-                faults += [
-                    Fault(
-                        problem.code, place, f"{field.name} {problem.text}", "the contract kept", _CURES[problem.code]
-                    )
-                    for problem in broken(field, one, one)
-                ]
-        return faults
+                yield from ((field.name, problem) for problem in broken(field, one, one))
+
+    def _unheld(self, row: Row, place: str, faults: Sequence[Fault]) -> list[Fault]:
+        """The conditions of the contract, where nothing else is wrong: they are judged on sound values alone."""
+        if faults or not self._checks:
+            return []
+        broken = [rule for rule, holds in self._checks if rule.severity != WARN and _breaks(row, holds)]
+        cure = "mend the values that it names"
+        return [Fault(CHECK, place, f"a row that breaks {one.name}", one.said(), cure) for one in broken]
+
+
+def _breaks(row: Row, holds: Callable[[Row], Any]) -> bool:
+    """Whether a condition is false of a row; null leaves it open."""
+    held = holds(row)
+    return held is not None and not held
 
 
 def document(row: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, Any]:

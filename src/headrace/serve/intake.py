@@ -85,7 +85,7 @@ class Intake:
     _let_go_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.readers = {name: RowReader(stream.contract) for name, stream in self.streams.items()}
+        self.readers = {name: RowReader(stream.contract, checked=True) for name, stream in self.streams.items()}
         for name, reader in self.readers.items():
             self.spool.put_layout(name, {field: one.type for field, one in reader.fields.items()})
 

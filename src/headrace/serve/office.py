@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
@@ -107,7 +108,8 @@ class Office:
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
         """Take live events; when this returns, they are durable and in the state. All of them are taken, or none.
 
-        Where the state could not be written the events are kept all the same, and ``behind`` in the answer says so.
+        Where the state could not be written the events are kept all the same, and ``behind`` in the answer says so;
+        ``warned`` counts the rows that break each rule that only warns.
 
         Raises:
             HeadraceError: HR-SERVE-008 unknown stream, 005 a load is going on, HR-ONLINE-002 no room; HR-REQUEST and
@@ -127,7 +129,8 @@ class Office:
         taken = await asyncio.wrap_future(self._posts.submit(Post(stream, rows)))
         new = sum(seq is not None for seq in taken.sequences)
         told = {"taken": new, "known_before": len(rows) - new, "sequences": list(taken.sequences)}
-        return told | ({"behind": BEHIND} if taken.behind else {})
+        warned = Counter(rule for row in rows for rule in reader.warned(row))
+        return told | ({"warned": dict(warned)} if warned else {}) | ({"behind": BEHIND} if taken.behind else {})
 
     def desk(self, name: str) -> Desk:
         """Return a service by name."""

@@ -148,6 +148,25 @@ class Project(declare.Project):
             raise HeadraceError(fault) from error
         return found
 
+    def quality(self, table: str, folder: Path | str | None = None) -> pd.DataFrame:
+        """Return the quality history of a stream or table: how each load kept each rule, and what its columns are like.
+
+        Args:
+            table: name of the stream or table.
+            folder: of the project.
+
+        Returns:
+            One row for each load and rule: ``_load`` (as in ``loads_<table>``; empty for a verdict on the table as it
+            was), ``at`` (UTC), ``rule``, ``severity``, ``checked`` and ``failed`` rows, ``value`` (share of rows that
+            keep it; for rules of loads what was measured), ``ok``. Rows of the rule ``profile`` tell a field of the
+            accepted rows: nulls as ``failed``, ``least``, ``most``, and ``edges`` and ``bins`` of its distribution.
+
+        Raises:
+            HeadraceError: HR-LAKE-001 when nothing was loaded under this name.
+        """
+        found: pd.DataFrame = self._loaded(folder).lake().read(f"quality_{table}").to_pandas()
+        return found
+
     def status(self, folder: Path | str | None = None) -> Status:
         """Return what there is: tables, training sets, models, past runs."""
         from headrace.run import status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ def _print(found: Status) -> None:
     loaded = [one for one in found.tables if one.received is not None]
     received, rows, aside = (sum(getattr(one, name) or 0 for one in loaded) for name in numbers)
     say(f"In all {received:,} received = {rows:,} accepted + {aside:,} quarantined\n", "dim")
+    if any(one.changed for one in found.tables):
+        print_table("Tables lately", ("name", *_LATELY), [_lately(one) for one in found.tables if one.changed])
     if found.sets:
         sets = [(one.name, one.rows, _told(one.excluded), one.features, one.built or "not yet") for one in found.sets]
         heads_of_sets = ("name", "rows", "excluded", "features", "built")
@@ -54,6 +56,40 @@ def _print(found: Status) -> None:
     if found.scheduler is not None:
         beat = found.scheduler.as_dict()
         say(f"Next run {beat['next']}: {beat['schedule']}, process {beat['pid']}", "bold")
+
+
+_LATELY = ("newest row", "last change", "accepted of the last loads", "rules broken by the last one")
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def _lately(table: TableStatus) -> tuple[str | None, ...]:
+    age = "" if table.age_s is None else f"{ago(table.age_s)} ago"
+    shares = table.quality
+    drawn = f"{bars(shares)} {shares[-1]:.1%}" if shares else ""
+    return table.name, age, table.changed, drawn, ", ".join(table.broken)
+
+
+def bars(shares: Sequence[float]) -> str:
+    """Return shares as a row of bars: full for all, lowest for none; below full wherever anything is missing.
+
+    Example:
+        >>> bars([1.0, 0.999, 0.5, 0.0])
+        '█▇▄▁'
+    """
+    return "".join(_BARS[7] if share >= 1 else _BARS[max(0, min(6, int(share * 7)))] for share in shares)
+
+
+def ago(seconds: float) -> str:
+    """Return an age in the largest unit of which there are two or more.
+
+    Example:
+        >>> ago(90), ago(7300), ago(-5)
+        ('90 s', '2 h', '0 s')
+    """
+    seconds = max(0, seconds)
+    units = (("d", 86_400), ("h", 3600), ("min", 60))
+    name, length = next(((name, length) for name, length in units if seconds >= 2 * length), ("s", 1))
+    return f"{int(seconds // length):,} {name}"
 
 
 def _files(table: TableStatus) -> str:
