@@ -241,7 +241,7 @@ def instability(before: Sequence[int] | Ints, now: Sequence[int] | Ints) -> floa
 
     Example:
         >>> round(instability([100, 100], [100, 100]), 3), round(instability([100, 100], [150, 50]), 3)
-        (0.0, 0.271)
+        (0.0, 0.272)
     """
     old, new = (np.asarray(counts, np.float64) + 0.5 for counts in (before, now))
     old, new = old / old.sum(), new / new.sum()
