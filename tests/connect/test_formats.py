@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import headrace as hr
 from headrace.connect import ingest, read_batches
-from headrace.connect.formats import SUFFIXES, jsondocs, jsonlines
+from headrace.connect.formats import SUFFIXES, jsonlines, window
 from headrace.connect.places import local
 from headrace.contracts import validate
 from headrace.lake import Lake
@@ -214,7 +214,7 @@ def test_a_document_that_is_torn_is_told(tmp_path: Path, text: str) -> None:
 
 
 def test_a_document_is_read_a_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsondocs, "_BLOCK", 7)
+    monkeypatch.setattr(window, "_BLOCK", 7)
     (tmp_path / "a.json").write_bytes(FILES["b.json"]())
     file = local(tmp_path / "a.json", tmp_path)
     (batch,) = read_batches(file, Order, 1000)

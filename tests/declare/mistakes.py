@@ -247,6 +247,13 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: table(source=hr.Database("sqlite:///t.db", cursor="since")), "Level has none"),
     ],
     "HR-TABLE-023": [(lambda: table(source="t.csv", history=True), "table t keeps history")],
+    "HR-TABLE-024": [(lambda: table(source="t.csv", history="yes"), "history='yes'")],
+    "HR-ORIGIN-007": [
+        (
+            lambda: hr.Project("p", sources=[hr.Stream("s", Late, source="sqlite:///x.db")]),
+            "neither a cursor nor a key",
+        ),
+    ],
     "HR-ORIGIN-001": [
         (lambda: origin(hr.Database("oracle://db/x")), "hr.Database with an address of 'oracle'"),
         (lambda: origin(hr.Api("shop.example/orders")), "write https://"),

@@ -30,6 +30,7 @@ COMMANDS = {
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "query": "Run read-only SQL over the tables of the lake.",
+    "quarantine": "List, show, repair and replay rows that were refused.",
     "lake": "List tables and versions, restore, compact, vacuum.",
     "report": "Write the report of the project as one HTML file.",
     "status": "Show tables, training sets, models and past runs.",

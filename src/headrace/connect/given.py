@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from headrace.clock import now_us
 from headrace.connect.files import find_files
 from headrace.connect.inbox import Delivery, Inbox
-from headrace.connect.known import Known
 from headrace.connect.loads import Ledger, Load
 from headrace.connect.origins import Place
 from headrace.connect.places import File
+from headrace.connect.seen import Known
 from headrace.connect.work import Progress
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.origins import Origin
@@ -102,6 +102,7 @@ def given(
     with lake.lock(f"inbox_{source.name}"):
         box = Inbox(inbox, source.origin, place)
         delivery = _delivery(source, source.origin, place, lake, box, batch_rows, progress)
+        _refuse_nothing(source, source.origin, delivery, lake, box)
         files = box.files(delivery)
         positions = {file.name: piece.position for file, piece in zip(files, delivery.pieces, strict=True)}
         others = box.keys if delivery.keys else None
@@ -133,24 +134,18 @@ def _delivery(
     unknown = _same
     if whole and isinstance(source, Stream):
         unknown = Known(lake, source.name, place.contract, box.refused(ledger.restores)).news
-    box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown)
-    if whole and not delivery.read and lake.exists(source.name) and lake.rows(source.name):
-        _nothing(source, origin, delivery)
-    return delivery
+    return box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown)
 
 
 def _is_loaded(delivery: Delivery, ledger: Ledger) -> bool:
-    return (
-        delivery.done
-        and bool(delivery.pieces)
-        and ledger.pieces >= delivery.number + len(delivery.pieces) - 1
-        and (not ledger.unfinished)
-    )
+    last = delivery.number + len(delivery.pieces) - 1
+    return delivery.done and bool(delivery.pieces) and ledger.pieces >= last and not ledger.unfinished
 
 
-def _nothing(source: Stream | Table, origin: Origin, delivery: Delivery) -> None:
+def _refuse_nothing(source: Stream | Table, origin: Origin, delivery: Delivery, lake: Lake, box: Inbox) -> None:
     """Tell a source that had rows and has none; a table is not emptied without being told that it may be."""
-    if origin.may_be_empty:
+    had = lake.exists(source.name) and lake.rows(source.name)
+    if not delivery.whole or delivery.read or origin.may_be_empty or not had:
         return
     found = f"no rows, where {source.name} had some"
     if isinstance(source, Stream):
@@ -158,6 +153,7 @@ def _nothing(source: Stream | Table, origin: Origin, delivery: Delivery) -> None
         fault = Fault("HR-SOURCE-022", origin.address, found, "that what was read stays", cure, "warning")
         delivery.warnings.append(fault.as_dict())
         return
+    box.clear()
     cure = "see whether the source was truncated; if it may be empty, write may_be_empty=True"
     raise HeadraceError(Fault("HR-SOURCE-023", origin.address, found, "rows", cure))
 

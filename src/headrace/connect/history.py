@@ -92,7 +92,9 @@ class Keeping(Merging):
     def _known_at(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
         """What came first was known when it began to hold; later changes when they were read."""
         since = rows[self._since]
-        return since if self._first else pc.max_element_wise(since, pa.scalar(self.learned_us, since.type))
+        if self._first:
+            return since
+        return pc.if_else(pc.greater(since, self._learned(1)[0]), since, self._learned(1)[0])
 
 
 def _alike(rows: pa.Table, before: pa.Table) -> tuple[Places, Places]:

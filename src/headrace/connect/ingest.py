@@ -108,6 +108,7 @@ def ingest(
             todo.faults.extend(work.take(load))
         if not (todo.failed and there.whole):
             work.end()
+        todo.faults += work.faults
         there.remember(lake, stream.name, todo.loads)
     return _report(todo, work)
 

@@ -104,7 +104,7 @@ class Ledger:
         self.by_name: dict[str, Past] = {}
         self.by_content: dict[str, Past] = {}
         self.contract = ""
-        self.restores = 0
+        self.restores = self.replays = 0
         self._begun: Counter[str] = Counter()
         for row in lake.read(self.table).to_pylist() if lake.exists(self.table) else []:
             self._learn(row)
@@ -116,6 +116,8 @@ class Ledger:
             self.contract = past.sha256
         elif past.state == "restore":
             self.restores, self.contract = past.received, ""
+        elif past.state == "replay":
+            self.replays = past.received
         else:
             self._know(past)
 
@@ -199,6 +201,14 @@ class Ledger:
         for one in loads:
             self._know(one)
         self.restores, self.contract = number, ""
+
+    def replayed(self, number: int, loads: Sequence[Past]) -> None:
+        """Record what a replay has made of loads, in one commit; ``number`` counts them, from 1."""
+        outcome = [_row(one, one.state, one.received, one.accepted, one.quarantined) for one in loads]
+        self._append([*outcome, _row(Past("", "", 0, "", ""), "replay", number, 0, 0)])
+        for one in loads:
+            self._know(one)
+        self.replays = number
 
     def checked(self, contract: str) -> None:
         """Record that all rows in the lake keep a contract, given by the digest of what it promises."""

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headrace.connect.known import keys_of
 from headrace.connect.loads import Load, Past
+from headrace.connect.seen import keys_of
 from headrace.connect.withdraw import forget
 from headrace.connect.work import Job, Work
 from headrace.contracts import KeyIndex
 from headrace.contracts.problems import Rows
+from headrace.errors import Fault
 
 
 class _Anew(KeyIndex):
@@ -50,6 +51,7 @@ class Merging(Work):
         self._names = list(job.contract.key_fields())
         self._keys = KeyIndex(self._names) if whole else _Anew(self._names)
         self._delivered: list[pa.Table] = []
+        self._nameless = 0
 
     def flush(self) -> None:
         """Commit what is validated; that a load is finished is told at the end, when what is gone is out."""
@@ -58,7 +60,9 @@ class Merging(Work):
     def end(self) -> None:
         """Commit what is left, take out the rows whose key is not among all that there are, and tell the ledger."""
         self._flush()
-        if self.whole or self.others is not None:
+        if self._nameless:
+            self.faults.append(self._unsure())
+        elif self.whole or self.others is not None:
             self._take_out_gone()
         forget(self.lake, f"quarantine_{self.name}", self.superseded)
         self.job.ledger.withdraw(self.superseded)
@@ -81,7 +85,9 @@ class Merging(Work):
 
     def _validate(self, load: Load, batch: pa.Table, rows: npt.NDArray[np.int64], new: npt.NDArray[np.bool_]) -> int:
         if self.whole:
-            self._delivered.append(keys_of(batch, self.job.contract))
+            keys = keys_of(batch, self.job.contract)
+            self._delivered.append(keys)
+            self._nameless += keys.num_rows - keys.drop_null().num_rows
         return super()._validate(load, batch, rows, new)
 
     def _commit(self, rows: pa.Table) -> None:
@@ -90,6 +96,12 @@ class Merging(Work):
 
     def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
         """Rows whose place others took are not in the lake any more."""
+
+    def _unsure(self) -> Fault:
+        """Where a key cannot be read, the row that it names would look like one that is gone."""
+        found = f"{self._nameless:,} rows of {self.name} whose key cannot be read; no row was taken out"
+        cure = "mend them where they come from: they are in quarantine"
+        return Fault("HR-SOURCE-029", self.name, found, "a key in each row", cure, "warning")
 
     def _present(self) -> Iterable[pa.Table]:
         """Yield the keys of the rows that there are."""

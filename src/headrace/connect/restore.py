@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from headrace.connect.loads import Ledger, Past
+from headrace.connect.replay import complete_replay
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 
@@ -84,22 +85,35 @@ def restores(lake: Lake, name: str) -> int:
 
 
 def complete_restore(lake: Lake, name: str) -> Ledger:
-    """Return the ledger of a stream, after a restore that was cut off is completed; the caller holds its lock."""
+    """Return the ledger of a stream, after what was cut off is completed, a restore or a replay.
+
+    The caller holds the stream's lock.
+    """
     ledger = Ledger(lake, name)
     number = lake.committed(name, _APP)
     if number > ledger.restores:
         message = next(one["message"] for one in lake.history(name) if one["operation"] == _APP)
         _complete(lake, name, ledger, number, message["quarantine"], reload=message["reload"])
-    return ledger
+    return complete_replay(lake, name, ledger)
 
 
 def _complete(lake: Lake, name: str, ledger: Ledger, number: int, quarantine: int | None, *, reload: bool) -> None:
     if quarantine is not None:
         lake.restore(f"quarantine_{name}", quarantine, once=(_APP, number))
-    there = set(_counts(lake, name, None)) | set(_counts(lake, f"quarantine_{name}", None))
-    loads = [replace(past, state=state) for past in ledger.by_id.values() if (state := _state(past, there, reload))]
+    accepted, refused = _counts(lake, name, None), _counts(lake, f"quarantine_{name}", None)
+    pasts = [_as_counted(past, accepted, refused) for past in ledger.by_id.values()]
+    states = [(past, _state(past, set(accepted) | set(refused), reload)) for past in pasts]
+    loads = [
+        replace(past, state=state or past.state) for past, state in states if state or past != ledger.by_id[past.id]
+    ]
     # What is out comes first: of a file that was loaded twice, the load that is there decides.
     ledger.restored(number, sorted(loads, key=lambda past: past.finished))
+
+
+def _as_counted(past: Past, accepted: Counts, refused: Counts) -> Past:
+    """Return a load with the rows that it has now: a replay may have moved some between the two versions."""
+    found = accepted.get(past.id, 0), refused.get(past.id, 0)
+    return replace(past, accepted=found[0], quarantined=found[1]) if past.finished and any(found) else past
 
 
 def _state(past: Past, there: set[str], reload: bool) -> str | None:
@@ -136,9 +150,8 @@ def _half(lake: Lake, name: str, ledger: Ledger, version: int, quarantine: int |
     now, refused_now = _counts(lake, name, None), _counts(lake, held, None)
     for past in ledger.by_id.values():
         # A load that was cut off has no end yet: as it is, it can go on.
-        ended = past.accepted, past.quarantined
-        ended = ended if past.received else (now.get(past.id, 0), refused_now.get(past.id, 0))
-        if (rows.get(past.id, 0), refused.get(past.id, 0)) not in ((0, 0), ended):
+        ended = past.received or now.get(past.id, 0) + refused_now.get(past.id, 0)
+        if rows.get(past.id, 0) + refused.get(past.id, 0) not in (0, ended):
             return past.name
     return ""
 
@@ -154,6 +167,9 @@ def _quarantine_of(lake: Lake, name: str, version: int) -> int | None:
     commit = next(one for one in lake.history(name) if one["version"] == version)
     if commit["operation"] == _APP and commit["message"].get("quarantine") is not None:
         return int(commit["message"]["quarantine"])
+    if "replayed" in commit["message"]:  # of a replay the quarantine follows
+        after = [one for one in lake.history(f"quarantine_{name}") if one["at"] >= commit["at"]]
+        return min(int(one["version"]) for one in after if "replay" in one["message"])
     before = [one["version"] for one in lake.history(f"quarantine_{name}") if one["at"] <= commit["at"]]
     return max(before, default=0)
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.connect.files import read_batches
+from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Load
 from headrace.contracts import QUARANTINE, KeyIndex, Validated, validate
 from headrace.declare import Contract
@@ -61,6 +62,7 @@ class Work:
         self.done = 0
         self.counts: list[dict[str, int]] = []
         self.finished: list[tuple[Load, int, int, int]] = []
+        self.faults: list[Fault] = []
         self._next = job.next
         self._accepted: list[tuple[Load, pa.Table]] = []
         self._quarantined: list[tuple[Load, pa.Table]] = []
@@ -163,10 +165,7 @@ class Work:
         return rows.append_column("_seq", sequence).append_column("_known_at", known).append_column("_load", loads)
 
     def _known_at(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
-        """History is known when it happened, unless a field says when it was; without times it was known always."""
-        names = [self.job.contract.role(role) for role in ("known_time", "event_time", "valid_from")]
-        columns = [rows[name] for name in names if name is not None]
-        return pc.coalesce(*columns) if columns else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))
+        return known_at(self.job.contract, rows)
 
     def _stored_keys(self) -> Iterator[pa.RecordBatch]:
         yield from self.lake.batches(self.name, columns=list(self.job.contract.key_fields()))

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,19 @@ class Declared:
     def _set(self, name: str, value: object) -> None:
         """Normalise one of the fields during construction; afterwards the value is frozen."""
         object.__setattr__(self, name, value)
+
+
+def is_below(filename: str, folder: Path) -> bool:
+    """Return whether code is the user's own: in their folder, and neither Headrace's nor of an installed package."""
+    below = Path(filename).resolve().is_relative_to(folder)
+    return below and not filename.startswith(_PACKAGE) and "site-packages" not in filename
+
+
+def own_line(error: BaseException, folder: Path) -> str | None:
+    """Return ``file:line`` of the innermost line of the user's own that raised an exception, None without one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_below(frame.filename, folder)]
+    return f"{relative(own[-1].filename)}:{own[-1].lineno}" if own else None
 
 
 def name_faults(name: object, place: str, what: str) -> list[Fault]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -134,6 +135,10 @@ class Collection(Origin):
 
     def _address_faults(self) -> list[Fault]:
         faults = _url_faults(self.url, self.place, self._kind, self.schemes)
+        if not faults and not urlsplit(SECRET.sub("secret", self.url)).path.strip("/"):
+            cure = f"write {self.address.rstrip('/')}/NAME, with the name of the database"
+            found = f"{self._kind} with an address of no database"
+            faults.append(Fault("HR-ORIGIN-011", self.place, found, "mongodb://host/database", cure))
         if not isinstance(self.where, Mapping):
             faults.append(
                 type_fault(self.place, f"where of {self._kind}", self.where, "a filter, such as {'paid': True}")
@@ -151,14 +156,15 @@ class Api(Origin):
     Args:
         url: of the first page; ``${NAME}`` as in ``hr.Database``.
         rows: where in the answer the list of rows is, e.g. ``"data.items"``; the answer itself by default.
-        pages: how the next page is found: ``"link"`` (header ``Link: <…>; rel="next"``), ``"next:PATH"`` (an address or
-            a token at a path of the answer, e.g. ``"next:meta.next"``), ``"token:PARAM:PATH"`` (a token at a path of
-            the answer that goes into a parameter), ``"page:PARAM"`` (1, 2, 3 … until a page is empty),
+        pages: how the next page is found: ``"link"`` (header ``Link: <…>; rel="next"``), ``"next:PATH"`` (an address at
+            a path of the answer, e.g. ``"next:meta.next"``), ``"token:PARAM:PATH"`` (a token at a path of the answer
+            that goes into a parameter), ``"page:PARAM"`` (1, 2, 3 … until a page is empty or not there),
             ``"offset:PARAM"`` (rows read so far, until a page is empty), or None for one page.
-        params: of the query, beside those of the address.
-        headers: such as ``{"Authorization": "Bearer ${SHOP_TOKEN}"}``.
-        since: parameter that takes the cursor's last value, e.g. ``"updated_since"``.
-        cursor, overlap, may_be_empty: as in ``hr.Database``.
+        params: of the query, beside those of the address; of ``page:`` and ``offset:`` also where counting begins.
+        headers: such as ``{"Authorization": "Bearer ${SHOP_TOKEN}"}``; sent to the server of ``url`` and to no other.
+        since: parameter that takes the cursor's last value, e.g. ``"updated_since"``; times as
+            ``2026-01-31T12:00:00Z``.
+        cursor, overlap, may_be_empty: as in ``hr.Database``; of nested fields ``outer.inner``.
         rate: requests at most, e.g. ``"5/s"`` or ``"100/m"``.
 
     Example:
@@ -185,6 +191,7 @@ class Api(Origin):
             given = getattr(self, name)
             if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in (*given, *given.values())):
                 faults.append(type_fault(self.place, f"{name} of {self._kind}", given, "names and values as text"))
+        faults += [] if faults else [*_written_out(self), *_open_to_all(self)]
         if isinstance(self.pages, str) and not PAGES.fullmatch(self.pages):
             expected = "'link', 'next:PATH', 'token:PARAM:PATH', 'page:PARAM' or 'offset:PARAM'"
             cure = "say how the next page is found, such as pages='page:page'"
@@ -199,6 +206,34 @@ class Api(Origin):
         return {name: getattr(self, name) for name in names}
 
 
+def _written_out(api: Api) -> Iterator[Fault]:
+    for kind, given in (("header", api.headers), ("parameter", api.params)):
+        for name in (one for one, value in given.items() if HELD_SECRET.search(one) and not SECRET.search(value)):
+            found = f"the {kind} {name} written out"
+            cure = f"write {{{name!r}: '…${{NAME}}'}}, and set NAME in the environment"
+            yield Fault("HR-ORIGIN-006", api.place, found, "no secret in a declaration", cure)
+
+
+def _open_to_all(api: Api) -> Iterator[Fault]:
+    parts = urlsplit(SECRET.sub("secret", api.url))
+    secret = any(SECRET.search(one) for one in (api.url, *api.params.values())) or bool(api.headers)
+    if parts.scheme == "http" and secret and not is_loopback(parts.hostname or ""):
+        found = "secrets or headers that would be sent without encryption"
+        yield Fault("HR-ORIGIN-012", api.place, found, "https://", f"write https://{parts.hostname}…")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine itself.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("shop.example")
+        (True, False)
+    """
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
+
+
+HELD_SECRET = re.compile(r"^(proxy-)?authorization$|^cookie$|api[-_]?key|secret|passw|token$", re.IGNORECASE)
+"""Names of headers and parameters whose value lets somebody in."""
 PAGES = re.compile(r"link|next:[^:]+|token:[^:]+:[^:]+|(page|offset):[^:]+")
 RATE = re.compile(r"[1-9]\d*/[smh]")
 
@@ -225,12 +260,36 @@ class Rows(Origin):
 
     def _address_faults(self) -> list[Fault]:
         if callable(self.make):
-            return []
+            return _call_faults(self)
         return [type_fault(self.place, "make of hr.Rows", self.make, "a function that returns or yields rows")]
 
 
+def _call_faults(rows: Rows) -> list[Fault]:
+    given = [] if rows.cursor is None else [None]
+    try:
+        inspect.signature(rows.make).bind(*given)
+    except ValueError:  # of a function that does not tell what it takes
+        return []
+    except TypeError:
+        takes = "the last value of the cursor" if given else "no argument"
+        cure = "write def make(since): …" if given else "write def make(): …, or name the cursor that it takes"
+        found = f"{rows.address.removeprefix('python:')}{inspect.signature(rows.make)}"
+        return [Fault("HR-ORIGIN-013", rows.place, found, f"a function that can be called with {takes}", cure)]
+    return []
+
+
+class Held:
+    """Rows that are there already, such as a data frame; called, it gives them."""
+
+    def __init__(self, rows: Any) -> None:
+        self.__name__, self._rows = type(rows).__name__, rows
+
+    def __call__(self) -> Any:
+        return self._rows
+
+
 def origin_of(source: object) -> object:
-    """Return the origin that an address stands for; anything else, such as a path, as it is.
+    """Return the origin that an address, a function, a data frame or a list stands for; anything else as it is.
 
     Example:
         >>> origin_of("sqlite:///shop.db").address, origin_of("data/*.csv")
@@ -240,7 +299,9 @@ def origin_of(source: object) -> object:
         for kind in (Database, Collection, Api):
             if source.partition("://")[0] in kind.schemes:
                 return kind(source)
-    return source
+    if isinstance(source, list | tuple) or hasattr(source, "__arrow_c_stream__"):
+        return Rows(Held(source))
+    return Rows(source) if callable(source) and not isinstance(source, type) else source
 
 
 def _bare(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.contract import Contract, ContractType, contract_of
@@ -18,7 +19,7 @@ LOADS = ("append", "merge", "replace")
 class Sourced(Declared):
     """What streams and tables have in common: where their rows come from."""
 
-    source: str | Origin | None
+    source: Any
 
     @property
     def files(self) -> str | None:
@@ -36,7 +37,7 @@ class Sourced(Declared):
             return []
         if isinstance(self.source, Origin):
             return list(self.source.faults)
-        expected = "a path or a glob as text, such as 'data/events*.csv', or hr.Database(…) and the like"
+        expected = "a path or a glob as text, such as 'data/events*.csv', a data frame, or hr.Database(…) and the like"
         return [type_fault(self.place, f"source of {name}", self.source, expected)]
 
 
@@ -48,7 +49,8 @@ class Stream(Sourced):
         name: of the stream, its lake table, and its path in a URL.
         contract: class of the contract; it must have an event time.
         source: file, folder or glob, relative to the project's folder or in a bucket; the address of a database, a
-            collection or an API; ``hr.Database(…)`` and the like, to say more; see the page on sources.
+            collection or an API; a data frame, or a function that makes rows; ``hr.Database(…)`` and the like, to say
+            more; see the page on sources.
         owner: team that answers for it.
         lateness: how late an event may arrive, e.g. ``"2h"``.
 
@@ -63,7 +65,7 @@ class Stream(Sourced):
 
     name: str
     contract: type[Contract]
-    source: str | Origin | None = field(default=None, kw_only=True)
+    source: Any = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
     lateness: str | None = field(default=None, kw_only=True)
 
@@ -121,7 +123,7 @@ class Table(Sourced):
 
     name: str
     contract: type[Contract] | None = None
-    source: str | Origin | None = field(default=None, kw_only=True)
+    source: Any = field(default=None, kw_only=True)
     query: str | None = field(default=None, kw_only=True)
     load: str | None = field(default=None, kw_only=True)
     history: bool | str = field(default=False, kw_only=True)

@@ -192,6 +192,10 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tu
         same = as_loaded(source, loaded.folder, loaded.lake())
         now = settled(before, now, same)
         why = reasons(before, now)
+        since = None if done is None else done.figures.get("version")
+        if not why and since is not None and loaded.lake().exists(source.name):
+            why = () if loaded.lake().version(source.name) == since else ("rows that came since the last run",)
+            growing |= {source.name} if why else set()
         if why:
             found[source.name] = why
         files = {key: value for key, value in now.items() if key.startswith(("file ", "restore "))}

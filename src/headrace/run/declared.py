@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from headrace.declare import Node, Project, node_id, uses
+from headrace.declare import Node, Project, Table, kind_of, node_id, uses
 
 
 class Declared:
@@ -42,3 +43,24 @@ def closure(node: Node) -> list[Node]:
 
     reach(node)
     return list(found.values())
+
+
+def upstream(node: Node, nodes: Mapping[str, Node]) -> list[Node]:
+    """Return a node and all that it is made from, also through the queries of tables."""
+    from headrace.plan.queries import reads_of
+
+    named = {one.name: one for one in nodes.values() if is_source(one)}
+    found: dict[str, Node] = {}
+    waiting = closure(node)
+    while waiting:
+        one = waiting.pop(0)
+        if node_id(one) not in found:
+            found[node_id(one)] = one
+            if isinstance(one, Table) and one.query is not None:
+                waiting += [named[read] for read in reads_of(one) if read in named]
+    return list(found.values())
+
+
+def is_source(node: Node) -> bool:
+    """Return whether a node is a stream or a table."""
+    return kind_of(node) in ("stream", "table")

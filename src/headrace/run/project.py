@@ -6,9 +6,7 @@ import contextlib
 import hashlib
 import json
 import linecache
-import os
 import sys
-import traceback
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,15 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headrace.declare import Project
-from headrace.declare.base import relative
+from headrace.declare.base import is_below, own_line, relative
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.run.cures import cure_of
 from headrace.run.settings import Settings, place_of, read_settings
 
 if TYPE_CHECKING:
     from headrace.lake import Lake
-
-_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
 @dataclass(frozen=True)
@@ -138,17 +134,10 @@ def _syntax_fault(error: SyntaxError) -> Fault:
 
 def _raised_fault(error: BaseException, path: Path, folder: Path) -> Fault:
     """The fault of an exception in the user's file: at its innermost line that is the user's own."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _is_below(frame.filename, folder)]
-    place = f"{relative(own[-1].filename)}:{own[-1].lineno}" if own else relative(str(path))
+    place = own_line(error, folder) or relative(str(path))
     text = (str(error).strip().splitlines() or [""])[0][:300]
     found = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return Fault("HR-PROJECT-007", place, found, "a file that can be executed", cure_of(error))
-
-
-def _is_below(filename: str, folder: Path) -> bool:
-    below = Path(filename).resolve().is_relative_to(folder)
-    return below and not filename.startswith(_PACKAGE) and "site-packages" not in filename
 
 
 @contextlib.contextmanager
@@ -163,7 +152,7 @@ def _importing(folder: Path) -> Iterator[None]:
             sys.path.remove(path)
         for name in set(sys.modules) - before:
             origin = getattr(sys.modules[name], "__file__", None)
-            if origin and name.split(".")[0] != "headrace" and _is_below(origin, folder):
+            if origin and name.split(".")[0] != "headrace" and is_below(origin, folder):
                 del sys.modules[name]
 
 

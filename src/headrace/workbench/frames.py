@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = pd.DataFrame | pl.DataFrame | pa.Table
 
-_NOT_HELD = (TypeError, ValueError, ArithmeticError, RuntimeError)
-"""What PyArrow raises of values that it has no type for: its own errors are of these kinds, and so are Python's."""
-
 
 def to_arrow(frame: Frame, what: str) -> pa.Table:
     """Return a pandas, Polars or Arrow table as an Arrow table whose times are UTC microseconds.
@@ -41,6 +38,8 @@ def to_arrow(frame: Frame, what: str) -> pa.Table:
     """
     import pyarrow as pa
 
+    from headrace.contracts.frames import NOT_HELD, held
+
     given = _columns(frame, what)
     repeated = [name for name, count in Counter(name for name, _ in given).items() if count > 1]
     if repeated:
@@ -52,8 +51,8 @@ def to_arrow(frame: Frame, what: str) -> pa.Table:
     columns, faults = {}, []
     for name, column in given:
         try:
-            columns[name] = _normal(_held(column))
-        except _NOT_HELD:
+            columns[name] = _normal(held(column))
+        except NOT_HELD:
             faults.append(_not_held(name, column, what))
     faults += [_naive_fault(name, what) for name, column in columns.items() if _is_naive(column.type)]
     if faults:
@@ -62,29 +61,16 @@ def to_arrow(frame: Frame, what: str) -> pa.Table:
 
 
 def _columns(frame: Any, what: str) -> list[tuple[str, Any]]:
-    import pyarrow as pa
+    from headrace.contracts.frames import columns_of, frame_kind
 
-    if isinstance(frame, pa.Table | pa.RecordBatch):
-        return list(zip(frame.schema.names, frame.columns, strict=True))
-    kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
-    if kind == "pandas.DataFrame":
-        index = [name for name in frame.index.names if name is not None and name not in frame.columns]
-        levels = [(str(name), frame.index.get_level_values(name).to_series()) for name in index]
-        return levels + [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
-    if kind == "polars.DataFrame":
-        return [(one.name, one) for one in frame.get_columns()]
+    columns = columns_of(frame)
+    if columns is not None:
+        return columns
+    kind = frame_kind(frame)
     cure = "collect it first" if kind == "polars.LazyFrame" else "pass a DataFrame"
     raise HeadraceError(
         Fault("HR-WORKBENCH-001", here(), f"{what}: {kind}", "a table of pandas, Polars or PyArrow", cure)
     )
-
-
-def _held(column: Any) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    if not isinstance(column, pa.Array | pa.ChunkedArray):
-        column = column.to_arrow() if hasattr(column, "to_arrow") else pa.array(column, from_pandas=True)
-    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
 def _not_held(name: str, column: Any, what: str) -> Fault:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from headrace.connect.origins.api import ApiReader
+from headrace.connect.origins.collection import CollectionReader
 from headrace.connect.origins.databases import open_database
 from headrace.connect.origins.reader import Away, Batch, Place, Reader, away
-from headrace.declare.origins import Database, Origin
+from headrace.connect.origins.rows import RowsReader
+from headrace.declare.origins import Api, Collection, Database, Origin, Rows
 
 __all__ = ["Away", "Batch", "Place", "Reader", "away", "reader_of"]
 
-_READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {Database: open_database}
+_READERS: dict[type[Origin], Callable[[Any, Place], Reader]] = {
+    Api: ApiReader,
+    Collection: CollectionReader,
+    Database: open_database,
+    Rows: RowsReader,
+}
 """Of each kind of origin, what opens it."""
 
 

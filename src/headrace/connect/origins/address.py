@@ -1,19 +1,14 @@
-"""Addresses, taken apart before their secrets are put in: so a password may have any letter."""
+"""Addresses of servers and files of databases, taken apart: a password in them may have any letter."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from headrace.connect.secrets import resolved
-from headrace.declare.origins import SECRET
-
-_STANDS_IN = "headrace0secret{}x"
-_STOOD_IN = re.compile(r"headrace0secret(\d+)x")
 
 
 @dataclass(frozen=True)
@@ -67,23 +62,13 @@ def opened(url: str, folder: Path, place: str) -> Address:
         >>> one.password, one.host, one.url({})
         ('p@ss/word', 'db', 'postgresql://ann:p%40ss%2Fword@db:5433/risk?')
     """
-    resolved(url, folder, place)  # all that are missing are told at once
-    secrets = [resolved(found[0], folder, place) for found in SECRET.finditer(url)]
-    numbers = iter(range(len(secrets)))
-    parts = urlsplit(SECRET.sub(lambda _: _STANDS_IN.format(next(numbers)), url))
-
-    def said(text: str) -> str:
-        return _STOOD_IN.sub(lambda found: secrets[int(found[1])], unquote(text))
-
+    parts = urlsplit(resolved(url, folder, place, within_url=True))
     user, _, host = parts.netloc.rpartition("@")
     name, _, password = user.partition(":")
     host, port = _host_and_port(host)
-    params = {said(key): said(value) for key, value in parse_qsl(parts.query, keep_blank_values=True)}
-    number = said(port)
-    return Address(
-        parts.scheme.lower(), said(name), said(password), said(host), int(number) if number.isdecimal() else None,
-        said(parts.path), params,
-    )  # fmt: skip
+    params = dict(parse_qsl(parts.query, keep_blank_values=True))
+    number = int(port) if port.isdecimal() else None
+    return Address(parts.scheme.lower(), unquote(name), unquote(password), host, number, unquote(parts.path), params)
 
 
 def _host_and_port(text: str) -> tuple[str, str]:

@@ -1,0 +1,186 @@
+"""Rows in quarantine, as they were received: read again under the contract, as they are or repaired."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from headrace import sql
+from headrace.connect.formats import delimited
+from headrace.connect.formats.documents import rows_of
+from headrace.declare import Contract
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.types import LogicalType
+
+LINE = "#line"
+"""The one field of a row of which nothing could be read but its text."""
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_TEXT = tuple(suffix for one in delimited.FORMATS for suffix in one.suffixes)
+
+
+class Literal(str):
+    """A number of JSON with the digits that it has."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Received:
+    """One row in quarantine.
+
+    Args:
+        load: that brought it.
+        source: file or part that it stands in.
+        row: where in it, from 1.
+        reasons: why it was refused.
+        values: field to value as JSON has it, numbers as ``Literal``; one field ``#line`` where it could not be read.
+    """
+
+    load: str
+    source: str
+    row: int
+    reasons: Sequence[str]
+    values: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return f"{self.load}:{self.row}"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it comes from a file of text, in which all values are texts."""
+        return self.source.removesuffix(".gz").removesuffix(".zst").endswith(_TEXT)
+
+    @property
+    def unread(self) -> bool:
+        """Whether nothing of it could be read but its text."""
+        return LINE in self.values
+
+    def texts(self) -> dict[str, str | None]:
+        """Return its values as a person writes them."""
+        return {name: _text(value) for name, value in self.values.items()}
+
+    def repaired(self, changes: Mapping[str, str | None], contract: type[Contract]) -> Received:
+        """Return it with other values, given as texts; what is the same text stays as it was.
+
+        A row of which nothing could be read becomes what it is given.
+        """
+        before = {} if LINE in self.values else self.texts()
+        fields = contract.fields()
+        new = {
+            name: _value(value, fields[name].type)
+            for name, value in changes.items()
+            if name in fields and (before[name] != value if name in before else value is not None)
+        }
+        kept = {} if LINE in self.values and new else self.values
+        return Received(self.load, self.source, self.row, self.reasons, {**kept, **new})
+
+
+def received(table: pa.Table) -> list[Received]:
+    """Return rows of a quarantine."""
+    return [
+        Received(one["_load"], one["_source"], one["_row"], one["reasons"], _values(one["row"]))
+        for one in table.select(["_load", "_source", "_row", "reasons", "row"]).to_pylist()
+    ]
+
+
+def as_batch(rows: Sequence[Received], contract: type[Contract], *, text: bool) -> pa.Table:
+    """Return rows as a reader of files gives them: texts, or values of JSON."""
+    fields = list(contract.fields())
+    if not text:
+        return rows_of([_said(row.values) for row in rows], contract, fields)
+    return pa.table({name: pa.array([row.texts().get(name) for row in rows], pa.string()) for name in fields})
+
+
+def matching(rows: Sequence[Received], contract: type[Contract], where: str) -> list[Received]:
+    """Return the rows for which a condition of SQL holds, over their texts, ``reasons``, ``_source`` and ``_row``.
+
+    Raises:
+        HeadraceError: HR-LAKE-006 what DuckDB says of it.
+    """
+    kept = _asked(rows, contract, f"select place from rows where {where} order by place")
+    return [rows[place] for place in kept["place"].to_pylist()]
+
+
+def set_by(rows: Sequence[Received], contract: type[Contract], sets: Mapping[str, str]) -> list[Received]:
+    """Return rows repaired by expressions of SQL (DuckDB) over their texts.
+
+    Args:
+        rows: to be repaired.
+        contract: of which the fields are.
+        sets: field to expression; null makes it empty.
+
+    Raises:
+        HeadraceError: HR-QUARANTINE-002 no such field, HR-LAKE-006 what DuckDB says of an expression.
+    """
+    fields = contract.fields()
+    if unknown := [name for name in sets if name not in fields]:
+        raise HeadraceError(
+            Fault("HR-QUARANTINE-002", "", f"no field {one} in {contract.name}", "a field", nearest(one, fields))
+            for one in unknown
+        )
+    said = ", ".join(f'cast(({value}) as varchar) as "{number}"' for number, value in enumerate(sets.values()))
+    found = _asked(rows, contract, f"select {said} from rows order by place")
+    columns = [found[str(number)].to_pylist() for number in range(len(sets))]
+    values = [dict(zip(sets, one, strict=True)) for one in zip(*columns, strict=True)]
+    return [row.repaired(one, contract) for row, one in zip(rows, values, strict=True)]
+
+
+def _asked(rows: Sequence[Received], contract: type[Contract], query: str) -> pa.Table:
+    texts = [row.texts() for row in rows]
+    names = dict.fromkeys([*contract.fields(), *(name for one in texts for name in one)])
+    columns: dict[str, pa.Array] = {name: pa.array([one.get(name) for one in texts], pa.string()) for name in names}
+    columns |= {
+        "reasons": pa.array(["; ".join(row.reasons) for row in rows], pa.string()),
+        "_source": pa.array([row.source for row in rows], pa.string()),
+        "_row": pa.array([row.row for row in rows], pa.int64()),
+        "place": pa.array(range(len(rows)), pa.int64()),
+    }
+    with sql.connected() as connection, sql.told({"rows": list(columns)}):
+        connection.register("rows", pa.table(columns))
+        sql.lock(connection)
+        return connection.sql(sql.readable(query)).to_arrow_table()
+
+
+def _values(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text, parse_float=Literal, parse_int=Literal)
+    except ValueError:
+        return {LINE: text}
+    return found if isinstance(found, dict) else {LINE: text}
+
+
+def _value(text: str | None, kind: LogicalType) -> Any:
+    """Return the value of JSON that a text is in a field of a type."""
+    if text is None:
+        return None
+    if kind.name == "bool" and text in ("true", "false"):
+        return text == "true"
+    if kind.name == "list":
+        with suppress(ValueError):
+            return json.loads(text, parse_float=Literal, parse_int=Literal)
+    return Literal(text) if kind.numeric and _NUMBER.fullmatch(text) else text
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return _said(value)
+
+
+def _said(value: Any) -> str:
+    """Return a value as JSON, numbers with the digits that they have."""
+    match value:
+        case Literal():
+            return str(value)
+        case dict():
+            return "{" + ", ".join(f"{json.dumps(key)}: {_said(one)}" for key, one in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_said, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

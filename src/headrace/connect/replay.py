@@ -1,0 +1,162 @@
+"""Rows that leave quarantine: tried first, then accepted like any other, so that accepted + quarantined stays received.
+
+The rows go first, by one commit that names those of the quarantine which they were; then the quarantine without them;
+then the ledger. What is killed after the first is completed by the next load or replay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.connect.known import known_at
+from headrace.connect.loads import Ledger, Past
+from headrace.connect.received import Received, as_batch, received
+from headrace.contracts import KeyIndex, validate
+from headrace.declare import Contract, Stream, Table
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake
+
+_APP = "replay"
+"""Application id of the commits of a replay; their number counts those of a table, from 1."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What would become of rows in quarantine.
+
+    Args:
+        accepted: rows as the table would have them, in the order of ``passing``.
+        passing: the rows that would leave quarantine.
+        staying: those that would not, with the reasons that they would have.
+    """
+
+    accepted: pa.Table
+    passing: tuple[Received, ...]
+    staying: tuple[tuple[Received, tuple[str, ...]], ...]
+
+
+def held_rows(lake: Lake, name: str) -> list[Received]:
+    """Return the rows in quarantine of a stream or table, in the order in which they were refused."""
+    table = f"quarantine_{name}"
+    return received(lake.read(table)) if lake.exists(table) else []
+
+
+def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received]) -> Trial:
+    """Hold rows in quarantine, as they are or repaired, against the contract of now; nothing is written.
+
+    Args:
+        lake: with the tables of the stream.
+        source: a stream, or a table to which rows are appended or merged.
+        rows: of its quarantine.
+
+    Raises:
+        HeadraceError: HR-QUARANTINE-003 for a table that is replaced or kept with its history.
+    """
+    contract = _contract(source)
+    unfinished = {past.id for past in Ledger(lake, source.name).unfinished}
+    keys = KeyIndex(contract.key_fields(), lambda: _keys(lake, source.name, contract))
+    accepted, passing = [], list[Received]()
+    staying: list[tuple[Received, tuple[str, ...]]] = []
+    for text in (True, False):
+        some = [row for row in rows if row.is_text == text and not row.unread and row.load not in unfinished]
+        if not some:
+            continue
+        done = validate(contract, as_batch(some, contract, text=text), keys)
+        refused = dict(zip(done.quarantined["_row"].to_pylist(), done.quarantined["reasons"].to_pylist(), strict=True))
+        accepted.append(done.accepted)
+        for place, row in enumerate(some, 1):
+            if place in refused:
+                staying.append((row, tuple(refused[place])))
+            else:
+                passing.append(row)
+    staying += [(row, ("its load is not finished: 'headrace run' first",)) for row in rows if row.load in unfinished]
+    staying += [(row, tuple(row.reasons)) for row in rows if row.unread and row.load not in unfinished]
+    nothing = pa.schema([(name, field.type.arrow()) for name, field in contract.fields().items()]).empty_table()
+    return Trial(pa.concat_tables([nothing, *accepted]), tuple(passing), tuple(staying))
+
+
+def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received]) -> Trial:
+    """Accept rows in quarantine that keep the contract, as they are or repaired; the caller holds the table's lock.
+
+    They get the next sequences, and count as known like other rows of their source.
+
+    Returns:
+        What became of them.
+    """
+    name, contract = source.name, _contract(source)
+    ledger = complete_replay(lake, name, Ledger(lake, name))
+    trial = try_rows(lake, source, rows)
+    if trial.passing:
+        first = lake.sequence(name) + 1
+        table = trial.accepted
+        number = ledger.replays + 1
+        loads = pa.array([row.load for row in trial.passing], pa.string())
+        table = table.append_column("_seq", pa.array(np.arange(first, first + table.num_rows)))
+        table = table.append_column("_known_at", known_at(contract, table)).append_column("_load", loads)
+        lake.append(name, table, once=(_APP, number), message={"replayed": _ids(trial.passing)})
+        complete_replay(lake, name, ledger)
+    return trial
+
+
+def complete_replay(lake: Lake, name: str, ledger: Ledger) -> Ledger:
+    """Take rows out of quarantine that a replay has accepted, and tell the ledger; the caller holds the lock."""
+    number = max(lake.committed(name, _APP), 0)
+    if number <= ledger.replays:
+        return ledger
+    ids = next(one["message"]["replayed"] for one in lake.history(name) if "replayed" in one["message"])
+    table = f"quarantine_{name}"
+    schema = lake.schema(table)
+    rows = pa.RecordBatchReader.from_batches(schema, _without(lake, table, ids))
+    lake.overwrite(table, rows, once=(_APP, number), message={"replay": number})
+    left = Counter(lake.read(table, columns=["_load"])["_load"].to_pylist())
+    ledger.replayed(number, [_moved(ledger.by_id[load], left[load]) for load in ids if load in ledger.by_id])
+    return ledger
+
+
+def _moved(past: Past, quarantined: int) -> Past:
+    return replace(past, accepted=past.accepted + past.quarantined - quarantined, quarantined=quarantined)
+
+
+def _without(lake: Lake, table: str, ids: Mapping[str, Sequence[Sequence[int]]]) -> Iterator[pa.RecordBatch]:
+    for part in lake.batches(table):
+        gone = np.zeros(part.num_rows, np.bool_)
+        loads, rows = part["_load"], part["_row"].to_numpy()
+        for load, spans in ids.items():
+            mine = pc.equal(loads, load).to_numpy(zero_copy_only=False)
+            for first, last in spans:
+                gone |= mine & (rows >= first) & (rows <= last)
+        yield part.filter(pa.array(~gone))
+
+
+def _ids(rows: Sequence[Received]) -> dict[str, list[list[int]]]:
+    """Return which rows of which loads, as spans from the first to the last."""
+    found: dict[str, list[list[int]]] = {}
+    for load, row in sorted({(one.load, one.row) for one in rows}):
+        spans = found.setdefault(load, [])
+        if spans and spans[-1][1] == row - 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return found
+
+
+def _contract(source: Stream | Table) -> type[Contract]:
+    if source.contract is None or source.source is None:
+        found, cure = f"{source.name}, which is made by a query", "replay what it reads"
+        raise HeadraceError(Fault("HR-QUARANTINE-003", source.place, found, "a stream or table with a source", cure))
+    if isinstance(source, Table) and (source.mode == "replace" or source.history):
+        found, cure = f"{source.name}, which becomes what its source is", "mend the rows there; the next run reads them"
+        expected = "a stream, or a table to which rows are added"
+        raise HeadraceError(Fault("HR-QUARANTINE-003", source.place, found, expected, cure))
+    return source.contract
+
+
+def _keys(lake: Lake, name: str, contract: type[Contract]) -> Iterator[pa.RecordBatch]:
+    if lake.exists(name):
+        yield from lake.batches(name, columns=list(contract.key_fields()))
