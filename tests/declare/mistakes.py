@@ -135,6 +135,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-DECLARE-001": [
         (lambda: hr.Project("p", sources=[hr.Stream("s", dict)]), "a class that derives from hr.Contract"),  # type: ignore[arg-type]
+        (lambda: origin(hr.Collection("mongodb://h/db", where={"at": {1}})), "where of hr.Collection"),
         (lambda: project(hr.Features("f", events, by=user, features={"c": "amount"})), "an aggregate such as"),
         (lambda: project(hr.Features("f", events, features={"c": hr.count("1d")})), "an SQL scalar expression"),
         (lambda: project(hr.Features("f", events, by="user", features={"c": hr.count("1d")})), "an Entity"),  # type: ignore[arg-type]
@@ -265,7 +266,19 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-ORIGIN-004": [(lambda: origin(hr.Api("https://x.example", pages="next")), "pages='next'")],
     "HR-ORIGIN-005": [(lambda: origin(hr.Api("https://x.example", rate="5 per s")), "rate='5 per s'")],
-    "HR-ORIGIN-006": [(lambda: origin("postgresql://me:secret@db/x"), "postgresql://me:${NAME}@")],
+    "HR-ORIGIN-006": [
+        (lambda: origin("postgresql://me:secret@db/x"), "postgresql://me:${NAME}@"),
+        (lambda: origin(hr.Api("https://x.example", headers={"Authorization": "Bearer abc"})), "the header Author"),
+        (lambda: origin(hr.Api("https://x.example", params={"api_key": "abc"})), "the parameter api_key written out"),
+    ],
+    "HR-ORIGIN-011": [(lambda: origin("mongodb://localhost:27017"), "write mongodb://localhost:27017/NAME")],
+    "HR-ORIGIN-012": [
+        (lambda: origin(hr.Api("http://x.example", params={"api_key": "${KEY}"})), "write https://x.example"),
+    ],
+    "HR-ORIGIN-013": [
+        (lambda: origin(hr.Rows(lambda: [{}], cursor="at")), "the last value of the cursor"),
+        (lambda: origin(lambda since: []), "no argument"),
+    ],
     "HR-LAKE-001": [
         (lambda: query("select * from evnts"), "t: no table evnts in the project; expected the name of a stream or"),
         (lambda: query("select * from evnts, orders"), "Cure: did you mean 'events'?"),

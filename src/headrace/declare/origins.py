@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -115,7 +116,8 @@ class Collection(Origin):
     Args:
         url: ``mongodb://user:${PASSWORD}@host/database``; secrets as in ``hr.Database``.
         name: of the collection; the name of the stream or table by default.
-        where: a filter of MongoDB, as JSON says it.
+        where: a filter of MongoDB, as its extended JSON says it: a time is ``{"$date": "2026-01-31T12:00:00Z"}``, an id
+            ``{"$oid": "…"}``.
         cursor, overlap, deletes, may_be_empty: as in ``hr.Database``; of nested fields ``outer.inner``.
 
     Example:
@@ -139,10 +141,11 @@ class Collection(Origin):
             cure = f"write {self.address.rstrip('/')}/NAME, with the name of the database"
             found = f"{self._kind} with an address of no database"
             faults.append(Fault("HR-ORIGIN-011", self.place, found, "mongodb://host/database", cure))
-        if not isinstance(self.where, Mapping):
-            faults.append(
-                type_fault(self.place, f"where of {self._kind}", self.where, "a filter, such as {'paid': True}")
+        if not isinstance(self.where, Mapping) or not _is_json(self.where):
+            expected = (
+                "a filter as JSON says it, such as {'paid': True, 'at': {'$gte': {'$date': '2026-01-01T00:00:00Z'}}}"
             )
+            faults.append(type_fault(self.place, f"where of {self._kind}", self.where, expected))
         return faults
 
     def _texts(self) -> dict[str, object]:
@@ -204,6 +207,14 @@ class Api(Origin):
     def _texts(self) -> dict[str, object]:
         names = ("rows", "pages", "since", "rate", "cursor")
         return {name: getattr(self, name) for name in names}
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _written_out(api: Api) -> Iterator[Fault]:

@@ -135,8 +135,9 @@ class Table(Sourced):
         if self.contract is not None:
             faults += _contract_faults(self.contract, self.place, "a table")
         if (self.source is None) == (self.query is None):
-            found = f"table {self.name} with {'both source and query' if self.source else 'neither source nor query'}"
-            cure = "take query= away" if self.source else f"add source='data/{self.name}*'"
+            both = self.source is not None
+            found = f"table {self.name} with {'both source and query' if both else 'neither source nor query'}"
+            cure = "take query= away" if both else f"add source='data/{self.name}*'"
             faults.append(Fault("HR-TABLE-001", self.place, found, "either source= or query=", cure))
         if self.source is not None and self.contract is None:
             found = f"table {self.name} has a source and no contract"

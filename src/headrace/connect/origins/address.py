@@ -1,4 +1,4 @@
-"""Addresses of servers and files of databases, taken apart: a password in them may have any letter."""
+"""Addresses, taken apart while their secrets are still quoted: so a password may have any letter."""
 
 from __future__ import annotations
 
@@ -66,9 +66,12 @@ def opened(url: str, folder: Path, place: str) -> Address:
     user, _, host = parts.netloc.rpartition("@")
     name, _, password = user.partition(":")
     host, port = _host_and_port(host)
-    params = dict(parse_qsl(parts.query, keep_blank_values=True))
-    number = int(port) if port.isdecimal() else None
-    return Address(parts.scheme.lower(), unquote(name), unquote(password), host, number, unquote(parts.path), params)
+    number = unquote(port)
+    return Address(
+        parts.scheme.lower(), unquote(name), unquote(password), unquote(host),
+        int(number) if number.isdecimal() else None, unquote(parts.path),
+        dict(parse_qsl(parts.query, keep_blank_values=True)),
+    )  # fmt: skip
 
 
 def _host_and_port(text: str) -> tuple[str, str]:

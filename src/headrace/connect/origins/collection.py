@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +23,8 @@ from headrace.declare.origins import Collection
 from headrace.errors import Fault, HeadraceError, nearest
 
 _PATIENCE_MS = 10_000
+_AT_ONCE = 1000
+"""Documents of an answer of the server."""
 _GONE = (43, 237)
 """Codes of a server that has lost the place in a reading: CursorNotFound, CursorKilled."""
 _NOT_LET_IN = (13, 18)
@@ -37,6 +42,7 @@ class CollectionReader:
         self._at = f"{origin.address}/{self._name}"
         self._mongo = needed("pymongo", self._at, "mongo")
         self._bson = needed("bson", self._at, "mongo")
+        self._json = needed("bson.json_util", self._at, "mongo")
         self._path = (origin.cursor or "").split(".")
         self._client = self._opened()
 
@@ -114,13 +120,24 @@ class CollectionReader:
 
     def _rows(self, shape: Shape, since: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         wanted = {name: 1 for name in [*shape.tops, *self._path[:1]] if name}
-        where = {"$and": [dict(self._origin.where), dict(since)]} if since else dict(self._origin.where)
+        own = self._where()
+        where = {"$and": [own, dict(since)]} if since else own
         with self._told():
-            found = self._collection().find(where, projection={"_id": 1, **wanted})
+            found = self._collection().find(where, projection={"_id": 1, **wanted}, batch_size=_AT_ONCE)
             if self._origin.cursor is not None:
                 found = found.sort([(self._origin.cursor, 1), ("_id", 1)]).allow_disk_use(True)
             for document in found:
                 yield shape.text(document), self._cursor(document)
+
+    def _where(self) -> Any:
+        """Return the filter as the driver takes it: times and ids are said by extended JSON."""
+        try:
+            return self._json.loads(json.dumps(dict(self._origin.where)))
+        except (self._bson.errors.BSONError, TypeError, ValueError) as error:
+            expected, cure = "extended JSON", "write times as {'$date': '2026-01-31T12:00:00Z'}, ids as {'$oid': '…'}"
+            raise HeadraceError(
+                Fault("HR-SOURCE-044", self._origin.place, "where= of hr.Collection", expected, cure)
+            ) from error
 
     def _cursor(self, document: Mapping[str, Any]) -> Any:
         value = at(document, self._path)
@@ -145,9 +162,6 @@ class CollectionReader:
 
     def _stored(self, since: Any) -> Any:
         """Return a value as MongoDB has it: it knows no date without a time, and no decimal of Python."""
-        import datetime
-        import decimal
-
         match since:
             case datetime.datetime():
                 return since
@@ -165,7 +179,7 @@ class CollectionReader:
             case "Decimal128":
                 number = value.to_decimal()
                 return number if number.is_finite() else str(number)
-        return self._bson.json_util.default(value, self._bson.json_util.CANONICAL_JSON_OPTIONS)
+        return self._json.default(value, self._json.CANONICAL_JSON_OPTIONS)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -83,8 +83,11 @@ class RowsReader:
             yield made
             return
         self._made = self._each(made)
-        for one in self._made:
-            yield from (one,) if _is_rows(one) else self._each(one)
+        for several in self._made:
+            for one in (several,) if _is_rows(several) else self._each(several):
+                if not _is_rows(one):
+                    raise HeadraceError(self._no_rows(one))
+                yield one
 
     def _each(self, several: Any) -> Iterator[Any]:
         if isinstance(several, str | bytes) or not isinstance(several, Iterable):

@@ -240,8 +240,7 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
         kind.check(file)
         texts = list(islice(_OBJECTS[kind.name](file), SAMPLE_ROWS + 1))
         rows, loose, mixed = table_of(texts[:SAMPLE_ROWS])
-        kinds = dict.fromkeys(rows.column_names, pa.string())  # as which a file of JSON is checked
-        return Sample(name, rows, kinds, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
+        return Sample(name, rows, {}, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
     columns = kind.columns(file, Contract).names
     contract = contract_of("Sample", {one: Field(type=STR | None) for one in columns})
     parts: list[pa.Table] = []
