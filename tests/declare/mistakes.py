@@ -230,6 +230,17 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", Level)]), "neither source nor query"),
         (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", query="b")]), "both source and query"),
     ],
+    "HR-TABLE-003": [
+        (
+            lambda: hr.Project(
+                "p", sources=[events, hr.Table("t", query="select count(*) as n from events", incremental=True)]
+            ),
+            "it makes one total of all rows",
+        ),
+    ],
+    "HR-TABLE-004": [
+        (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", incremental=True)]), "and no query"),
+    ],
     "HR-TABLE-002": [(lambda: hr.Project("p", sources=[hr.Table("t", source="t.csv")]), "no contract")],
     "HR-LAKE-001": [
         (lambda: query("select * from evnts"), "t: no table evnts in the project; expected the name of a stream or"),

@@ -72,6 +72,8 @@ class Table(Declared):
         contract: class of the contract; with ``valid_from`` its rows can be read as of a moment.
         source: file, folder or glob, relative to the project's folder or in a bucket; see the page on sources.
         query: SQL over other streams and tables, instead of a source.
+        incremental: whether a run makes only those rows of a query anew that what changed can touch: where it can by
+            default, True for a fault where it cannot, False for all rows each time.
         refresh: how often the source is to be read again, e.g. ``"1h"``.
         owner: team that answers for it.
     """
@@ -80,6 +82,7 @@ class Table(Declared):
     contract: type[Contract] | None = None
     source: str | None = field(default=None, kw_only=True)
     query: str | None = field(default=None, kw_only=True)
+    incremental: bool | None = field(default=None, kw_only=True)
     refresh: str | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
 
@@ -98,6 +101,10 @@ class Table(Declared):
         faults += _source_faults(self.source, self.place, self.name)
         if self.query is not None and not isinstance(self.query, str):
             faults.append(type_fault(self.place, f"query of {self.name}", self.query, "SQL as text"))
+        if self.incremental is not None and (self.query is None or not isinstance(self.incremental, bool)):
+            found = f"table {self.name} with incremental={self.incremental!r}{'' if self.query else ' and no query'}"
+            cure = "take it away" if self.query is None else "write incremental=True"
+            faults.append(Fault("HR-TABLE-004", self.place, found, "True or False, for a table by query", cure))
         if self.refresh is not None:
             faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults

@@ -44,11 +44,27 @@ class Answer:
 @contextmanager
 def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
     """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
-    with connected() as connection, ThreadPoolExecutor(1) as worker:
+    with connected() as connection:
         for name, (files, schema) in sources.items():
             view(connection, name, files, schema)
         lock(connection, _open(query, sources))
-        with told({name: schema.names for name, (_, schema) in sources.items()}):
+        with streamed(connection, query, {name: schema.names for name, (_, schema) in sources.items()}) as answer:
+            yield answer
+
+
+@contextmanager
+def streamed(
+    connection: duckdb.DuckDBPyConnection, query: str, known: Mapping[str, list[str]] | None = None
+) -> Iterator[Answer]:
+    """Give the result of a query over what a connection has, batch by batch, within a ``with`` block.
+
+    Args:
+        connection: that nobody else uses meanwhile.
+        query: one SELECT.
+        known: tables with their columns, which a fault names when the query asks for another.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        with told(known):
             relation = connection.sql(readable(query))
 
         def ask(work: Callable[[], Any]) -> Any:
@@ -77,10 +93,13 @@ def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> lis
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
+    connection.execute(f'create view "{name}" as {over(connection, files, schema)}')
+
+
+def over(connection: duckdb.DuckDBPyConnection, files: list[str], schema: pa.Schema) -> str:
+    """Return a query for all rows of Parquet files; where there are none, for none in the columns of a schema."""
     if files:
-        rows = f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
-    else:
-        empty = connection.from_arrow(schema.empty_table())
-        columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
-        rows = f"select {', '.join(columns)} where false"
-    connection.execute(f'create view "{name}" as {rows}')
+        return f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
+    empty = connection.from_arrow(schema.empty_table())
+    columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
+    return f"select {', '.join(columns)} where false"

@@ -16,6 +16,7 @@ from headrace.run.declared import Declared, closure
 from headrace.run.differences import differences
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal
+from headrace.run.planned import planned
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
@@ -61,6 +62,7 @@ class Changes:
         files: source name to reasons such as ``new file data/payments-2026-06.csv``.
         invalidated: what is downstream of all that.
         training: model name to why it is to be trained, as far as the next run can be foreseen.
+        queries: table by query that is to be brought up to date, to how, and what that can read at most.
         warnings: what is to be known, such as a champion that was trained from another declaration.
     """
 
@@ -70,6 +72,7 @@ class Changes:
     invalidated: tuple[Invalidated, ...]
     training: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+    queries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
@@ -85,6 +88,7 @@ class Changes:
             "files": {name: list(why) for name, why in self.files.items()},
             "invalidated": [one.as_dict() for one in self.invalidated],
             "training": {name: list(why) for name, why in self.training.items()},
+            "queries": dict(self.queries),
             "faults": [fault.as_dict() for fault in self.warnings],
         }
 
@@ -94,6 +98,7 @@ class Changes:
         lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.parts) for one in self.changes]
         lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
+        lines += [f"{name}: {how}" for name, how in self.queries.items()]
         lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
         lines += map(str, self.warnings)
         return "\n".join(lines)
@@ -102,6 +107,7 @@ class Changes:
         rows = [(one.node, one.action, "; ".join(one.parts)) for one in self.changes]
         rows += [(name, "files", ", ".join(why)) for name, why in self.files.items()]
         rows += [(one.node, "invalidated", f"because of {', '.join(one.because)}") for one in self.invalidated]
+        rows += [(name, "by query", how) for name, how in self.queries.items()]
         rows += [(name, "to train", ", ".join(why)) for name, why in self.training.items()]
         title = "What the next run would change" if rows else "Nothing would change"
         line = "no completed run yet" if self.first else f"{len(rows):,} in all"
@@ -120,7 +126,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     with Journal(path) if path.exists() else nullcontext(None) as journal:
         before = None if journal is None else journal.snapshot()
         files, growing = _files(loaded, journal)
-        growing |= _queries(loaded, declared, journal, growing)
+        made = _queries(loaded, declared, journal, growing)
+        growing |= made
         training = _training(loaded, declared, journal, growing)
     changes = tuple(
         _rechecked(one, loaded) for one in _changes(before or {}, declared.snapshot, loaded.project.nodes())
@@ -135,7 +142,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     unread = unread_files(sources_of(loaded.project), loaded.folder)
     warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     known = tuple(fault for fault in warnings if fault is not None)
-    return Changes(before is None, changes, files, invalidated, training, known)
+    how = {} if before is None else planned(loaded, made)
+    return Changes(before is None, changes, files, invalidated, training, known, how)
 
 
 def _training(

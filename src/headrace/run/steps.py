@@ -14,7 +14,6 @@ from headrace.run.declared import Declared, closure
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.progress import Progress
 from headrace.run.project import LoadedProject
-from headrace.types import arrow_schema
 
 if TYPE_CHECKING:
     from headrace.connect.loads import Past
@@ -180,31 +179,27 @@ def _queries(tables: list[Table], lake: Lake, declared: Declared) -> list[Step]:
 
 
 def _query(table: Table, lake: Lake, declared: Declared, by_query: tuple[str, ...]) -> Step:
-    from headrace.plan.queries import placed, promised, reads_of
-    from headrace.run.answers import kept
+    from headrace.plan.queries import placed, reads_of
 
     reads = reads_of(table)
+    own = declared.own(node_id(table))
 
     def inputs() -> Inputs:
-        return declared.own(node_id(table)) | _versions(reads, lake)
+        return own | _versions(reads, lake)
 
     def stands(_: Mapping[str, Any]) -> bool:
         return lake.exists(table.name)
 
     def work(_: Progress) -> Figures:
+        from headrace.run.refresh import refresh
+
         # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
-        message = {"inputs": inputs()}
-        if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
-            columns = promised(table)
-            schema = None if columns is None else arrow_schema(columns)
-            try:
-                with lake.answered(table.query or "") as answer:
-                    lake.overwrite(table.name, kept(answer, table), schema=schema, message=message)
-            except HeadraceError as error:
-                raise HeadraceError(
-                    placed(one, table) if one.code in _DECLARED else one for one in error.faults
-                ) from None
-        return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
+        try:
+            done = refresh(table, lake, own)
+        except HeadraceError as error:
+            raise HeadraceError(placed(one, table) if one.code in _DECLARED else one for one in error.faults) from None
+        this_run = {"rows": done.rows, "how": done.how}
+        return {THIS_RUN: this_run, "rows": lake.rows(table.name), "version": lake.version(table.name)}
 
     needs = tuple(f"{'query' if read in by_query else 'ingest'}:{read}" for read in reads)
     return Step(f"query:{table.name}", needs, inputs, stands, work)
