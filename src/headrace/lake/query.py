@@ -45,11 +45,27 @@ class Answer:
 @contextmanager
 def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
     """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
-    with connected() as connection, ThreadPoolExecutor(1) as worker:
+    with connected() as connection:
         for name, (files, schema) in sources.items():
             view(connection, name, files, schema)
         lock(connection, _open(query, sources))
-        with told({name: schema.names for name, (_, schema) in sources.items()}):
+        with streamed(connection, query, {name: schema.names for name, (_, schema) in sources.items()}) as answer:
+            yield answer
+
+
+@contextmanager
+def streamed(
+    connection: duckdb.DuckDBPyConnection, query: str, known: Mapping[str, list[str]] | None = None
+) -> Iterator[Answer]:
+    """Give the result of a query over what a connection has, batch by batch, within a ``with`` block.
+
+    Args:
+        connection: that nobody else uses meanwhile.
+        query: one SELECT.
+        known: tables with their columns, which a fault names when the query asks for another.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        with told(known):
             relation = connection.sql(readable(query))
 
         def ask(work: Callable[[], Any]) -> Any:
@@ -78,11 +94,16 @@ def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> lis
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
+    connection.execute(f'create view "{name}" as {over(connection, files, schema)}')
+
+
+def over(connection: duckdb.DuckDBPyConnection, files: list[str], schema: pa.Schema) -> str:
+    """Return a query for all rows of Parquet files; where there are none, for none in the columns of a schema."""
     paths, lacking = ", ".join(quoted(path) for path in files), may_lack(schema)
     rows = f"select * from read_parquet([{paths}]{', union_by_name = true' if lacking else ''})"
-    if lacking or not files:
-        rows = f"{_none(connection, schema)} union all by name {rows}" if files else _none(connection, schema)
-    connection.execute(f'create view "{name}" as {rows}')
+    if files and not lacking:
+        return rows
+    return f"{_none(connection, schema)} union all by name {rows}" if files else _none(connection, schema)
 
 
 def _none(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:

@@ -16,6 +16,7 @@ from deltalake.exceptions import DeltaError
 from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
+from headrace.lake.changes import Changed, changed
 from headrace.lake.commit import Once, clear_errors, commit, done, open_table, restore, same_columns
 from headrace.lake.compact import Compacted, compact
 from headrace.lake.evolve import add_columns, aligned, aligned_batch, held, plain
@@ -316,11 +317,19 @@ class Lake:
         """Return the newest version of a table with its rows, files and bytes, from the log alone."""
         return extent(self._open(name))
 
+    def identity(self, name: str) -> str:
+        """Return what tells a table from another of its name, such as one that was made again."""
+        return str(self._open(name).metadata().id)
+
     def unreadable(self, name: str) -> set[int]:
         """Return the versions of a table of which a vacuum has removed files."""
         newest = int(self._open(name).version())
         lost = [one for one in lifetimes(self.root / name)[0] if not (self.root / name / one.path).exists()]
         return {version for version in range(newest + 1) if any(one.spans(version) for one in lost)}
+
+    def changed(self, name: str, since: int, until: int) -> Changed | None:
+        """Return the files whose rows came or went after one version, up to another; None where they are gone."""
+        return changed(self.root / name, since, until)
 
     def only_grew(self, name: str, since: int) -> bool:
         """Return whether all that was committed after a version added rows, or left them as they were."""
