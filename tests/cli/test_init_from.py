@@ -211,6 +211,14 @@ def test_collections_become_sources(here: Path) -> None:
         mongo.stop()
 
 
+def test_a_password_whose_end_cannot_be_told_is_not_shown(here: Path) -> None:
+    result = call("init", "bank", "--from", "postgresql://ann:half/other@127.0.0.1/risk")
+    assert result.exit_code == 2
+    assert "HR-SOURCE-036" in result.stderr
+    assert "half" not in result.output
+    assert "other" not in result.output
+
+
 def test_options_that_do_not_go_together(here: Path) -> None:
     assert call("init", "bank", "--from", "x.csv", "--data").exit_code == 2
     assert call("init", "bank", "--table", "x").exit_code == 2

@@ -26,7 +26,7 @@ from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample,
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.objects import table_of
 from headrace.contracts.odcs.names import table_name
-from headrace.declare import Collection, Contract, Database, Field, Origin, contract_of
+from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
 from headrace.declare.origins import SECRET, origin_of
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import STR
@@ -73,6 +73,9 @@ def look(address: str, folder: Path, tables: Sequence[str], project: str) -> Sur
 def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:
     """Return an address with each secret as ``${NAME}``, and the names; this process has them in its environment.
 
+    Raises:
+        HeadraceError: HR-SOURCE-036 for an address in which the end of the password cannot be told.
+
     Example:
         >>> without_secrets("postgresql://ann:s3cret@db/risk", "bank")
         ('postgresql://ann:${BANK_PASSWORD}@db/risk', ('BANK_PASSWORD',))
@@ -93,6 +96,9 @@ def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:
     user, at, host = authority.rpartition("@")
     name, colon, password = user.partition(":")
     before, question, query = behind.partition("?")
+    if "@" in before and scheme not in Api.schemes:  # else a part of the password would be taken for a path, and shown
+        cure = "write / in it as %2F, or name the secret: ${NAME}"
+        raise HeadraceError(Fault("HR-SOURCE-036", "", "an address whose password has a slash", "one without", cure))
     parts = [one.partition("=") for one in query.split("&")] if query else []
     params = "&".join(
         f"{key}{equal}{kept(value, f'{project}_{key}'.upper()) if _SECRETS.search(key) else value}"
