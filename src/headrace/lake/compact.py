@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import deltalake
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.lake import parts
+from headrace.lake.bucket import Place, source
 from headrace.lake.commit import Exchange, clear_errors, exchange, open_table
 from headrace.lake.log import SAME_ROWS_AS, ordered, standing
 from headrace.lake.parts import OURS, Part, discard
@@ -30,7 +30,7 @@ class Compacted:
     rows: int = 0
 
 
-def compact(path: Path, progress: Callable[[int, int], None]) -> Compacted:
+def compact(path: Place, progress: Callable[[int, int], None]) -> Compacted:
     """Write small files of a table that follow one another as few large ones, in one commit.
 
     Args:
@@ -108,10 +108,10 @@ def _moment(first: Held) -> int:
 
 
 def _read(
-    path: Path, run: Sequence[Held], schema: pa.Schema, done: int, total: int, progress: Callable[[int, int], None]
+    path: Place, run: Sequence[Held], schema: pa.Schema, done: int, total: int, progress: Callable[[int, int], None]
 ) -> Iterator[pa.RecordBatch]:
     for one in run:
-        with pq.ParquetFile(path / one["path"]) as file:
+        with pq.ParquetFile(source(path / one["path"])) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 yield batch.select(schema.names).cast(schema)
                 done += batch.num_rows
@@ -124,7 +124,7 @@ def _exchange(newest: deltalake.DeltaTable, gone: list[str], made: list[Part]) -
     return Exchange(tuple(gone), tuple(made), {SAME_ROWS_AS: standing(newest)}, new_rows=False)
 
 
-def _forget(path: Path, made: list[Part]) -> None:
+def _forget(path: Place, made: list[Part]) -> None:
     """Remove what was written, unless the commit stands: a checkpoint after it can fail."""
     held = {one["path"] for one in ordered(open_table(path))}
     discard([part for part in made if part.path.name not in held])

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ import pyarrow.types as pat
 from deltalake.transaction import AddAction
 
 from headrace.clock import now_us
+from headrace.lake.bucket import Place, sink
 from headrace.lake.disk import sync
 
 GROUP_ROWS = 250_000
@@ -38,23 +38,25 @@ _REWRITTEN = re.compile(r"(?<=-\d{5})-[0-9a-f]{12}\.parquet$|\.parquet$")
 class Part:
     """One written file of a commit that is yet to come."""
 
-    path: Path
-    rows: int
+    path: Place
+    rows: int = 0
+    size: int = 0
+    statistics: str = ""
 
     def action(self, *, new_rows: bool = True) -> AddAction:
         """Return what the Delta log says of the file: size, rows, and the bounds that let readers skip it."""
         return AddAction(
             path=self.path.name,
-            size=self.path.stat().st_size,
+            size=self.size,
             partition_values={},
             modification_time=now_us() // 1000,
             data_change=new_rows,
-            stats=json.dumps(_statistics(pq.read_metadata(self.path))),
+            stats=self.statistics,
         )
 
 
 def write(
-    folder: Path,
+    folder: Place,
     data: pa.Table | pa.RecordBatchReader,
     moment_us: int | None = None,
     in_place_of: str | None = None,
@@ -72,8 +74,8 @@ def write(
     try:
         for number, groups in enumerate(_parts(data) if in_place_of is None else _part(data)):
             path = folder / (f"part-{stem}-{number:05d}.parquet" if in_place_of is None else successor(in_place_of))
-            parts.append(Part(path, 0))
-            parts[-1] = Part(path, _write_part(path, data.schema, groups))
+            parts.append(Part(path))
+            parts[-1] = _write_part(path, data.schema, groups)
         sync(*(part.path for part in parts), folder)
     except BaseException:
         discard(parts)
@@ -93,14 +95,14 @@ def discard(parts: list[Part]) -> None:
             part.path.unlink(missing_ok=True)
 
 
-def _write_part(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> int:
-    rows = 0
+def _write_part(path: Place, schema: pa.Schema, groups: Iterator[pa.Table]) -> Part:
     # A ParquetWriter that cannot begin, on a full disk, leaves its file open, and so its space taken.
-    with pa.OSFile(str(path), "wb") as file, pq.ParquetWriter(file, schema, **_encoding(schema)) as out:
-        for group in groups:
-            out.write_table(group, row_group_size=GROUP_ROWS)
-            rows += group.num_rows
-    return rows
+    with sink(path) as file:
+        with pq.ParquetWriter(file, schema, **_encoding(schema)) as out:
+            for group in groups:
+                out.write_table(group, row_group_size=GROUP_ROWS)
+        size, written = file.tell(), out.writer.metadata
+    return Part(path, written.num_rows, size, json.dumps(_statistics(written)))
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:

@@ -15,9 +15,14 @@ from headrace.sql import connected, fault_of, lock, quoted, readable, tables, to
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow.dataset as ds
 
 
-def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Table:
+Source = tuple["list[str] | ds.Dataset", pa.Schema]
+"""Of a table: its Parquet files, or where DuckDB cannot reach these a dataset of them; and its columns."""
+
+
+def run(query: str, sources: Mapping[str, Source]) -> pa.Table:
     """Return a query's result over tables, each given by its Parquet files and schema."""
     with connected() as connection:
         for name, (files, schema) in sources.items():
@@ -42,7 +47,7 @@ class Answer:
 
 
 @contextmanager
-def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
+def answered(query: str, sources: Mapping[str, Source]) -> Iterator[Answer]:
     """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
     with connected() as connection, ThreadPoolExecutor(1) as worker:
         for name, (files, schema) in sources.items():
@@ -70,13 +75,16 @@ def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> 
             reader.close()
 
 
-def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> list[str]:
+def _open(query: str, sources: Mapping[str, Source]) -> list[str]:
     """Return the files that a query may read: none where it names no table, and sees all of them by name alone."""
-    return [path for files, _ in sources.values() for path in files] if tables(query) else []
+    return [path for files, _ in sources.values() if isinstance(files, list) for path in files] if tables(query) else []
 
 
-def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
+def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str] | ds.Dataset, schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
+    if not isinstance(files, list):
+        connection.register(name, files)
+        return
     if files:
         rows = f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
     else:

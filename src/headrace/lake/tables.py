@@ -16,8 +16,11 @@ from deltalake.exceptions import DeltaError
 from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
-from headrace.lake.commit import Once, clear_errors, commit, done, open_table, restore, same_columns
+from headrace.lake.bucket import Address, Place, files, place, source
+from headrace.lake.commit import Once, clear_errors, commit, done, is_table, open_table, restore, same_columns
 from headrace.lake.compact import Compacted, compact
+from headrace.lake.dataset import dataset
+from headrace.lake.lease import leased
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.merge import MergeReport, merge, replace_rows
@@ -38,7 +41,8 @@ class Lake:
     """Tables with versions under one folder; each ``root/<table>/`` is a plain Delta table.
 
     Args:
-        root: folder of the lake; made at the first write.
+        root: folder of the lake; made at the first write. Or an address in a bucket, ``s3://bucket/path``, for which
+            endpoint, region and keys come from the environment, as in every client of S3.
 
     Example:
         >>> import tempfile
@@ -48,21 +52,31 @@ class Lake:
         [{'most': 4}]
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path | str) -> None:
+        self.root: Place = place(root)
+        self._there: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Lake({len(self.tables())} tables: {', '.join(self.tables())})"
 
     def tables(self) -> list[str]:
         """Return the names of all tables, sorted."""
-        if not self.root.is_dir():
-            return []
-        return sorted(p.parent.name for p in self.root.glob("*/_delta_log") if _NAME.fullmatch(p.parent.name))
+        with clear_errors(self.root.name):
+            if not self.root.exists():
+                return []
+            named = [one for one in self.root.iterdir() if _NAME.fullmatch(one.name)]
+            return sorted(one.name for one in named if (one / "_delta_log").exists())
 
     def exists(self, name: str) -> bool:
         """Return whether the lake has a table of this name."""
-        return _NAME.fullmatch(name) is not None and deltalake.DeltaTable.is_deltatable(str(self.root / name))
+        if _NAME.fullmatch(name) is None:
+            return False
+        if name in self._there:  # to ask a bucket takes its time
+            return True
+        if is_table(self.root / name):
+            self._there |= {name} if isinstance(self.root, Address) else set()
+            return True
+        return False
 
     def version(self, name: str) -> int:
         """Return the version that brought the rows that a table has: its newest, compactions aside."""
@@ -203,7 +217,7 @@ class Lake:
         if at is not None:
             version = self.version_at(name, at)
         schema = self._columns(name, version, columns)
-        parts = [pq.read_table(file, columns=schema.names, partitioning=None) for file in self.files(name, version)]
+        parts = [pq.ParquetFile(source(file)).read(schema.names) for file in self.files(name, version)]
         return pa.concat_tables([part.select(schema.names).cast(schema) for part in parts] or [schema.empty_table()])
 
     def batches(
@@ -226,7 +240,7 @@ class Lake:
         """
         schema = self._columns(name, version, columns)
         for path in self.files(name, version, within):
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(source(path)) as file:
                 groups = None if within is None else within.groups(file)
                 for batch in file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=schema.names):
                     part = batch.select(schema.names).cast(schema)
@@ -244,7 +258,7 @@ class Lake:
         if within is not None:
             held = [one for one in held if within.may_hold(*(one.get(f"{end}.{within.column}") for end in _ENDS))]
         paths = [self.root / name / one["path"] for one in held]
-        if version is not None and not all(path.exists() for path in paths):
+        if version is not None and not {path.name for path in paths} <= {one[0] for one in files(self.root / name)}:
             found, cure = f"version {version} of {name}, whose files a vacuum removed", "name a version that is kept"
             cure = f"{cure}: headrace lake history {name}"
             raise HeadraceError(Fault("HR-LAKE-007", "", found, "a version that can still be read", cure))
@@ -310,7 +324,8 @@ class Lake:
     def unreadable(self, name: str) -> set[int]:
         """Return the versions of a table of which a vacuum has removed files."""
         newest = int(self._open(name).version())
-        lost = [one for one in lifetimes(self.root / name)[0] if not (self.root / name / one.path).exists()]
+        there = {one[0] for one in files(self.root / name)}
+        lost = [one for one in lifetimes(self.root / name)[0] if one.path not in there]
         return {version for version in range(newest + 1) if any(one.spans(version) for one in lost)}
 
     def only_grew(self, name: str, since: int) -> bool:
@@ -363,8 +378,14 @@ class Lake:
         """Write a DuckDB database file with a view of each table as it is now; return how many there are.
 
         Raises:
-            HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one.
+            HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one; 021 for a lake in a bucket.
         """
+        if isinstance(self.root, Address):
+            found, cure = (
+                f"a lake in a bucket, {self.root}",
+                "ask with 'headrace query', or read the Delta tables there",
+            )
+            raise HeadraceError(Fault("HR-LAKE-021", "", found, "a folder, for views of its files", cure))
         names = self.tables()
         write_views(path, {name: (self.files(name), self.schema(name), self.extent(name)) for name in names})
         return len(names)
@@ -387,11 +408,16 @@ class Lake:
         return lake_query.answered(query, self._sources(query, {}))
 
     def lock(self, name: str, wait_s: float = 600.0) -> AbstractContextManager[None]:
-        """Return a lock on a name, for writes that depend on what was read before; a kill frees it."""
+        """Return a lock on a name, for writes that depend on what was read before; a kill frees it.
+
+        In a bucket it is a lease, see ``headrace.lake.lease``: what a kill left behind is free after a minute.
+        """
         self._check_name(name)
+        if isinstance(self.root, Address):
+            return leased(self.root / ".locks" / name, wait_s)
         return exclusive(self.root / ".locks" / f"{name}.lock", wait_s)
 
-    def _sources(self, query: str, versions: Mapping[str, int]) -> dict[str, tuple[list[str], pa.Schema]]:
+    def _sources(self, query: str, versions: Mapping[str, int]) -> dict[str, lake_query.Source]:
         """Return what a query may see: the tables that it names, or all where it names none, as in ``show tables``."""
         by_lower = {name.lower(): name for name in self.tables()}
         faults, found = [], {}
@@ -400,10 +426,16 @@ class Lake:
             if name is None:
                 faults.append(sql.unknown(asked, by_lower.values()))
             else:
-                found[name] = (self.files(name, versions.get(name)), self.schema(name, versions.get(name)))
+                found[name] = self._source(name, versions.get(name))
         if faults:
             raise HeadraceError(faults)
         return found
+
+    def _source(self, name: str, version: int | None) -> lake_query.Source:
+        schema = self.schema(name, version)
+        if isinstance(self.root, Address):
+            return dataset(self.root / name, ordered(self._open(name, version)), schema), schema
+        return self.files(name, version), schema
 
     def _write(
         self,
