@@ -44,11 +44,12 @@ def compact(path: Place, progress: Callable[[int, int], None]) -> Compacted:
         HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 010 a file that cannot be read or written.
     """
     table = open_table(path)
-    found = runs(ordered(table))
+    schema = pa.schema(table.schema().to_arrow())
+    found = runs(ordered(table), parts.part_rows(schema))
     gone = [one["path"] for run in found for one in run]
     if not gone:
         return Compacted()
-    schema, total = pa.schema(table.schema().to_arrow()), sum(_rows(run) for run in found)
+    total = sum(_rows(run) for run in found)
     made: list[Part] = []
     try:
         with clear_errors(path.name):
@@ -65,7 +66,7 @@ def compact(path: Place, progress: Callable[[int, int], None]) -> Compacted:
     return Compacted(len(gone), len(made), total)
 
 
-def runs(files: Sequence[Held]) -> list[list[Held]]:
+def runs(files: Sequence[Held], full: int) -> list[list[Held]]:
     """Return the files that are to become one, in groups of those that follow one another.
 
     Full files stay, and so do those that other programs wrote. A file that is larger than all that follow it together
@@ -73,7 +74,7 @@ def runs(files: Sequence[Held]) -> list[list[Held]]:
     """
     groups: list[list[Held]] = [[]]
     for one in files:
-        if OURS.fullmatch(one["path"]) and (one["num_records"] or 0) < parts.PART_ROWS:
+        if OURS.fullmatch(one["path"]) and (one["num_records"] or 0) < full:
             groups[-1].append(one)
         else:
             groups[-1] = _before(groups[-1], one)
@@ -112,7 +113,7 @@ def _read(
 ) -> Iterator[pa.RecordBatch]:
     for one in run:
         with pq.ParquetFile(source(path / one["path"])) as file:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for batch in file.iter_batches(batch_size=min(_BATCH_ROWS, parts.group_rows(schema))):
                 yield batch.select(schema.names).cast(schema)
                 done += batch.num_rows
                 progress(done, total)

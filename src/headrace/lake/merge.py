@@ -251,7 +251,7 @@ def _single(name: str, keys: Keys, wanted: pa.Table) -> None:
 def _batches(path: Place, gone: Positions, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     first = 0
     with pq.ParquetFile(source(path)) as file:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+        for batch in file.iter_batches(batch_size=min(_BATCH_ROWS, parts.group_rows(schema))):
             here = gone[np.searchsorted(gone, first) : np.searchsorted(gone, first + batch.num_rows)] - first
             first += batch.num_rows
             stays = np.ones(batch.num_rows, bool)

@@ -29,6 +29,8 @@ GROUP_ROWS = 250_000
 """Rows of a Parquet row group: several to a million rows, so that DuckDB reads one file on every core."""
 PART_ROWS = 20 * GROUP_ROWS
 """Rows of a file at most."""
+GROUP_BYTES = 64_000_000
+"""Of a row group in memory, where its rows are so wide that it has fewer."""
 OURS = re.compile(r"part-(\d{17})-[0-9a-f]{12}-\d{5}(?:-[0-9a-f]{12})?\.parquet")
 """Names of files that the lake wrote: the moment of their first commit, and which rewriting of them this is."""
 _REWRITTEN = re.compile(r"(?<=-\d{5})-[0-9a-f]{12}\.parquet$|\.parquet$")
@@ -88,6 +90,23 @@ def successor(name: str) -> str:
     return f"{_REWRITTEN.sub('', name)}-{uuid.uuid4().hex[:12]}.parquet"
 
 
+def group_rows(schema: pa.Schema) -> int:
+    """Return how many rows a row group has: fewer where they are wide, so that writing and reading stay in bounds."""
+    return max(1, min(GROUP_ROWS, GROUP_BYTES // max(1, sum(_width(one.type) for one in schema))))
+
+
+def part_rows(schema: pa.Schema) -> int:
+    """Return how many rows a full file has."""
+    return max(1, PART_ROWS * group_rows(schema) // GROUP_ROWS)
+
+
+def _width(kind: pa.DataType) -> int:
+    """Bytes of a value in memory; of texts and lists what is usual."""
+    if pat.is_nested(kind):
+        return 4 * sum(_width(kind.field(number).type) for number in range(kind.num_fields))
+    return max(1, kind.bit_width // 8) if pat.is_primitive(kind) or pat.is_decimal(kind) else 24
+
+
 def discard(parts: list[Part]) -> None:
     """Remove files that no commit will name."""
     for part in parts:
@@ -100,7 +119,7 @@ def _write_part(path: Place, schema: pa.Schema, groups: Iterator[pa.Table]) -> P
     with sink(path) as file:
         with pq.ParquetWriter(file, schema, **_encoding(schema)) as out:
             for group in groups:
-                out.write_table(group, row_group_size=GROUP_ROWS)
+                out.write_table(group, row_group_size=group_rows(schema))
         size, written = file.tell(), out.writer.metadata
     return Part(path, written.num_rows, size, json.dumps(_statistics(written)))
 
@@ -132,13 +151,13 @@ def _parts(data: pa.Table | pa.RecordBatchReader) -> Iterator[Iterator[pa.Table]
     """Cut data into files, each an iterator of row groups that must be used up before the next is asked for."""
     groups = _groups(data)
     for first in groups:
-        yield _until_full(first, groups)
+        yield _until_full(first, groups, part_rows(data.schema))
 
 
-def _until_full(first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def _until_full(first: pa.Table, groups: Iterator[pa.Table], full: int) -> Iterator[pa.Table]:
     rows = first.num_rows
     yield first
-    while rows < PART_ROWS:
+    while rows < full:
         following = next(groups, None)
         if following is None:
             return
@@ -147,13 +166,14 @@ def _until_full(first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Tabl
 
 
 def _groups(data: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    enough = group_rows(data.schema)
     if isinstance(data, pa.Table):
-        yield from (data.slice(start, GROUP_ROWS) for start in range(0, data.num_rows, GROUP_ROWS))
+        yield from (data.slice(start, enough) for start in range(0, data.num_rows, enough))
         return
     held: list[pa.RecordBatch] = []
     for batch in data:
         held.append(batch)
-        if sum(one.num_rows for one in held) >= GROUP_ROWS:
+        if sum(one.num_rows for one in held) >= enough:
             yield pa.Table.from_batches(held)
             held = []
     if held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace.errors import HeadraceError
+from headrace.lake.strangers import alike
 from headrace.sql import connected, fault_of, lock, quoted, readable, tables, told
 
 if TYPE_CHECKING:
@@ -86,9 +87,15 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str] | ds
         connection.register(name, files)
         return
     if files:
-        rows = f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
+        rows = " union all by name ".join(_rows(some, naive) for naive, some in alike(files, schema))
     else:
         empty = connection.from_arrow(schema.empty_table())
         columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
         rows = f"select {', '.join(columns)} where false"
     connection.execute(f'create view "{name}" as {rows}')
+
+
+def _rows(files: Sequence[str], naive: Sequence[str]) -> str:
+    times = ", ".join(f'"{one}" at time zone \'UTC\' as "{one}"' for one in naive)
+    chosen = f"* replace ({times})" if naive else "*"
+    return f"select {chosen} from read_parquet([{', '.join(quoted(path) for path in files)}])"

@@ -25,6 +25,7 @@ from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.merge import MergeReport, merge, replace_rows
 from headrace.lake.sequence import SEQUENCE, highest_sequence
+from headrace.lake.strangers import require_plain, require_sequence
 from headrace.lake.vacuum import Vacuumed, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
@@ -212,11 +213,13 @@ class Lake:
             columns: to read; all of them by default.
 
         Raises:
-            HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column.
+            HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column, 025 rows that another
+                program wrote without a sequence, 026 a table whose files do not say what its rows are.
         """
         if at is not None:
             version = self.version_at(name, at)
         schema = self._columns(name, version, columns)
+        require_sequence(self.root / name, self._open(name, version))
         parts = [pq.ParquetFile(source(file)).read(schema.names) for file in self.files(name, version)]
         return pa.concat_tables([part.select(schema.names).cast(schema) for part in parts] or [schema.empty_table()])
 
@@ -237,8 +240,12 @@ class Lake:
             columns: to read; all of them by default.
             within: bounds of one of these columns; files that have none of these rows are not opened.
             batch_rows: of a batch at most.
+
+        Raises:
+            HeadraceError: as in ``read``.
         """
         schema = self._columns(name, version, columns)
+        require_sequence(self.root / name, self._open(name, version))
         for path in self.files(name, version, within):
             with pq.ParquetFile(source(path)) as file:
                 groups = None if within is None else within.groups(file)
@@ -336,6 +343,7 @@ class Lake:
         """Return the highest sequence that a row of a table was ever given, also one that is no longer there."""
         if not self.exists(name) or "_seq" not in self.schema(name).names:
             return 0
+        require_sequence(self.root / name, self._open(name))
         return highest_sequence(self.root / name, self._open(name))
 
     def restore(
@@ -357,7 +365,8 @@ class Lake:
                 one that was vacuumed.
         """
         self.files(name, version)
-        notes = [(SEQUENCE, self.sequence(name))]
+        seen = highest_sequence(self.root / name, self._open(name)) if "_seq" in self.schema(name).names else 0
+        notes = [(SEQUENCE, seen)]
         return restore(self.root / name, version, once, notes, {**(message or {}), "restored": version})
 
     def sql(self, query: str, versions: Mapping[str, int] | None = None) -> pa.Table:
@@ -455,7 +464,9 @@ class Lake:
         if not self.exists(name):
             raise HeadraceError(sql.unknown(name, self.tables()))
         try:
-            return open_table(self.root / name, version)
+            table = open_table(self.root / name, version)
+            require_plain(name, table)
+            return table
         except (DeltaError, OSError, ValueError) as error:
             newest = open_table(self.root / name).version()
             if version is None or 0 <= version <= newest:
