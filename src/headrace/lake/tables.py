@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import deltalake
 import pyarrow as pa
@@ -17,20 +16,19 @@ from headrace import sql
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
 from headrace.lake.bucket import Address, Place, files, place, source
-from headrace.lake.commit import Once, clear_errors, commit, done, is_table, open_table, restore, same_columns
+from headrace.lake.commit import Once, clear_errors, done, is_table, open_table, restore, same_columns
 from headrace.lake.compact import Compacted, compact
 from headrace.lake.dataset import dataset
 from headrace.lake.lease import leased
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
-from headrace.lake.merge import MergeReport, merge, replace_rows
 from headrace.lake.sequence import SEQUENCE, highest_sequence
 from headrace.lake.strangers import require_plain, require_sequence
 from headrace.lake.vacuum import Vacuumed, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
+from headrace.lake.writing import NAME, Writing, check_name
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _ENDS = ("min", "max")
 
 
@@ -38,7 +36,7 @@ def _silent(done: int, total: int) -> None:
     pass
 
 
-class Lake:
+class Lake(Writing):
     """Tables with versions under one folder; each ``root/<table>/`` is a plain Delta table.
 
     Args:
@@ -65,12 +63,12 @@ class Lake:
         with clear_errors(self.root.name):
             if not self.root.exists():
                 return []
-            named = [one for one in self.root.iterdir() if _NAME.fullmatch(one.name)]
+            named = [one for one in self.root.iterdir() if NAME.fullmatch(one.name)]
             return sorted(one.name for one in named if (one / "_delta_log").exists())
 
     def exists(self, name: str) -> bool:
         """Return whether the lake has a table of this name."""
-        if _NAME.fullmatch(name) is None:
+        if NAME.fullmatch(name) is None:
             return False
         if name in self._there:  # to ask a bucket takes its time
             return True
@@ -86,116 +84,6 @@ class Lake:
     def schema(self, name: str, version: int | None = None) -> pa.Schema:
         """Return the Arrow schema of a table."""
         return _arrow_schema(self._open(name, version))
-
-    def append(
-        self,
-        name: str,
-        data: pa.Table | pa.RecordBatchReader,
-        *,
-        schema: pa.Schema | None = None,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> int:
-        """Add rows as one atomic version, making the table where it is absent.
-
-        Args:
-            name: of the table; letters, digits and underscores.
-            data: rows; a reader is written in bounded memory.
-            schema: to which the data is cast first.
-            once: application id and number (or several); what has been committed under it is not committed again,
-                even after a kill between commit and answer.
-            message: plain values kept with the commit and shown by ``history``.
-
-        Returns:
-            The version that holds the rows.
-
-        Raises:
-            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns.
-        """
-        return self._write(name, data, "append", schema, once, message)
-
-    def overwrite(
-        self,
-        name: str,
-        data: pa.Table | pa.RecordBatchReader,
-        *,
-        schema: pa.Schema | None = None,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> int:
-        """Replace all rows (and columns) by one atomic version; older versions stay readable. See ``append``."""
-        return self._write(name, data, "overwrite", schema, once, message)
-
-    def merge(
-        self,
-        name: str,
-        rows: pa.Table,
-        *,
-        keys: Sequence[str],
-        deletes: pa.Table | None = None,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> MergeReport:
-        """Give a table the newest rows of some keys, as one atomic version: update, insert and delete.
-
-        A row whose key the table has takes its place, unless it is equal to it in all columns that do not begin with
-        an underscore: then the old one stays untouched. New and updated rows come behind all others, in the order
-        given, with the ``_seq`` that they have: an update is a new fact. The order of the rest stays. Only files that
-        hold a row which goes are written anew; where nothing changes, there is no new version, but for ``once``.
-
-        Args:
-            name: of the table; made where it is absent.
-            rows: with the columns of the table, each key once.
-            keys: columns that say which row is meant; no row may be without a value in them.
-            deletes: keys whose rows go; only the columns of ``keys`` are read.
-            once: as in ``append``; what is done already reports no rows.
-            message: as in ``append``; the counts are added to it.
-
-        Returns:
-            The version that holds the rows, and how many were inserted, updated, deleted and left unchanged.
-
-        Raises:
-            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns, 011 unknown
-                key, 020 keys that do not say which row is meant.
-
-        Example:
-            >>> import tempfile
-            >>> lake = Lake(Path(tempfile.mkdtemp()))
-            >>> version = lake.append("shops", pa.table({"id": [1, 2], "city": ["Bonn", "Kiel"]}))
-            >>> lake.merge("shops", pa.table({"id": [2, 3], "city": ["Jena", "Köln"]}), keys=["id"])
-            MergeReport(version=2, inserted=1, updated=1, deleted=0, unchanged=0)
-            >>> lake.read("shops")["city"].to_pylist()
-            ['Bonn', 'Jena', 'Köln']
-        """
-        self._check_name(name)
-        return merge(self.root / name, rows, keys, deletes, once, message)
-
-    def replace(
-        self,
-        name: str,
-        rows: pa.Table,
-        where_keys: pa.Table,
-        *,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> MergeReport:
-        """Put rows in the place of all that have one of some keys, as one atomic version.
-
-        Args:
-            name: of the table; made where it is absent.
-            rows: with the columns of the table; they come behind all others.
-            where_keys: keys whose rows go, however many each has; null is a key like any other.
-            once: as in ``append``; what is done already reports no rows.
-            message: as in ``append``; the counts are added to it.
-
-        Returns:
-            The version that holds the rows, how many went (``deleted``) and how many came (``inserted``).
-
-        Raises:
-            HeadraceError: as in ``merge``.
-        """
-        self._check_name(name)
-        return replace_rows(self.root / name, rows, where_keys, once, message)
 
     def committed(self, name: str, app: str) -> int:
         """Return the highest number that ``append(once=(app, number))`` has committed, or -1."""
@@ -421,7 +309,7 @@ class Lake:
 
         In a bucket it is a lease, see ``headrace.lake.lease``: what a kill left behind is free after a minute.
         """
-        self._check_name(name)
+        check_name(name)
         if isinstance(self.root, Address):
             return leased(self.root / ".locks" / name, wait_s)
         return exclusive(self.root / ".locks" / f"{name}.lock", wait_s)
@@ -445,20 +333,6 @@ class Lake:
         if isinstance(self.root, Address):
             return dataset(self.root / name, ordered(self._open(name, version)), schema), schema
         return self.files(name, version), schema
-
-    def _write(
-        self,
-        name: str,
-        data: pa.Table | pa.RecordBatchReader,
-        mode: Literal["append", "overwrite"],
-        schema: pa.Schema | None,
-        once: Once | None,
-        message: Mapping[str, Any] | None,
-    ) -> int:
-        self._check_name(name)
-        with clear_errors(name):
-            data = _cast(name, data, schema) if schema is not None else data
-        return commit(self.root / name, data, mode, once, message)
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):
@@ -485,26 +359,7 @@ class Lake:
             )
         return schema if columns is None else pa.schema([schema.field(column) for column in columns])
 
-    def _check_name(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
-            expected = "a letter, then letters, digits and underscores"
-            better = re.sub("[^A-Za-z0-9_]+", "_", name).lstrip("_0123456789")[:128]
-            cure = f"rename it, for example to {better or 'events'}"
-            raise HeadraceError(Fault("HR-LAKE-004", "", f"the table name {name!r}", expected, cure))
-
 
 def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:
     schema: pa.Schema = pa.schema(table.schema().to_arrow())
     return schema
-
-
-def _cast(name: str, data: pa.Table | pa.RecordBatchReader, schema: pa.Schema) -> pa.Table | pa.RecordBatchReader:
-    given = data.schema.names
-    if missing := [column for column in schema.names if column not in given]:
-        raise HeadraceError(
-            Fault("HR-LAKE-011", "", f"rows for {name} without {column}", "every column", nearest(column, given))
-            for column in missing
-        )
-    if isinstance(data, pa.Table):
-        return data.select(schema.names).cast(schema)
-    return pa.RecordBatchReader.from_batches(schema, (part.select(schema.names).cast(schema) for part in data))
