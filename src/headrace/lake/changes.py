@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow.parquet as pq
+
+from headrace.lake.bucket import Place, place, source
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,16 @@ class Changed:
 
     def rows(self) -> int:
         """Return the number of rows that came, or that went where these are more."""
-        return max(sum(int(pq.read_metadata(one).num_rows) for one in some) for some in (self.added, self.removed))
+        return max(
+            sum(int(pq.read_metadata(source(one)).num_rows) for one in some) for some in (self.added, self.removed)
+        )
 
 
-def changed(path: Path, since: int, until: int) -> Changed | None:
+def _rows(files: tuple[str, ...]) -> int:
+    return sum(int(pq.read_metadata(source(one)).num_rows) for one in files)
+
+
+def changed(path: Place, since: int, until: int) -> Changed | None:
     """Return what changed in a table after one version and up to another; None where that can no longer be read.
 
     Compactions change nothing: the log says so of their files.
@@ -38,7 +45,7 @@ def changed(path: Path, since: int, until: int) -> Changed | None:
         entry = path / "_delta_log" / f"{version:020}.json"
         if not entry.exists():
             return None
-        for line in entry.read_text(encoding="utf-8").splitlines():
+        for line in entry.read_text("utf-8").splitlines():
             action = json.loads(line) if line.strip() else {}
             for kind, number in (("add", 1), ("remove", -1)):
                 told = action.get(kind)
@@ -46,6 +53,6 @@ def changed(path: Path, since: int, until: int) -> Changed | None:
                     count[unquote(told["path"])] += number
     added, removed = ([str(path / one) for one, n in count.items() if n * sign > 0] for sign in (1, -1))
     # A file in neither was added and taken out: what stayed of it is in another that was added.
-    if not all(Path(one).exists() for one in (*added, *removed)):
+    if not all(place(one).exists() for one in (*added, *removed)):
         return None
     return Changed(tuple(sorted(added)), tuple(sorted(removed)))

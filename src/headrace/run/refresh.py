@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Fresh, Stream, Table
@@ -221,6 +222,8 @@ def _incremental(
         raise Anew("it is declared so")
     if not before:
         raise Anew("for the first time")
+    if not isinstance(lake.root, Path):
+        raise Anew("its lake is in a bucket")
     if made.together():
         raise Anew("its contract promises something of all rows together")
     past = since(before, message)
