@@ -1,5 +1,19 @@
-"""What users test their own projects with: the request path over frames, row by row, through a state of its own."""
+"""What users test their own projects with: queries over a few rows, and the request path over frames, row by row."""
 
-from headrace.testing.request import request_path
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["request_path"]
+from headrace.testing.query import check_query, query_rows
+
+if TYPE_CHECKING:
+    from headrace.testing.request import request_path
+
+__all__ = ["check_query", "query_rows", "request_path"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the request path when it is asked for: the tests of a query need no kernel."""
+    if name != "request_path":
+        raise AttributeError(f"module 'headrace.testing' has no attribute {name!r}")
+    from headrace.testing.request import request_path
+
+    return request_path
