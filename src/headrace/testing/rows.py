@@ -115,6 +115,8 @@ def _value(value: Any, kind: pa.DataType) -> Any:
 
     if value is None or (isinstance(value, str) and pat.is_string(kind)):
         return value
+    if isinstance(value, str) and pat.is_timestamp(kind):
+        value = datetime.datetime.fromisoformat(value.strip())
     if isinstance(value, datetime.datetime) and pat.is_timestamp(kind):
         value = value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
         return value if kind.tz is not None else value.astimezone(datetime.UTC).replace(tzinfo=None)
