@@ -108,17 +108,25 @@ def given_columns(project: Project) -> dict[str, dict[str, str]]:
 
 def ways(project: Project) -> dict[str, Increments]:
     """Return how each table by query of a sound project is brought up to date, without any data."""
-    found = {}
     with sql.connected() as connection:
         sql.lock(connection)
-        names = _made(connection, project)
-        for table in in_order(one for one in project.tables.values() if one.query is not None):
-            found[table.name] = _increments(table, connection, names)
-            if table.contract is None:
-                given = sql.described(connection, table.query or "")
-                given.create(table.name)
-                names[table.name] = given.columns
-    return found
+        names = prepared(connection, project)
+        return {one.name: _increments(one, connection, names) for one in _by_query(project)}
+
+
+def prepared(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, list[str] | None]:
+    """Make every table of a sound project without rows; return all with the names of their columns."""
+    names = _made(connection, project)
+    for table in _by_query(project):
+        if table.contract is None:
+            given = sql.described(connection, table.query or "")
+            given.create(table.name)
+            names[table.name] = given.columns
+    return names
+
+
+def _by_query(project: Project) -> list[Table]:
+    return in_order(one for one in project.tables.values() if one.query is not None)
 
 
 def _order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:

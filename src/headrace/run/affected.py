@@ -14,7 +14,7 @@ from headrace.declare import Table
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.query import Answer, over, streamed
 from headrace.plan.increments import Increments, increments
-from headrace.run.bounds import bounds
+from headrace.run.bounds import VALUE, bounds
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,22 +90,19 @@ class Touched:
         parts = []
         for number, scan in enumerate(self.increments.scans):
             if scan.table in self.changed:
-                made = (self._value(name, number) for name in columns)
-                parts.append(f"select {', '.join(made)} from changed.{_name(scan.table)}")
+                made = (self._value(name, number, place) for place, name in enumerate(columns))
+                parts.append(f"select distinct {', '.join(made)} from changed.{_name(scan.table)}")
         self._run(f"create or replace temp table {_VALUES} as {' union '.join(parts)}")
-        found: pa.Table = self._connection.sql(f"select distinct * from {_VALUES}").to_arrow_table()
-        return found
+        found: pa.Table = self._connection.sql(f"from {_VALUES}").to_arrow_table()
+        return found.rename_columns(columns)
 
     def of_values(self, columns: tuple[str, ...]) -> AbstractContextManager[Answer]:
         """Return what the query gives for the values, from no other rows than those that have them."""
         for name in {one.table for one in self.increments.scans}:
             self._restrict(name, columns)
-        match = " and ".join(f"v.{_name(one)} is not distinct from q.{_name(one)}" for one in columns)
         self._run(f"create or replace temp view headrace_answer as {self._query}")
-        return streamed(
-            self._connection,
-            f"select * from headrace_answer q where exists (select 1 from {_VALUES} v where {match})",
-        )
+        match = _match({place: _name(one) for place, one in enumerate(columns)})
+        return streamed(self._connection, f"select * from headrace_answer semi join {_VALUES} on {match}")
 
     def of_new_rows(self, tables: frozenset[str]) -> AbstractContextManager[Answer]:
         """Return what the query gives for new rows of some tables; the others are read as they are."""
@@ -113,7 +110,7 @@ class Touched:
             if name in self.changed:
                 self._run(f"create or replace view {_name(name)} as select * from changed.{_name(name)}")
             else:
-                self._view(name, "false")
+                self._run(f"create or replace view {_name(name)} as {over(self._connection, [], self._files[name][1])}")
         return streamed(self._connection, self._query)
 
     def named(self, values: pa.Table) -> pa.Table:
@@ -130,10 +127,10 @@ class Touched:
             return
         self._view(self._table.name)
         self._connection.register("headrace_rows", rows)
-        match = " and ".join(f"o.{_name(one)} is not distinct from v.{_name(one)}" for one in columns)
-        stays = f"where not exists (select 1 from {_VALUES} v where {match})" if columns else ""
+        match = _match({place: _name(one) for place, one in enumerate(columns)})
+        stays = f"anti join {_VALUES} on {match}" if columns else ""
         within = f"select {', '.join(map(_name, keys))} from headrace_rows"
-        held = f"select {', '.join(map(_name, keys))} from {_name(self._table.name)} o {stays}"
+        held = f"select {', '.join(map(_name, keys))} from {_name(self._table.name)} {stays}"
         twice = self._count(f"select count(*) from ({held} intersect {within})")
         if twice:
             found = f"{twice:,} of {rows.num_rows:,} new rows of {self._table.name} have a key that another row has"
@@ -158,32 +155,32 @@ class Touched:
 
     def _restrict(self, name: str, columns: tuple[str, ...]) -> None:
         """Let the query see no more of a table than the rows that have the values, and skip files that have none."""
-        conditions = []
+        known: dict[str, dict[int, Any]] = {}
         for number, scan in enumerate(self.increments.scans):
-            tracks = {one: self.increments.columns[one].get(number) for one in columns}
-            known = {one: track for one, track in tracks.items() if track is not None}
-            if scan.table == name and not known:
-                return
             if scan.table == name:
-                conditions.append(self._condition(name, known))
-        self._view(name, " or ".join(f"({one})" for one in conditions))
-
-    def _condition(self, name: str, tracks: Mapping[str, Any]) -> str:
-        match = " and ".join(
-            f"v.{_name(one)} is not distinct from ({track.sql('duckdb')})" for one, track in tracks.items()
-        )
+                tracks = ((place, self.increments.columns[one].get(number)) for place, one in enumerate(columns))
+                found = {place: track for place, track in tracks if track is not None}
+                known[_match(_written(found))] = found
+        if not all(known.values()):
+            return
         kinds = {one.name.lower(): one.type for one in self._files[name][1]}
-        limits = [bounds(self._connection, _VALUES, one, track, kinds) for one, track in tracks.items()]
-        return " and ".join([*filter(None, limits), f"exists (select 1 from {_VALUES} v where {match})"])
-
-    def _value(self, column: str, scan: int) -> str:
-        made = self.increments.columns[column][scan].sql("duckdb")
-        return f"({made})::{self.increments.types[column]} as {_name(column)}"
-
-    def _view(self, name: str, condition: str = "") -> None:
+        limits = [bounds(self._connection, _VALUES, found, kinds) for found in known.values()]
         rows = over(self._connection, *self._files[name])
-        where = f" where {condition}" if condition else ""
-        self._run(f"create or replace view {_name(name)} as select * from ({rows}){where}")
+        within = " or ".join(f"({one})" for one in limits) if all(limits) else "true"
+        rows = f"select * from ({rows}) where {within}"
+        # A join by several conditions, one or the other, would compare all rows with all values.
+        if len(known) == 1:
+            rows = f"select * from ({rows}) semi join {_VALUES} on {next(iter(known))}"
+        else:
+            rows = f"{rows} and ({' or '.join(map(_among, known.values()))})"
+        self._run(f"create or replace view {_name(name)} as {rows}")
+
+    def _value(self, column: str, scan: int, place: int) -> str:
+        made = self.increments.columns[column][scan].sql("duckdb")
+        return f"({made})::{self.increments.types[column]} as {VALUE}{place}"
+
+    def _view(self, name: str) -> None:
+        self._run(f"create or replace view {_name(name)} as {over(self._connection, *self._files[name])}")
 
     def _run(self, statement: str) -> None:
         with sql.told():
@@ -205,6 +202,23 @@ def _same(made: pa.DataType | None, held: pa.DataType | None) -> bool:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind))
+
+
+def _written(tracks: Mapping[int, Any]) -> dict[int, str]:
+    return {place: f"({track.sql('duckdb')})" for place, track in tracks.items()}
+
+
+def _match(written: Mapping[int, str]) -> str:
+    return " and ".join(f"{VALUE}{place} is not distinct from {one}" for place, one in written.items())
+
+
+def _among(tracks: Mapping[int, Any]) -> str:
+    """Return a condition like ``_match`` that looks values up: within a struct, null is equal to null."""
+    here, there = (
+        ", ".join(f"'{place}': {one}" for place, one in some.items())
+        for some in (_written(tracks), {place: f"{VALUE}{place}" for place in tracks})
+    )
+    return f"{{{here}}} in (select {{{there}}} from {_VALUES})"
 
 
 def _name(name: str) -> str:

@@ -12,6 +12,8 @@ import pyarrow.types as pat
 if TYPE_CHECKING:
     import duckdb
 
+VALUE = "headrace_value_"
+"""What a column of values is called, before its place."""
 _RANGES = 16
 """As many as a scan looks at for each row group; the widest gaps between values are kept."""
 _MOST_VALUES = 100_000
@@ -19,24 +21,29 @@ _STEPS = ("microseconds", "milliseconds", "second", "minute", "hour", "day", "we
 
 
 def bounds(
-    connection: duckdb.DuckDBPyConnection, table: str, name: str, track: Any, kinds: Mapping[str, pa.DataType]
+    connection: duckdb.DuckDBPyConnection, table: str, tracks: Mapping[int, Any], kinds: Mapping[str, pa.DataType]
 ) -> str:
-    """Return a condition on a column of files that all rows meet whose track has one of some values; empty for none.
+    """Return a condition on columns of files that all rows meet whose tracks have some values; empty for none.
 
     Args:
         connection: with the table of the values.
-        table: of the values.
-        name: of the column there.
-        track: expression over the columns of the files.
-        kinds: types of these columns.
+        table: of the values, whose columns are called by ``VALUE`` and their place.
+        tracks: expressions over the columns of the files, by their place.
+        kinds: types of the columns of the files.
     """
+    found = (_bound(connection, table, f"{VALUE}{place}", track, kinds) for place, track in tracks.items())
+    return " and ".join(filter(None, found))
+
+
+def _bound(
+    connection: duckdb.DuckDBPyConnection, table: str, name: str, track: Any, kinds: Mapping[str, pa.DataType]
+) -> str:
     import duckdb
 
     column, step = _inverted(track)
     if column is None or column.name.lower() not in kinds:
         return ""
-    kind = kinds[column.name.lower()]
-    written = f'"{column.name}"'
+    kind, written = kinds[column.name.lower()], f'"{column.name}"'
     try:
         found = _ranges(connection, table, name, step, kind)
     except (duckdb.Error, OverflowError, ValueError):  # infinity, or a time that Python does not know

@@ -21,6 +21,9 @@ def planned(loaded: LoadedProject, names: Collection[str]) -> dict[str, str]:
         if name in names:
             there = [read for read in reads_of(loaded.project.tables[name]) if lake.exists(read)]
             extents = {read: lake.extent(read) for read in there}
-            held = [f"{read} has {one.rows:,} rows in {one.files:,} files" for read, one in extents.items()]
+            held = [
+                f"{read} has {one.rows:,} rows in {one.files:,} file{'' if one.files == 1 else 's'}"
+                for read, one in extents.items()
+            ]
             found[name] = "; ".join([way.said() if lake.exists(name) else "in full: for the first time", *held])
     return found

@@ -249,7 +249,7 @@ def _added(
     touched.require_unique(rows, ())
     with _same_columns():
         lake.append(table.name, rows, message=message)
-    return Refreshed(f"{rows.num_rows:,} rows added", rows.num_rows)
+    return Refreshed(f"{rows.num_rows:,} row{'' if rows.num_rows == 1 else 's'} added", rows.num_rows)
 
 
 def _replaced(table: Table, lake: Lake, touched: Touched, message: Mapping[str, Any], made: _Rows) -> Refreshed:
@@ -258,7 +258,7 @@ def _replaced(table: Table, lake: Lake, touched: Touched, message: Mapping[str, 
     if not columns:
         raise Anew(f"a change of {' or '.join(touched.changed)} can touch any row")
     values = touched.values(columns)
-    said = f"{values.num_rows:,} values of {', '.join(columns)}"
+    said = f"{values.num_rows:,} value{'' if values.num_rows == 1 else 's'} of {', '.join(columns)}"
     if not values.num_rows:
         return Refreshed(f"for {said}", 0)
     with touched.of_values(columns) as answer:
