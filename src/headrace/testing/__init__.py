@@ -1,4 +1,4 @@
-"""What users test their own projects with: queries over a few rows, the request path, a server that may answer badly."""
+"""What users test their own projects with: queries over a few rows, the request path, a server that may err."""
 
 from typing import TYPE_CHECKING, Any
 
