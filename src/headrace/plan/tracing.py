@@ -21,7 +21,7 @@ from headrace.declare import (
     node_id,
     sources_of,
 )
-from headrace.declare.kept import beside, loaded
+from headrace.declare.kept import RUN_LOG, beside, loaded
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.expression import references
 from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of
@@ -129,6 +129,9 @@ class _Tracing:
                 node = Node(f"column:{table}.{name}", f"{table}.{name}", "column", f"table:{table}", repr(kind))
                 if what == "decisions":
                     self._keep(node, _recorded(node.id, name, project.all_services[whose]))
+                    continue
+                if table == RUN_LOG:
+                    self._keep(node, [])
                     continue
                 source = sources[whose]
                 held = source.contract.fields().values() if source.contract and name in ("row", "reasons") else ()
