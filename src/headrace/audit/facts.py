@@ -126,11 +126,17 @@ def _quarantine(table: str, lake: Lake) -> tuple[int, dict[str, int]]:
     found = lake.read(table, columns=["reasons"])
     each = pc.list_flatten(found.column("reasons"))
     rules = pc.value_counts(pc.replace_substring_regex(each, r"^(\S+ [^:]*):.*$", r"\1"))
-    counted = Counter({_rule(one["values"]): one["counts"] for one in rules.to_pylist()})
+    counted = Counter({rule_in_words(one["values"]): one["counts"] for one in rules.to_pylist()})
     return found.num_rows, dict(counted.most_common())
 
 
-def _rule(reason: str) -> str:
+def rule_in_words(reason: str) -> str:
+    """Return a code and a column as words.
+
+    Example:
+        >>> rule_in_words("HR-DATA-004 amount")
+        'amount is beyond its bounds (HR-DATA-004)'
+    """
     code, _, column = reason.partition(" ")
     return f"{column} {RULES.get(code, 'breaks a rule')} ({code})"
 
