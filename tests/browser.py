@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -104,16 +105,15 @@ def browser(profile: Path) -> Iterator[Page]:
     (theirs, ask), (told, answer) = os.pipe(), os.pipe()
 
     def handed() -> None:
-        os.dup2(theirs, 3)
-        os.dup2(answer, 4)
+        # first out of the way: one of them may be 3 or 4 here
+        high = [fcntl.fcntl(pipe, fcntl.F_DUPFD, 10) for pipe in (theirs, answer)]
+        for pipe, place in zip(high, (3, 4), strict=True):
+            os.dup2(pipe, place)
 
-    for pipe in (theirs, answer):
-        os.set_inheritable(pipe, True)
-    # close_fds=False: the descriptors 3 and 4 are those of the protocol, whatever they were here
     process = subprocess.Popen(
         [command, *_FLAGS, f"--user-data-dir={profile}"],
         preexec_fn=handed,
-        close_fds=False,
+        close_fds=False,  # the protocol's are 3 and 4; all others end of themselves
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -39,6 +39,12 @@ RULES = {
     "HR-DATA-015": "is not after valid-from",
 }
 """The rules by which rows are quarantined, in words that go on after the name of a column."""
+_BEYOND = {
+    "HR-QUALITY-010": "does not hold",
+    "HR-QUALITY-011": "was there before",
+    "HR-QUALITY-012": "is not in the other table",
+}
+"""The same of rules beyond single fields, after their name or that of their columns."""
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -138,7 +144,7 @@ def rule_in_words(reason: str) -> str:
         'amount is beyond its bounds (HR-DATA-004)'
     """
     code, _, column = reason.partition(" ")
-    return f"{column} {RULES.get(code, 'breaks a rule')} ({code})"
+    return f"{column} {(RULES | _BEYOND).get(code, 'breaks a rule')} ({code})"
 
 
 def _days(lake: Lake, name: str, time: str) -> tuple[str, str, list[float]]:

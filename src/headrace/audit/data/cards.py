@@ -65,8 +65,7 @@ def _figures(one: Column) -> str:
         numbers = (one.mean, one.least, one.quantiles[0.25], one.quantiles[0.5], one.quantiles[0.75], one.most)
         told += zip(("mean", "least", "25 %", "median", "75 %", "most"), map(number, numbers), strict=True)
     elif one.kind == "time" and one.quantiles:
-        times = (one.least, one.quantiles[0.5], one.most)
-        told += zip(("first", "median", "last"), (_said(one, value) for value in times), strict=True)
+        told += [("first", _said(one, one.least)), ("last", _said(one, one.most))]
     elif one.kind in ("text", "list") and one.least is not None:
         what = "length" if one.kind == "text" else "items"
         told += [(f"{what}, least", number(one.least)), ("mean", number(one.mean)), ("most", number(one.most))]

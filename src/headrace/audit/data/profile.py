@@ -15,10 +15,10 @@ from headrace.sql import quoted
 
 EXACT_ROWS = 1_000_000
 """Rows up to which distinct values are counted and quantiles are taken; beyond they are estimated."""
-CATEGORIES = 1000
-"""Distinct texts up to which a column is one of categories, whose values are shown."""
-_FEW_NUMBERS = 12
-"""Distinct whole numbers up to which they are categories."""
+CATEGORIES = 200
+"""Distinct texts up to which a column can be one of categories, whose values are shown."""
+_FEW = 12
+"""Distinct values up to which two rows for each, not ten, make categories, and whole numbers are some."""
 _TAILS = (0.005, 0.995)
 _QUARTILES = (0.25, 0.5, 0.75)
 QUANTILES = tuple(sorted({*_TAILS, *_QUARTILES, *DECILES}))
@@ -188,17 +188,21 @@ def _column(name: str, about: Tagged, kind: str, rows: int, said: Mapping[str, A
     distinct = min(int(said["distinct"]), there)
     quantiles = said.get("quantiles")
     known = dict(zip(QUANTILES, quantiles, strict=True)) if quantiles and quantiles[0] is not None else {}
-    names = 0 < distinct <= min(CATEGORIES, max(there, 2 * _FEW_NUMBERS) // 2)
-    if (kind == "text" and names) or (kind == "number" and known and _few(about, said, distinct)):
+    if (kind == "text" and _repeats(distinct, there)) or (kind == "number" and known and _few(about, said, distinct)):
         kind = "category"
     told = (said.get("least"), said.get("most"), said.get("mean"))
     return Column(name, about, kind, rows, rows - there, distinct, exact, *told, known)
 
 
+def _repeats(distinct: int, there: int) -> bool:
+    """Whether texts are categories; what hardly repeats may be a name or an address that nobody has tagged."""
+    return 0 < distinct <= CATEGORIES and there >= distinct * (2 if distinct <= _FEW else 10)
+
+
 def _few(about: Tagged, said: Mapping[str, Any], distinct: int) -> bool:
     """Whether numbers are rather names: few, and whole."""
     whole = all(float(said[end]).is_integer() for end in ("least", "most"))
-    return whole and "int" in about.type and distinct <= _FEW_NUMBERS
+    return whole and "int" in about.type and distinct <= _FEW
 
 
 @dataclass(frozen=True)

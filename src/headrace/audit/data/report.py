@@ -111,7 +111,7 @@ def _tiles(tables: Sequence[Facts], broken: Sequence[Promise]) -> list[str]:
     share = f"{percent(aside / received)} of what was received" if received else "nothing was received yet"
     return [
         tile("Tables", f"{len(loaded)} of {len(tables)}" if len(loaded) < len(tables) else str(len(tables)), "loaded"),
-        tile("Rows", number(rows), f"{number(received)} received"),
+        tile("Rows", number(rows), f"{number(received)} received from sources"),
         tile("In quarantine", number(aside), share),
         tile("Promises", f"{promises - now} of {promises} kept", "by the last loads", "bad" if now else ""),
         tile("Newest row", NONE if newest is None else ago(newest), "of all tables"),

@@ -27,7 +27,7 @@ def table_section(one: Facts) -> str:
         "kind": f"{one.kind}, by query" if one.source == "query" else one.kind,
         "loaded from": NONE if one.source == "query" else f'<code class="long">{escape(one.source)}</code>',
         "owner": escape(one.owner or NONE),
-        "made of": escape(", ".join(one.ways.up)),
+        "made of": escape(", ".join(one.ways.up)) if one.source == "query" else "",
         "goes into": escape(", ".join(one.ways.down)),
     }
     told = listed({name: text for name, text in about.items() if text and text != NONE})
@@ -57,7 +57,7 @@ def _loads(one: Facts) -> str:
         return ""
     accepted, kept_out = sum(load.accepted for load in one.loads), sum(load.aside for load in one.loads)
     rows = stacked(
-        [(load.accepted, load.aside) for load in one.loads], f"rows of each of the last loads of {one.name}", 360, 110
+        [(load.accepted, load.aside) for load in one.loads], f"rows of each of the last loads of {one.name}", 360, 176
     )
     caption = f"{number(accepted)} accepted, {number(kept_out)} kept out in the last {len(one.loads)}; red: kept out"
     shares = [load.share for load in one.loads]
@@ -72,7 +72,7 @@ def _loads(one: Facts) -> str:
 
 def _shares(shares: Sequence[float], name: str) -> str:
     low = min(0.99, *shares)
-    up = linear("", 100 * low, 100.0, 4)
+    up = linear("", 100 * low, 100.0, 3)
     axis = Axis("accepted", low, 1.0, tuple((value / 100, f"{text} %") for value, text in up.ticks))
     across = Axis("loads, the newest at the right", 1, len(shares), ())
     points = [(float(at), share) for at, share in enumerate(shares, 1)]

@@ -12,7 +12,7 @@ from headrace.cli.output import whole
 _EXAMPLE = "\b\nExample:  headrace data report payments --output payments.html --open"
 
 
-@click.group("data", epilog=_EXAMPLE)
+@click.group("data", epilog=f"{_EXAMPLE}\n\nIt takes --json and --project.")
 def command() -> None:
     """Show what the data is like: profiles, changes, broken promises."""
 
