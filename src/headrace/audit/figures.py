@@ -36,7 +36,7 @@ def _mark(marks: Sequence[float], at: int, most: float) -> str:
 
 def stacked(rows: Sequence[tuple[float, float]], label: str, width: int = 360, height: int = 90) -> str:
     """Return columns of two parts, the upper one in the colour of what is wrong; what is there at all can be seen."""
-    most, each = max((sum(one) for one in rows), default=0) or 1, min(width / max(len(rows), 1), 40)
+    most, each = max((sum(one) for one in rows), default=0) or 1, width / max(len(rows), 3)
     parts = []
     for at, (low, high) in enumerate(rows):
         tall, top = (height - 2) * low / most, max((height - 2) * high / most, 1.5 if high else 0)

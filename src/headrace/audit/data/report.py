@@ -97,7 +97,8 @@ def _verdict(gathered: Gathered) -> str:
 
 
 def _measured(one: Promise) -> str:
-    return f"({number(one.failed[-1])} rows)" if one.of_rows else f"({one.says})"
+    rows = one.failed[-1]
+    return f"({number(rows)} row{'s' if rows != 1 else ''})" if one.of_rows else f"({one.says})"
 
 
 def _tiles(tables: Sequence[Facts], broken: Sequence[Promise]) -> list[str]:
