@@ -218,6 +218,8 @@ def test_the_command_and_the_notebook(shop, tmp_path):
     assert wrong.exit_code == 2
     assert "HR-REPORT-001" in wrong.stderr
     assert "did you mean 'sales'?" in wrong.stderr
+    nowhere = CliRunner().invoke(main, [*args[:4], str(output / "no" / "folder.html"), *args[5:]])
+    assert (nowhere.exit_code, "HR-CLI-002" in nowhere.stderr) == (2, True)
     with pytest.raises(HeadraceError, match="HR-REPORT-001"):
         data_report(shop, ["sale"])
 

@@ -35,7 +35,6 @@ def report(session: Session, tables: tuple[str, ...], output: Path | None, opens
 
     loaded = session.load()
     path = output or loaded.state_dir / "reports" / "data.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
     with Bars() as bars, whole(path) as half:
         bars.begins("data report", ())
         made = replace(data_report(loaded, tables, half, bars.moves), path=path)
