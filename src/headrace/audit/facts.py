@@ -39,6 +39,12 @@ RULES = {
     "HR-DATA-015": "is not after valid-from",
 }
 """The rules by which rows are quarantined, in words that go on after the name of a column."""
+_BEYOND = {
+    "HR-QUALITY-010": "does not hold",
+    "HR-QUALITY-011": "was there before",
+    "HR-QUALITY-012": "is not in the other table",
+}
+"""The same of rules beyond single fields, after their name or that of their columns."""
 Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -126,13 +132,19 @@ def _quarantine(table: str, lake: Lake) -> tuple[int, dict[str, int]]:
     found = lake.read(table, columns=["reasons"])
     each = pc.list_flatten(found.column("reasons"))
     rules = pc.value_counts(pc.replace_substring_regex(each, r"^(\S+ [^:]*):.*$", r"\1"))
-    counted = Counter({_rule(one["values"]): one["counts"] for one in rules.to_pylist()})
+    counted = Counter({rule_in_words(one["values"]): one["counts"] for one in rules.to_pylist()})
     return found.num_rows, dict(counted.most_common())
 
 
-def _rule(reason: str) -> str:
+def rule_in_words(reason: str) -> str:
+    """Return a code and a column as words.
+
+    Example:
+        >>> rule_in_words("HR-DATA-004 amount")
+        'amount is beyond its bounds (HR-DATA-004)'
+    """
     code, _, column = reason.partition(" ")
-    return f"{column} {RULES.get(code, 'breaks a rule')} ({code})"
+    return f"{column} {(RULES | _BEYOND).get(code, 'breaks a rule')} ({code})"
 
 
 def _days(lake: Lake, name: str, time: str) -> tuple[str, str, list[float]]:

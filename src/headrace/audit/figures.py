@@ -8,16 +8,43 @@ from html import escape
 from headrace.audit.plot import svg
 
 
-def bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    """Return horizontal bars: name, length, and the text behind each, which says all that the bar shows."""
-    most = max((value for _, value, _ in rows), default=0) or 1
+def bars(rows: Sequence[tuple[str, float, str]], marks: Sequence[float] = (), most: float = 0) -> str:
+    """Return horizontal bars.
+
+    Args:
+        rows: name, length, and the text behind each, which says all that the bar shows.
+        marks: a second length for each, drawn as a line across; none of them by default.
+        most: length of a full bar; by default the longest.
+    """
+    most = most or max((value for _, value, _ in rows), default=0) or 1
     lines = "".join(
         f"<li><span>{escape(name)}</span>"
         f'<svg class="track" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="bar" width="{100 * value / most:.1f}" height="10"/></svg><span>{escape(told)}</span></li>'
-        for name, value, told in rows
+        f'<rect class="bar" width="{100 * value / most:.1f}" height="10"/>{_mark(marks, at, most)}</svg>'
+        f"<span>{escape(told)}</span></li>"
+        for at, (name, value, told) in enumerate(rows)
     )
     return f'<ul class="bars">{lines}</ul>'
+
+
+def _mark(marks: Sequence[float], at: int, most: float) -> str:
+    if not marks:
+        return ""
+    x = min(max(100 * marks[at] / most, 0.7), 99.3)
+    return f'<line class="needle" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="10"/>'
+
+
+def stacked(rows: Sequence[tuple[float, float]], label: str, width: int = 360, height: int = 90) -> str:
+    """Return columns of two parts, the upper one in the colour of what is wrong; what is there at all can be seen."""
+    most, each = max((sum(one) for one in rows), default=0) or 1, width / max(len(rows), 3)
+    parts = []
+    for at, (low, high) in enumerate(rows):
+        tall, top = (height - 2) * low / most, max((height - 2) * high / most, 1.5 if high else 0)
+        where = f'x="{at * each:.1f}" width="{max(each - 2, 1):.1f}"'
+        parts.append(f'<rect class="bar" {where} y="{height - tall:.1f}" height="{tall:.1f}"/>')
+        if high:
+            parts.append(f'<rect class="wrong" {where} y="{height - tall - top:.1f}" height="{top:.1f}"/>')
+    return svg(width, height, label, "".join(parts), "small")
 
 
 def sparkline(values: Sequence[float], label: str, width: int = 150, height: int = 30) -> str:

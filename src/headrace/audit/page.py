@@ -22,9 +22,15 @@ def page(title: str, sections: Iterable[str]) -> str:
     )
 
 
-def section(title: str, *parts: str) -> str:
-    """Return a section under its heading; the parts are HTML already."""
-    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+def section(title: str, *parts: str, anchor: str = "") -> str:
+    """Return a section under its heading; the parts are HTML already; an anchor is what links on the page name."""
+    named = f' id="{escape(anchor)}"' if anchor else ""
+    return f"<section{named}><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def verdict(kind: str, says: str, why: str) -> str:
+    """Return what is to be said first, ``good``, ``bad`` or with ``care``, and why."""
+    return f'<div class="verdict {kind}"><p class="says">{escape(says)}</p><p class="why">{escape(why)}</p></div>'
 
 
 def said(text: str, kind: str = "") -> str:
@@ -130,3 +136,16 @@ def percent(share: float) -> str:
     if share == 0:
         return "0 %"
     return "< 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def ago(seconds: float) -> str:
+    """Return an age in the largest unit of which there are two or more.
+
+    Example:
+        >>> ago(90), ago(7300), ago(-5)
+        ('90 s', '2 h', '0 s')
+    """
+    seconds = max(0, seconds)
+    units = (("d", 86_400), ("h", 3600), ("min", 60))
+    name, length = next(((name, length) for name, length in units if seconds >= 2 * length), ("s", 1))
+    return f"{int(seconds // length):,} {name}"

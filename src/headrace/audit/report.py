@@ -17,7 +17,7 @@ from headrace.audit.figures import bars, flow, sparkline, spread
 from headrace.audit.judged import Judged, judged
 from headrace.audit.lineage.tree import tags_of_node
 from headrace.audit.model import model_section, origin_section
-from headrace.audit.page import NONE, days, exact, listed, number, page, percent, said, section, table, tile
+from headrace.audit.page import NONE, days, exact, listed, number, page, percent, said, section, table, tile, verdict
 from headrace.declare import Features, Project, node_id, uses
 from headrace.errors import HeadraceError
 from headrace.plan import lineage
@@ -74,20 +74,16 @@ def _verdicts(models: Sequence[Judged]) -> str:
 def _verdict(one: Judged) -> str:
     name = one.model.name
     if one.version is None and one.newest is None:
-        return _stated("care", f"{name} may not be used yet", "It has not been trained.")
+        return verdict("care", f"{name} may not be used yet", "It has not been trained.")
     version = one.version or one.newest
     assert version is not None
     gates = version.record.gates
     failed = [gate.sentence for gate in gates if not gate.passed]
     if one.version is None:
-        return _stated("bad", f"{name} may not be used: no version has passed its gates", "; ".join(failed))
+        return verdict("bad", f"{name} may not be used: no version has passed its gates", "; ".join(failed))
     if failed:
-        return _stated("bad", f"{name} version {version.number} is used in spite of failed gates", "; ".join(failed))
-    return _stated("good", f"{name} version {version.number} may be used", f"It passed all {len(gates)} gates.")
-
-
-def _stated(kind: str, says: str, why: str) -> str:
-    return f'<div class="verdict {kind}"><p class="says">{escape(says)}</p><p class="why">{escape(why)}</p></div>'
+        return verdict("bad", f"{name} version {version.number} is used in spite of failed gates", "; ".join(failed))
+    return verdict("good", f"{name} version {version.number} may be used", f"It passed all {len(gates)} gates.")
 
 
 def _tiles(

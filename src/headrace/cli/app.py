@@ -35,6 +35,7 @@ COMMANDS = {
     "query": "Run read-only SQL over the tables of the lake.",
     "quarantine": "List, show, repair and replay rows that were refused.",
     "lake": "List tables and versions, restore, compact, vacuum.",
+    "data": "Write what the data is like as one HTML file.",
     "report": "Write the report of the project as one HTML file.",
     "status": "Show tables, training sets, models and past runs.",
     "demo": "Run the whole road on generated card payments.",

@@ -12,7 +12,7 @@ from headrace.plan.units import agreed
 
 FREE = ("anonymous", "internal", "pseudonym", "public")
 """Tags of columns that models may learn from without a word; every other, ``personal`` first, has to be said again."""
-_NOTHING = ("public", "anonymous")
+NOTHING_TO_LOSE = ("public", "anonymous")
 """Tags that say that there is nothing to lose."""
 
 
@@ -50,7 +50,7 @@ def _lost(table: Table, graph: Lineage) -> Iterator[Fault]:
 
 
 def _lacking(made: list[Node]) -> list[str]:
-    return sorted({tag for one in made for tag in one.privacy if tag.lower() not in _NOTHING})
+    return sorted({tag for one in made for tag in one.privacy if tag.lower() not in NOTHING_TO_LOSE})
 
 
 def _lost_tag(table: Table, node: Node, tag: str, graph: Lineage) -> Fault:

@@ -12,6 +12,7 @@ from headrace.errors import Fault, HeadraceError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headrace.audit.data import DataReport
     from headrace.audit.lineage import Traced
     from headrace.run import Applied, Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trainings
 
@@ -166,6 +167,28 @@ class Project(declare.Project):
         """
         found: pd.DataFrame = self._loaded(folder).lake().read(f"quality_{table}").to_pandas()
         return found
+
+    def data_report(
+        self, *tables: str, output: Path | str | None = None, folder: Path | str | None = None
+    ) -> DataReport:
+        """Write what the data is like as one HTML file, and return it; a notebook shows the page.
+
+        Args:
+            tables: names of streams and tables; all of them by default.
+            output: file to write; by default ``reports/data.html`` in the project's state.
+            folder: of the project.
+
+        Returns:
+            A value with ``path``, and ``as_dict()``: for each table its rows, age of the newest row (seconds), last
+            loads, broken promises, reasons of quarantine, and for each column counts, range, mean and quantiles (times
+            in microseconds UTC). Personal columns tell only how many values are missing and distinct.
+
+        Raises:
+            HeadraceError: HR-REPORT-001 for a name that is no stream or table.
+        """
+        from headrace.audit.data import data_report
+
+        return data_report(self._loaded(folder), tables, None if output is None else Path(output))
 
     def status(self, folder: Path | str | None = None) -> Status:
         """Return what there is: tables, training sets, models, past runs."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headrace.audit.page import ago
 from headrace.cli.options import Session, session_options
 
 if TYPE_CHECKING:
@@ -77,19 +78,6 @@ def bars(shares: Sequence[float]) -> str:
         '█▇▄▁'
     """
     return "".join(_BARS[7] if share >= 1 else _BARS[max(0, min(6, int(share * 7)))] for share in shares)
-
-
-def ago(seconds: float) -> str:
-    """Return an age in the largest unit of which there are two or more.
-
-    Example:
-        >>> ago(90), ago(7300), ago(-5)
-        ('90 s', '2 h', '0 s')
-    """
-    seconds = max(0, seconds)
-    units = (("d", 86_400), ("h", 3600), ("min", 60))
-    name, length = next(((name, length) for name, length in units if seconds >= 2 * length), ("s", 1))
-    return f"{int(seconds // length):,} {name}"
 
 
 def _files(table: TableStatus) -> str:
