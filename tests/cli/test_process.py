@@ -172,11 +172,11 @@ _ENDLESS = """
 import sys
 from headrace.cli.app import main
 from headrace.lake import query
-genuine = query._view
+genuine = query.view
 def connected(*args):
     print("ready", flush=True, file=sys.__stdout__)
     return genuine(*args)
-query._view = connected
+query.view = connected
 sql = "select sum(a.range * b.range) from range(1000000) a, range(1000000) b, payments"
 main(["query", "--project", sys.argv[1], sql, *sys.argv[2:]])
 """

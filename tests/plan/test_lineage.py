@@ -30,7 +30,7 @@ def test_the_project_has_no_faults() -> None:
 
 def test_a_column_is_followed_through_three_queries_to_the_file() -> None:
     assert up("habits.total", direct=True) == {"daily.total", "big.amount", "sales.amount", "data/sales*"}
-    expected = {"daily.region", "big.region", "shops.region", "postgresql://db:5432/shop"}
+    expected = {"daily.region", "big.region", "shops.region", "postgresql://db:5432/shop shops"}
     assert up("habits.sort", direct=True) == expected
     assert {"sales.shop", "shops.shop", "sales.amount", "sales.customer", "sales.at", "sales.kind"} <= up("habits.sort")
 

@@ -55,7 +55,7 @@ select customer, day as since, sum(total) over (partition by customer order by d
 from daily
 """
 sales = hr.Stream("sales", Sale, source="data/sales*", owner="shop-data")
-shops = hr.Table("shops", Shop, source="postgresql://ana:secret@db:5432/shop", owner="places")
+shops = hr.Table("shops", Shop, source="postgresql://ana:${SHOP}@db:5432/shop", owner="places")
 big = hr.Table("big", query=BIG, owner="analysts")
 daily = hr.Table("daily", query=DAILY)
 habits = hr.Table("habits", Habit, query=HABITS)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group("quarantine", epilog="\b\nExample:  headrace quarantine list")
 def command() -> None:
-    """Rows that were refused, with all their reasons; repaired and replayed, none is lost on the way."""
+    """Rows that were refused, with all reasons: repaired, replayed, none lost; each subcommand takes --json."""
 
 
 def _chosen(function: Callable[..., None]) -> Callable[..., None]:
