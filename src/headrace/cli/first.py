@@ -13,7 +13,7 @@ from headrace.contracts.as_python import (
     doc_python,
     text_python,
 )
-from headrace.contracts.odcs.names import class_name, variable_name
+from headrace.contracts.names import class_name, variable_name
 
 _HEAD = (
     "Written by 'headrace init --from' from a look at the data. What a comment calls a guess, correct; then delete the "

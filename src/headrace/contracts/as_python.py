@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from headrace.contracts.odcs.fields import ROWS
-from headrace.contracts.odcs.names import attribute_name
+from headrace.contracts.names import attribute_name
 from headrace.declare.fields import Field
 from headrace.declare.promises import written
 
 WIDTH = 120
+_PLACED = ("name", "type", "role", "place")
+"""What of a field stands elsewhere than among its arguments."""
 _ARGUMENT = 8
 """How far an argument of a field is indented, where it has a line of its own."""
 
@@ -47,7 +49,7 @@ def comment_python(text: str, indent: str = "") -> list[str]:
 
 
 def _field(field: Field, written_as: str) -> str:
-    arguments = [(name, getattr(field, name)) for name in ROWS if name != "role"]
+    arguments = [(one.name, getattr(field, one.name)) for one in dataclasses.fields(field) if one.name not in _PLACED]
     default = Field()
     given = [f"name={text_python(field.name)}"] if written_as != field.name else []
     given += [_argument(name, value) for name, value in arguments if value != getattr(default, name)]

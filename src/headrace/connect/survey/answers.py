@@ -13,7 +13,7 @@ from headrace.connect.origins.reader import Place
 from headrace.connect.survey.found import SAMPLE_ROWS, Found, Sample, nothing
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.objects import table_of
-from headrace.contracts.odcs.names import table_name
+from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract
 from headrace.errors import Fault, HeadraceError, nearest
 

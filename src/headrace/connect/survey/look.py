@@ -25,7 +25,7 @@ from headrace.connect.survey.catalogue import catalogue_of, tables_of
 from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.objects import table_of
-from headrace.contracts.odcs.names import table_name
+from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
 from headrace.declare.origins import SECRET, origin_of
 from headrace.errors import Fault, HeadraceError, nearest

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from headrace.contracts.names import table_name
 from headrace.contracts.odcs.fields import custom, property_of, set_custom
-from headrace.contracts.odcs.names import table_name
 from headrace.contracts.odcs.read import Document
 from headrace.contracts.odcs.shape import VERSION, read_document
 from headrace.declare import Contract, Project, Stream, Table

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.contracts.as_python import assigned_python, call_python, class_python, doc_python, text_python
+from headrace.contracts.names import class_name, table_name, variable_name
 from headrace.contracts.odcs.export import owner_of
 from headrace.contracts.odcs.fields import field_of, rules_left
-from headrace.contracts.odcs.names import class_name, table_name, variable_name
 from headrace.contracts.odcs.read import Document, Steps
 from headrace.declare.fields import Field
 from headrace.errors import Fault

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from headrace.contracts.odcs.names import table_name
+from headrace.contracts.names import table_name
 from headrace.contracts.odcs.read import Document, Steps, parsed
 from headrace.declare.base import relative
 from headrace.declare.fields import NO_COLUMN, is_column
