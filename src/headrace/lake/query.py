@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace.errors import HeadraceError
+from headrace.lake.strangers import alike
 from headrace.sql import connected, fault_of, lock, quoted, readable, tables, told
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow.dataset as ds
 
 
-def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Table:
+Source = tuple["list[str] | ds.Dataset", pa.Schema]
+"""Of a table: its Parquet files, or where DuckDB cannot reach these a dataset of them; and its columns."""
+
+
+def run(query: str, sources: Mapping[str, Source]) -> pa.Table:
     """Return a query's result over tables, each given by its Parquet files and schema."""
     with connected() as connection:
         for name, (files, schema) in sources.items():
@@ -42,7 +48,7 @@ class Answer:
 
 
 @contextmanager
-def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
+def answered(query: str, sources: Mapping[str, Source]) -> Iterator[Answer]:
     """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
     with connected() as connection:
         for name, (files, schema) in sources.items():
@@ -86,20 +92,30 @@ def streamed(
             reader.close()
 
 
-def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> list[str]:
+def _open(query: str, sources: Mapping[str, Source]) -> list[str]:
     """Return the files that a query may read: none where it names no table, and sees all of them by name alone."""
-    return [path for files, _ in sources.values() for path in files] if tables(query) else []
+    return [path for files, _ in sources.values() if isinstance(files, list) for path in files] if tables(query) else []
 
 
-def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
+def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str] | ds.Dataset, schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
     connection.execute(f'create view "{name}" as {over(connection, files, schema)}')
 
 
-def over(connection: duckdb.DuckDBPyConnection, files: list[str], schema: pa.Schema) -> str:
+def over(connection: duckdb.DuckDBPyConnection, files: list[str] | ds.Dataset, schema: pa.Schema) -> str:
     """Return a query for all rows of Parquet files; where there are none, for none in the columns of a schema."""
+    if not isinstance(files, list):
+        name = f"headrace_files_{id(files)}"
+        connection.register(name, files)
+        return f"select * from {name}"
     if files:
-        return f"select * from read_parquet([{', '.join(quoted(path) for path in files)}])"
+        return " union all by name ".join(_rows(some, naive) for naive, some in alike(files, schema))
     empty = connection.from_arrow(schema.empty_table())
     columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
     return f"select {', '.join(columns)} where false"
+
+
+def _rows(files: Sequence[str], naive: Sequence[str]) -> str:
+    times = ", ".join(f'"{one}" at time zone \'UTC\' as "{one}"' for one in naive)
+    chosen = f"* replace ({times})" if naive else "*"
+    return f"select {chosen} from read_parquet([{', '.join(quoted(path) for path in files)}])"

@@ -53,6 +53,10 @@ class Refreshed:
     rows: int
 
 
+AS_IT_WAS = Refreshed("as it was", 0)
+"""Of a table that nothing touched."""
+
+
 class Anew(Exception):
     """A table has to be made anew; the text says why."""
 
@@ -74,7 +78,7 @@ def refresh(table: Table, lake: Lake, declared: Inputs) -> Refreshed:
     message = {"inputs": inputs, "tables": {name: one.identity for name, one in moments.items()}}
     before = made_from(lake, table.name)
     if before.get("inputs") == inputs and before.get("tables", message["tables"]) == message["tables"]:
-        return Refreshed("as it was", 0)
+        return AS_IT_WAS
     try:
         return _incremental(table, lake, moments, before, message)
     except Anew as reason:
@@ -134,10 +138,19 @@ def changes(lake: Lake, moments: Mapping[str, Moment], past: Mapping[str, int]) 
             raise Anew(f"the past of {name} was cleared away")
         if lake.schema(name, past[name]) != lake.schema(name, now.newest):
             raise Anew(f"the columns of {name} changed")
-        if what.rows() > _MOST * lake.rows(name, now.newest):
+        if _touched(lake, name, past[name], what) > _MOST * lake.rows(name, now.newest):
             raise Anew(f"most rows of {name} changed")
         found[name] = what
     return found
+
+
+def _touched(lake: Lake, name: str, past: int, what: Changed) -> int:
+    """Return how many rows changed, as the commits say: one that merges writes whole files for a few rows."""
+    commits = [one for one in lake.history(name) if one["version"] > past]
+    if any(one["operation"] not in ("append", "compact", "merge", "replace") for one in commits):
+        return what.rows
+    gone = sum(one["message"].get("deleted", 0) for one in commits if one["operation"] in ("merge", "replace"))
+    return int(sum(one["rows"] for one in commits if one["operation"] != "compact") + gone)
 
 
 def _incremental(
@@ -181,7 +194,7 @@ def _replaced(table: Table, lake: Lake, touched: Touched, message: Mapping[str, 
     values = touched.values(columns)
     said = f"{values.num_rows:,} value{'' if values.num_rows == 1 else 's'} of {', '.join(columns)}"
     if not values.num_rows:
-        return Refreshed(f"for {said}", 0)
+        return AS_IT_WAS
     with touched.of_values(columns) as answer:
         rows = kept(answer, table).read_all()
     touched.require_unique(rows, columns)
