@@ -208,6 +208,8 @@ def connected() -> Iterator[duckdb.DuckDBPyConnection]:
     # DuckDB lets every query read its folder for spilling, so that must be one that holds nothing else.
     with closing(connection), tempfile.TemporaryDirectory(prefix="headrace-") as spill:
         connection.execute("set TimeZone = 'UTC'")
+        # After two seconds it would print among what a command prints.
+        connection.execute("set enable_progress_bar = false")
         connection.execute(f"set temp_directory = {quoted(spill)}")
         _limit(connection, limits.current())
         yield connection

@@ -74,4 +74,4 @@ def test_the_tests_of_a_made_project_pass(here):
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(here / "bank" / "tests")]
     ran = subprocess.run(words, capture_output=True, text=True, cwd=here / "bank")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "2 passed" in ran.stdout
+    assert "3 passed" in ran.stdout

@@ -86,3 +86,32 @@ def test_a_change_is_followed_through_columns_that_are_equal() -> None:
     beside = "select s.region, count(*) as n from payments p join shops s on s.shop = p.shop group by 1"
     assert found(beside).by(["shops"]) == ("region",)
     assert found(beside).by(["payments", "shops"]) == ()
+
+
+EXPRESSIONS = """
+date_trunc('day', t) | date_trunc('week', d) | t::date | cast(t as date) | d::timestamp | year(t) | month(d)
+day(t) | quarter(t) | extract(hour from t) | extract('dow' from d) | time_bucket(interval '6 hours', t)
+epoch_us(t) | epoch_ms(t) | i % 7 | i // 3 | -i | i + 2 * (i - 1) | abs(i - 50) | i::varchar
+i::decimal(12, 2) * 2 | floor(i::decimal(9, 1)) | i::double::int | lower(s) | upper(s) | trim(s)
+substring(s, 2, 3) | left(s, 2) | right(s, 2) | length(s) | s || '-' || i | coalesce(s, '-')
+case when i > 50 then 'big' else 'small' end | case i % 3 when 0 then 'a' when 1 then 'b' end
+if(i > 3, 1, 0) | i in (1, 2, 3) | i between 3 and 9 | s is null | s is not null and i > 5 | not (i = 3)
+i <> 4 or i < 9 | t + interval 1 day | d - 3 | hash(i) | try_cast(s as int) | i / 4 | ceil(i / 4)
+(i > 3)::int | s = 'Ab' | t - interval '1 month' | datetrunc('month', t)
+"""
+
+
+@pytest.mark.parametrize("text", [one.strip() for line in EXPRESSIONS.splitlines() for one in line.split(" | ") if one])
+def test_what_is_followed_means_the_same_as_sqlglot_writes_it(text: str) -> None:
+    import sqlglot
+
+    again = sqlglot.parse_one(text, read="duckdb").sql("duckdb")
+    with sql.connected() as connection:
+        connection.execute(
+            "create table given as select n as i, '2026-01-30 22:10'::timestamptz + to_hours(n * 7) as t,"
+            " '2024-02-25'::date + n::int as d, case when n % 9 > 0 then ' aB' || n end as s from range(100) as r(n)"
+        )
+        differ = f"select count(*) from given where ({text}) is distinct from ({again})"
+        assert connection.execute(differ).fetchone() == (0,), again
+        kinds = connection.sql(f"select ({text}) as one, ({again}) as other from given").types
+        assert kinds[0] == kinds[1]

@@ -16,6 +16,7 @@ import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
 from headrace.run.refresh import Refreshed, refresh
+from tests.buckets import served
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAYMENTS = pa.schema(
@@ -108,6 +109,13 @@ def test_only_what_changed_rows_touch_is_made(lake: Lake) -> None:
     assert lake.history("made")[0]["operation"] == "replace"
     lake.compact("payments")
     assert refresh(table, lake, DECLARED).how == "as it was"
+    more = late.set_column(4, "amount", pa.array([Decimal("7.00")], pa.decimal128(12, 2)))
+    lake.merge("payments", more, keys=["id"])  # which writes the one file anew
+    assert refresh(table, lake, DECLARED).how == "for 1 value of day"
+    named = hr.Table("named", query="select id, kind from payments")
+    refresh(named, lake, DECLARED)
+    lake.merge("payments", late, keys=["id"])
+    assert refresh(named, lake, DECLARED).how == "as it was"
 
 
 def test_another_query_or_another_table_makes_all_anew(lake: Lake, tmp_path: Path) -> None:
@@ -160,6 +168,21 @@ def test_new_rows_keep_the_contract_and_their_keys_are_new(lake: Lake) -> None:
     with pytest.raises(HeadraceError, match="HR-DATA-109"):
         refresh(table, lake, DECLARED)
     assert held(lake, "made") == before
+
+
+def test_a_lake_in_a_bucket_is_no_exception(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    with served(tmp_path, "bank"):
+        lake = Lake("s3://bank/lake")
+        lake.append("payments", payments(chance, 60, 0))
+        lake.append("shops", shops(chance, 6))
+        tables = [hr.Table(f"made_{name}", query=QUERIES[name]) for name in ("day", "rows", "left", "rollup")]
+        for how in ("in", "added", "late", "correct"):
+            told = [refresh(table, lake, DECLARED).how for table in tables]
+            for table in tables:
+                assert held(lake, table.name) == rows(lake.sql(table.query or "")), (how, table.name)
+            assert told[0].split()[0] == ("in" if how == "in" else "for")
+            change(lake, chance, 0, "correct" if how == "late" else "late")
 
 
 def change(lake: Lake, chance: random.Random, step: int, what: str = "") -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
-from headrace.lake.bucket import Place, place, source
+from headrace.lake.bucket import Place, files, source
 
 
 @dataclass(frozen=True)
@@ -17,22 +17,14 @@ class Changed:
     """Files whose rows came to a table, and files whose rows left it; rows that are in both have not changed.
 
     Args:
-        added: paths of Parquet files.
-        removed: paths of Parquet files.
+        added: names of Parquet files.
+        removed: names of Parquet files.
+        rows: of those that were added, or of those that were removed where these are more.
     """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-
-    def rows(self) -> int:
-        """Return the number of rows that came, or that went where these are more."""
-        return max(
-            sum(int(pq.read_metadata(source(one)).num_rows) for one in some) for some in (self.added, self.removed)
-        )
-
-
-def _rows(files: tuple[str, ...]) -> int:
-    return sum(int(pq.read_metadata(source(one)).num_rows) for one in files)
+    rows: int = 0
 
 
 def changed(path: Place, since: int, until: int) -> Changed | None:
@@ -51,8 +43,12 @@ def changed(path: Place, since: int, until: int) -> Changed | None:
                 told = action.get(kind)
                 if told is not None and told.get("dataChange", True):
                     count[unquote(told["path"])] += number
-    added, removed = ([str(path / one) for one, n in count.items() if n * sign > 0] for sign in (1, -1))
     # A file in neither was added and taken out: what stayed of it is in another that was added.
-    if not all(place(one).exists() for one in (*added, *removed)):
+    added, removed = (tuple(sorted(one for one, n in count.items() if n * sign > 0)) for sign in (1, -1))
+    if not {*added, *removed} <= {one[0] for one in files(path)}:
         return None
-    return Changed(tuple(sorted(added)), tuple(sorted(removed)))
+    return Changed(added, removed, max(_rows(path, some) for some in (added, removed)))
+
+
+def _rows(path: Place, names: tuple[str, ...]) -> int:
+    return sum(int(pq.read_metadata(source(path / one)).num_rows) for one in names)

@@ -100,14 +100,15 @@ def _open(query: str, sources: Mapping[str, Source]) -> list[str]:
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str] | ds.Dataset, schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
-    if not isinstance(files, list):
-        connection.register(name, files)
-        return
     connection.execute(f'create view "{name}" as {over(connection, files, schema)}')
 
 
-def over(connection: duckdb.DuckDBPyConnection, files: list[str], schema: pa.Schema) -> str:
+def over(connection: duckdb.DuckDBPyConnection, files: list[str] | ds.Dataset, schema: pa.Schema) -> str:
     """Return a query for all rows of Parquet files; where there are none, for none in the columns of a schema."""
+    if not isinstance(files, list):
+        name = f"headrace_files_{id(files)}"
+        connection.register(name, files)
+        return f"select * from {name}"
     lacking = may_lack(schema)
     parts = [_none(connection, schema)] if lacking or not files else []
     parts += [_rows(some, naive, lacking) for naive, some in alike(files, schema)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -241,6 +241,21 @@ class Lake(Writing):
         """Return the files whose rows came or went after one version, up to another; None where they are gone."""
         return changed(self.root / name, since, until)
 
+    def source_of(self, name: str, version: int | None = None, among: Sequence[str] | None = None) -> lake_query.Source:
+        """Return what a query reads a table from, and its columns.
+
+        Args:
+            name: of the table.
+            version: to read; the newest by default.
+            among: names of Parquet files of this or another version that are to be read instead of its own.
+        """
+        table, path = self._open(name, version), self.root / name
+        schema = _arrow_schema(table)
+        if isinstance(path, Address):
+            known = ordered(table) if among is None else [{"path": one} for one in among]
+            return dataset(path, known, plain(schema)), schema
+        return self._files(name, table, version) if among is None else [str(path / one) for one in among], schema
+
     def only_grew(self, name: str, since: int) -> bool:
         """Return whether all that was committed after a version added rows, or left them as they were."""
         return only_grew(self._open(name), since)
@@ -365,17 +380,10 @@ class Lake(Writing):
             if name is None:
                 faults.append(sql.unknown(asked, by_lower.values()))
             else:
-                found[name] = self._source(name, versions.get(name))
+                found[name] = self.source_of(name, versions.get(name))
         if faults:
             raise HeadraceError(faults)
         return found
-
-    def _source(self, name: str, version: int | None) -> lake_query.Source:
-        table = self._open(name, version)
-        schema = _arrow_schema(table)
-        if isinstance(self.root, Address):
-            return dataset(self.root / name, ordered(table), plain(schema)), schema
-        return self._files(name, table, version), schema
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):

@@ -12,7 +12,7 @@ import pyarrow.types as pat
 from headrace import sql
 from headrace.declare import Table
 from headrace.errors import Fault, HeadraceError
-from headrace.lake.query import Answer, over, streamed
+from headrace.lake.query import Answer, Source, over, streamed
 from headrace.plan.increments import Increments, increments
 from headrace.run.bounds import VALUE, bounds
 
@@ -35,16 +35,18 @@ def opened(table: Table, lake: Lake, versions: Mapping[str, int], changes: Mappi
         versions: of these, to be read.
         changes: of those that changed since the table was made.
     """
-    files = {name: (lake.files(name, version), lake.schema(name, version)) for name, version in versions.items()}
-    allowed = [path for some, _ in files.values() for path in some]
-    allowed += [path for one in changes.values() for path in (*one.added, *one.removed)]
+    held = {name: lake.source_of(name, version) for name, version in versions.items()}
     if lake.exists(table.name):
-        files[table.name] = (lake.files(table.name), lake.schema(table.name))
-        allowed += files[table.name][0]
+        held[table.name] = lake.source_of(table.name)
+    differ = {
+        name: tuple(lake.source_of(name, versions[name], some) for some in (what.added, what.removed))
+        for name, what in changes.items()
+    }
+    sources = [*held.values(), *(one for some in differ.values() for one in some)]
     with sql.connected() as connection:
         connection.execute("create schema changed")
-        sql.lock(connection, allowed)
-        yield Touched(table, connection, files, changes)
+        sql.lock(connection, [path for files, _ in sources if isinstance(files, list) for path in files])
+        yield Touched(table, connection, held, differ)
 
 
 class Touched:
@@ -54,8 +56,8 @@ class Touched:
         self,
         table: Table,
         connection: duckdb.DuckDBPyConnection,
-        files: Mapping[str, tuple[list[str], pa.Schema]],
-        changes: Mapping[str, Changed],
+        files: Mapping[str, Source],
+        changes: Mapping[str, tuple[Source, ...]],
     ) -> None:
         self._table, self._connection, self._files = table, connection, files
         self.changed = tuple(changes)
@@ -66,8 +68,8 @@ class Touched:
             for name in reads:
                 self._view(name)
             self.increments: Increments = increments(table.query or "", reads, connection)
-            for name, what in changes.items():
-                self._differ(name, what)
+            for name, (added, removed) in changes.items():
+                self._differ(name, added, removed)
 
     def adds(self, found: Increments) -> frozenset[str] | None:
         """Return the tables of which only new rows are to be read, where all changes are of that kind."""
@@ -138,17 +140,17 @@ class Touched:
             cure = "mend the query, such as by 'where …', or the contract; nothing was written"
             raise HeadraceError(Fault("HR-DATA-109", self._table.place, found, expected, cure))
 
-    def _differ(self, name: str, what: Changed) -> None:
+    def _differ(self, name: str, added: Source, removed: Source) -> None:
         """Make the rows that came and went a table; those in both did not change."""
         schema = self._files[name][1]
-        came = over(self._connection, list(what.added), schema)
-        if not what.removed:
+        came = over(self._connection, *added)
+        if not _some(removed):
             self._grown.add(name)
             self._run(f"create view changed.{_name(name)} as {came}")
             return
         needed = {one for scan in self.increments.scans if scan.table == name for one in scan.columns}
         columns = ", ".join(_name(one) for one in schema.names if one.lower() in needed or not needed)
-        went = over(self._connection, list(what.removed), schema)
+        went = over(self._connection, *removed)
         came, went = f"select {columns} from ({came})", f"select {columns} from ({went})"
         differ = f"({came} except all {went}) union all ({went} except all {came})"
         self._run(f"create table changed.{_name(name)} as {differ}")
@@ -202,6 +204,11 @@ def _same(made: pa.DataType | None, held: pa.DataType | None) -> bool:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind))
+
+
+def _some(source: Source) -> bool:
+    files, _ = source
+    return bool(files) if isinstance(files, list) else bool(files.files)
 
 
 def _written(tracks: Mapping[int, Any]) -> dict[int, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Fresh, Stream, Table
@@ -58,6 +57,10 @@ class Refreshed:
 
     how: str
     rows: int
+
+
+AS_IT_WAS = Refreshed("as it was", 0)
+"""Of a table that nothing touched."""
 
 
 class Anew(Exception):
@@ -122,7 +125,7 @@ def refresh(
     # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
     before = made_from(lake, table.name)
     if not full and before.get("inputs") == inputs and before.get("tables", message["tables"]) == message["tables"]:
-        return Refreshed("as it was", 0)
+        return AS_IT_WAS
     rows = _Rows(table, judged, referred)
     try:
         if full:
@@ -202,10 +205,19 @@ def changes(lake: Lake, moments: Mapping[str, Moment], past: Mapping[str, int]) 
             raise Anew(f"the past of {name} was cleared away")
         if lake.schema(name, past[name]) != lake.schema(name, now.newest):
             raise Anew(f"the columns of {name} changed")
-        if what.rows() > _MOST * lake.rows(name, now.newest):
+        if _touched(lake, name, past[name], what) > _MOST * lake.rows(name, now.newest):
             raise Anew(f"most rows of {name} changed")
         found[name] = what
     return found
+
+
+def _touched(lake: Lake, name: str, past: int, what: Changed) -> int:
+    """Return how many rows changed, as the commits say: one that merges writes whole files for a few rows."""
+    commits = [one for one in lake.history(name) if one["version"] > past]
+    if any(one["operation"] not in ("append", "compact", "merge", "replace") for one in commits):
+        return what.rows
+    gone = sum(one["message"].get("deleted", 0) for one in commits if one["operation"] in ("merge", "replace"))
+    return int(sum(one["rows"] for one in commits if one["operation"] != "compact") + gone)
 
 
 def _incremental(
@@ -222,8 +234,6 @@ def _incremental(
         raise Anew("it is declared so")
     if not before:
         raise Anew("for the first time")
-    if not isinstance(lake.root, Path):
-        raise Anew("its lake is in a bucket")
     if made.together():
         raise Anew("its contract promises something of all rows together")
     past = since(before, message)
@@ -260,7 +270,7 @@ def _replaced(table: Table, lake: Lake, touched: Touched, message: Mapping[str, 
     values = touched.values(columns)
     said = f"{values.num_rows:,} value{'' if values.num_rows == 1 else 's'} of {', '.join(columns)}"
     if not values.num_rows:
-        return Refreshed(f"for {said}", 0)
+        return AS_IT_WAS
     with touched.of_values(columns) as answer:
         rows = made.kept(answer).read_all()
     touched.require_unique(rows, columns)
