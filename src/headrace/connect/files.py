@@ -21,6 +21,9 @@ from headrace.errors import Fault, HeadraceError
 _SMALL = 16 << 20
 """Text up to this size is parsed whole before any of it is validated."""
 BATCH_ROWS = 1_000_000
+"""Rows that are committed together."""
+READ_ROWS = 250_000
+"""Rows that are read and validated together: as text they take much more memory than typed ones on their way."""
 _ERRORS = (pa.ArrowException, EOFError, zlib.error, csv.Error, UnicodeDecodeError)
 
 

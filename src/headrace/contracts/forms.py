@@ -38,7 +38,7 @@ def matches(raw: pa.StringArray, form: str) -> pa.BooleanArray:
         return pc.match_substring_regex(raw, form)
     if lengths[first]:
         chosen = raw if alike.all() else raw.filter(pa.array(alike))
-        alike[alike] = _like_first(_bytes(chosen).reshape(len(chosen), -1))
+        alike[alike] = _like_first(_bytes(chosen)[0].reshape(len(chosen), -1))
     rest = np.flatnonzero(~alike)
     fits = pa.array(alike)
     if not len(rest):
@@ -46,24 +46,35 @@ def matches(raw: pa.StringArray, form: str) -> pa.BooleanArray:
     return pc.replace_with_mask(fits, pa.array(~alike), pc.match_substring_regex(raw.take(pa.array(rest)), form))
 
 
-def only(raw: pa.StringArray, letters: bytes) -> bool:
-    """Return whether all values are of some letters alone.
+def strange(raw: pa.StringArray, letters: bytes) -> npt.NDArray[np.int64]:
+    """Return the positions of values in which anything but some letters stands.
+
+    Args:
+        raw: column of text.
+        letters: of ASCII.
 
     Example:
-        >>> only(pa.array(["12", "-7"]), b"-0123456789"), only(pa.array(["12", "0x7"]), b"-0123456789")
-        (True, False)
+        >>> strange(pa.array(["12", "-7", "0x7", None]), b"-0123456789").tolist()
+        [2]
     """
     known = np.zeros(256, np.bool_)
     known[np.frombuffer(letters, np.uint8)] = True
-    return bool(pa.types.is_string(raw.type) and known[_bytes(raw)].all())
+    text, bounds = _bytes(raw)
+    places = np.flatnonzero(~known[text])
+    if not len(places):
+        return places
+    rows = np.unique(np.searchsorted(bounds[1:], places + bounds[0], side="right"))
+    there = np.asarray(raw.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+    return rows[there[rows]]  # beneath a null may stand anything
 
 
-def _bytes(raw: pa.StringArray) -> npt.NDArray[np.uint8]:
+def _bytes(raw: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    """Return the bytes of all values, and where each begins and the last one ends."""
     _, offsets, data = raw.buffers()
     if data is None or not len(raw):
-        return np.empty(0, np.uint8)
+        return np.empty(0, np.uint8), np.zeros(len(raw) + 1, np.int32)
     bounds = np.frombuffer(offsets, np.int32)[raw.offset : raw.offset + len(raw) + 1]
-    return np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
+    return np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]], bounds
 
 
 def _like_first(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

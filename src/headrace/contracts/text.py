@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.contracts.forms import matches, only
+from headrace.contracts.forms import matches, strange
 from headrace.contracts.problems import (
     CALENDAR,
     DIGITS,
@@ -98,17 +98,20 @@ def _split(
     return blank(raw, bad), bad
 
 
-def _numbers(raw: pa.Array, target: pa.DataType, letters: bytes) -> pa.Array | None:
-    """Return a column in which nothing but numbers stands; None where each value must be looked at."""
-    if only(raw, letters):
-        with suppress(pa.ArrowInvalid):
-            return pc.cast(raw, target)
+def _numbers(raw: pa.Array, target: pa.DataType, letters: bytes) -> tuple[pa.Array, Rows] | None:
+    """Return the numbers of a column, and the positions of what holds other letters; None where one must look closer.
+
+    Of the letters of a number only numbers can be cast, so that none of them needs a regular expression.
+    """
+    other = strange(raw, letters)
+    with suppress(pa.ArrowInvalid):
+        return pc.cast(blank(raw, other), target), other
     return None
 
 
 def _int(field: Field, raw: pa.Array) -> Read:
-    values = _numbers(raw, pa.int64(), b"-0123456789")
-    return _any_int(field, raw) if values is None else (values, [])
+    found = _numbers(raw, pa.int64(), b"-0123456789")
+    return _any_int(field, raw) if found is None else (found[0], _found(field, (TYPE, "is not an int", found[1])))
 
 
 def _simple(form: str, beyond: str, said: str) -> Callable[[Field, pa.Array], Read]:
@@ -122,11 +125,11 @@ def _simple(form: str, beyond: str, said: str) -> Callable[[Field, pa.Array], Re
 
 
 def _float(field: Field, raw: pa.Array) -> Read:
-    numbers = _numbers(raw, pa.float64(), b"-+.eE0123456789")
-    if numbers is not None and not pc.any(pc.is_inf(numbers)).as_py():
-        return numbers, []
-    fitting, other = _split(raw, _FLOAT)
-    values = pc.cast(fitting, pa.float64())
+    found = _numbers(raw, pa.float64(), b"-+.eE0123456789")
+    if found is None:
+        fitting, other = _split(raw, _FLOAT)
+        found = pc.cast(fitting, pa.float64()), other
+    values, other = found
     endless = where(pc.is_inf(values))
     odd = other[where(pc.match_substring_regex(raw.take(pa.array(other)), _NOT_FINITE))]
     wrong = np.setdiff1d(other, odd)
