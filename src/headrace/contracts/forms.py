@@ -65,7 +65,7 @@ def strange(raw: pa.StringArray, letters: bytes) -> npt.NDArray[np.int64]:
         return places
     rows = np.unique(np.searchsorted(bounds[1:], places + bounds[0], side="right"))
     there = np.asarray(raw.is_valid().to_numpy(zero_copy_only=False), np.bool_)
-    return rows[there[rows]]  # beneath a null may stand anything
+    return np.asarray(rows[there[rows]], np.int64)  # beneath a null may stand anything
 
 
 def _bytes(raw: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
