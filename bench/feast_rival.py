@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,16 +15,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from bench import apart
+from bench.apart import Absent
+
 VERSION = "0.67.0"
 HERE = Path(__file__).resolve().parent
-PLACE = HERE.parent / ".cache" / "bench" / f"feast-{VERSION}"
 SAYS = "feast_inside: "
-TO_INSTALL, TO_ANSWER = 600, 900
+TO_ANSWER = 900
 """Seconds after which we go on without it."""
-
-
-class Absent(Exception):
-    """Why there is no answer of Feast."""
 
 
 class Feast:
@@ -89,20 +86,4 @@ class Feast:
 
 def environment() -> Path:
     """Return the Python of an environment that has Feast and nothing of ours."""
-    python, stamp = PLACE / "bin" / "python", PLACE / "made"
-    if not stamp.exists():
-        print(f"Installing Feast {VERSION} into {PLACE} (once)", file=sys.stderr)
-        _run(sys.executable, "-m", "venv", "--clear", str(PLACE))
-        _run(str(python), "-m", "pip", "install", "-qq", f"feast=={VERSION}")
-        stamp.touch()
-    return python
-
-
-def _run(*command: str) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TO_INSTALL)
-    except subprocess.TimeoutExpired:
-        raise Absent(f"could not be installed within {TO_INSTALL} s") from None
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise Absent(f"could not be installed here: {last[0][:200]}")
+    return apart.environment(f"feast-{VERSION}", [f"feast=={VERSION}"])

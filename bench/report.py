@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.measure import Result
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARIES = ("duckdb", "polars", "pyarrow", "numba", "numpy", "pandas")
+LIBRARIES = ("duckdb", "deltalake", "polars", "pyarrow", "numba", "numpy", "pandas")
 BLOCK = re.compile(r"(<!-- bench:begin -->\n).*?(<!-- bench:end -->)", re.DOTALL)
 
 

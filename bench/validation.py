@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import headrace as hr
+from bench.apart import Absent, answer, environment
 from bench.measure import Result, in_turn
 from headrace.contracts import Across, judge
 from headrace.contracts.validation import unmarked
@@ -21,10 +19,8 @@ from headrace.contracts.validation import unmarked
 BATCH = 1_000_000
 """Rows that a load validates at a time."""
 HERE = Path(__file__).resolve().parent
-PLACE = HERE.parent / ".cache" / "bench" / "validation"
 RIVALS = {"pandera": "pandera==0.35.0", "Great Expectations": "great-expectations==1.24.1"}
 """Each in an environment of its own and a process of its own; only the validation itself is timed."""
-TO_INSTALL, TO_ANSWER = 600, 1800
 
 
 class Payment(hr.Contract):
@@ -124,29 +120,10 @@ def by_duckdb(table: pa.Table) -> dict[str, int]:
 
 def elsewhere(name: str, path: Path, rounds: int) -> tuple[float, dict[str, int]]:
     """Return the least seconds of a rival and the rows that break each check, as its own process tells."""
-    python = _environment(name)
-    command = [str(python), "-I", str(HERE / "validation_inside.py"), name, str(path), str(rounds)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TO_ANSWER, cwd=path.parent)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["no answer"])[-1][:200])
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer["seconds"], answer["failed"]
-
-
-def _environment(name: str) -> Path:
-    place = PLACE / name.replace(" ", "-").lower()
-    python, stamp = place / "bin" / "python", place / RIVALS[name]
-    if not stamp.exists():
-        print(f"Installing {RIVALS[name]} into {place} (once)", file=sys.stderr)
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", str(place)],
-            [str(python), "-m", "pip", "install", "-qq", RIVALS[name], "pandas<3", "pyarrow"],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TO_INSTALL)
-            if done.returncode:
-                raise RuntimeError((done.stderr.strip().splitlines() or ["no reason told"])[-1][:200])
-        stamp.touch()
-    return python
+    python = environment(RIVALS[name].replace("==", "-"), [RIVALS[name], "pandas<3", "pyarrow"])
+    inside = HERE / "validation_inside.py"
+    found = answer([str(python), "-I", str(inside), name, str(path), str(rounds)], path.parent).said
+    return found["seconds"], found["failed"]
 
 
 def run(rows: int = 10_000_000, rounds: int = 3) -> Result:
@@ -164,8 +141,8 @@ def run(rows: int = 10_000_000, rounds: int = 3) -> Result:
         for name in RIVALS:
             try:
                 seconds[name], failed = elsewhere(name, path, 1 if rows > 1_000_000 else rounds)
-            except (RuntimeError, subprocess.TimeoutExpired) as error:
-                notes[name] = f"could not run here: {error}"
+            except Absent as error:
+                notes[name] = str(error)
                 continue
             assert failed == expected, f"{name}: {failed} is not {expected}"
     what = f"{rows:,} rows x {len(CHECKS)} checks"

@@ -22,8 +22,10 @@ from hypothesis import strategies as st
 import headrace as hr
 from headrace.connect import ingest, read_batches
 from headrace.connect.formats import SUFFIXES, jsonlines, window
+from headrace.connect.formats.text import check_text
 from headrace.connect.places import local
 from headrace.contracts import validate
+from headrace.errors import HeadraceError
 from headrace.lake import Lake
 from headrace.serve.fields import RowReader
 
@@ -271,3 +273,17 @@ def test_a_line_is_taken_as_a_request_is(rows: list[dict[str, Any]]) -> None:
             assert sorted({reason.split()[0] for reason in reasons}) == codes
         else:
             assert found.accepted.equals(reader.arrow([row]).select(found.accepted.column_names))
+
+
+@pytest.mark.parametrize(("tail", "whole"), [(b"\xc3\xbc,1\n", True), (b"\xc3", False), (b"\xc3,1\n", False)])
+def test_a_letter_may_be_cut_by_the_end_of_a_block_and_by_nothing_else(
+    tmp_path: Path, tail: bytes, whole: bool
+) -> None:
+    block = 1 << 20
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"a" * (block - 1) + tail + b"b" * (2 * block if whole else 0))
+    if whole:
+        check_text(local(path, tmp_path))
+        return
+    with pytest.raises(HeadraceError, match="HR-SOURCE-004"):
+        check_text(local(path, tmp_path))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from headrace.connect import places
+from headrace.connect.ahead import ahead
 from headrace.connect.formats import SUFFIXES, Format, format_of
 from headrace.connect.places import File
 from headrace.contracts import check_columns
@@ -20,6 +21,9 @@ from headrace.errors import Fault, HeadraceError
 _SMALL = 16 << 20
 """Text up to this size is parsed whole before any of it is validated."""
 BATCH_ROWS = 1_000_000
+"""Rows that are committed together."""
+READ_ROWS = 250_000
+"""Rows that are read and validated together: as text they take much more memory than typed ones on their way."""
 _ERRORS = (pa.ArrowException, EOFError, zlib.error, csv.Error, UnicodeDecodeError)
 
 
@@ -49,7 +53,8 @@ def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_R
     """
     kind = _kind(file)
     with _readable(file, kind):
-        yield from kind.batches(file, contract, batch_rows)
+        batches = kind.batches(file, contract, batch_rows)
+        yield from ahead(batches) if file.size > _SMALL else batches
 
 
 def check_file(file: File, contract: type[Contract], batch_rows: int) -> list[Fault]:
@@ -66,9 +71,11 @@ def check_file(file: File, contract: type[Contract], batch_rows: int) -> list[Fa
         warnings = check_columns(contract, kind.columns(file, contract), file.name)
         rows = kind.rows(file)
         large = (file.packed is not None or file.size > _SMALL) if rows is None else rows > batch_rows
-    if large:
-        for _ in read_batches(file, contract, batch_rows):
-            pass
+        if large and kind.through is not None:
+            kind.through(file, contract)
+        elif large:
+            for _ in kind.batches(file, contract, batch_rows):
+                pass
     return warnings
 
 

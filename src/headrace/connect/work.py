@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.connect import quality
-from headrace.connect.files import read_batches
+from headrace.connect.files import READ_ROWS, read_batches
 from headrace.connect.holding import Holding
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Load
@@ -88,7 +88,7 @@ class Work:
             return self._take_whole(load)
         position, bad, outcome = 1, len(held), self.job.judged.begin(load)
         try:
-            for batch in read_batches(load.file, self.job.received, self.job.batch_rows):
+            for batch in self._read(load):
                 rows = np.arange(position, position + batch.num_rows)
                 position += batch.num_rows
                 bad += self._validate(load, batch, rows, reached, held, outcome)
@@ -103,7 +103,7 @@ class Work:
         received, outcome = 0, self.job.judged.begin(load)
         with Holding() as holding:
             try:
-                for batch in read_batches(load.file, self.job.received, self.job.batch_rows):
+                for batch in self._read(load):
                     rows = np.arange(received + 1, received + batch.num_rows + 1)
                     received += batch.num_rows
                     self.done += batch.num_rows
@@ -125,6 +125,9 @@ class Work:
             bad = sum(self._accept(load, rows, last, good, aside) for rows, last, good, aside in parts)
         self._ends(load, received, bad, outcome)
         return []
+
+    def _read(self, load: Load) -> Iterator[pa.Table]:
+        return read_batches(load.file, self.job.received, min(READ_ROWS, self.job.batch_rows))
 
     def _ends(self, load: Load, received: int, bad: int, outcome: Outcome) -> None:
         self.job.judged.ends(outcome)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.contracts.forms import matches, strange
 from headrace.contracts.problems import (
     CALENDAR,
     DIGITS,
@@ -88,11 +90,28 @@ def _refused(values: pa.Array, target: pa.DataType) -> Rows:
     return np.array(sorted(bad), np.int64)
 
 
-def _split(raw: pa.Array, form: str) -> tuple[pa.Array, Rows]:
+def _split(
+    raw: pa.Array, form: str, match: Callable[..., pa.BooleanArray] = pc.match_substring_regex
+) -> tuple[pa.Array, Rows]:
     """Return the values of a form, null elsewhere, and the positions of those that have another form."""
-    fits = pc.match_substring_regex(raw, form)
-    bad = where(pc.invert(fits))
+    bad = where(pc.invert(match(raw, form)))
     return blank(raw, bad), bad
+
+
+def _numbers(raw: pa.Array, target: pa.DataType, letters: bytes) -> tuple[pa.Array, Rows] | None:
+    """Return the numbers of a column, and the positions of what holds other letters; None where one must look closer.
+
+    Of the letters of a number only numbers can be cast, so that none of them needs a regular expression.
+    """
+    other = strange(raw, letters)
+    with suppress(pa.ArrowInvalid):
+        return pc.cast(blank(raw, other), target), other
+    return None
+
+
+def _int(field: Field, raw: pa.Array) -> Read:
+    found = _numbers(raw, pa.int64(), b"-0123456789")
+    return _any_int(field, raw) if found is None else (found[0], _found(field, (TYPE, "is not an int", found[1])))
 
 
 def _simple(form: str, beyond: str, said: str) -> Callable[[Field, pa.Array], Read]:
@@ -106,8 +125,11 @@ def _simple(form: str, beyond: str, said: str) -> Callable[[Field, pa.Array], Re
 
 
 def _float(field: Field, raw: pa.Array) -> Read:
-    fitting, other = _split(raw, _FLOAT)
-    values = pc.cast(fitting, pa.float64())
+    found = _numbers(raw, pa.float64(), b"-+.eE0123456789")
+    if found is None:
+        fitting, other = _split(raw, _FLOAT)
+        found = pc.cast(fitting, pa.float64()), other
+    values, other = found
     endless = where(pc.is_inf(values))
     odd = other[where(pc.match_substring_regex(raw.take(pa.array(other)), _NOT_FINITE))]
     wrong = np.setdiff1d(other, odd)
@@ -117,11 +139,11 @@ def _float(field: Field, raw: pa.Array) -> Read:
 
 
 def _timestamp(field: Field, raw: pa.Array) -> Read:
-    aware = pc.match_substring_regex(raw, f"^{MOMENT}{OFFSET}$")
+    aware = matches(raw, f"^{MOMENT}{OFFSET}$")
     if pc.all(pc.fill_null(aware, True)).as_py():
         values, never = safe_cast(raw, field.type.arrow())
         return values, _found(field, (CALENDAR, _NO_DAY, never))
-    naive = pc.match_substring_regex(raw, f"^{MOMENT}$")
+    naive = matches(raw, f"^{MOMENT}$")
     other = where(pc.invert(pc.or_(aware, naive)))
     values, never = safe_cast(pc.if_else(aware, raw, None), field.type.arrow())
     problems = [(TYPE, "is not a timestamp (ISO 8601, at most microseconds)", other), (CALENDAR, _NO_DAY, never)]
@@ -134,7 +156,7 @@ def _timestamp(field: Field, raw: pa.Array) -> Read:
 
 
 def _date(field: Field, raw: pa.Array) -> Read:
-    fitting, other = _split(raw, f"^{DAY}$")
+    fitting, other = _split(raw, f"^{DAY}$", matches)
     values, never = safe_cast(fitting, field.type.arrow())
     return values, _found(field, (TYPE, "is not a date", other), (CALENDAR, _NO_DAY, never))
 
@@ -180,9 +202,10 @@ def _found(field: Field, *found: tuple[str, str, Rows]) -> list[Problem]:
     return [Problem(code, field.name, text, rows) for code, text, rows in found if len(rows)]
 
 
+_any_int = _simple(_INT, RANGE, "does not fit in 64 bits")
 _NO_DAY = "is not a date or time that exists"
 _READERS: dict[str, Callable[[Field, pa.Array], Read]] = {
-    "int": _simple(_INT, RANGE, "does not fit in 64 bits"),
+    "int": _int,
     "float": _float,
     "bool": _simple(_BOOL, TYPE, "is not a bool"),
     "str": _string,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -70,24 +70,36 @@ def _parsed(file: File, names: Sequence[str], separator: str, odd: list[pacsv.In
         odd.append(row)
         return "skip"
 
-    text = pa.string()
     with file.stream() as stream:
-        reader = pacsv.open_csv(
-            stream,
-            # Line numbers are told only when one thread reads.
-            read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, text),
-                include_columns=list(names),
-                strings_can_be_null=True,
-                null_values=[""],
-                quoted_strings_can_be_null=False,
-            ),
-        )
-        yield from reader
+        yield from _opened(stream, names, separator, note)
         if odd:
-            yield pa.RecordBatch.from_pydict({name: pa.array([], text) for name in names})
+            yield pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in names})
+
+
+def _through(separator: str, file: File, contract: type[Contract]) -> None:
+    """Take lines apart to the end, and nothing else: what a field holds can no longer keep a file from its end."""
+    names = _columns(separator, file, contract).names[:1]
+    with file.stream() as stream:
+        for _ in _opened(stream, names, separator, lambda _: "skip"):
+            pass
+
+
+def _opened(
+    stream: pa.NativeFile, names: Sequence[str], separator: str, note: Callable[[pacsv.InvalidRow], str]
+) -> pacsv.CSVStreamingReader:
+    return pacsv.open_csv(
+        stream,
+        # Line numbers are told only when one thread reads.
+        read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+        parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=list(names),
+            strings_can_be_null=True,
+            null_values=[""],
+            quoted_strings_can_be_null=False,
+        ),
+    )
 
 
 def _with_lines(table: pa.Table, odd: list[pacsv.InvalidRow], position: int) -> pa.Table:
@@ -110,6 +122,13 @@ def _fields(number: int) -> str:
 
 
 FORMATS = tuple(
-    Format(name, suffixes, partial(_columns, separator), partial(_batches, separator), check_quoted)
+    Format(
+        name,
+        suffixes,
+        partial(_columns, separator),
+        partial(_batches, separator),
+        check_quoted,
+        through=partial(_through, separator),
+    )
     for name, suffixes, separator in (("CSV", (".csv",), ","), ("TSV", (".tsv", ".tab"), "\t"))
 )

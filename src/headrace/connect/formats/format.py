@@ -29,6 +29,7 @@ class Format:
         rows: how many rows there are, where that is known without reading them.
         packed: whether it may be compressed as a whole, such as ``.csv.gz``.
         errors: by which its library tells of damage.
+        through: reads a file to its end, only to see that this can be done; by default all its batches are read.
     """
 
     name: str
@@ -39,3 +40,4 @@ class Format:
     rows: Callable[[File], int | None] = lambda _: None
     packed: bool = True
     errors: tuple[type[Exception], ...] = ()
+    through: Callable[[File, type[Contract]], None] | None = None

@@ -44,7 +44,9 @@ def blocks(file: File) -> Iterator[bytes]:
 
 def _decode(decoder: codecs.IncrementalDecoder, block: bytes, file: File) -> None:
     try:
-        decoder.decode(block, final=not block)
+        # Of ASCII nothing has to be decoded, unless the block before ends within a letter.
+        if not block.isascii() or not block or decoder.getstate()[0]:
+            decoder.decode(block, final=not block)
         if b"\0" not in block:
             return
     except UnicodeDecodeError:

@@ -39,7 +39,7 @@ _CURSORS = {
     "timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", tz="UTC"), "text": pa.string(),
     "varchar": pa.string(), "bpchar": pa.string(), "uuid": pa.string(),
 }  # fmt: skip
-_FETCH_BYTES = 4 << 20
+_FETCH_BYTES = 32 << 20
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 _SAID = (
     (re.compile(r"authentication failed|no password supplied|no pg_hba\.conf entry|role .* does not exist"), "login"),
