@@ -167,10 +167,10 @@ class _Typing:
         return refused
 
     def column(self, tree: sql.Column, depth: int) -> Node:
-        if len(tree.parts) > 2:
+        name = ".".join(part.name for part in tree.parts)
+        if len(tree.parts) > 2 and name not in self.scope:
             cure = f"write {tree.parts[-2].name}.{tree.parts[-1].name}"
             raise Refused(f"name {tree.sql()}", "column or group.feature", cure)
-        name = ".".join(part.name for part in tree.parts)
         if name not in self.scope:
             cure = self.scope.cure(name) if isinstance(self.scope, RowScope) else nearest(name, self.scope)
             raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", cure)

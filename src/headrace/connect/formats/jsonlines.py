@@ -31,7 +31,7 @@ def columns_of(texts: Sequence[str], contract: type[Contract]) -> pa.Schema:
     left_out = [name for name, one in contract.fields().items() if one.type.nullable and name not in seen]
     # of a file without a sound object nothing is known: each line is told by itself
     names = [*seen, *left_out] if seen else list(contract.fields())
-    lists = {name: one.type.arrow() for name, one in contract.fields().items() if one.type.name == "list"}
+    lists = {name: one.type.arrow() for name, one in contract.fields().items() if one.type.nested}
     return pa.schema([(name, lists.get(name, pa.string())) for name in names])
 
 
