@@ -8,7 +8,7 @@ import sys
 
 from bench.report import write
 
-SUITES = ("windows", "asof", "scale", "start", "validation")
+SUITES = ("windows", "asof", "scale", "start", "validation", "incremental")
 
 
 def main(arguments: list[str]) -> int:

@@ -152,6 +152,33 @@ def _built_in(connection: duckdb.DuckDBPyConnection, table: Mapping[str, str]) -
     return True
 
 
+@functools.lru_cache(256)
+def functions(query: str) -> tuple[str, ...]:
+    """Return the names of the functions that a query calls, in lower case, each as often as it does.
+
+    Names without brackets, such as ``current_date``, are among them, though they may be columns; windows are not; what
+    takes a sample is called ``tablesample``.
+
+    Raises:
+        HeadraceError: HR-LAKE-006 for what cannot be parsed.
+
+    Example:
+        >>> functions("select count(*), lower(name) from shops group by all")
+        ('count_star', 'lower', 'name')
+    """
+    with connected() as connection, told():
+        lock(connection)
+        found, waiting = list[str](), [_tree(connection, readable(query))]
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, dict):
+                found += [str(node["function_name"])] if node.get("class") == "FUNCTION" else []
+                found += node["column_names"][-1:] if node.get("class") == "COLUMN_REF" else []
+                found += ["tablesample"] if isinstance(node.get("sample"), dict) else []
+            waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return tuple(name.lower() for name in found)
+
+
 def readable(query: str) -> str:
     """Return a query with bare columns called ``at`` quoted: DuckDB 2.0 reserves the word for ``from t at (…)``.
 

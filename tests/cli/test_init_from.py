@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sqlite3
 from contextlib import closing
@@ -17,7 +18,10 @@ from headrace.cli.app import main
 from headrace.declare import Stream
 from headrace.declare.project import sources_of
 from headrace.run import load_project
+from headrace.testing.server import Answer, Server
 from tests.connect.servers import SECRET, Mariadb, Postgres
+from tests.connect.test_collection import Server as Mongo
+from tests.connect.test_collection import pytestmark as needs_mongo
 
 
 @pytest.fixture
@@ -117,7 +121,14 @@ def test_a_folder_of_files_becomes_a_source_for_each_sort(here: Path) -> None:
         ]
         (here / "data" / f"payments-2026-0{month}.csv").write_text("\n".join(lines))
     objects = [
-        {"id": n, "created_at": f"2026-01-01T00:{n % 60:02}:00Z", "price": n * 0.25, "in": {"a": 1}, "odd": n or "x"}
+        {
+            "id": n,
+            "created_at": f"2026-01-01T00:{n % 60:02}:00Z",
+            "price": n * 0.25,
+            "in": {"a": 1},
+            "odd": n or "x",
+            "tags": ["a"],
+        }
         for n in range(100)
     ]
     (here / "data" / "payments_refunds.jsonl").write_text("\n".join(map(json.dumps, objects)))
@@ -133,6 +144,7 @@ def test_a_folder_of_files_becomes_a_source_for_each_sort(here: Path) -> None:
     }  # fmt: skip
     assert fields_of(here / "bank", "payments_refunds") == {
         "id": ("int", "key"), "created_at": ("timestamp", "event_time"), "price": ("decimal(8,2)", ""),
+        "tags": ("list[str]", ""),
     }  # fmt: skip
     assert fields_of(here / "bank", "logs") == {"id": ("int", "key"), "price": ("decimal(18,2)", "")}
     python = (here / "bank" / "project.py").read_text()
@@ -159,6 +171,52 @@ def test_what_cannot_be_looked_at_leaves_nothing_behind(here: Path, address: str
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (here / "bank").exists()
+
+
+def test_an_api_is_known_by_its_answer_and_its_key_is_not_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": n, "at": f"2026-01-0{1 + n}T00:00:00Z", "who": {"name": "A"}, "x": n * 1.25} for n in range(5)]
+    monkeypatch.delenv("SHOP_API_KEY", raising=False)
+    with Server([Answer({"data": rows, "next": None})]) as server:
+        made = call("init", "shop", "--from", f"{server.url}/v1/orders?api_key=s3cret")
+        assert made.exit_code == 0, made.output
+        assert "Set SHOP_API_KEY" in made.output
+        written = (here / "shop" / "project.py").read_text()
+        assert "s3cret" not in written + made.output
+        assert 'hr.Api(ORIGIN, rows="data")' in written
+        assert fields_of(here / "shop", "orders") == {
+            "id": ("int", "key"), "at": ("timestamp", "event_time"), "who_name": ("str", ""),
+            "x": ("decimal(8,2)", ""),
+        }  # fmt: skip
+        monkeypatch.setenv("SHOP_API_KEY", "s3cret")
+        assert runs(here / "shop") == {"orders": 5}
+
+
+@needs_mongo
+def test_collections_become_sources(here: Path) -> None:
+    mongo = Mongo(here)
+    try:
+        moments = [datetime.datetime(2026, 1, 1, n % 24, tzinfo=datetime.UTC) for n in range(30)]
+        orders = [
+            {"_id": n, "at": at, "who": {"id": n}, "tags": ["a"], "lines": [{"sku": 1}]} for n, at in enumerate(moments)
+        ]
+        mongo.client.shop.orders.insert_many(orders)
+        mongo.client.shop.people.insert_one({"_id": "a", "name": "A"})
+        made = call("init", "shop", "--from", mongo.url, "--table", "orders")
+        assert made.exit_code == 0, made.output
+        assert fields_of(here / "shop", "orders") == {
+            "_id": ("int", "key"), "at": ("timestamp", "event_time"), "who_id": ("int", ""), "tags": ("list[str]", ""),
+        }  # fmt: skip
+        assert runs(here / "shop") == {"orders": 30}
+    finally:
+        mongo.stop()
+
+
+def test_a_password_whose_end_cannot_be_told_is_not_shown(here: Path) -> None:
+    result = call("init", "bank", "--from", "postgresql://ann:half/other@127.0.0.1/risk")
+    assert result.exit_code == 2
+    assert "HR-SOURCE-036" in result.stderr
+    assert "half" not in result.output
+    assert "other" not in result.output
 
 
 def test_options_that_do_not_go_together(here: Path) -> None:

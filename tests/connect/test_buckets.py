@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import httpx
 import pytest
 
 import headrace as hr
 from headrace.connect import find_files, ingest
 from headrace.lake import Lake
+from tests.buckets import served
 from tests.connect.test_files import GOOD, Payment
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A bucket of a server on a port of its own, found through the environment as every client of S3 finds it."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
-    server = subprocess.Popen(command, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    said = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret-of-mine", "AWS_REGION": "eu-west-1"}
-    before = dict(os.environ)
-    os.environ.update(said | {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "eu-west-1"})
-    try:
-        for _ in range(300):
-            try:
-                httpx.get(url)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="shop", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with served(tmp_path_factory.mktemp("s3"), "shop") as client:
         yield client
-    finally:
-        server.terminate()
-        server.wait()
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def names(source: str) -> list[str]:

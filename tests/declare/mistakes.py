@@ -344,6 +344,17 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", Level)]), "neither source nor query"),
         (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", query="b")]), "both source and query"),
     ],
+    "HR-TABLE-003": [
+        (
+            lambda: hr.Project(
+                "p", sources=[events, hr.Table("t", query="select count(*) as n from events", incremental=True)]
+            ),
+            "it makes one total of all rows",
+        ),
+    ],
+    "HR-TABLE-004": [
+        (lambda: hr.Project("p", sources=[hr.Table("t", Level, source="a", incremental=True)]), "and no query"),
+    ],
     "HR-TABLE-002": [(lambda: hr.Project("p", sources=[hr.Table("t", source="t.csv")]), "no contract")],
     "HR-TABLE-020": [(lambda: table(source="t.csv", load="upsert"), "load='upsert'")],
     "HR-TABLE-021": [(lambda: hr.Project("p", sources=[hr.Table("t", query="select 1 as x", history=True)]), "of t")],

@@ -9,10 +9,11 @@ from pathlib import Path
 import deltalake
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.lake import Lake
+from headrace.lake import Lake, parts
 
 
 @pytest.fixture
@@ -126,3 +127,20 @@ def test_a_lock_waits_and_is_free_again(lake: Lake) -> None:
         lake.lock("t", wait_s=0.05).__enter__()
     with lake.lock("t", wait_s=0):
         assert lake.tables() == []
+
+
+def test_wide_rows_make_smaller_row_groups_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "GROUP_BYTES", 8_000)
+    monkeypatch.setattr(parts, "GROUP_ROWS", 1_000)
+    monkeypatch.setattr(parts, "PART_ROWS", 2_000)
+    lake = Lake(tmp_path)
+    lake.append("narrow", pa.table({"n": range(3_000)}))
+    lake.append("wide", pa.table({f"n{column}": range(3_000) for column in range(10)}))
+
+    def groups(file: str) -> list[int]:
+        told = pq.read_metadata(file)
+        return [told.row_group(number).num_rows for number in range(told.num_row_groups)]
+
+    assert [groups(file) for file in lake.files("narrow")] == [[1_000, 1_000], [1_000]]
+    assert [groups(file) for file in lake.files("wide")] == [[100, 100]] * 15
+    assert lake.compact("wide").files_before == 0, "a full file of a wide table is full"

@@ -36,6 +36,20 @@ def test_all_unknown_keys_are_told_at_once_with_line_and_nearest(tmp_path):
     assert faults["headrace.toml:5"].cure == "did you mean 'target'?"
 
 
+def test_a_target_has_its_own_lake_and_state(tmp_path, monkeypatch):
+    text = '[target.prod]\nlake = "s3://bank/lake"\n[target.disk]\nlake = "tables"\npath = "state"'
+    folder = _written(tmp_path, text)
+    local = read_settings(folder)
+    assert (local.target, local.chosen.lake_in(folder)) == ("local", folder / ".headrace" / "lake")
+    prod = read_settings(folder, "prod").chosen
+    assert (prod.path, prod.lake_in(folder)) == (".headrace/target-prod", "s3://bank/lake")
+    monkeypatch.setenv("HEADRACE_TARGET", "disk")
+    disk = read_settings(folder).chosen
+    assert (disk.path, disk.lake_in(folder)) == ("state", folder / "tables")
+    with pytest.raises(HeadraceError, match="HR-LAKE-024: found no target prd in headrace.toml.*did you mean 'prod'"):
+        read_settings(folder, "prd")
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -46,6 +60,8 @@ def test_all_unknown_keys_are_told_at_once_with_line_and_nearest(tmp_path):
         ('project = "x"', "HR-PROJECT-004"),
         ('target = "x"', "HR-PROJECT-004"),
         ('[target]\nlocal = "x"', "HR-PROJECT-004"),
+        ('[target.prod]\nlake = "gs://bank/lake"', "HR-PROJECT-004"),
+        ('[target.prod]\nlake = "s3://key:secret@bank/lake"', "HR-PROJECT-004"),
     ],
 )
 def test_wrong_files_are_faults_with_a_line(tmp_path, text, code):
@@ -53,6 +69,7 @@ def test_wrong_files_are_faults_with_a_line(tmp_path, text, code):
         read_settings(_written(tmp_path, text))
     assert [fault.code for fault in raised.value.faults] == [code]
     assert raised.value.faults[0].place.startswith("headrace.toml:")
+    assert "secret" not in str(raised.value)
 
 
 def test_the_nearest_folder_upwards_is_found(tmp_path):

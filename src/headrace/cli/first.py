@@ -66,7 +66,7 @@ def _declared(one: Found, made: str, kind: str) -> str:
 def _source(one: Found, kind: str) -> str:
     if kind == "files":
         return text_python(one.address)
-    named = "name" if kind == "Collection" else "table"
+    named = {"Collection": "name", "Api": "rows"}.get(kind, "table")
     given = [f"{named}={text_python(one.table)}"] if one.table else []
     given += [f"cursor={text_python(one.cursor)}"] if one.cursor else []
     return f"hr.{kind}({', '.join(['ORIGIN', *given])})" if given else "ORIGIN"

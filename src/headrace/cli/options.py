@@ -27,18 +27,20 @@ class Session:
     Args:
         folder: given with ``--project``, or None: the nearest one upwards.
         as_json: whether stdout gets exactly one JSON document.
+        target: given with ``--target``, or None.
         out: the stdout that results go to; while a command works, prints of user code go to stderr.
     """
 
     folder: Path | None
     as_json: bool
+    target: str | None = None
     out: TextIO = field(default_factory=lambda: sys.stdout)
 
     def load(self) -> LoadedProject:
         """Return the project that the command is about."""
         from headrace.run import find_folder, load_project
 
-        return load_project(find_folder(Path.cwd()) if self.folder is None else self.folder)
+        return load_project(find_folder(Path.cwd()) if self.folder is None else self.folder, self.target)
 
     def tell(self, document: dict[str, Any], human: Callable[[], None]) -> None:
         """Give the result: as JSON where that was asked for, else by a function that prints it for people."""
@@ -50,21 +52,22 @@ class Session:
 
 
 def project_option(function: Callable[P, Any]) -> Callable[P, Any]:
-    """Add ``--project DIR``."""
+    """Add ``--project DIR`` and ``--target NAME``."""
+    target = click.option("--target", "on_target", help="Name of a [target.NAME] of headrace.toml; by default local.")
     return click.option(
         "--project",
         "folder",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         help="The project's folder; by default the nearest one upwards with a headrace.toml.",
-    )(function)
+    )(target(function))
 
 
 def session_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--project`` and ``--json``, and hand the command a ``Session``."""
+    """Add ``--project``, ``--target`` and ``--json``, and hand the command a ``Session``."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, folder: Path | None, as_json: bool, **more: Any) -> None:
-        session = Session(folder, as_json)
+    def wrapped(*args: Any, folder: Path | None, on_target: str | None, as_json: bool, **more: Any) -> None:
+        session = Session(folder, as_json, on_target)
         with stdout_for_results():
             function(session, *args, **more)
 
@@ -116,10 +119,15 @@ def state_folder(args: Sequence[str]) -> Path | None:
     from headrace.errors import HeadraceError
     from headrace.run.settings import find_folder, read_settings
 
-    given = [args[i + 1] for i, one in enumerate(args[:-1]) if one == "--project"]
-    given += [one.split("=", 1)[1] for one in args if one.startswith("--project=")]
+    given = _given("--project", args)
     try:
-        folder = find_folder(Path(given[0]) if given else Path.cwd())
-        return folder / read_settings(folder).targets["local"].path
+        folder = find_folder(Path(given) if given else Path.cwd())
+        return folder / read_settings(folder, _given("--target", args)).chosen.path
     except (HeadraceError, OSError):
         return None
+
+
+def _given(option: str, args: Sequence[str]) -> str | None:
+    found = [args[i + 1] for i, one in enumerate(args[:-1]) if one == option]
+    found += [one.split("=", 1)[1] for one in args if one.startswith(f"{option}=")]
+    return found[0] if found else None

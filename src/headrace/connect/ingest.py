@@ -99,7 +99,8 @@ def ingest(
         raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load rows", cure))
     if faults := check_rules(stream.contract):
         raise HeadraceError(faults)
-    told, box = progress or _silent, inbox or lake.root.parent / "inbox"
+    beside = lake.root.parent if isinstance(lake.root, Path) else Path(".headrace")
+    told, box = progress or _silent, inbox or beside / "inbox"
     with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
         ledger = complete_restore(lake, stream.name)
         first()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.bucket import endpoint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,7 +129,7 @@ def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     plain = path[: match.start()].rpartition("/")[0] if (match := _GLOB.search(path)) else path
     try:
-        system = pafs.S3FileSystem(endpoint_override=_endpoint())
+        system = pafs.S3FileSystem(endpoint_override=endpoint())
         infos = [system.get_file_info(plain)]
         if infos[0].type != pafs.FileType.File:
             infos = system.get_file_info(pafs.FileSelector(plain, recursive=True, allow_not_found=True))
@@ -140,11 +141,6 @@ def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
     elif len(files) != 1 or files[0].path != path:
         files = [info for info in files if info.path.endswith(suffixes)]
     return [File(f"s3://{one.path}", one.path, one.size, f"{one.size}:{one.mtime_ns}", system) for one in files]
-
-
-def _endpoint() -> str | None:
-    """Where S3 is, if it is not of AWS: Arrow does not read this variable, as other clients do."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
 def _fits(path: str, pattern: str) -> bool:

@@ -121,6 +121,8 @@ class Table(Sourced):
             what has a cursor, replace for what is read whole.
         history: whether rows that change or go are kept with the time until which they held. ``True`` fills
             ``valid_from`` and ``valid_to`` of the contract; ``"source"`` the latter, as the source says the former.
+        incremental: whether a run makes only those rows of a query anew that what changed can touch: where it can by
+            default, True for a fault where it cannot, False for all rows each time.
         refresh: how often the source is to be read, or the query run again, e.g. ``"1h"``; by default each run does.
         owner: team that answers for it.
     """
@@ -131,6 +133,7 @@ class Table(Sourced):
     query: str | None = field(default=None, kw_only=True)
     load: str | None = field(default=None, kw_only=True)
     history: bool | str = field(default=False, kw_only=True)
+    incremental: bool | None = field(default=None, kw_only=True)
     refresh: str | None = field(default=None, kw_only=True)
     owner: str = field(default="", kw_only=True)
 
@@ -150,6 +153,10 @@ class Table(Sourced):
         faults += self._source_faults(self.name) + self._load_faults()
         if self.query is not None and not isinstance(self.query, str):
             faults.append(type_fault(self.place, f"query of {self.name}", self.query, "SQL as text"))
+        if self.incremental is not None and (self.query is None or not isinstance(self.incremental, bool)):
+            found = f"table {self.name} with incremental={self.incremental!r}{'' if self.query else ' and no query'}"
+            cure = "take it away" if self.query is None else "write incremental=True"
+            faults.append(Fault("HR-TABLE-004", self.place, found, "True or False, for a table by query", cure))
         if self.refresh is not None:
             faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import deltalake
@@ -18,6 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from headrace.clock import now_us
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.bucket import Address, Place, options
 from headrace.lake.disk import FULL, sync
 from headrace.lake.log import ordered
 from headrace.lake.parts import Part, discard, write
@@ -27,6 +27,16 @@ Once = tuple[str, int] | Sequence[tuple[str, int]]
 
 _ATTEMPTS = 12
 _FULL = tuple(f"os error {code}" for code in FULL)
+_KINDS = (
+    "ACCESS_DENIED",
+    "AccessDenied",
+    "NO_SUCH_BUCKET",
+    "NoSuchBucket",
+    "InvalidAccessKeyId",
+    "credentials",
+    "NETWORK",
+)
+_BUCKET = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL where it is not of AWS"
 _SETTINGS: dict[str, str | None] = {
     # Every version stays readable, since training sets name the versions that they came from.
     "delta.logRetentionDuration": "interval 36500 days",
@@ -34,27 +44,46 @@ _SETTINGS: dict[str, str | None] = {
 }
 
 
-def open_table(path: Path, version: int | None = None) -> deltalake.DeltaTable:
+def open_table(path: Place, version: int | None = None) -> deltalake.DeltaTable:
     """Return a table of the lake, at its newest or a given version."""
-    return deltalake.DeltaTable(str(path), version=version)
+    with _reachable(path):
+        return deltalake.DeltaTable(str(path), version=version, storage_options=options(path))
 
 
-def ensure(path: Path, schema: pa.Schema) -> None:
+def is_table(path: Place) -> bool:
+    """Return whether there is a table."""
+    with _reachable(path):
+        return deltalake.DeltaTable.is_deltatable(str(path), storage_options=options(path))
+
+
+@contextmanager
+def _reachable(path: Place) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(path, Address):
+            raise HeadraceError(_fault(path.name, error)) from error
+        raise
+
+
+def ensure(path: Place, schema: pa.Schema, settings: Mapping[str, str | None] = _SETTINGS) -> None:
     """Make an empty table unless it exists, however many processes try at once."""
     for attempt in range(_ATTEMPTS):
-        if deltalake.DeltaTable.is_deltatable(str(path)):
+        if is_table(path):
             return
         try:
             with clear_errors(path.name):
                 path.mkdir(parents=True, exist_ok=True)
-                deltalake.DeltaTable.create(str(path), schema, mode="ignore", configuration=_SETTINGS)
+                deltalake.DeltaTable.create(
+                    str(path), schema, mode="ignore", configuration=settings, storage_options=options(path)
+                )
                 _sync_log(path, 0)
         except CommitFailedError:
             _back_off(attempt)
 
 
 def commit(
-    path: Path,
+    path: Place,
     data: pa.Table | pa.RecordBatchReader,
     mode: Literal["append", "overwrite"],
     once: Once | None,
@@ -68,7 +97,7 @@ def commit(
 
 
 def restore(
-    path: Path, version: int, once: Once | None, notes: Sequence[tuple[str, int]], message: Mapping[str, Any] | None
+    path: Place, version: int, once: Once | None, notes: Sequence[tuple[str, int]], message: Mapping[str, Any] | None
 ) -> int:
     """Make the rows of an older version the newest ones, see ``commit``; ``notes`` are numbers kept with it."""
     marks = _marks(once)
@@ -105,7 +134,7 @@ class Exchange:
     new_rows: bool = True
 
 
-def exchange(path: Path, decide: Callable[[deltalake.DeltaTable], Exchange | None], once: Once | None = None) -> int:
+def exchange(path: Place, decide: Callable[[deltalake.DeltaTable], Exchange | None], once: Once | None = None) -> int:
     """Commit what is decided for the newest version, which is asked again when another writer came first.
 
     Args:
@@ -152,7 +181,7 @@ def _exchange(table: deltalake.DeltaTable, chosen: Exchange, marks: Sequence[tup
     table.create_write_transaction([*added, *removed], "append", table.schema(), [], commit_properties=said)
 
 
-def _logged(path: Path, work: Callable[[], int]) -> int:
+def _logged(path: Place, work: Callable[[], int]) -> int:
     """Sync what a commit wrote."""
     version = work()
     with clear_errors(path.name):
@@ -160,12 +189,12 @@ def _logged(path: Path, work: Callable[[], int]) -> int:
     return version
 
 
-def until_first(path: Path, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
+def until_first(path: Place, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
     """Try to commit, each time to the newest version, until no other writer comes first, and sync it."""
     return _logged(path, lambda: _until_first(open_table(path), path, attempt))
 
 
-def _until_first(table: deltalake.DeltaTable, path: Path, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
+def _until_first(table: deltalake.DeltaTable, path: Place, attempt: Callable[[deltalake.DeltaTable], int]) -> int:
     """Try to commit, each time to the newest version, until no other writer comes first."""
     for number in range(_ATTEMPTS):
         try:
@@ -194,20 +223,20 @@ def properties(
     )
 
 
-def _sync_log(path: Path, version: int) -> None:
+def _sync_log(path: Place, version: int) -> None:
     """Sync a commit and the folders that lead to it: deltalake leaves that to the operating system."""
     log = path / "_delta_log"
     sync(log / f"{version:020}.json", log, path, path.parent)
 
 
 def _committed(
-    path: Path,
+    path: Place,
     data: pa.Table | pa.RecordBatchReader,
     mode: Literal["append", "overwrite"],
     marks: list[tuple[str, int]],
     message: Mapping[str, Any] | None,
 ) -> int:
-    table = open_table(path) if deltalake.DeltaTable.is_deltatable(str(path)) else None
+    table = open_table(path) if is_table(path) else None
     if table is not None and _holds(table, path, data.schema, mode, marks):
         return int(table.version())
     with clear_errors(path.name):
@@ -224,7 +253,7 @@ def _committed(
         return _commit_parts(table, path, data.schema, parts, mode, marks, message)
     except HeadraceError:
         # The checkpoint after a commit can fail though the commit stands: its files must then stay too.
-        if deltalake.DeltaTable.is_deltatable(str(path)):
+        if is_table(path):
             table = open_table(path)
             if parts and parts[0].path.name in _paths(table):
                 return int(table.version())
@@ -234,7 +263,7 @@ def _committed(
 
 def _holds(
     table: deltalake.DeltaTable,
-    path: Path,
+    path: Place,
     schema: pa.Schema,
     mode: Literal["append", "overwrite"],
     marks: list[tuple[str, int]],
@@ -249,7 +278,7 @@ def _holds(
 
 def _commit_parts(
     table: deltalake.DeltaTable,
-    path: Path,
+    path: Place,
     schema: pa.Schema,
     parts: list[Part],
     mode: Literal["append", "overwrite"],
@@ -337,6 +366,11 @@ def _fault(name: str, error: Exception) -> Fault:
     if isinstance(error, (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)):
         found, cure = f"rows for {name} of other types: {_first_line(text)}", "declare what they are, or cast them"
         return Fault("HR-LAKE-008", "", found, "values of the table's types", cure)
+    if any(sign in text for sign in ("AWS Error", "S3", "AWS_")):
+        # What a client of S3 says may hold keys: only the kind of the error is told.
+        kind = next((word for word in _KINDS if word.lower() in text.lower()), "")
+        found = f"{name}, in a bucket that could not be read or written{f' ({kind})' if kind else ''}"
+        return Fault("HR-LAKE-023", "", found, "a bucket that takes and gives objects", _BUCKET)
     found, cure = (
         f"{name} could not be written: {_first_line(text)}",
         "make the folder of the lake writable, and run again",

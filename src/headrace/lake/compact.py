@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import deltalake
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.lake import parts
+from headrace.lake.bucket import Place, source
 from headrace.lake.commit import Exchange, clear_errors, exchange, open_table
 from headrace.lake.evolve import aligned_batch
 from headrace.lake.log import SAME_ROWS_AS, ordered, standing
@@ -31,7 +31,7 @@ class Compacted:
     rows: int = 0
 
 
-def compact(path: Path, progress: Callable[[int, int], None]) -> Compacted:
+def compact(path: Place, progress: Callable[[int, int], None]) -> Compacted:
     """Write small files of a table that follow one another as few large ones, in one commit.
 
     Args:
@@ -45,11 +45,12 @@ def compact(path: Path, progress: Callable[[int, int], None]) -> Compacted:
         HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 010 a file that cannot be read or written.
     """
     table = open_table(path)
-    found = runs(ordered(table))
+    schema = pa.schema(table.schema().to_arrow())
+    found = runs(ordered(table), parts.part_rows(schema))
     gone = [one["path"] for run in found for one in run]
     if not gone:
         return Compacted()
-    schema, total = pa.schema(table.schema().to_arrow()), sum(_rows(run) for run in found)
+    total = sum(_rows(run) for run in found)
     made: list[Part] = []
     try:
         with clear_errors(path.name):
@@ -66,7 +67,7 @@ def compact(path: Path, progress: Callable[[int, int], None]) -> Compacted:
     return Compacted(len(gone), len(made), total)
 
 
-def runs(files: Sequence[Held]) -> list[list[Held]]:
+def runs(files: Sequence[Held], full: int) -> list[list[Held]]:
     """Return the files that are to become one, in groups of those that follow one another.
 
     Full files stay, and so do those that other programs wrote. A file that is larger than all that follow it together
@@ -74,7 +75,7 @@ def runs(files: Sequence[Held]) -> list[list[Held]]:
     """
     groups: list[list[Held]] = [[]]
     for one in files:
-        if OURS.fullmatch(one["path"]) and (one["num_records"] or 0) < parts.PART_ROWS:
+        if OURS.fullmatch(one["path"]) and (one["num_records"] or 0) < full:
             groups[-1].append(one)
         else:
             groups[-1] = _before(groups[-1], one)
@@ -109,11 +110,11 @@ def _moment(first: Held) -> int:
 
 
 def _read(
-    path: Path, run: Sequence[Held], schema: pa.Schema, done: int, total: int, progress: Callable[[int, int], None]
+    path: Place, run: Sequence[Held], schema: pa.Schema, done: int, total: int, progress: Callable[[int, int], None]
 ) -> Iterator[pa.RecordBatch]:
     for one in run:
-        with pq.ParquetFile(path / one["path"]) as file:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+        with pq.ParquetFile(source(path / one["path"])) as file:
+            for batch in file.iter_batches(batch_size=min(_BATCH_ROWS, parts.group_rows(schema))):
                 yield aligned_batch(batch, schema)
                 done += batch.num_rows
                 progress(done, total)
@@ -125,7 +126,7 @@ def _exchange(newest: deltalake.DeltaTable, gone: list[str], made: list[Part]) -
     return Exchange(tuple(gone), tuple(made), {SAME_ROWS_AS: standing(newest)}, new_rows=False)
 
 
-def _forget(path: Path, made: list[Part]) -> None:
+def _forget(path: Place, made: list[Part]) -> None:
     """Remove what was written, unless the commit stands: a checkpoint after it can fail."""
     held = {one["path"] for one in ordered(open_table(path))}
     discard([part for part in made if part.path.name not in held])

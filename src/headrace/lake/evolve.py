@@ -8,13 +8,13 @@ written anew, as one version.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.contracts.nested import column_at
+from headrace.lake.bucket import Place
 from headrace.lake.commit import open_table, properties, until_first
 from headrace.lake.log import EVOLVED, SAME_ROWS_AS, standing
 
@@ -22,7 +22,7 @@ _LATER = {"headrace.added": "later"}
 """With a column that files may lack; whoever reads files by themselves must look by name."""
 
 
-def add_columns(path: Path, columns: pa.Schema) -> int:
+def add_columns(path: Place, columns: pa.Schema) -> int:
     """Give a table the columns that it lacks, null in all rows that are there; return the newest version.
 
     Args:

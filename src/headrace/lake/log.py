@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import deltalake
 import pyarrow as pa
+
+from headrace.lake.bucket import Place
 
 SAME_ROWS_AS = "same_rows_as"
 """In the message of a commit without new rows: the version whose rows it holds, in fewer files or more columns."""
@@ -112,7 +113,7 @@ class Lifetime:
         return self.added <= version and (self.removed is None or version < self.removed)
 
 
-def lifetimes(path: Path) -> tuple[list[Lifetime], bool]:
+def lifetimes(path: Place) -> tuple[list[Lifetime], bool]:
     """Return the lifetimes of all files that a table's log names, and whether the log is whole."""
     there: dict[str, int] = {}
     found: list[Lifetime] = []
@@ -130,7 +131,7 @@ def lifetimes(path: Path) -> tuple[list[Lifetime], bool]:
     return found, first == 0
 
 
-def _entries(path: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _entries(path: Place) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     log = path / "_delta_log"
     for name in sorted(one.name for one in log.iterdir() if _ENTRY.fullmatch(one.name)):
         lines = (log / name).read_text(encoding="utf-8").splitlines()

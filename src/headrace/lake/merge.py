@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import deltalake
@@ -15,7 +14,8 @@ import pyarrow.parquet as pq
 
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import parts
-from headrace.lake.commit import Exchange, Once, clear_errors, ensure, exchange, open_table, same_columns
+from headrace.lake.bucket import Place, source
+from headrace.lake.commit import Exchange, Once, clear_errors, ensure, exchange, is_table, open_table, same_columns
 from headrace.lake.evolve import aligned, aligned_batch, held, plain
 from headrace.lake.keys import Keys, Positions, positions_of, same_rows
 from headrace.lake.log import SAME_ROWS_AS, lifetimes, ordered, standing
@@ -70,7 +70,7 @@ class _Work:
         message: kept with the commit.
     """
 
-    path: Path
+    path: Place
     rows: pa.Table
     keys: Keys
     compared: bool
@@ -107,7 +107,7 @@ class _Work:
         written = [part for _, some in self.rewritten.values() for part in some]
         written += self.appended[1] if self.appended is not None else []
         named = set()
-        if written and deltalake.DeltaTable.is_deltatable(str(self.path)):
+        if written and is_table(self.path):
             named = {one.path for one in lifetimes(self.path)[0]}
         discard([part for part in written if part.path.name not in named])
 
@@ -118,7 +118,7 @@ class _Work:
     def _look(self, name: str, schema: pa.Schema) -> _Seen:
         compared = [one for one in schema.names if not one.startswith("_")] if self.compared else []
         rows, keys, equal = [], [], []
-        with pq.ParquetFile(self.path / name) as file:
+        with pq.ParquetFile(source(self.path / name)) as file:
             for group, first, places, numbers in self.keys.places(file, schema):
                 same = np.zeros(len(places), bool)
                 mine = np.flatnonzero(numbers < self.rows.num_rows)
@@ -179,7 +179,7 @@ class _Work:
 
 
 def merge(
-    path: Path,
+    path: Place,
     rows: pa.Table,
     columns: Sequence[str],
     deletes: pa.Table | None,
@@ -197,7 +197,7 @@ def merge(
 
 
 def replace_rows(
-    path: Path, rows: pa.Table, where_keys: pa.Table, once: Once | None, message: Mapping[str, Any] | None
+    path: Place, rows: pa.Table, where_keys: pa.Table, once: Once | None, message: Mapping[str, Any] | None
 ) -> MergeReport:
     """Put rows in the place of all rows that have one of some keys; see ``Lake.replace``."""
     rows = _as_kept(path.name, rows)
@@ -216,7 +216,7 @@ def _done(work: _Work, once: Once | None) -> MergeReport:
     path, schema = work.path, work.rows.schema
     try:
         with clear_errors(path.name):
-            if deltalake.DeltaTable.is_deltatable(str(path)):
+            if is_table(path):
                 same_columns(path.name, open_table(path), schema)
             else:
                 path.mkdir(parents=True, exist_ok=True)
@@ -250,10 +250,10 @@ def _single(name: str, keys: Keys, wanted: pa.Table) -> None:
         raise HeadraceError(Fault("HR-LAKE-020", "", found, "each key once", "hand over the newest row of each key"))
 
 
-def _batches(path: Path, gone: Positions, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(path: Place, gone: Positions, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     first = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+    with pq.ParquetFile(source(path)) as file:
+        for batch in file.iter_batches(batch_size=min(_BATCH_ROWS, parts.group_rows(schema))):
             here = gone[np.searchsorted(gone, first) : np.searchsorted(gone, first + batch.num_rows)] - first
             first += batch.num_rows
             stays = np.ones(batch.num_rows, bool)

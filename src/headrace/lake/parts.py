@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +22,15 @@ import pyarrow.types as pat
 from deltalake.transaction import AddAction
 
 from headrace.clock import now_us
+from headrace.lake.bucket import Place, sink
 from headrace.lake.disk import sync
 
 GROUP_ROWS = 250_000
 """Rows of a Parquet row group: several to a million rows, so that DuckDB reads one file on every core."""
 PART_ROWS = 20 * GROUP_ROWS
 """Rows of a file at most."""
+GROUP_BYTES = 64_000_000
+"""Of a row group in memory, where its rows are so wide that it has fewer."""
 OURS = re.compile(r"part-(\d{17})-[0-9a-f]{12}-\d{5}(?:-[0-9a-f]{12})?\.parquet")
 """Names of files that the lake wrote: the moment of their first commit, and which rewriting of them this is."""
 _REWRITTEN = re.compile(r"(?<=-\d{5})-[0-9a-f]{12}\.parquet$|\.parquet$")
@@ -38,23 +40,25 @@ _REWRITTEN = re.compile(r"(?<=-\d{5})-[0-9a-f]{12}\.parquet$|\.parquet$")
 class Part:
     """One written file of a commit that is yet to come."""
 
-    path: Path
-    rows: int
+    path: Place
+    rows: int = 0
+    size: int = 0
+    statistics: str = ""
 
     def action(self, *, new_rows: bool = True) -> AddAction:
         """Return what the Delta log says of the file: size, rows, and the bounds that let readers skip it."""
         return AddAction(
             path=self.path.name,
-            size=self.path.stat().st_size,
+            size=self.size,
             partition_values={},
             modification_time=now_us() // 1000,
             data_change=new_rows,
-            stats=json.dumps(_statistics(pq.read_metadata(self.path))),
+            stats=self.statistics,
         )
 
 
 def write(
-    folder: Path,
+    folder: Place,
     data: pa.Table | pa.RecordBatchReader,
     moment_us: int | None = None,
     in_place_of: str | None = None,
@@ -72,8 +76,8 @@ def write(
     try:
         for number, groups in enumerate(_parts(data) if in_place_of is None else _part(data)):
             path = folder / (f"part-{stem}-{number:05d}.parquet" if in_place_of is None else successor(in_place_of))
-            parts.append(Part(path, 0))
-            parts[-1] = Part(path, _write_part(path, data.schema, groups))
+            parts.append(Part(path))
+            parts[-1] = _write_part(path, data.schema, groups)
         sync(*(part.path for part in parts), folder)
     except BaseException:
         discard(parts)
@@ -86,6 +90,23 @@ def successor(name: str) -> str:
     return f"{_REWRITTEN.sub('', name)}-{uuid.uuid4().hex[:12]}.parquet"
 
 
+def group_rows(schema: pa.Schema) -> int:
+    """Return how many rows a row group has: fewer where they are wide, so that writing and reading stay in bounds."""
+    return max(1, min(GROUP_ROWS, GROUP_BYTES // max(1, sum(_width(one.type) for one in schema))))
+
+
+def part_rows(schema: pa.Schema) -> int:
+    """Return how many rows a full file has."""
+    return max(1, PART_ROWS * group_rows(schema) // GROUP_ROWS)
+
+
+def _width(kind: pa.DataType) -> int:
+    """Bytes of a value in memory; of texts and lists what is usual."""
+    if pat.is_nested(kind):
+        return 4 * sum(_width(kind.field(number).type) for number in range(kind.num_fields))
+    return max(1, kind.bit_width // 8) if pat.is_primitive(kind) or pat.is_decimal(kind) else 24
+
+
 def discard(parts: list[Part]) -> None:
     """Remove files that no commit will name."""
     for part in parts:
@@ -93,14 +114,14 @@ def discard(parts: list[Part]) -> None:
             part.path.unlink(missing_ok=True)
 
 
-def _write_part(path: Path, schema: pa.Schema, groups: Iterator[pa.Table]) -> int:
-    rows = 0
+def _write_part(path: Place, schema: pa.Schema, groups: Iterator[pa.Table]) -> Part:
     # A ParquetWriter that cannot begin, on a full disk, leaves its file open, and so its space taken.
-    with pa.OSFile(str(path), "wb") as file, pq.ParquetWriter(file, schema, **_encoding(schema)) as out:
-        for group in groups:
-            out.write_table(group, row_group_size=GROUP_ROWS)
-            rows += group.num_rows
-    return rows
+    with sink(path) as file:
+        with pq.ParquetWriter(file, schema, **_encoding(schema)) as out:
+            for group in groups:
+                out.write_table(group, row_group_size=group_rows(schema))
+        size, written = file.tell(), out.writer.metadata
+    return Part(path, written.num_rows, size, json.dumps(_statistics(written)))
 
 
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
@@ -130,13 +151,13 @@ def _parts(data: pa.Table | pa.RecordBatchReader) -> Iterator[Iterator[pa.Table]
     """Cut data into files, each an iterator of row groups that must be used up before the next is asked for."""
     groups = _groups(data)
     for first in groups:
-        yield _until_full(first, groups)
+        yield _until_full(first, groups, part_rows(data.schema))
 
 
-def _until_full(first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def _until_full(first: pa.Table, groups: Iterator[pa.Table], full: int) -> Iterator[pa.Table]:
     rows = first.num_rows
     yield first
-    while rows < PART_ROWS:
+    while rows < full:
         following = next(groups, None)
         if following is None:
             return
@@ -145,13 +166,14 @@ def _until_full(first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Tabl
 
 
 def _groups(data: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    enough = group_rows(data.schema)
     if isinstance(data, pa.Table):
-        yield from (data.slice(start, GROUP_ROWS) for start in range(0, data.num_rows, GROUP_ROWS))
+        yield from (data.slice(start, enough) for start in range(0, data.num_rows, enough))
         return
     held: list[pa.RecordBatch] = []
     for batch in data:
         held.append(batch)
-        if sum(one.num_rows for one in held) >= GROUP_ROWS:
+        if sum(one.num_rows for one in held) >= enough:
             yield pa.Table.from_batches(held)
             held = []
     if held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +12,19 @@ import pyarrow as pa
 
 from headrace.errors import HeadraceError
 from headrace.lake.evolve import may_lack
+from headrace.lake.strangers import alike
 from headrace.sql import connected, fault_of, lock, quoted, readable, tables, told
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow.dataset as ds
 
 
-def run(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> pa.Table:
+Source = tuple["list[str] | ds.Dataset", pa.Schema]
+"""Of a table: its Parquet files, or where DuckDB cannot reach these a dataset of them; and its columns."""
+
+
+def run(query: str, sources: Mapping[str, Source]) -> pa.Table:
     """Return a query's result over tables, each given by its Parquet files and schema."""
     with connected() as connection:
         for name, (files, schema) in sources.items():
@@ -43,13 +49,29 @@ class Answer:
 
 
 @contextmanager
-def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> Iterator[Answer]:
+def answered(query: str, sources: Mapping[str, Source]) -> Iterator[Answer]:
     """Give a query's result within a ``with`` block, in memory bounded by what the query itself needs."""
-    with connected() as connection, ThreadPoolExecutor(1) as worker:
+    with connected() as connection:
         for name, (files, schema) in sources.items():
             view(connection, name, files, schema)
         lock(connection, _open(query, sources))
-        with told({name: schema.names for name, (_, schema) in sources.items()}):
+        with streamed(connection, query, {name: schema.names for name, (_, schema) in sources.items()}) as answer:
+            yield answer
+
+
+@contextmanager
+def streamed(
+    connection: duckdb.DuckDBPyConnection, query: str, known: Mapping[str, list[str]] | None = None
+) -> Iterator[Answer]:
+    """Give the result of a query over what a connection has, batch by batch, within a ``with`` block.
+
+    Args:
+        connection: that nobody else uses meanwhile.
+        query: one SELECT.
+        known: tables with their columns, which a fault names when the query asks for another.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        with told(known):
             relation = connection.sql(readable(query))
 
         def ask(work: Callable[[], Any]) -> Any:
@@ -71,18 +93,25 @@ def answered(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> 
             reader.close()
 
 
-def _open(query: str, sources: Mapping[str, tuple[list[str], pa.Schema]]) -> list[str]:
+def _open(query: str, sources: Mapping[str, Source]) -> list[str]:
     """Return the files that a query may read: none where it names no table, and sees all of them by name alone."""
-    return [path for files, _ in sources.values() for path in files] if tables(query) else []
+    return [path for files, _ in sources.values() if isinstance(files, list) for path in files] if tables(query) else []
 
 
-def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], schema: pa.Schema) -> None:
+def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str] | ds.Dataset, schema: pa.Schema) -> None:
     """Make a view over Parquet files; where there are none, one without rows."""
-    paths, lacking = ", ".join(quoted(path) for path in files), may_lack(schema)
-    rows = f"select * from read_parquet([{paths}]{', union_by_name = true' if lacking else ''})"
-    if lacking or not files:
-        rows = f"{_none(connection, schema)} union all by name {rows}" if files else _none(connection, schema)
-    connection.execute(f'create view "{name}" as {rows}')
+    if not isinstance(files, list):
+        connection.register(name, files)
+        return
+    connection.execute(f'create view "{name}" as {over(connection, files, schema)}')
+
+
+def over(connection: duckdb.DuckDBPyConnection, files: list[str], schema: pa.Schema) -> str:
+    """Return a query for all rows of Parquet files; where there are none, for none in the columns of a schema."""
+    lacking = may_lack(schema)
+    parts = [_none(connection, schema)] if lacking or not files else []
+    parts += [_rows(some, naive, lacking) for naive, some in alike(files, schema)]
+    return " union all by name ".join(parts)
 
 
 def _none(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
@@ -90,3 +119,10 @@ def _none(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
     empty = connection.from_arrow(schema.empty_table())
     columns = (f'null::{kind} as "{one}"' for one, kind in zip(empty.columns, empty.types, strict=True))
     return f"select {', '.join(columns)} where false"
+
+
+def _rows(files: Sequence[str], naive: Sequence[str], lacking: bool) -> str:
+    times = ", ".join(f'"{one}" at time zone \'UTC\' as "{one}"' for one in naive)
+    chosen = f"* replace ({times})" if naive else "*"
+    listed = ", ".join(quoted(path) for path in files)
+    return f"select {chosen} from read_parquet([{listed}]{', union_by_name = true' if lacking else ''})"

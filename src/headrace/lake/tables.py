@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import deltalake
 import pyarrow as pa
@@ -17,18 +16,22 @@ from headrace import sql
 from headrace.contracts.nested import column_at
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
-from headrace.lake.commit import Once, clear_errors, commit, done, open_table, restore, same_columns
+from headrace.lake.bucket import Address, Place, files, place, source
+from headrace.lake.changes import Changed, changed
+from headrace.lake.commit import Once, clear_errors, done, is_table, open_table, restore, same_columns
 from headrace.lake.compact import Compacted, compact
+from headrace.lake.dataset import dataset
 from headrace.lake.evolve import add_columns, aligned, aligned_batch, held, plain
+from headrace.lake.lease import leased
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
-from headrace.lake.merge import MergeReport, merge, replace_rows
 from headrace.lake.sequence import SEQUENCE, highest_sequence
+from headrace.lake.strangers import require_plain, require_sequence
 from headrace.lake.vacuum import Vacuumed, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
+from headrace.lake.writing import NAME, Writing, check_name
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _ENDS = ("min", "max")
 
 
@@ -36,11 +39,12 @@ def _silent(done: int, total: int) -> None:
     pass
 
 
-class Lake:
+class Lake(Writing):
     """Tables with versions under one folder; each ``root/<table>/`` is a plain Delta table.
 
     Args:
-        root: folder of the lake; made at the first write.
+        root: folder of the lake; made at the first write. Or an address in a bucket, ``s3://bucket/path``, for which
+            endpoint, region and keys come from the environment, as in every client of S3.
 
     Example:
         >>> import tempfile
@@ -50,21 +54,31 @@ class Lake:
         [{'most': 4}]
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path | str) -> None:
+        self.root: Place = place(root)
+        self._there: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Lake({len(self.tables())} tables: {', '.join(self.tables())})"
 
     def tables(self) -> list[str]:
         """Return the names of all tables, sorted."""
-        if not self.root.is_dir():
-            return []
-        return sorted(p.parent.name for p in self.root.glob("*/_delta_log") if _NAME.fullmatch(p.parent.name))
+        with clear_errors(self.root.name):
+            if not self.root.exists():
+                return []
+            named = [one for one in self.root.iterdir() if NAME.fullmatch(one.name)]
+            return sorted(one.name for one in named if (one / "_delta_log").exists())
 
     def exists(self, name: str) -> bool:
         """Return whether the lake has a table of this name."""
-        return _NAME.fullmatch(name) is not None and deltalake.DeltaTable.is_deltatable(str(self.root / name))
+        if NAME.fullmatch(name) is None:
+            return False
+        if name in self._there:  # to ask a bucket takes its time
+            return True
+        if is_table(self.root / name):
+            self._there |= {name} if isinstance(self.root, Address) else set()
+            return True
+        return False
 
     def version(self, name: str) -> int:
         """Return the version that brought the rows that a table has: its newest, compactions aside."""
@@ -73,116 +87,6 @@ class Lake:
     def schema(self, name: str, version: int | None = None, columns: list[str] | None = None) -> pa.Schema:
         """Return the Arrow schema of a table, or of some of its columns, as ``read`` gives them."""
         return self._columns(name, self._open(name, version), version, columns)
-
-    def append(
-        self,
-        name: str,
-        data: pa.Table | pa.RecordBatchReader,
-        *,
-        schema: pa.Schema | None = None,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> int:
-        """Add rows as one atomic version, making the table where it is absent.
-
-        Args:
-            name: of the table; letters, digits and underscores.
-            data: rows; a reader is written in bounded memory.
-            schema: to which the data is cast first.
-            once: application id and number (or several); what has been committed under it is not committed again,
-                even after a kill between commit and answer.
-            message: plain values kept with the commit and shown by ``history``.
-
-        Returns:
-            The version that holds the rows.
-
-        Raises:
-            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns.
-        """
-        return self._write(name, data, "append", schema, once, message)
-
-    def overwrite(
-        self,
-        name: str,
-        data: pa.Table | pa.RecordBatchReader,
-        *,
-        schema: pa.Schema | None = None,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> int:
-        """Replace all rows (and columns) by one atomic version; older versions stay readable. See ``append``."""
-        return self._write(name, data, "overwrite", schema, once, message)
-
-    def merge(
-        self,
-        name: str,
-        rows: pa.Table,
-        *,
-        keys: Sequence[str],
-        deletes: pa.Table | None = None,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> MergeReport:
-        """Give a table the newest rows of some keys, as one atomic version: update, insert and delete.
-
-        A row whose key the table has takes its place, unless it is equal to it in all columns that do not begin with
-        an underscore: then the old one stays untouched. New and updated rows come behind all others, in the order
-        given, with the ``_seq`` that they have: an update is a new fact. The order of the rest stays. Only files that
-        hold a row which goes are written anew; where nothing changes, there is no new version, but for ``once``.
-
-        Args:
-            name: of the table; made where it is absent.
-            rows: with the columns of the table, each key once.
-            keys: columns that say which row is meant; no row may be without a value in them.
-            deletes: keys whose rows go; only the columns of ``keys`` are read.
-            once: as in ``append``; what is done already reports no rows.
-            message: as in ``append``; the counts are added to it.
-
-        Returns:
-            The version that holds the rows, and how many were inserted, updated, deleted and left unchanged.
-
-        Raises:
-            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns, 011 unknown
-                key, 020 keys that do not say which row is meant.
-
-        Example:
-            >>> import tempfile
-            >>> lake = Lake(Path(tempfile.mkdtemp()))
-            >>> version = lake.append("shops", pa.table({"id": [1, 2], "city": ["Bonn", "Kiel"]}))
-            >>> lake.merge("shops", pa.table({"id": [2, 3], "city": ["Jena", "Köln"]}), keys=["id"])
-            MergeReport(version=2, inserted=1, updated=1, deleted=0, unchanged=0)
-            >>> lake.read("shops")["city"].to_pylist()
-            ['Bonn', 'Jena', 'Köln']
-        """
-        self._check_name(name)
-        return merge(self.root / name, rows, keys, deletes, once, message)
-
-    def replace(
-        self,
-        name: str,
-        rows: pa.Table,
-        where_keys: pa.Table,
-        *,
-        once: Once | None = None,
-        message: Mapping[str, Any] | None = None,
-    ) -> MergeReport:
-        """Put rows in the place of all that have one of some keys, as one atomic version.
-
-        Args:
-            name: of the table; made where it is absent.
-            rows: with the columns of the table; they come behind all others.
-            where_keys: keys whose rows go, however many each has; null is a key like any other.
-            once: as in ``append``; what is done already reports no rows.
-            message: as in ``append``; the counts are added to it.
-
-        Returns:
-            The version that holds the rows, how many went (``deleted``) and how many came (``inserted``).
-
-        Raises:
-            HeadraceError: as in ``merge``.
-        """
-        self._check_name(name)
-        return replace_rows(self.root / name, rows, where_keys, once, message)
 
     def committed(self, name: str, app: str) -> int:
         """Return the highest number that ``append(once=(app, number))`` has committed, or -1."""
@@ -201,12 +105,14 @@ class Lake:
                 column that came later than a version is null in it.
 
         Raises:
-            HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column.
+            HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column, 025 rows that another
+                program wrote without a sequence, 026 a table whose files do not say what its rows are.
         """
         if at is not None:
             version = self.version_at(name, at)
         table = self._open(name, version)  # once: columns and files of one moment
         schema = self._columns(name, table, version, columns)
+        require_sequence(self.root / name, table)
         return pa.concat_tables(
             [_rows(file, schema) for file in self._files(name, table, version)] or [schema.empty_table()]
         )
@@ -228,11 +134,15 @@ class Lake:
             columns: to read; all of them by default.
             within: bounds of one of these columns; files that have none of these rows are not opened.
             batch_rows: of a batch at most.
+
+        Raises:
+            HeadraceError: as in ``read``.
         """
         table = self._open(name, version)
         schema = self._columns(name, table, version, columns)
+        require_sequence(self.root / name, table)
         for path in self._files(name, table, version, within):
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(source(path)) as file:
                 groups = None if within is None else within.groups(file)
                 for batch in file.iter_batches(batch_size=batch_rows, row_groups=groups, columns=held(file, schema)):
                     part = aligned_batch(batch, schema)
@@ -255,7 +165,7 @@ class Lake:
         if within is not None:
             named = [one for one in named if within.may_hold(*(one.get(f"{end}.{within.column}") for end in _ENDS))]
         paths = [self.root / name / one["path"] for one in named]
-        if version is not None and not all(path.exists() for path in paths):
+        if version is not None and not {path.name for path in paths} <= {one[0] for one in files(self.root / name)}:
             found, cure = f"version {version} of {name}, whose files a vacuum removed", "name a version that is kept"
             cure = f"{cure}: headrace lake history {name}"
             raise HeadraceError(Fault("HR-LAKE-007", "", found, "a version that can still be read", cure))
@@ -318,11 +228,20 @@ class Lake:
         """Return the newest version of a table with its rows, files and bytes, from the log alone."""
         return extent(self._open(name))
 
+    def identity(self, name: str) -> str:
+        """Return what tells a table from another of its name, such as one that was made again."""
+        return str(self._open(name).metadata().id)
+
     def unreadable(self, name: str) -> set[int]:
         """Return the versions of a table of which a vacuum has removed files."""
         newest = int(self._open(name).version())
-        lost = [one for one in lifetimes(self.root / name)[0] if not (self.root / name / one.path).exists()]
+        there = {one[0] for one in files(self.root / name)}
+        lost = [one for one in lifetimes(self.root / name)[0] if one.path not in there]
         return {version for version in range(newest + 1) if any(one.spans(version) for one in lost)}
+
+    def changed(self, name: str, since: int, until: int) -> Changed | None:
+        """Return the files whose rows came or went after one version, up to another; None where they are gone."""
+        return changed(self.root / name, since, until)
 
     def only_grew(self, name: str, since: int) -> bool:
         """Return whether all that was committed after a version added rows, or left them as they were."""
@@ -332,6 +251,7 @@ class Lake:
         """Return the highest sequence that a row of a table was ever given, also one that is no longer there."""
         if not self.exists(name) or "_seq" not in self.schema(name).names:
             return 0
+        require_sequence(self.root / name, self._open(name))
         return highest_sequence(self.root / name, self._open(name))
 
     def restore(
@@ -353,7 +273,8 @@ class Lake:
                 one that was vacuumed.
         """
         self.files(name, version)
-        notes = [(SEQUENCE, self.sequence(name))]
+        seen = highest_sequence(self.root / name, self._open(name)) if "_seq" in self.schema(name).names else 0
+        notes = [(SEQUENCE, seen)]
         return restore(self.root / name, version, once, notes, {**(message or {}), "restored": version})
 
     def sql(self, query: str, versions: Mapping[str, int] | None = None) -> pa.Table:
@@ -374,8 +295,14 @@ class Lake:
         """Write a DuckDB database file with a view of each table as it is now; return how many there are.
 
         Raises:
-            HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one.
+            HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one; 021 for a lake in a bucket.
         """
+        if isinstance(self.root, Address):
+            found, cure = (
+                f"a lake in a bucket, {self.root}",
+                "ask with 'headrace query', or read the Delta tables there",
+            )
+            raise HeadraceError(Fault("HR-LAKE-021", "", found, "a folder, for views of its files", cure))
         names = self.tables()
         tables = {name: self._open(name) for name in names}
         files = {name: self._files(name, table, None) for name, table in tables.items()}
@@ -422,11 +349,16 @@ class Lake:
         return lake_query.answered(query, self._sources(query, versions or {}))
 
     def lock(self, name: str, wait_s: float = 600.0) -> AbstractContextManager[None]:
-        """Return a lock on a name, for writes that depend on what was read before; a kill frees it."""
-        self._check_name(name)
+        """Return a lock on a name, for writes that depend on what was read before; a kill frees it.
+
+        In a bucket it is a lease, see ``headrace.lake.lease``: what a kill left behind is free after a minute.
+        """
+        check_name(name)
+        if isinstance(self.root, Address):
+            return leased(self.root / ".locks" / name, wait_s)
         return exclusive(self.root / ".locks" / f"{name}.lock", wait_s)
 
-    def _sources(self, query: str, versions: Mapping[str, int]) -> dict[str, tuple[list[str], pa.Schema]]:
+    def _sources(self, query: str, versions: Mapping[str, int]) -> dict[str, lake_query.Source]:
         """Return what a query may see: the tables that it names, or all where it names none, as in ``show tables``."""
         by_lower = {name.lower(): name for name in self.tables()}
         faults, found = [], {}
@@ -435,32 +367,25 @@ class Lake:
             if name is None:
                 faults.append(sql.unknown(asked, by_lower.values()))
             else:
-                version = versions.get(name)
-                table = self._open(name, version)
-                found[name] = (self._files(name, table, version), _arrow_schema(table))
+                found[name] = self._source(name, versions.get(name))
         if faults:
             raise HeadraceError(faults)
         return found
 
-    def _write(
-        self,
-        name: str,
-        data: pa.Table | pa.RecordBatchReader,
-        mode: Literal["append", "overwrite"],
-        schema: pa.Schema | None,
-        once: Once | None,
-        message: Mapping[str, Any] | None,
-    ) -> int:
-        self._check_name(name)
-        with clear_errors(name):
-            data = _cast(name, data, schema) if schema is not None else data
-        return commit(self.root / name, data, mode, once, message)
+    def _source(self, name: str, version: int | None) -> lake_query.Source:
+        table = self._open(name, version)
+        schema = _arrow_schema(table)
+        if isinstance(self.root, Address):
+            return dataset(self.root / name, ordered(table), plain(schema)), schema
+        return self._files(name, table, version), schema
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):
             raise HeadraceError(sql.unknown(name, self.tables()))
         try:
-            return open_table(self.root / name, version)
+            table = open_table(self.root / name, version)
+            require_plain(name, table)
+            return table
         except (DeltaError, OSError, ValueError) as error:
             newest = open_table(self.root / name).version()
             if version is None or 0 <= version <= newest:
@@ -488,13 +413,6 @@ class Lake:
             return schema
         return pa.schema([(one, within[one].type) if one in within else schema.field(one) for one in columns])
 
-    def _check_name(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
-            expected = "a letter, then letters, digits and underscores"
-            better = re.sub("[^A-Za-z0-9_]+", "_", name).lstrip("_0123456789")[:128]
-            cure = f"rename it, for example to {better or 'events'}"
-            raise HeadraceError(Fault("HR-LAKE-004", "", f"the table name {name!r}", expected, cure))
-
 
 def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:
     schema: pa.Schema = pa.schema(table.schema().to_arrow())
@@ -502,17 +420,5 @@ def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:
 
 
 def _rows(path: str, schema: pa.Schema) -> pa.Table:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(source(path)) as file:
         return aligned(file.read(columns=held(file, schema)), schema)
-
-
-def _cast(name: str, data: pa.Table | pa.RecordBatchReader, schema: pa.Schema) -> pa.Table | pa.RecordBatchReader:
-    given = data.schema.names
-    if missing := [column for column in schema.names if column not in given]:
-        raise HeadraceError(
-            Fault("HR-LAKE-011", "", f"rows for {name} without {column}", "every column", nearest(column, given))
-            for column in missing
-        )
-    if isinstance(data, pa.Table):
-        return data.select(schema.names).cast(schema)
-    return pa.RecordBatchReader.from_batches(schema, (part.select(schema.names).cast(schema) for part in data))

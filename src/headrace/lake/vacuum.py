@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
+from headrace.lake.bucket import Place, files
 from headrace.lake.commit import clear_errors, open_table
 from headrace.lake.log import Lifetime, lifetimes, ordered
 
@@ -19,7 +19,7 @@ class Vacuumed:
     versions: tuple[int, ...] = ()
 
 
-def vacuum(path: Path, before_us: int, pinned: Collection[int], *, dry_run: bool) -> Vacuumed:
+def vacuum(path: Place, before_us: int, pinned: Collection[int], *, dry_run: bool) -> Vacuumed:
     """Remove the files of a table that were of no use before a moment, unless a pinned version has them.
 
     Args:
@@ -38,20 +38,19 @@ def vacuum(path: Path, before_us: int, pinned: Collection[int], *, dry_run: bool
         by_path: dict[str, list[Lifetime]] = {}
         for one in spans:
             by_path.setdefault(one.path, []).append(one)
-        useless = []
-        for file in sorted(path.glob("*.parquet")):
-            mine = by_path.get(file.name, [])
+        useless: dict[str, int] = {}
+        for name, size, changed_us in files(path):
+            mine = by_path.get(name, [])
             # What no commit names was left by a kill, or its commit is yet to come.
-            stranded = whole and not mine and file.stat().st_mtime_ns // 1000 < before_us
+            stranded = whole and not mine and changed_us < before_us
             over = bool(mine) and all(_is_over(one, before_us, pinned) for one in mine)
-            if file.name not in there and (stranded or over):
-                useless.append(file)
-        size = sum(file.stat().st_size for file in useless)
-        lost = [one for file in useless for one in by_path.get(file.name, [])]
+            if name not in there and (stranded or over):
+                useless[name] = size
+        lost = [one for name in useless for one in by_path.get(name, [])]
         gone = {n for n in range(int(table.version())) if any(one.spans(n) for one in lost)}
-        for file in () if dry_run else useless:
-            file.unlink()
-    return Vacuumed(len(useless), size, tuple(sorted(gone)))
+        for name in () if dry_run else useless:
+            (path / name).unlink()
+    return Vacuumed(len(useless), sum(useless.values()), tuple(sorted(gone)))
 
 
 def _is_over(span: Lifetime, before_us: int, pinned: Collection[int]) -> bool:

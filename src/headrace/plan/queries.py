@@ -13,6 +13,7 @@ from headrace import sql
 from headrace.declare import Contract, Project, Table, sources_of
 from headrace.declare.kept import Columns, beside, loaded
 from headrace.errors import Fault, HeadraceError, closest, nearest
+from headrace.plan.increments import NEVER, Increments, declined, increments
 
 if TYPE_CHECKING:
     import duckdb
@@ -105,6 +106,29 @@ def given_columns(project: Project) -> dict[str, dict[str, str]]:
     return found
 
 
+def ways(project: Project) -> dict[str, Increments]:
+    """Return how each table by query of a sound project is brought up to date, without any data."""
+    with sql.connected() as connection:
+        sql.lock(connection)
+        names = prepared(connection, project)
+        return {one.name: _increments(one, connection, names) for one in _by_query(project)}
+
+
+def prepared(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, list[str] | None]:
+    """Make every table of a sound project without rows; return all with the names of their columns."""
+    names = _made(connection, project)
+    for table in _by_query(project):
+        if table.contract is None:
+            given = sql.described(connection, table.query or "")
+            given.create(table.name)
+            names[table.name] = given.columns
+    return names
+
+
+def _by_query(project: Project) -> list[Table]:
+    return in_order(one for one in project.tables.values() if one.query is not None)
+
+
 def _order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
     """Return tables, each after those that it reads, and the circles of those that cannot be ordered."""
     left, circles = dict(reads), list[list[str]]()
@@ -151,6 +175,17 @@ def _told(table: Table, connection: duckdb.DuckDBPyConnection, names: dict[str, 
             names[table.name] = given.columns
     elif _sound(table.contract):
         yield from _misfits(table, table.contract, given)
+    if table.incremental is True:
+        found = _increments(table, connection, names)
+        yield from () if found.any else (declined(table, found),)
+
+
+def _increments(
+    table: Table, connection: duckdb.DuckDBPyConnection, names: Mapping[str, list[str] | None]
+) -> Increments:
+    if table.incremental is False:
+        return NEVER
+    return increments(table.query or "", {name: names[name] or [] for name in reads_of(table)}, connection)
 
 
 def _made(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, list[str] | None]:

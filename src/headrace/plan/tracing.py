@@ -9,6 +9,8 @@ from functools import partial
 
 from headrace.declare import (
     LIFETIME,
+    Collection,
+    Database,
     Features,
     Field,
     Model,
@@ -21,7 +23,7 @@ from headrace.declare import (
     node_id,
     sources_of,
 )
-from headrace.declare.kept import beside, loaded
+from headrace.declare.kept import RUN_LOG, beside, loaded
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.expression import references
 from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of, tags_of_field
@@ -107,7 +109,7 @@ class _Tracing:
         assert source.contract is not None
         of, whole = node_id(source), str(source.name)
         owners = (source.owner,) if source.owner else ()
-        origin = "" if source.source is None else f"origin:{origin_name(source.source)}"
+        origin = "" if source.source is None else f"origin:{origin_name(source)}"
         if origin:
             self._node(Node(origin, origin.partition(":")[2], "origin", origin))
         self._node(Node(f"column:{whole}.*", f"{whole}.*", "rows", of, owners=owners, place=source.place))
@@ -130,11 +132,16 @@ class _Tracing:
                 if what == "decisions":
                     self._keep(node, _recorded(node.id, name, project.all_services[whose]))
                     continue
+                if table == RUN_LOG:
+                    self._keep(node, [])
+                    continue
                 source = sources[whose]
                 held = source.contract.fields().values() if source.contract and name in ("row", "reasons") else ()
                 tags = tuple(dict.fromkeys(tag for one in held for tag in tags_of_field(one)))
-                loaded_from = Edge(f"origin:{origin_name(source.source)}", node.id, "direct", "load")
-                self._keep(replace(node, declared=tags), [loaded_from])
+                loaded_from = (
+                    [Edge(f"origin:{origin_name(source)}", node.id, "direct", "load")] if source.source else []
+                )
+                self._keep(replace(node, declared=tags), loaded_from)
 
     def query(self, table: Table, given: Mapping[str, str]) -> None:
         """A table by query: its columns by what the query makes them of, its rows by what chooses them."""
@@ -292,14 +299,20 @@ class _Tracing:
         return self.nodes[name].unit if name in self.nodes else ""
 
 
-def origin_name(source: object) -> str:
+def origin_name(source: Stream | Table) -> str:
     """Return where a source is read from, without what signs in there.
 
     Example:
-        >>> origin_name("postgresql://ana:secret@db/bank"), origin_name("data/payments*")
-        ('postgresql://db/bank', 'data/payments*')
+        >>> from headrace.declare import Contract, Database, Table
+        >>> origin_name(Table("rates", Contract, source=Database("postgresql://ana@db/bank", table="fx.rates")))
+        'postgresql://db/bank fx.rates'
     """
-    return _SIGNED.sub("", str(source))
+    origin = source.origin
+    if origin is None:
+        return _SIGNED.sub("", str(source.files))
+    what = (getattr(origin, name, None) for name in ("table", "name"))
+    named = next((one for one in what if one), None if getattr(origin, "query", None) else source.name)
+    return f"{origin.address} {named}" if isinstance(origin, Database | Collection) and named else origin.address
 
 
 def _column(source: Stream | Table, one: Field, kind: str, unit: str) -> Node:

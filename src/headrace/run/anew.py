@@ -39,19 +39,23 @@ def anew(steps: Sequence[Step], loaded: LoadedProject, names: Sequence[str]) -> 
 
 def rewritten(step: Step, loaded: LoadedProject) -> Step:
     """Return the step of a table by query, so that it makes the table as a whole."""
-    from headrace.run.answers import rewrite
-
-    lake, table = loaded.lake(), loaded.project.tables[name_of(step)]
+    table = loaded.project.tables[name_of(step)]
+    sources = {one.name: one for one in sources_of(loaded.project)}
 
     def work(_: Progress) -> dict[str, Any]:
-        rewrite(table, lake, {"inputs": step.inputs()})
-        return {"rows": lake.rows(table.name), "version": lake.version(table.name)}
+        from headrace.run.refresh import brought_up
+
+        own = {key: value for key, value in step.inputs().items() if key.startswith("declaration ")}
+        return brought_up(table, loaded.lake(), own, sources, full=True)
 
     return replace(step, work=work)
 
 
 def _ingest(step: Step, loaded: LoadedProject) -> Step:
     source = next(one for one in sources_of(loaded.project) if one.name == name_of(step))
+
+    if source.origin is not None or (isinstance(source, Table) and source.mode != "append"):
+        return step  # what comes of it is compared with all that there is, each time
 
     def work(progress: Progress) -> dict[str, Any]:
         from headrace.connect import restore
@@ -79,7 +83,7 @@ def _refuse_loss(source: Stream | Table, loaded: LoadedProject) -> None:
 
     lake = loaded.lake()
     loads = [past for past in Ledger(lake, source.name).by_name.values() if past.finished]
-    there = {file.name: file for file in find_files(loaded.folder, source.source or "")}
+    there = {file.name: file for file in find_files(loaded.folder, source.files or "")}
     gone = [one.name for one in loads if one.name not in there or digest(there[one.name]) != one.sha256]
     ids = ", ".join(f"'{one.id}'" for one in loads) or "''"
     query = f'select count(*) as n from "{source.name}" where _load is null or _load not in ({ids})'

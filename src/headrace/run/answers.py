@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from headrace.declare import Contract, Field, Table
 from headrace.errors import Fault, HeadraceError
-from headrace.plan.queries import placed, promised
+from headrace.plan.queries import promised
 from headrace.types import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.contracts import Referred, Tally
-    from headrace.lake import Lake
     from headrace.lake.query import Answer
     from headrace.run.judged import Judged
 
 DECLARED = ("HR-LAKE-001", "HR-LAKE-005", "HR-LAKE-006", "HR-LAKE-008", "HR-LAKE-011")
 """Faults of a step that are mended where its table is declared."""
-
-
-def rewrite(
-    table: Table, lake: Lake, message: Mapping[str, Any], judged: Judged | None = None, referred: Referred | None = None
-) -> None:
-    """Make a table by query anew as a whole, in one commit.
-
-    Args:
-        table: with the query.
-        lake: with what it reads.
-        message: kept with the commit.
-        judged: learns what the rows are like.
-        referred: yields the values of the tables that the contract's rules refer to.
-
-    Raises:
-        HeadraceError: HR-LAKE for what DuckDB or the lake say, at the table's place where it is mended there;
-            HR-DATA-109 for rows that break its contract.
-    """
-    columns = promised(table)
-    schema = None if columns is None else arrow_schema(columns)
-    try:
-        with lake.answered(table.query or "") as answer:
-            lake.overwrite(table.name, kept(answer, table, judged, referred), schema=schema, message=message)
-    except HeadraceError as error:
-        raise HeadraceError(placed(one, table) if one.code in DECLARED else one for one in error.faults) from None
 
 
 def kept(

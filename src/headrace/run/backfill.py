@@ -161,7 +161,9 @@ class _Backfill:
         if _same(old, new):
             return False
         times = pa.chunked_array([*old[time].chunks, *new[time].chunks], new[time].type).unique()
-        message = {key: one for key, one in self.lake.history(name)[0]["message"].items() if key == "inputs"}
+        message = {
+            key: one for key, one in self.lake.history(name)[0]["message"].items() if key in ("inputs", "tables")
+        }
         self.lake.replace(name, new, pa.table({time: times}), message={**message, "backfill": [begin, end]})
         return True
 

@@ -16,6 +16,7 @@ from headrace.run.differences import differences
 from headrace.run.evolving import Verdict, only_adds, require_sound_evolution, verdicts
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal
+from headrace.run.planned import planned
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
@@ -61,6 +62,7 @@ class Changes:
         files: source name to reasons such as ``new file data/payments-2026-06.csv``.
         invalidated: what is downstream of all that.
         training: model name to why it is to be trained, as far as the next run can be foreseen.
+        queries: table by query that is to be brought up to date, to how, and what that can read at most.
         warnings: what is to be known, such as a champion that was trained from another declaration.
         evolution: node to what its changed contract is for the rows in the lake and for what reads them.
     """
@@ -72,6 +74,7 @@ class Changes:
     training: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
     evolution: Mapping[str, Verdict] = field(default_factory=dict)
+    queries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
@@ -93,6 +96,7 @@ class Changes:
             "invalidated": [one.as_dict() for one in self.invalidated],
             "training": {name: list(why) for name, why in self.training.items()},
             "evolution": [one.as_dict() for one in self.evolution.values()],
+            "queries": dict(self.queries),
             "faults": [fault.as_dict() for fault in (*self.refused, *self.warnings)],
         }
 
@@ -102,6 +106,7 @@ class Changes:
         lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.parts) for one in self.changes]
         lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
+        lines += [f"{name}: {how}" for name, how in self.queries.items()]
         lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
         lines += map(str, (*self.refused, *self.warnings))
         return "\n".join(lines)
@@ -110,6 +115,7 @@ class Changes:
         rows = [(one.node, one.action, "; ".join(one.parts)) for one in self.changes]
         rows += [(name, "files", ", ".join(why)) for name, why in self.files.items()]
         rows += [(one.node, "invalidated", f"because of {', '.join(one.because)}") for one in self.invalidated]
+        rows += [(name, "by query", how) for name, how in self.queries.items()]
         rows += [(name, "to train", ", ".join(why)) for name, why in self.training.items()]
         title = "What the next run would change" if rows else "Nothing would change"
         line = "no completed run yet" if self.first else f"{len(rows):,} in all"
@@ -128,7 +134,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     with Journal(path) if path.exists() else nullcontext(None) as journal:
         before = None if journal is None else journal.snapshot()
         files, growing = _files(loaded, journal)
-        growing |= _queries(loaded, declared, journal, growing)
+        made = _queries(loaded, declared, journal, growing)
+        growing |= made
         training = _training(loaded, declared, journal, growing)
     evolution = verdicts(loaded)
     changes = tuple(
@@ -144,7 +151,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     unread = unread_files(sources_of(loaded.project), loaded.folder)
     warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     known = tuple(fault for fault in warnings if fault is not None)
-    return Changes(before is None, changes, files, invalidated, training, known, evolution)
+    how = {} if before is None else planned(loaded, made)
+    return Changes(before is None, changes, files, invalidated, training, known, evolution, how)
 
 
 def _training(

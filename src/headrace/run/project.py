@@ -31,24 +31,22 @@ class LoadedProject:
         folder: absolute path of the project's folder.
         settings: what its ``headrace.toml`` says.
         project: what it declares.
-        target: name of the target that is used.
     """
 
     folder: Path
     settings: Settings
     project: Project
-    target: str = "local"
 
     @property
     def state_dir(self) -> Path:
         """Folder of everything that Headrace keeps: lake, sets, models, state, reports, journal."""
-        return self.folder / self.settings.targets[self.target].path
+        return self.folder / self.settings.chosen.path
 
     def lake(self) -> Lake:
         """Return the project's tables."""
         from headrace.lake import Lake
 
-        return Lake(self.state_dir / "lake")
+        return Lake(self.settings.chosen.lake_in(self.folder))
 
     @contextlib.contextmanager
     def importing(self) -> Iterator[None]:
@@ -57,11 +55,12 @@ class LoadedProject:
             yield
 
 
-def load_project(folder: Path | str) -> LoadedProject:
+def load_project(folder: Path | str, target: str | None = None) -> LoadedProject:
     """Return what a folder declares.
 
     Args:
         folder: with ``headrace.toml`` and the Python file that it names.
+        target: name of the target to use; by default the one that ``HEADRACE_TARGET`` names, else ``local``.
 
     Raises:
         HeadraceError: HR-PROJECT-001 to 004 for the settings, 005 no such file, 006 it cannot be parsed, 007 it raises
@@ -78,7 +77,7 @@ def load_project(folder: Path | str) -> LoadedProject:
         'bank'
     """
     folder = Path(folder).resolve()
-    settings = read_settings(folder)
+    settings = read_settings(folder, target)
     path = folder / settings.file
     if not path.is_file():
         found = f"no file {settings.file} in the folder {folder.name!r}"

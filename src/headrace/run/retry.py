@@ -19,6 +19,8 @@ MAY_PASS = frozenset(
         "HR-SOURCE-015",  # a bucket that does not answer, or says that it is asked too often
         "HR-SOURCE-020",  # a database, an API or another origin that is away
         "HR-SOURCE-027",  # a full disk under what an origin delivers
+        "HR-LAKE-022",  # a lease of a lake in a bucket that passed to another
+        "HR-LAKE-023",  # a bucket that does not answer
         "HR-SOURCE-028",  # a restore while the source was read
     }
 )

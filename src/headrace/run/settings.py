@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -10,21 +11,39 @@ from pathlib import Path
 from typing import Any
 
 from headrace.declare.base import relative
-from headrace.errors import Fault, HeadraceError, nearest
+from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.run import runsettings
 from headrace.run.runsettings import RunSettings
 
 FILE = "headrace.toml"
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]*(/[^?#@]*)?")
 _PROJECT_KEYS = ("name", "file", "object")
-_TARGET_KEYS = ("path",)
+_TARGET_KEYS = ("path", "lake")
+TARGET = "HEADRACE_TARGET"
+"""Variable of the environment that names the target, where a command does not."""
+_LOCAL = "local"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A place where the project runs; ``path`` is the folder of its state, relative to the project's."""
+    """A place where the project runs.
 
-    name: str = "local"
+    Args:
+        name: by which a command asks for it.
+        path: folder of its state, relative to the project's.
+        lake: folder of its tables, relative to the project's, or an address such as ``s3://bucket/path``; empty for
+            ``lake`` in the state.
+    """
+
+    name: str = _LOCAL
     path: str = ".headrace"
+    lake: str = ""
+
+    def lake_in(self, folder: Path) -> Path | str:
+        """Return where the tables of a project in a folder are."""
+        if "://" in self.lake:
+            return self.lake
+        return folder / self.lake if self.lake else folder / self.path / "lake"
 
 
 @dataclass(frozen=True)
@@ -37,13 +56,20 @@ class Settings:
         object: name of the ``hr.Project`` in that file; empty for ``project``, or the only one.
         targets: by name; ``local`` always exists.
         run: how runs are made.
+        target: name of the one that is used.
     """
 
     name: str = ""
     file: str = "project.py"
     object: str = ""
-    targets: Mapping[str, Target] = field(default_factory=lambda: {"local": Target()})
+    targets: Mapping[str, Target] = field(default_factory=lambda: {_LOCAL: Target()})
     run: RunSettings = field(default_factory=RunSettings)
+    target: str = _LOCAL
+
+    @property
+    def chosen(self) -> Target:
+        """The target that is used."""
+        return self.targets[self.target]
 
 
 def find_folder(start: Path) -> Path:
@@ -67,11 +93,16 @@ def find_folder(start: Path) -> Path:
     raise HeadraceError(Fault("HR-PROJECT-001", "", f"no {FILE} here or above", "a project's folder", cure))
 
 
-def read_settings(folder: Path) -> Settings:
+def read_settings(folder: Path, target: str | None = None) -> Settings:
     """Return the settings in a folder.
 
+    Args:
+        folder: with a ``headrace.toml``.
+        target: name of the target to use; by default the one that ``HEADRACE_TARGET`` names, else ``local``.
+
     Raises:
-        HeadraceError: HR-PROJECT-001 no file, 002 not TOML, 003 unknown keys (all of them), 004 values of a wrong kind.
+        HeadraceError: HR-PROJECT-001 no file, 002 not TOML, 003 unknown keys (all of them), 004 values of a wrong kind;
+            HR-LAKE-024 no such target.
 
     Example:
         >>> import tempfile
@@ -92,10 +123,19 @@ def read_settings(folder: Path) -> Settings:
     faults = list(_faults(raw, text, relative(str(path))))
     if faults:
         raise HeadraceError(faults)
-    targets = {name: Target(name, **values) for name, values in raw.get("target", {}).items()}
-    return Settings(
-        **raw.get("project", {}), targets={"local": Target(), **targets}, run=RunSettings(**raw.get("run", {}))
-    )
+    given = {name: {"path": _state_of(name), **values} for name, values in raw.get("target", {}).items()}
+    targets = {_LOCAL: Target(), **{name: Target(name, **values) for name, values in given.items()}}
+    chosen = target or os.environ.get(TARGET) or _LOCAL
+    if chosen not in targets:
+        found = f"no target {chosen} in {FILE}"
+        raise HeadraceError(Fault("HR-LAKE-024", "", found, f"[target.{chosen}]", nearest(chosen, targets)))
+    run = RunSettings(**raw.get("run", {}))
+    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen)
+
+
+def _state_of(target: str) -> str:
+    """Return the folder of a target's state where none is named: what was done to one lake is not done to another."""
+    return ".headrace" if target == _LOCAL else f".headrace/target-{target}"
 
 
 def _not_toml(path: Path, error: Exception) -> Fault:
@@ -117,9 +157,18 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
     if not isinstance(targets, dict):
         yield _wrong_kind("target", targets, text, file, "a section such as [target.local]")
         return
-    yield from _unknown(targets, ("local",), " in [target]", text, file)
+    yield from _unknown({name: 0 for name in targets if closest(name, [_LOCAL])}, (_LOCAL,), " in [target]", text, file)
     for name, values in targets.items():
         yield from _section(values, _TARGET_KEYS, f"target.{name}", text, file)
+        lake = values.get("lake") if isinstance(values, dict) else None
+        if isinstance(lake, str) and "://" in lake and not _BUCKET.fullmatch(lake):
+            yield _wrong_kind(
+                "lake",
+                re.sub("//[^/]*@", "//…@", lake),
+                text,
+                file,
+                'an address such as "s3://bucket/path", without keys',
+            )
 
 
 def _section(values: object, keys: tuple[str, ...], name: str, text: str, file: str) -> Iterator[Fault]:

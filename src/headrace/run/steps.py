@@ -279,16 +279,14 @@ def _queries(tables: list[Table], lake: Lake, declared: Declared, named: Mapping
 
 
 def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Stream | Table]) -> Step:
-    from headrace.connect import looks_up
     from headrace.plan.queries import reads_of
     from headrace.plan.rules import tables_referred_to
-    from headrace.run.answers import rewrite
-    from headrace.run.judged import Judged
 
     reads = reads_of(table)
+    own = declared.own(node_id(table))
 
     def read() -> Inputs:
-        return declared.own(node_id(table)) | _versions(reads, lake)
+        return own | _versions(reads, lake)
 
     def inputs() -> Inputs:
         return read() | freshness_of(table, lake)
@@ -297,13 +295,9 @@ def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Str
         return lake.exists(table.name)
 
     def work(_: Progress) -> Figures:
-        # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
-        message, judged = {"inputs": read()}, Judged(table, lake)
-        if not lake.exists(table.name) or lake.history(table.name)[0]["message"] != message:
-            rewrite(table, lake, message, judged, looks_up(lake, named))
-        version = lake.version(table.name)
-        faults = [fault.as_dict() for fault in judged.told(version)]
-        return {"rows": lake.rows(table.name), "version": version, FAULTS: faults}
+        from headrace.run.refresh import brought_up
+
+        return brought_up(table, lake, own, named)
 
     others = (*reads, *(name for name in tables_referred_to(table) if name not in reads))
     needs = tuple(_load_of(named[name]) if name in named else f"ingest:{name}" for name in others)

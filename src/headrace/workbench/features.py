@@ -82,7 +82,7 @@ class TrainingSet(declare.TrainingSet):
         from headrace.run import find_folder, read_settings
 
         at = find_folder(Path.cwd() if folder is None else Path(folder))
-        state = at / read_settings(at).targets["local"].path
+        target = read_settings(at).chosen
         from headrace.lake import Lake
 
-        return build(self, Lake(state / "lake"), state)
+        return build(self, Lake(target.lake_in(at)), at / target.path)

@@ -137,7 +137,7 @@ def _lake(folder: Path | str | None) -> Lake:
     from headrace.run import find_folder, read_settings
 
     at = find_folder(Path.cwd() if folder is None else Path(folder))
-    return Lake(at / read_settings(at).targets["local"].path / "lake")
+    return Lake(read_settings(at).chosen.lake_in(at))
 
 
 def _events(source: Stream | Table, given: Any, plan: Plan) -> pa.Table | None:

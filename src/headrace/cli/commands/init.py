@@ -26,7 +26,7 @@ _DAYS = 183
     "--from",
     "address",
     metavar="ADDRESS",
-    help="Look at data and write a first contract of it: a file, folder, glob or bucket, or a database's address.",
+    help="Look at data and write a first contract: files, a folder or bucket, the address of a database or an API.",
 )
 @click.option("--table", "tables", multiple=True, help="Of ADDRESS, to look at only this one; may be repeated.")
 @click.option("--data", is_flag=True, help=f"Also generate {_DAYS} days of sample data into NAME/data.")

@@ -53,5 +53,7 @@ def print_changes(changes: Changes) -> None:
     for down in changes.invalidated:
         owners = f"  [{', '.join(down.owners)}]" if down.owners else ""
         say(f"  {down.node}  because of {', '.join(down.because)}{owners}")
+    for name, how in changes.queries.items():
+        say(f"= {name}: {how}", "cyan")
     for name, why in changes.training.items():
         say(f"* train {name}: {', '.join(why)}", "magenta")

@@ -82,7 +82,9 @@ def print_report(report: RunReport) -> None:
 
     def figures(found: Mapping[str, Any]) -> str:
         words = ("received", "accepted", "quarantined", "rows", "features")
-        return ", ".join(f"{shown(found[word])} {word}{_new(found, word)}" for word in words if word in found)
+        told = [f"{shown(found[word])} {word}{_new(found, word)}" for word in words if word in found]
+        how = found.get("this_run", {}).get("how")
+        return ", ".join(told + ([how] if how else []))
 
     rows = [
         (step.id, step.action, "; ".join(step.why), figures(step.figures), f"{step.seconds:.1f} s")

@@ -31,8 +31,13 @@ def columns_of(texts: Sequence[str], contract: type[Contract]) -> pa.Schema:
     left_out = [name for name, one in contract.fields().items() if one.type.nullable and name not in seen]
     # of a file without a sound object nothing is known: each line is told by itself
     names = [*seen, *left_out] if seen else list(contract.fields())
-    lists = {name: one.type.arrow() for name, one in contract.fields().items() if one.type.nested}
-    return pa.schema([(name, lists.get(name, pa.string())) for name in names])
+    return pa.schema([(name, _told(contract, name)) for name in names])
+
+
+def _told(contract: type[Contract], name: str) -> pa.DataType:
+    """As which type a field is read; each value is judged by itself, and what holds others is no text."""
+    field = contract.fields().get(name)
+    return field.type.arrow() if field is not None and field.type.nested else pa.string()
 
 
 def _columns(file: File, contract: type[Contract]) -> pa.Schema:

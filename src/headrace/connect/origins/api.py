@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from headrace.connect.origins.http import Access, Answer, Client
 from headrace.connect.origins.page import NoPage, Page, aside, page_of
 from headrace.connect.origins.paging import Ask, Paging
 from headrace.connect.origins.reader import Batch, Place
-from headrace.connect.origins.shape import Shape, at
+from headrace.connect.origins.shape import Shape, at, json_text
 from headrace.connect.secrets import resolved
 from headrace.declare.origins import SECRET, Api
 
@@ -36,6 +37,8 @@ class ApiReader:
         self, origin: Api, place: Place, pause: Callable[[float], object] = time.sleep, read_s: float = 60.0
     ) -> None:
         self._origin, self._place = origin, place
+        self.lists: list[str] = []
+        """Names under which an answer has lists, where it has its rows in one of them."""
         secret = {name for name, value in origin.params.items() if SECRET.search(value)}
         params = self._resolved(origin.params)
         self._params = {name: value for name, value in params.items() if name not in secret}
@@ -63,6 +66,11 @@ class ApiReader:
 
     def close(self) -> None:
         self._client.close()
+
+    def texts(self, most: int) -> Iterator[str]:
+        """Yield rows as they are, as JSON: to be looked at before there is a contract."""
+        for page in self._pages(None):
+            yield from (json_text(one) for one in islice(page.objects(), most))
 
     def _pages(self, since: Any) -> Iterator[Page]:
         asked = self._first(since)
@@ -96,6 +104,7 @@ class ApiReader:
         names = set(Shape(self._place.contract).tops)
         if page.rows != 1 or not lists or any(name in names for one in page.objects() for name, _ in one):
             return
+        self.lists = lists
         raise NoPage("an object with a list in it", "a list of rows", f"say where they are: rows={lists[0]!r}")
 
     def _first(self, since: Any) -> Ask:

@@ -16,7 +16,7 @@ from headrace.connect.formats.library import needed
 from headrace.connect.origins.cursors import Cursors, field_of
 from headrace.connect.origins.gather import gathered
 from headrace.connect.origins.reader import Batch, Place, away
-from headrace.connect.origins.shape import Shape, at
+from headrace.connect.origins.shape import Shape, at, json_text
 from headrace.connect.secrets import resolved
 from headrace.contracts import MALFORMED
 from headrace.declare.origins import Collection
@@ -72,6 +72,20 @@ class CollectionReader:
 
     def close(self) -> None:
         self._client.close()
+
+    def names(self) -> list[str]:
+        """Return the collections that there are."""
+        with self._told():
+            database = self._client.get_default_database()
+            found = database.list_collection_names(authorizedCollections=True, nameOnly=True)
+        return sorted(one for one in found if not one.startswith("system."))
+
+    def texts(self, most: int) -> Iterator[str]:
+        """Yield documents as they are, as JSON: to be looked at before there is a contract."""
+        with self._told():
+            self._look_there()
+            for document in self._collection().find(dict(self._origin.where)).limit(most):
+                yield json_text(document, self._extended)
 
     def _opened(self) -> Any:
         url = resolved(self._origin.url, self._place.folder, self._origin.place, within_url=True)

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from headrace.declare import Field
+from headrace.errors import Fault
+
+SAMPLE_ROWS = 100_000
+"""Rows that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class Found:
         rows: looked at.
         whole: whether these are all.
         address: as it is declared, without secrets.
-        table: in a database, where it is another than the name, else empty.
+        table: in a database, or collection, where it is another than the name, else empty; of an API, where its rows
+            are.
         cursor: by which new rows are known, or empty.
     """
 
@@ -119,3 +124,9 @@ class Survey:
     found: tuple[Found, ...]
     kind: str
     secrets: tuple[str, ...] = ()
+
+
+def nothing(place: str, found: str) -> Fault:
+    """Return what is said of an address where nothing can be looked at."""
+    cure = "name a file, a folder, a glob, or a database or an API that has rows"
+    return Fault("HR-SOURCE-036", place, found, "data that can be looked at", cure)

@@ -20,17 +20,17 @@ from headrace.connect.origins.databases import DatabaseReader, open_database
 from headrace.connect.origins.databases.database import link_to
 from headrace.connect.origins.reader import Place
 from headrace.connect.places import PACKED, File
+from headrace.connect.survey.answers import in_api, in_collections
 from headrace.connect.survey.catalogue import catalogue_of, tables_of
-from headrace.connect.survey.found import Catalogue, Found, Sample, Survey
+from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.objects import table_of
 from headrace.contracts.odcs.names import table_name
-from headrace.declare import Contract, Database, Field, contract_of
+from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
 from headrace.declare.origins import SECRET, origin_of
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import STR
 
-SAMPLE_ROWS = 100_000
 _SECRETS = re.compile(r"pass|pwd|token|secret|key|sig", re.IGNORECASE)
 _NUMBERED = re.compile(r"[-_. ]*(part)?[-_. ]*\d[-\d_.TZ]*$")
 _GLOB = re.compile(r"[*?\[]")
@@ -62,13 +62,19 @@ def look(address: str, folder: Path, tables: Sequence[str], project: str) -> Sur
         if faults := origin.faults:
             raise HeadraceError(faults)
         return Survey(tuple(_in_database(_seen_from(safe, folder), folder, tables)), "Database", secrets)
-    if not isinstance(origin, str):
-        raise HeadraceError(_nothing(origin.address if hasattr(origin, "address") else "", "an address of this kind"))
+    if isinstance(origin, Origin):
+        if faults := origin.faults:
+            raise HeadraceError(faults)
+        found = in_collections if isinstance(origin, Collection) else in_api
+        return Survey(tuple(found(safe, folder, tables)), type(origin).__name__, secrets)
     return Survey(tuple(_in_files(address, folder, tables)), "files")
 
 
 def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:
     """Return an address with each secret as ``${NAME}``, and the names; this process has them in its environment.
+
+    Raises:
+        HeadraceError: HR-SOURCE-036 for an address in which the end of the password cannot be told.
 
     Example:
         >>> without_secrets("postgresql://ann:s3cret@db/risk", "bank")
@@ -90,6 +96,9 @@ def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:
     user, at, host = authority.rpartition("@")
     name, colon, password = user.partition(":")
     before, question, query = behind.partition("?")
+    if "@" in before and scheme not in Api.schemes:  # else a part of the password would be taken for a path, and shown
+        cure = "write / in it as %2F, or name the secret: ${NAME}"
+        raise HeadraceError(Fault("HR-SOURCE-036", "", "an address whose password has a slash", "one without", cure))
     parts = [one.partition("=") for one in query.split("&")] if query else []
     params = "&".join(
         f"{key}{equal}{kept(value, f'{project}_{key}'.upper()) if _SECRETS.search(key) else value}"
@@ -121,7 +130,7 @@ def _in_database(address: str, folder: Path, tables: Sequence[str]) -> Iterator[
         there = tables_of(link)
         shown = Database(address).address
         if not there:
-            raise HeadraceError(_nothing(shown, "a database without a table that may be read"))
+            raise HeadraceError(nothing(shown, "a database without a table that may be read"))
         if missing := [one for one in tables if one not in there]:
             raise HeadraceError(
                 Fault("HR-SOURCE-036", shown, f"no table {one}", "tables that it has", nearest(one, there))
@@ -178,7 +187,7 @@ def _first(reader: DatabaseReader, schema: pa.Schema) -> tuple[pa.Table, bool]:
 def _in_files(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Found]:
     files = [one for one in find_files(Path.cwd(), address) if one.size]
     if not files:
-        raise HeadraceError(_nothing(address, "files without a row"))
+        raise HeadraceError(nothing(address, "files without a row"))
     groups = {address: files} if _GLOB.search(address) else _groups(files)
     names = {source: _name_of(source) for source in groups}
     if missing := [one for one in tables if one not in names.values()]:
@@ -232,13 +241,12 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
     file = files[0]
     kind = format_of(file)
     if kind is None:
-        raise HeadraceError(_nothing(file.name, "a file of an unknown kind"))
+        raise HeadraceError(nothing(file.name, "a file of an unknown kind"))
     if kind.name in _OBJECTS:
         kind.check(file)
         texts = list(islice(_OBJECTS[kind.name](file), SAMPLE_ROWS + 1))
         rows, loose, mixed = table_of(texts[:SAMPLE_ROWS])
-        kinds = dict.fromkeys(rows.column_names, pa.string())  # as which a file of JSON is checked
-        return Sample(name, rows, kinds, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
+        return Sample(name, rows, {}, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
     columns = kind.columns(file, Contract).names
     contract = contract_of("Sample", {one: Field(type=STR | None) for one in columns})
     parts: list[pa.Table] = []
@@ -252,8 +260,3 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
     whole = len(files) == 1 and count <= SAMPLE_ROWS
     loose = frozenset(columns if kind.name in _TEXTUAL else ())
     return Sample(name, rows.slice(0, SAMPLE_ROWS), {}, whole, loose)
-
-
-def _nothing(place: str, found: str) -> Fault:
-    cure = "name a file, a folder, a glob, or a database that has rows"
-    return Fault("HR-SOURCE-036", place, found, "data that can be looked at", cure)

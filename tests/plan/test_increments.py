@@ -1,0 +1,88 @@
+"""Which queries can be brought up to date from changed rows, by which columns, and what is said of the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace import sql
+from headrace.plan.increments import Increments, increments
+from headrace.types import INT, LogicalType
+
+STR, TIMESTAMP = LogicalType("str"), LogicalType("timestamp")
+COLUMNS = {
+    "payments": {"id": INT, "at": TIMESTAMP, "shop": INT, "amount": INT, "kind": STR},
+    "shops": {"shop": INT, "region": STR, "since": TIMESTAMP},
+}
+FULL = [
+    ("select count(*) as n from payments", "it makes one total of all rows"),
+    ("select id from payments limit 3", "limit takes some rows of all"),
+    ("select sum(id) over (order by id) as s, id from payments", "a window goes over all rows"),
+    ("select *, now() as t from payments", "now gives another value each time"),
+    ("select *, current_date as t from payments", "current_date gives another value each time"),
+    ("select * from payments using sample 10", "it takes a sample"),
+    ("select kind, region from payments full join shops using (shop)", "a full join shows rows of both sides"),
+    (
+        "with recursive r as (select 1 as i union all select i + 1 from r where i < 3) select * from r",
+        "it is recursive",
+    ),
+    (
+        "select shop, kind, count(*) as n from payments group by rollup (shop, kind)",
+        "it groups in several ways at once",
+    ),
+    ("select date_trunc('day', at) as at, count(*) as n from payments group by at", "at is a column and another"),
+    ("select kind as shop, count(*) as n from payments group by shop", "shop is a column and another"),
+    ("select amount / 3.0 as third, count(*) as n from payments group by 1", "no column of it says which rows changed"),
+    ("select * from payments positional join shops", "it takes a positional join"),
+    ("select p.id, s.region from payments p, (select region from shops where shop = p.shop) s", "a query within it"),
+    ("select region, count(*) as n from payments left join shops using (shop) group by 1", "a column is of the side"),
+]
+INCREMENTAL = [
+    ("select at::date as Day, count(*) as n from payments group by all", "by day"),
+    ("select year(at) as y, month(at) as m, sum(amount) as s from payments group by 1, 2", "by y, m"),
+    ("select geomean(amount) as g, kind from payments group by kind", "by kind"),
+    ("select * from payments", "adding rows"),
+    ("select * from payments where at > (select max(since) from shops)", "adding rows; in full when shops changes"),
+    ("select shop, list(id order by at) as ids from payments group by shop order by shop", "by shop"),
+    ("select shop from payments union select shop from shops", "by shop"),
+    ("select region, sum(amount) as s from payments join shops using (shop) group by 1", "by region; in full when "),
+    ("select distinct shop, kind from payments", "by shop, kind"),
+    (
+        "select id, first_value(kind) over w as k, shop from payments window w as (partition by shop order by at)",
+        "by shop",
+    ),
+]
+
+
+def found(query: str) -> Increments:
+    with sql.connected() as connection:
+        for name, columns in COLUMNS.items():
+            sql.make_empty(connection, name, columns)
+        return increments(query, COLUMNS, connection)
+
+
+@pytest.mark.parametrize(("query", "reason"), FULL)
+def test_what_cannot_be_followed_is_made_in_full_and_says_why(query: str, reason: str) -> None:
+    told = found(query)
+    assert not told.any
+    assert told.said().startswith("in full: ")
+    assert reason in told.said()
+
+
+@pytest.mark.parametrize(("query", "how"), INCREMENTAL)
+def test_what_can_be_followed_says_by_what(query: str, how: str) -> None:
+    assert found(query).said().startswith(f"incremental {how}")
+
+
+def test_columns_that_look_unlike_though_equal_are_not_followed() -> None:
+    # '1' and '01' are both 1, so that a shop's number does not say which of the texts is touched.
+    joined = "select p.kind, count(*) as n from payments p join shops s on p.kind = s.shop group by 1"
+    assert found(joined).by(["payments"]) == ("kind",)
+    assert found(joined).by(["shops"]) == ()
+
+
+def test_a_change_is_followed_through_columns_that_are_equal() -> None:
+    joined = "select p.shop, count(*) as n from payments p join shops s on s.shop = p.shop group by 1"
+    assert found(joined).by(["shops"]) == found(joined).by(["payments", "shops"]) == ("shop",)
+    beside = "select s.region, count(*) as n from payments p join shops s on s.shop = p.shop group by 1"
+    assert found(beside).by(["shops"]) == ("region",)
+    assert found(beside).by(["payments", "shops"]) == ()
