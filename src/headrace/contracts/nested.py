@@ -6,9 +6,8 @@ items broke a promise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,7 @@ import pyarrow.types as pat
 
 from headrace.contracts.problems import ITEM, LENGTH, Problem, Rows, never_taken, where
 from headrace.contracts.text import Read
-from headrace.declare import Contract, Field
+from headrace.declare import Field
 
 Reader = Callable[[Field, pa.Array], Read]
 Judge = Callable[[Field, pa.Array, pa.Array], list[Problem]]
@@ -189,27 +188,3 @@ def read_at(table: pa.Table | pa.RecordBatch, name: str) -> pa.Array | pa.Chunke
     if found is None:
         raise KeyError(name)
     return found
-
-
-def flat(row: Mapping[str, Any], contract: type[Contract]) -> Mapping[str, Any]:
-    """Return a row with what is within its structs beside them, by paths, as expressions name it.
-
-    Example:
-        >>> class Address(Contract):
-        ...     city: str
-        >>> class Customer(Contract):
-        ...     address: Address | None
-        >>> flat({"address": {"city": "Rome"}}, Customer)
-        {'address': {'city': 'Rome'}, 'address.city': 'Rome'}
-    """
-    fields = contract.fields()
-    if not any(one.inner for one in fields.values()):
-        return row
-    paths = [name for name in contract.columns() if name not in fields]
-    return {**row, **{path: _value_at(row, path.split(".")) for path in paths}}
-
-
-def _value_at(row: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        row = None if row is None else row[step]
-    return row

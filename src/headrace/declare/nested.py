@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from headrace.declare.fields import Field
 from headrace.errors import Fault
 from headrace.types import LogicalType, members_of, plain_member
+
+if typing.TYPE_CHECKING:
+    from headrace.declare.contract import ContractType
 
 
 def contract_within(annotation: object) -> Any:
@@ -56,6 +59,16 @@ def annotation_faults(what: str, place: str, one: Field, annotation: object) -> 
         yield Fault("HR-CONTRACT-022", rule.place or place, found, "a nested contract of fields only", cure)
 
 
+def whole(name: str, fields: Collection[str]) -> str:
+    """Return the field of a row that a name in an expression reads, whole or a part of it.
+
+    Example:
+        >>> whole("status", ["status", "address"]), whole("address.city", ["status", "address"])
+        ('status', 'address')
+    """
+    return name if name in fields else name.partition(".")[0]
+
+
 def leaves(fields: Iterable[Field]) -> Iterator[Field]:
     """Yield fields, each followed by those within it, by their paths; what is in a list has none.
 
@@ -71,3 +84,28 @@ def leaves(fields: Iterable[Field]) -> Iterator[Field]:
         if one.type.name == "struct":
             empty = one.type.nullable
             yield from leaves(replace(part, type=part.type | None) if empty else part for part in one.parts)
+
+
+def flat(row: Mapping[str, Any], contract: ContractType) -> Mapping[str, Any]:
+    """Return a row with what is within its structs beside them, by paths, as expressions name it.
+
+    Example:
+        >>> from headrace.declare.contract import Contract
+        >>> class Address(Contract):
+        ...     city: str
+        >>> class Customer(Contract):
+        ...     address: Address | None
+        >>> flat({"address": {"city": "Rome"}}, Customer)
+        {'address': {'city': 'Rome'}, 'address.city': 'Rome'}
+    """
+    fields = contract.fields()
+    if not any(one.inner for one in fields.values()):
+        return row
+    paths = [name for name in contract.columns() if name not in fields]
+    return {**row, **{path: _value_at(row, path.split(".")) for path in paths}}
+
+
+def _value_at(row: Any, path: Sequence[str]) -> Any:
+    for step in path:
+        row = None if row is None else row.get(step)
+    return row

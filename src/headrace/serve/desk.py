@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.contracts.json import column
-from headrace.contracts.nested import flat
 from headrace.declare import Field, Service
+from headrace.declare.nested import flat
 from headrace.engines import compute
 from headrace.engines.frame import Frame
 from headrace.errors import HeadraceError

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from headrace.contracts.json import ABSENT, NoConstant, Refused, Twice, array, parsed, value_of, written
-from headrace.contracts.nested import flat
 from headrace.contracts.problems import (
     BOUND,
     CALENDAR,
@@ -30,6 +29,7 @@ from headrace.contracts.problems import (
 )
 from headrace.contracts.rules import broken
 from headrace.declare import Contract, Field
+from headrace.declare.nested import flat
 from headrace.declare.rules import WARN
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.lower import row_function

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.contracts.json import column
-from headrace.contracts.nested import flat
+from headrace.declare.nested import flat
 from headrace.engines import compute
 from headrace.engines.batch import row_contract, source_contracts
 from headrace.engines.frame import Frame, frame
