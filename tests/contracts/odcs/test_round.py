@@ -93,9 +93,8 @@ def test_a_type_that_changed_takes_along_what_belonged_to_it(shop):
 
 def test_a_field_may_go_come_and_change_all_it_says(shop):
     def change(text):
-        text = text.replace("    address: OrdersAddress | None\n", "    note: list[int]\n").replace(
-            '"new", "paid"', '"new"'
-        )
+        text = text.replace("    address: OrdersAddress | None\n", "    note: list[int]\n")
+        text = text.replace('"new", "paid"', '"new"')
         return (
             text.replace("hr.key(", "hr.field(")
             .replace('owner="sales"', 'owner="web"')
