@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -27,6 +28,7 @@ from headrace.contracts.text import Read, digits_text, in_zone, local_text, read
 from headrace.contracts.years import near
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
+from headrace.types import LogicalType
 
 _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
@@ -115,8 +117,13 @@ def _ignored(name: str) -> str:
 
 def readable(field: Field, kind: pa.DataType) -> bool:
     """Return whether a type can be read as a field's, tried on no rows."""
+    return _readable(field.type, field.zone, kind)
+
+
+@functools.lru_cache(1024)
+def _readable(logical: LogicalType, zone: str, kind: pa.DataType) -> bool:
     try:
-        read_column(field, pa.array([], kind))
+        read_column(Field(type=logical, zone=zone), pa.array([], kind))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, KeyError):
         return False
     return True
