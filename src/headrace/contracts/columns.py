@@ -117,13 +117,13 @@ def _ignored(name: str) -> str:
 
 def readable(field: Field, kind: pa.DataType) -> bool:
     """Return whether a type can be read as a field's, tried on no rows."""
-    return _readable(field.type, field.zone, kind)
+    return _readable(field.type, field.zone, field.inner, kind)
 
 
 @functools.lru_cache(1024)
-def _readable(logical: LogicalType, zone: str, kind: pa.DataType) -> bool:
+def _readable(logical: LogicalType, zone: str, inner: tuple[Field, ...], kind: pa.DataType) -> bool:
     try:
-        read_column(Field(type=logical, zone=zone), pa.array([], kind))
+        read_column(Field(type=logical, zone=zone, inner=inner), pa.array([], kind))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, KeyError):
         return False
     return True
