@@ -147,6 +147,14 @@ def test_what_is_within_is_read_by_its_path(tmp_path):
     assert lake.merge("visits", merged, keys=["visit_id"]).unchanged == 1
 
 
+def test_rows_of_python_and_documents_are_taken_as_they_are(tmp_path):
+    """A document is flattened for names such as ``place_city`` only; what a contract nests comes whole."""
+    lake = Lake(tmp_path / "lake")
+    report = ingest(hr.Stream("visits", Visit, source=hr.Rows(lambda: iter(ROWS))), tmp_path, lake)
+    assert (report.accepted, report.quarantined) == (len(ROWS), 0)
+    assert lake.read("visits", columns=list(ROWS[0])).to_pylist() == ROWS
+
+
 visits = hr.Stream("visits", Visit, source="a.parquet")
 paths = hr.Features(
     "paths",
