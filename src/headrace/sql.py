@@ -290,6 +290,8 @@ def described(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckD
 def _type(kind: LogicalType) -> str:
     if kind.item is not None:
         return f"{_type(kind.item)}[]"
+    if kind.fields:
+        return f"struct({', '.join(f'{_name(inner)} {_type(one)}' for inner, one in kind.fields)})"
     return f"decimal({kind.precision}, {kind.scale})" if kind.name == "decimal" else _TYPES[kind.name]
 
 

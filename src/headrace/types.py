@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import enum
 import math
 import numbers
 import re
@@ -37,10 +38,10 @@ _LARGEST = 308
 
 @dataclass(frozen=True)
 class LogicalType:
-    """The type of a column: int, float, bool, str, timestamp, date, decimal or list.
+    """The type of a column: int, float, bool, str, timestamp, date, decimal, list or struct.
 
     ``decimal`` has ``precision`` digits of which ``scale`` stand behind the point (at most 18); ``list`` has an
-    ``item`` type. ``| None`` makes a type nullable.
+    ``item`` type; ``struct`` has ``fields``, each a name and a type. ``| None`` makes a type nullable.
 
     Example:
         >>> Decimal(12, 2) | None
@@ -52,6 +53,7 @@ class LogicalType:
     scale: int = 0
     item: LogicalType | None = None
     nullable: bool = False
+    fields: tuple[tuple[str, LogicalType], ...] = ()
 
     def __or__(self, other: object) -> LogicalType:
         if other is None or other is type(None):
@@ -69,12 +71,19 @@ class LogicalType:
     def numeric(self) -> bool:
         return self.name in ("int", "float", "decimal")
 
+    @property
+    def nested(self) -> bool:
+        """Whether a value of it holds others: a list or a struct."""
+        return self.name in ("list", "struct")
+
     def __repr__(self) -> str:
         name = self.name
         if name == "decimal":
             name = f"decimal({self.precision},{self.scale})"
         elif name == "list":
             name = f"list[{self.item!r}]"
+        elif name == "struct":
+            name = f"struct[{', '.join(f'{inner}: {kind!r}' for inner, kind in self.fields)}]"
         return f"{name} | None" if self.nullable else name
 
     def arrow(self) -> pa.DataType:
@@ -86,6 +95,8 @@ class LogicalType:
         if self.name == "list":
             assert self.item is not None
             return pa.list_(self.item.arrow())
+        if self.name == "struct":
+            return pa.struct([(inner, kind.arrow()) for inner, kind in self.fields])
         plain: dict[str, pa.DataType] = {
             "int": pa.int64(),
             "float": pa.float64(),
@@ -167,8 +178,8 @@ def parse_annotation(annotation: object) -> LogicalType:
     """Return the logical type that an annotation of a contract means.
 
     Args:
-        annotation: ``int``, ``float``, ``bool``, ``str``, ``datetime``, ``date``, a ``LogicalType``, ``list[...]``,
-            or one of these ``| None``.
+        annotation: ``int``, ``float``, ``bool``, ``str``, ``datetime``, ``date``, a ``LogicalType``, a contract, an
+            ``Enum`` or ``Literal`` of texts or whole numbers, ``list[...]``, or one of these ``| None``.
 
     Raises:
         TypeError: for any other annotation.
@@ -181,6 +192,10 @@ def parse_annotation(annotation: object) -> LogicalType:
         return annotation
     if isinstance(annotation, type) and annotation in _PYTHON:
         return _PYTHON[annotation]
+    if isinstance(row := getattr(annotation, "row_type", None), LogicalType):
+        return row
+    if (members := members_of(annotation)) is not None and typing.get_origin(annotation) in (None, typing.Literal):
+        return _of_members(annotation, members)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is list and len(arguments) == 1:
         return list_of(parse_annotation(arguments[0]))
@@ -189,6 +204,41 @@ def parse_annotation(annotation: object) -> LogicalType:
         if len(rest) == 1 and len(arguments) == 2:
             return parse_annotation(rest[0]) | None
     raise TypeError(f"{annotation!r} is not a type that a contract knows")
+
+
+def members_of(annotation: object) -> tuple[Any, ...] | None:
+    """Return the only values that an annotation allows, or that it allows as items of a list; None where it names none.
+
+    Args:
+        annotation: an ``Enum``, a ``Literal``, ``list[...]`` of one, or one of these ``| None``.
+
+    Example:
+        >>> import enum
+        >>> members_of(enum.StrEnum("State", ["NEW", "PAID"]) | None), members_of(typing.Literal[1, 2]), members_of(int)
+        (('new', 'paid'), (1, 2), None)
+    """
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return tuple(member.value for member in annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return tuple(plain_member(one) for one in arguments if one is not None)
+    if origin in (list, typing.Union, types.UnionType):
+        found = [members for one in arguments if (members := members_of(one)) is not None]
+        return found[0] if len(found) == 1 else None
+    return None
+
+
+def plain_member(value: Any) -> Any:
+    """Return the value of a member of an ``Enum``, any other value as it is."""
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _of_members(annotation: object, members: tuple[Any, ...]) -> LogicalType:
+    kinds = {type(one) for one in members}
+    if kinds not in ({str}, {int}) or (isinstance(annotation, type) and issubclass(annotation, enum.Flag)):
+        raise TypeError(f"{annotation!r} is no set of texts, and none of whole numbers")
+    kind = STR if kinds == {str} else INT
+    return kind | None if None in typing.get_args(annotation) else kind
 
 
 def value_as(value: Any, kind: LogicalType) -> Any:

@@ -79,11 +79,13 @@ NANO = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
             ["HR-DATA-010 x: 1970-01-01 00:00:00.000000001Z is finer"],
         ),
         (list_of(INT), pa.array([[1], []]), [[1], []], []),
+        (list_of(INT), pa.array(["[1]", "[1, null]"]), [[1]], ["HR-DATA-017 x: has an item that is null"]),
+        (list_of(INT), pa.array(["1"]), [], ["HR-DATA-002 x: is of another JSON type"]),
         (
             list_of(FLOAT),
             pa.array([[1.0], [float("nan")]]),
             [[1.0]],
-            ["HR-DATA-003 x: [nan] has an item that is null or"],
+            ["HR-DATA-003 x: has an item that is not a finite number"],
         ),
     ],
 )
@@ -104,7 +106,7 @@ def test_values(kind: Any, values: pa.Array[Any], accepted: list[Any], reasons: 
         ),
         (STR, pa.array([1]), "HR-DATA-103 a.parquet: found int64 in x"),
         (hr.Date, pa.array([0], pa.timestamp("us")), r"HR-DATA-103 a.parquet: found timestamp\[us\] in x"),
-        (list_of(INT), pa.array(["[1]"]), "HR-DATA-103 a.parquet: found string in x"),
+        (list_of(INT), pa.array([1]), "HR-DATA-103 a.parquet: found int64 in x"),
         (
             hr.Timestamp,
             pa.array([0], pa.timestamp("us")),

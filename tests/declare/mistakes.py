@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import headrace as hr
 
@@ -26,6 +26,31 @@ class Late(hr.Contract):
     at: hr.Timestamp = hr.event_time()
     user: str
     n: int
+
+
+class Place(hr.Contract):
+    """A contract to be nested."""
+
+    city: str
+    zip: str | None
+
+
+class Keyed(hr.Contract):
+    """One that cannot be, for its key."""
+
+    place_id: int = hr.key()
+
+
+class Ruled(hr.Contract):
+    """Another, for its rule."""
+
+    low: int
+    high: int
+    in_order = hr.check("low <= high")
+
+
+class Hollow(hr.Contract):
+    """And one that says nothing."""
 
 
 class Level(hr.Contract):
@@ -270,7 +295,9 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-CONTRACT-004": [(lambda: broken(k=(str, hr.known_time())), "k is the known_time and has type str")],
     "HR-CONTRACT-005": [
         (lambda: broken(x=(str, hr.field(ge=1))), "has bounds"),
-        (lambda: broken(x=(list[int], hr.field(isin=[1]))), "has isin="),
+        (lambda: broken(x=(list[Place], hr.field(isin=[1]))), "has isin="),
+        (lambda: broken(x=(list[str], hr.field(ge=1))), "has bounds"),
+        (lambda: broken(x=(Place, hr.field(le=1))), "has bounds"),
     ],
     "HR-CONTRACT-006": [
         (lambda: broken(x=(int, hr.field(ge=2, le=1))), "no value can satisfy"),
@@ -336,6 +363,20 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-QUALITY-008": [(lambda: referring("two", "one"), "tables that refer to each other")],
     "HR-CONTRACT-011": [
         (lambda: broken(x=(int, hr.field()), y=(int, hr.field(name="x"))), "Broken.y is the column 'x', as x is"),
+    ],
+    "HR-CONTRACT-020": [
+        (lambda: broken(x=(Literal["a", "b"], hr.field(isin=["a"]))), "one set: a, b"),
+    ],
+    "HR-CONTRACT-021": [
+        (lambda: broken(x=(Keyed, hr.field())), "take hr.key() away from Keyed.place_id"),
+        (lambda: broken(x=(list[int], hr.key())), "Broken.x is its key and holds several values"),
+        (lambda: broken(x=(Place, hr.field(subject=True))), "Broken.x is its subject"),
+    ],
+    "HR-CONTRACT-022": [
+        (lambda: broken(x=(Ruled, hr.field())), "promise it in the contract of the row, of x.low"),
+    ],
+    "HR-CONTRACT-023": [
+        (lambda: broken(x=(Hollow | None, hr.field())), "Hollow, which has no fields"),
     ],
     "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
     "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],

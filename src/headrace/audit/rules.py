@@ -98,9 +98,9 @@ def _of_service(
 def _given(loaded: Loaded, model: Model, built: BuiltSet, test: Mask, names: set[str]) -> dict[str, Column]:
     """Features and fields of the test rows, as the kernel holds them: those of the set, and of its rows in the lake."""
     plan, contract = compile_set(model.cases), model.cases.spine.contract
-    kinds = {one.name: one.type for one in plan.features} | {name: one.type for name, one in contract.fields().items()}
+    kinds = {one.name: one.type for one in plan.features} | {name: one.type for name, one in contract.columns().items()}
     there = [name for name in names if name in built.manifest["columns"] and name in kinds]
-    wanted = [name for name in names if name in contract.fields() and name not in there]
+    wanted = [name for name in names if name in contract.columns() and name not in there]
     keys = contract.key_fields()
     if wanted and len(keys) == 1:
         there.append(keys[0])

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.contracts.names import attribute_name
 from headrace.declare.fields import Field
 from headrace.declare.promises import written
+from headrace.types import LogicalType
 
 WIDTH = 120
-_PLACED = ("name", "type", "role", "place")
+_PLACED = ("name", "type", "role", "inner", "place")
 """What of a field stands elsewhere than among its arguments."""
 _ARGUMENT = 8
 """How far an argument of a field is indented, where it has a line of its own."""
 
 
-def class_python(name: str, doc: str, fields: Iterable[tuple[Field, Iterable[str]]]) -> str:
+def class_python(
+    name: str, doc: str, fields: Iterable[tuple[Field, Iterable[str]]], nested: Mapping[str, str] | None = None
+) -> str:
     """Return a contract as a class; above each field stand the notes on it, as comments.
+
+    Args:
+        name: of the class.
+        doc: its docstring.
+        fields: with notes on each.
+        nested: names of the classes that fields nest, by field.
 
     Example:
         >>> from headrace.types import INT
@@ -38,7 +47,7 @@ def class_python(name: str, doc: str, fields: Iterable[tuple[Field, Iterable[str
         taken.add(written_as)
         for note in notes:
             lines += comment_python(note, "    ")
-        lines.append(_field(field, written_as))
+        lines.append(_field(field, written_as, (nested or {}).get(field.name, "")))
     return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
 
 
@@ -48,12 +57,24 @@ def comment_python(text: str, indent: str = "") -> list[str]:
     return [f"{indent}# {line}" for line in textwrap.wrap(plain, WIDTH - len(indent) - 2, break_long_words=False)]
 
 
-def _field(field: Field, written_as: str) -> str:
+def nested_python(kind: LogicalType, name: str) -> str:
+    """Return a type that nests a contract as an annotation says it.
+
+    Example:
+        >>> from headrace.types import INT, list_of
+        >>> nested_python(list_of(LogicalType("struct", fields=(("n", INT),))) | None, "Line")
+        'list[Line] | None'
+    """
+    inner = name if kind.item is None else f"list[{nested_python(kind.item, name)}]"
+    return f"{inner} | None" if kind.nullable else inner
+
+
+def _field(field: Field, written_as: str, nested: str) -> str:
     arguments = [(one.name, getattr(field, one.name)) for one in dataclasses.fields(field) if one.name not in _PLACED]
     default = Field()
     given = [f"name={text_python(field.name)}"] if written_as != field.name else []
     given += [_argument(name, value) for name, value in arguments if value != getattr(default, name)]
-    begin = f"    {written_as}: {written(field.type)}"
+    begin = f"    {written_as}: {nested_python(field.type, nested) if nested else written(field.type)}"
     if not given and not field.role:
         return begin
     return call_python(f"{begin} = hr.{field.role or 'field'}", given, "    ")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headrace.contracts.nested import read_at
 from headrace.contracts.problems import CHECK, LENGTH, PATTERN, SET, Problem
 from headrace.declare import Check, Contract
 
@@ -40,8 +41,9 @@ def broken_checks(
     from headrace.plan import lower
     from headrace.plan.rules import row_checks
 
-    fields, checks, known = contract.fields(), row_checks(contract), list(problems)
-    given = {name: from_arrow(columns[name], fields[name].type) for name in {n for one in checks for n in one.reads}}
+    fields, checks, known = contract.columns(), row_checks(contract), list(problems)
+    table, names = pa.table(dict(columns)), {name for one in checks for name in one.reads}
+    given = {name: from_arrow(read_at(table, name), fields[name].type) for name in names}
     found = []
     for one in checks:
         result = lower.columns(one.node, given, length)
@@ -57,9 +59,15 @@ def _judged(
     contract: type[Contract], reads: Iterable[str], problems: Iterable[Problem], length: int
 ) -> npt.NDArray[np.bool_]:
     judged = np.ones(length, np.bool_)
-    fields = contract.fields()
+    fields = contract.columns()
     for one in problems:
-        within = one.code in _WITHIN or not one.rejects or (one.code == SET and not fields[one.field].type.numeric)
-        if one.field == "line" or (one.field in reads and not within):
+        numbers = one.field in fields and fields[one.field].type.numeric
+        within = one.code in _WITHIN or not one.rejects or (one.code == SET and not numbers)
+        if one.field == "line" or (not within and any(name == one.field or _holds(one.field, name) for name in reads)):
             judged[one.rows] = False
     return judged
+
+
+def _holds(field: str, name: str) -> bool:
+    """Whether a struct holds a field, given by its path."""
+    return name.startswith(f"{field}.")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from headrace.contracts.nested import read_list, read_struct, read_written
 from headrace.contracts.problems import (
     CALENDAR,
     DIGITS,
@@ -90,7 +91,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _of_text(field: Field, raw: pa.Array) -> Read:
     text, broken = _utf8(raw)
-    values, problems = read_text(field, text)
+    values, problems = read_written(field, text) if field.type.nested else read_text(field, text)
     return values, _problems((TYPE, field.name, "is not valid UTF-8", broken, False)) + problems
 
 
@@ -116,13 +117,13 @@ def _ignored(name: str) -> str:
 
 def readable(field: Field, kind: pa.DataType) -> bool:
     """Return whether a type can be read as a field's, tried on no rows."""
-    return _readable(field.type, field.zone, kind)
+    return _readable(field.type, field.zone, field.inner, kind)
 
 
 @functools.lru_cache(1024)
-def _readable(logical: LogicalType, zone: str, kind: pa.DataType) -> bool:
+def _readable(logical: LogicalType, zone: str, inner: tuple[Field, ...], kind: pa.DataType) -> bool:
     try:
-        read_column(Field(type=logical, zone=zone), pa.array([], kind))
+        read_column(Field(type=logical, zone=zone, inner=inner), pa.array([], kind))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, KeyError):
         return False
     return True
@@ -250,16 +251,11 @@ def _string(_field: Field, raw: pa.Array) -> Read:
 
 
 def _list(field: Field, raw: pa.Array) -> Read:
-    if not (pat.is_list(raw.type) or pat.is_large_list(raw.type)) or field.type.item is None:
-        return _refuse(raw.type)
-    values, problems = _exactly(field, raw, TYPE, f"is not a {field.type.bare!r}")
-    items, parents = pc.list_flatten(values), pc.list_parent_indices(values)
-    wrong = pc.is_null(items) if not field.type.item.nullable else pc.is_null(pa.nulls(len(items)).is_valid())
-    if pat.is_floating(items.type):
-        wrong = pc.or_(wrong, pc.fill_null(pc.invert(pc.is_finite(items)), False))
-    bad = np.unique(parents.filter(wrong).to_numpy(zero_copy_only=False)).astype(np.int64)
-    said = "has an item that is null or not finite"
-    return blank(values, bad), problems + _problems((NOT_FINITE, field.name, said, bad, True))
+    return read_list(field, raw, read_column)
+
+
+def _struct(field: Field, raw: pa.Array) -> Read:
+    return read_struct(field, raw, read_column)
 
 
 _READERS: dict[str, Callable[[Field, pa.Array], Read]] = {
@@ -271,4 +267,5 @@ _READERS: dict[str, Callable[[Field, pa.Array], Read]] = {
     "date": _date,
     "decimal": _decimal,
     "list": _list,
+    "struct": _struct,
 }

@@ -144,6 +144,9 @@ def _ruled(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
     for key in dict.fromkeys((*was, *now)):
         if key in ("name", "type") or was.get(key) == now.get(key):
             continue
+        if key == "fields":
+            yield from _within(name, was.get(key) or {}, now.get(key) or {})
+            continue
         old, new = was.get(key), now.get(key)
         said = f"{_words(key)}: {_shown(old)} -> {_shown(new)}"
         if key == "role":
@@ -157,6 +160,17 @@ def _ruled(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
             yield Move(name, COMPATIBLE if looser else CHECKED, said)
         else:
             yield Move(name, COMPATIBLE if key in _TAGS or (key == "unit" and old is None) else CHECKED, said)
+
+
+def _within(name: str, was: Promises, now: Promises) -> Iterator[Move]:
+    """What changed of the fields within one; one that is gone, or has another type, is told with the whole."""
+    for inner, promised in now.items():
+        if inner in was:
+            found = _ruled(inner, was[inner], promised)
+            yield from (Move(name, one.kind, f"{one.field}: {one.said}") for one in found)
+        elif not promised["type"].endswith(_OPTIONAL):
+            said = f"{inner}: is new and may not be null, which it is in older rows: declare it{_OPTIONAL}"
+            yield Move(name, BREAKING, said)
 
 
 def _nullable(name: str, was: str, now: str) -> Iterator[Move]:

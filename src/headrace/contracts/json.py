@@ -9,14 +9,13 @@ import math
 import re
 import zoneinfo
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.clock import DAY_US, to_us
-from headrace.contracts.problems import CALENDAR, DIGITS, EMPTY, LOCAL, NAIVE, NOT_FINITE, RANGE, TYPE
+from headrace.contracts.problems import CALENDAR, DIGITS, EMPTY, ITEM, LOCAL, NAIVE, NOT_FINITE, RANGE, TYPE, WRITTEN
 from headrace.contracts.text import DAY, MOMENT, OFFSET
 from headrace.contracts.years import days, far_text, years
 from headrace.declare import Field
@@ -32,11 +31,32 @@ _WIDE = decimal.Context(prec=2000)
 
 
 class Refused(Exception):
-    """A value that is not of its field's type: code, what was found, what was expected."""
+    """A value that is not of its field's type: code, what was found, what was expected.
 
-    def __init__(self, code: str, found: str, expected: str) -> None:
+    ``name`` is the path of the field where it is within another, such as ``address.city``; ``each`` is all of them,
+    where several values within one are wrong.
+    """
+
+    def __init__(self, code: str, found: str, expected: str, name: str = "") -> None:
         super().__init__(found)
-        self.code, self.found, self.expected = code, found, expected
+        self.code, self.found, self.expected, self.name = code, found, expected, name
+        self.each: tuple[Refused, ...] = (self,)
+
+    @property
+    def said(self) -> str:
+        """What is wrong, without the name of the field, as the reasons of rows in quarantine say it."""
+        if self.code in (ABSENT, EMPTY):
+            return "is empty and may not be"
+        said = self.found.removeprefix(f"{self.name} ")
+        return f"is {said}" if self.code == TYPE and said.startswith("of ") else said
+
+
+def _several(refused: Sequence[Refused]) -> Refused:
+    """What is wrong with a value in which several are."""
+    first = refused[0]
+    whole = Refused(first.code, first.found, first.expected, first.name)
+    whole.each = tuple(refused)
+    return whole
 
 
 class Twice(Exception):
@@ -91,6 +111,25 @@ def value_of(field: Field, value: Any, given: bool) -> Any:
             raise Refused(ABSENT, f"no field {field.name}", f"{field.type!r}")
         raise Refused(EMPTY, f"{field.name} is null", f"{field.type!r}")
     return _READERS[field.type.name](field, value)
+
+
+def parsed_value(field: Field, text: str) -> Any:
+    """Return the value that a text of JSON is, as ``value_of`` does: what a cell holds that is a list or an object.
+
+    Raises:
+        Refused: when it is no JSON, or not of the field's type.
+    """
+    try:
+        value = parsed(text)
+    except (Twice, NoConstant, ValueError, RecursionError):
+        said = "an object" if field.type.name == "struct" else "a list"
+        found = f"{field.name} is no JSON of {said}"
+        raise Refused(WRITTEN, found, f"JSON of {said}, each field once", field.name) from None
+    try:
+        return value_of(field, value, True)
+    except Refused as refused:
+        refused.name = refused.name or field.name
+        raise
 
 
 def _wrong(field: Field, said: str) -> Refused:
@@ -195,20 +234,50 @@ def _check_year(field: Field, day: int) -> None:
 def _list(field: Field, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise _wrong(field, "a list")
-    assert field.type.item is not None
-    item = replace(field, type=field.type.item)
-    return [value_of(item, one, True) for one in value]
+    item, found, refused = field.item, list[Any](), list[Refused]()
+    for one in value:
+        if one is None and not item.type.nullable:
+            refused.append(Refused(ITEM, f"{field.name} has an item that is null", f"{item.type!r}", field.name))
+            continue
+        _read(item, one, True, found, refused)
+    if refused:
+        raise _several(list({(one.name, one.found): one for one in refused}.values()))
+    return found
+
+
+def _struct(field: Field, value: Any) -> dict[str, Any]:
+    """Fields that a contract does not name are left out, as those of a row are."""
+    if not isinstance(value, dict):
+        raise _wrong(field, "an object")
+    found, refused = list[Any](), list[Refused]()
+    for part, one in zip(field.parts, field.inner, strict=True):
+        _read(part, value.get(one.name), one.name in value, found, refused)
+    if refused:
+        raise _several(refused)
+    return {one.name: held for one, held in zip(field.inner, found, strict=True)}
+
+
+def _read(field: Field, value: Any, given: bool, found: list[Any], refused: list[Refused]) -> None:
+    try:
+        found.append(value_of(field, value, given))
+    except Refused as one:
+        one.name = one.name or field.name
+        refused += one.each
 
 
 def array(kind: LogicalType, values: Sequence[Any]) -> pa.Array:
     """Return kernel values as an Arrow array of a type."""
-    if kind.name == "list":
-        assert kind.item is not None
+    if not kind.nested:
+        return to_arrow(column(kind, values))
+    none = [value is None for value in values]
+    mask = pa.array(none) if any(none) else None
+    if kind.item is not None:
         items = array(kind.item, [item for value in values if value is not None for item in value])
         sizes = [0 if value is None else len(value) for value in values]
-        lists = pa.ListArray.from_arrays(pa.array(np.cumsum([0, *sizes]).astype(np.int32)), items)
-        return lists if None not in values else pa.array([v if v is not None else None for v in values], kind.arrow())
-    return to_arrow(column(kind, values))
+        offsets = pa.array(np.cumsum([0, *sizes]).astype(np.int32))
+        return pa.ListArray.from_arrays(offsets, items, type=kind.arrow(), mask=mask)
+    parts = [array(one, [None if value is None else value[name] for value in values]) for name, one in kind.fields]
+    return pa.StructArray.from_arrays(parts, fields=list(kind.arrow()), mask=mask)
 
 
 def column(kind: LogicalType, values: Sequence[Any]) -> Column:
@@ -235,6 +304,8 @@ def written(value: Any, kind: LogicalType) -> Any:
         case "list":
             assert kind.item is not None
             return [None if one is None else written(one, kind.item) for one in value]
+        case "struct":
+            return {name: None if value[name] is None else written(value[name], one) for name, one in kind.fields}
     return value
 
 
@@ -247,4 +318,5 @@ _READERS: dict[str, Callable[[Field, Any], Any]] = {
     "date": _date,
     "decimal": _decimal,
     "list": _list,
+    "struct": _struct,
 }

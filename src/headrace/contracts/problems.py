@@ -18,6 +18,7 @@ Rows = npt.NDArray[np.int64]
 
 EMPTY, TYPE, NOT_FINITE, BOUND, SET, PATTERN, LENGTH, KEY = (f"HR-DATA-{n:03}" for n in range(1, 9))
 NAIVE, CALENDAR, DIGITS, RANGE, FIELDS, LOCAL, PERIOD = (f"HR-DATA-{n:03}" for n in range(9, 16))
+WRITTEN, ITEM = (f"HR-DATA-{n:03}" for n in range(16, 18))
 CHECK, UNIQUE, REFERENCE = (f"HR-QUALITY-{n:03}" for n in range(10, 13))
 
 

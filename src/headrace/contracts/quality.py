@@ -174,7 +174,7 @@ class Figures:
         self.profiles = {
             name: Profile(one, self._history.edges(name), name in binned)
             for name, one in contract.fields().items()
-            if one.type.name != "list"
+            if not one.type.nested
         }
 
     def take(self, received: int, accepted: pa.Table, problems: Iterable[Problem]) -> None:

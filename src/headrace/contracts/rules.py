@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.contracts.nested import broken_within
 from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, never_taken, where
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, closest
@@ -31,6 +32,8 @@ def broken(field: Field, raw: pa.Array, values: pa.Array) -> list[Problem]:
         raw: the column as received.
         values: the same in the field's type, null where it is null or could not be read.
     """
+    if field.type.nested:
+        return never_taken(field, _null(field, raw)) + broken_within(field, raw, values, broken)
     rules = [*_bounds(field, values), *_set(field, values), *_text(field, values)]
     found = [(code, text, where(mask), promise) for code, text, mask, promise in rules]
     return never_taken(field, _null(field, raw)) + [
@@ -47,7 +50,7 @@ _ONE_TEXT = pa.StringArray.from_buffers(1, pa.py_buffer(bytes(8)), pa.py_buffer(
 def check_rules(contract: type[Contract]) -> list[Fault]:
     """Return what is wrong with a contract by itself, or else the patterns and zones that cannot be read."""
     faults = list(contract.faults)
-    for field in contract.fields().values() if not faults else ():
+    for field in contract.columns().values() if not faults else ():
         try:
             if field.pattern is not None:
                 _matches(field, _ONE_TEXT)  # which compiles the pattern, as there is a text to match

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -118,7 +119,7 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     def judged(field: Field) -> tuple[pa.Array, list[Problem]]:
         raw = _one_chunk(batch[field.name])
         values, found = read_column(field, raw)
-        read = unmarked([one for one in told if one.field in ("line", field.name)], batch.num_rows)
+        read = unmarked([one for one in told if _of(one, field)], batch.num_rows)
         return values, _among(read, [*never_taken(field, found), *broken(field, raw, values)])
 
     fields = contract.fields().values()
@@ -128,6 +129,11 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     problems += broken_period(contract, columns)
     problems += broken_checks(contract, columns, problems, batch.num_rows)
     return pa.table(columns, schema=_schema(contract)), problems
+
+
+def _of(problem: Problem, field: Field) -> bool:
+    """Whether a problem is of a field, of one within it, or of the whole row."""
+    return problem.field in ("line", field.name) or problem.field.startswith(f"{field.name}.")
 
 
 _T = TypeVar("_T")
@@ -207,9 +213,18 @@ def _quarantined(
 
 
 def _reason(problem: Problem, row: dict[str, object]) -> str:
-    values = [str(row.get(name)) or '""' for name in problem.field.split(", ")] if problem.shown else []
+    values = [str(_found(row, name)) or '""' for name in problem.field.split(", ")] if problem.shown else []
     shown = ", ".join(value if len(value) <= _LONGEST else value[:_LONGEST] + "…" for value in values)
     return f"{problem.code} {problem.field}: {shown}{' ' if shown else ''}{problem.text}"
+
+
+def _found(row: Mapping[str, object], name: str) -> object:
+    """The value of a field, or of one within it: ``address.city`` of ``{"address": {"city": …}}``."""
+    if name in row or "." not in name:
+        return row.get(name)
+    outer, _, inner = name.partition(".")
+    within = row.get(outer)
+    return _found(within, inner) if isinstance(within, Mapping) else within
 
 
 def _json(row: dict[str, object]) -> str:
@@ -235,9 +250,29 @@ def _plain(column: pa.Array) -> list[object]:
     if pat.is_string(column.type) or pat.is_large_string(column.type) or pat.is_binary(column.type):
         raw = pc.cast(column, pa.binary()).to_pylist()
         return [None if one is None else one.decode("utf-8", "replace") for one in raw]
+    if pat.is_nested(column.type):
+        return [_sayable(value) for value in column.to_pylist()]
     if pat.is_floating(column.type):
         return [value if value is None or np.isfinite(value) else str(value) for value in column.to_pylist()]
     return list(column.to_pylist())
+
+
+def _sayable(value: object) -> object:
+    """A value within others as JSON can say it."""
+    match value:
+        case dict():
+            return {name: _sayable(one) for name, one in value.items()}
+        case list():
+            return [_sayable(one) for one in value]
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+        case None | str() | bool() | int():
+            return value
+        case float() if np.isfinite(value):
+            return value
+    return str(value)
 
 
 def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from headrace.declare.base import here, here_within
 from headrace.declare.fields import HEADS, NO_COLUMN, Field, is_column
+from headrace.declare.nested import annotation_faults, leaves, with_annotation
 from headrace.declare.promises import promise_faults, written
 from headrace.declare.rule_faults import rule_faults, untyped
 from headrace.declare.rules import Rule, rules_within
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
-from headrace.types import parse_annotation
+from headrace.types import LogicalType, parse_annotation
 
 
 def _read_fields(
@@ -36,16 +37,19 @@ def _read_fields(
         own[name] = written_as
         try:
             declared = how if isinstance(how, Field) else Field()
-            where = lines.get(written_as, declared.place)
-            fields[name] = replace(declared, name=name, place=where, type=parse_annotation(_evaluated(raw, module)))
+            where, annotation = lines.get(written_as, declared.place), _evaluated(raw, module)
+            kind = parse_annotation(annotation)
+            faults += annotation_faults(f"{cls.__name__}.{name}", where or whole, declared, annotation)
+            fields[name] = with_annotation(replace(declared, name=name, place=where, type=kind), annotation)
         except (TypeError, NameError, ValueError, SyntaxError) as error:
-            expected = "int, float, bool, str, hr.Timestamp, hr.Date, hr.Decimal(p, s), list[…], each also with | None"
+            expected = "int, float, bool, str, hr.Timestamp, hr.Date, hr.Decimal(p, s), an Enum or Literal of texts or "
+            expected += "whole numbers, a contract, list[…], each also with | None"
             cure = f"write {name}: {_nearest_type(raw)}"
             faults.append(Fault("HR-CONTRACT-001", place, f"{cls.__name__}.{name}: {error}", expected, cure))
         if not isinstance(how, Field):
             found = f"{cls.__name__}.{name} = {how!r}"
-            kind = written(fields[name].type) if name in fields else "str"
-            cure = f"write {name}: {kind}; a value comes with each row"
+            shown = written(fields[name].type) if name in fields else "str"
+            cure = f"write {name}: {shown}; a value comes with each row"
             faults.append(Fault("HR-CONTRACT-002", place, found, "hr.field(…), hr.key(), hr.event_time()", cure))
     return fields, faults
 
@@ -115,7 +119,8 @@ class ContractType(type):
         rules = _read_rules(cls, own, lines)
         cls.place, cls.doc = place, inspect.cleandoc(body.get("__doc__") or "")
         cls._fields, cls._rules = fields, rules
-        cls.faults = (*faults, *promise_faults(name, place, fields), *rule_faults(name, place, fields, rules))
+        faults += [*promise_faults(name, place, fields), *rule_faults(name, place, fields, rules)]
+        cls.faults = tuple(dict.fromkeys(faults))  # a nested contract that is wrong is wrong once
         return cls
 
     @property
@@ -126,6 +131,25 @@ class ContractType(type):
     def fields(cls) -> dict[str, Field]:
         """Return the fields by name, in the order in which they were written."""
         return dict(cls._fields)
+
+    def columns(cls) -> dict[str, Field]:
+        """Return the fields by name, and those of nested contracts by path, as expressions name them.
+
+        Example:
+            >>> class Address(Contract):
+            ...     city: str
+            >>> class Customer(Contract):
+            ...     customer_id: int
+            ...     address: Address | None
+            >>> {name: one.type for name, one in Customer.columns().items()}["address.city"]
+            str | None
+        """
+        return {one.name: one for one in leaves(cls._fields.values())} | cls._fields
+
+    @property
+    def row_type(cls) -> LogicalType:
+        """The type of a value that is a row of this contract, within another."""
+        return LogicalType("struct", fields=tuple((name, one.type) for name, one in cls._fields.items()))
 
     def rules(cls) -> dict[str, Rule]:
         """Return the promises beyond single fields by name, in the order in which they were written."""

@@ -10,7 +10,7 @@ from typing import Any
 from headrace.declare.base import here
 from headrace.declare.rules import REJECT
 from headrace.declare.sheet import Sheet
-from headrace.types import STR, LogicalType
+from headrace.types import STR, LogicalType, plain_member
 
 ROLES = ("key", "event_time", "known_time", "valid_from", "valid_to")
 TIME_ROLES = ROLES[1:]
@@ -40,7 +40,18 @@ class Field:
     zone: str = ""
     description: str = ""
     severity: str = REJECT
+    inner: tuple[Field, ...] = ()
     place: str = dataclasses.field(default="", compare=False, repr=False)
+
+    @property
+    def item(self) -> Field:
+        """What each item of a list is: all that is promised of the list, but for its length."""
+        return replace(self, type=self.type.item or self.type, role="", min_length=None, max_length=None)
+
+    @property
+    def parts(self) -> tuple[Field, ...]:
+        """The fields within a struct, by their paths: ``address.city`` is in ``address``."""
+        return tuple(replace(one, name=f"{self.name}.{one.name}") for one in self.inner)
 
     def row(self) -> tuple[str, ...]:
         """Return what is shown of it: name, type, role, what bounds it, unit, privacy."""
@@ -94,9 +105,9 @@ def field(
     Args:
         name: of the column, where Python cannot write it, such as ``"class"`` or ``"order-id"``.
         ge, gt, le, lt: bounds; a value outside is quarantined, and sums are exact within them.
-        isin: the only values allowed.
+        isin: the only values allowed; of an ``Enum`` and a ``Literal`` their own.
         pattern: regular expression (RE2) that the whole string must match.
-        min_length, max_length: of a string, in characters.
+        min_length, max_length: of a string, in characters; of a list, in items. All else holds for each item.
         unit: unit of the value, for readers and reports, e.g. ``"EUR"``.
         privacy: tag that follows the column, e.g. ``"pseudonym"`` or ``"personal"``.
         subject: whether the column names the person whom the row is about.
@@ -115,7 +126,7 @@ def field(
     """
     chosen: Any = isin  # one alone, such as a text, is told with all other faults
     if isinstance(isin, Iterable) and not isinstance(isin, str | bytes):
-        chosen = tuple(isin)
+        chosen = tuple(map(plain_member, isin))
     return Field(
         name=name,
         ge=ge,

@@ -17,6 +17,8 @@ def written(kind: LogicalType) -> str:
     names = {"timestamp": "hr.Timestamp", "date": "hr.Date", "decimal": f"hr.Decimal({kind.precision}, {kind.scale})"}
     if kind.item is not None:
         names["list"] = f"list[{written(kind.item)}]"
+    if kind.fields:
+        names["struct"] = f"LogicalType('struct', fields={kind.fields!r})"
     return names.get(kind.name, kind.name) + (" | None" if kind.nullable else "")
 
 
@@ -33,6 +35,11 @@ def promise_faults(name: str, place: str, fields: Mapping[str, Field]) -> list[F
         at, what = one.place or place, f"{name}.{one.name}"
         mistyped = list(_mistyped(what, at, one))
         faults += mistyped or [*_bound_faults(what, at, one), *_text_faults(what, at, one)]
+        if one.type.nested and (one.role or one.subject):
+            said = f"its {one.role}" if one.role else "its subject"
+            found = f"{what} is {said} and holds several values"
+            cure = f"give that to a field of one value; write {one.name}: {written(one.type)} = hr.field()"
+            faults.append(Fault("HR-CONTRACT-021", at, found, "a field of one value", cure))
         if one.type.nullable and one.role in ("key", "event_time", "known_time", "valid_from"):
             cure = f"write {one.name}: {written(one.type.bare)} = hr.{one.role}()"
             found = f"{what} is its {one.role} and may be null"
@@ -76,13 +83,15 @@ def _mistyped(what: str, place: str, one: Field) -> Iterator[Fault]:
 
 def _bound_faults(what: str, place: str, one: Field) -> Iterator[Fault]:
     bounds = {name: value for name in ("ge", "gt", "le", "lt") if (value := getattr(one, name)) is not None}
+    while one.type.name == "list":  # all but lengths is of the items
+        one = one.item
     kind = one.type.name
-    if bounds and kind in ("str", "bool", "list"):
+    if bounds and kind in ("str", "bool", "struct"):
         found = f"{what} is {one.type!r} and has bounds"
         yield Fault("HR-CONTRACT-005", place, found, "bounds on numbers and times only", "use isin or pattern")
         bounds = {}
-    if one.isin is not None and kind == "list":
-        found, cure = f"{what} is {one.type!r} and has isin=", "take isin= away: it is for fields of one value"
+    if one.isin is not None and kind == "struct":
+        found, cure = f"{what} is {one.type!r} and has isin=", "take isin= away: write it in the nested contract"
         yield Fault("HR-CONTRACT-005", place, found, "a set of values for a field of one value", cure)
         return
     wrong = [*_wrong_values(what, place, one, bounds)]
@@ -145,12 +154,16 @@ def _nothing_between(bounds: Mapping[str, Any], kind: LogicalType) -> bool:
 
 def _text_faults(what: str, place: str, one: Field) -> Iterator[Fault]:
     least, most = one.min_length, one.max_length
-    if one.type.name == "str":
+    items, innermost = one.type.name == "list", one
+    while innermost.type.name == "list":
+        innermost = innermost.item
+    if items or one.type.name == "str":
         if least is not None and most is not None and least > most:
-            found = f"{what}: no text can satisfy min_length={least}, max_length={most}"
+            found = f"{what}: no {'list' if items else 'text'} can satisfy min_length={least}, max_length={most}"
             cure = f"write min_length={most}, max_length={least}"
             yield Fault("HR-CONTRACT-006", place, found, "min_length <= max_length", cure)
-    elif one.pattern or least is not None or most is not None:
+        least = most = None
+    if least is not None or most is not None or (one.pattern and innermost.type.name != "str"):
         found = f"{what} is {one.type!r} and has a pattern or length"
         cure = f"write {one.name}: str, or bound it: hr.field(ge=…, le=…)"
         yield Fault("HR-CONTRACT-007", place, found, "a str field", cure)

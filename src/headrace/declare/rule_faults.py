@@ -70,7 +70,7 @@ def _columns(what: str, place: str, one: Rule, fields: Mapping[str, Field]) -> I
         if column not in fields:
             cure = nearest(str(column), fields)
             yield Fault("HR-QUALITY-003", place, f"{what} names {column!r}", "a field of the contract", cure)
-        elif fields[column].type.name == "list" and not isinstance(one, Distribution):
+        elif fields[column].type.nested and not isinstance(one, Distribution):
             found, cure = f"{what} names {column}, which is {fields[column].type!r}", "name a field of one value"
             yield Fault("HR-QUALITY-003", place, found, "fields of one value", cure)
         elif isinstance(one, Distribution) and fields[column].type.name not in ("int", "float", "decimal", "bool"):

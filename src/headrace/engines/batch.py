@@ -69,7 +69,7 @@ def row_contract(plan: Plan) -> type[Contract]:
     if plan.spine is not None:
         return plan.spine.contract
     for contract in source_contracts(plan).values():
-        if set(plan.row_columns) <= set(contract.fields()):
+        if set(plan.row_columns) <= set(contract.columns()):
             return contract
     found = f"rows with {', '.join(plan.row_columns)}, which no source has together"
     cure = "give spine= a stream whose contract has all of them"

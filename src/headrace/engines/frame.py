@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from headrace.contracts.nested import column_at
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.column import Column, from_arrow, one_dictionary, to_arrow
@@ -39,13 +40,13 @@ def frame(table: pa.Table, names: Sequence[str], contract: type[Contract], what:
     Raises:
         HeadraceError: when a column is missing or cannot be read as its type.
     """
-    fields = contract.fields()
+    fields = contract.columns()
     columns = {}
     for name in names:
-        if name not in table.column_names:
+        if (found := column_at(table, name)) is None:
             cure = nearest(name, table.column_names)
             raise HeadraceError(Fault("HR-FRAME-001", "", f"{what} without column {name!r}", "it", cure))
-        columns[name] = typed_column(table.column(name), fields[name].type, f"{what}.{name}")
+        columns[name] = typed_column(found, fields[name].type, f"{what}.{name}")
     seq = None if SEQ not in table.column_names else np.asarray(table.column(SEQ).to_numpy(), dtype=np.int64)
     known = None
     if KNOWN in table.column_names:

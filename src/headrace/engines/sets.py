@@ -68,6 +68,6 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
 
 
 def _whole(batches: Iterator[pa.Table], columns: Sequence[str], contract: type[Contract]) -> pa.Table:
-    fields = contract.fields()
+    fields = contract.columns()
     nothing = arrow_schema({name: fields[name].type for name in columns}).empty_table()
     return pa.concat_tables(list(batches) or [nothing])

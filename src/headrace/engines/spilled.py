@@ -166,7 +166,7 @@ def _compute(job: Job, work: Path, keys: Keys, partition: int, count: int, path:
     for name, columns in _columns(job.plan, keys).items():
         table = Spill(_folder(work, keys) / f"of-{name}", 1).read(partition)
         if table is None:
-            fields = contracts[name].fields()
+            fields = contracts[name].columns()
             schema = [(column, fields[column].type.arrow()) for column in columns]
             table = pa.schema([*schema, (SEQ, pa.int64()), (KNOWN, LogicalType("timestamp").arrow())]).empty_table()
         sources[name] = frame(table, columns, contracts[name], name)

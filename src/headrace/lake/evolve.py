@@ -13,6 +13,7 @@ import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headrace.contracts.nested import column_at
 from headrace.lake.bucket import Place
 from headrace.lake.commit import open_table, properties, until_first
 from headrace.lake.log import EVOLVED, SAME_ROWS_AS, standing
@@ -65,24 +66,20 @@ def plain(schema: pa.Schema) -> pa.Schema:
 def held(file: pq.ParquetFile, schema: pa.Schema) -> list[str]:
     """Return the columns of a schema that a file has; any one of its own where that is none, for its rows."""
     there = file.schema_arrow.names
-    return [name for name in schema.names if name in there] or there[:1]
+    wanted = (name if name in there else name.partition(".")[0] for name in schema.names)
+    return [name for name in dict.fromkeys(wanted) if name in there] or there[:1]
 
 
 def aligned(part: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return rows with the columns of a schema, in its order and types; null where they have no such column."""
-    there = set(part.schema.names)
-    columns = [
-        part.column(one.name).cast(one.type) if one.name in there else pa.nulls(part.num_rows, one.type)
-        for one in schema
-    ]
-    return pa.table(columns, schema=schema)
+    return pa.table([_aligned(part, one) for one in schema], schema=schema)
 
 
 def aligned_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Return a batch with the columns of a schema, see ``aligned``."""
-    there = set(batch.schema.names)
-    columns = [
-        batch.column(one.name).cast(one.type) if one.name in there else pa.nulls(batch.num_rows, one.type)
-        for one in schema
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_arrays([_aligned(batch, one) for one in schema], schema=schema)
+
+
+def _aligned(part: pa.Table | pa.RecordBatch, one: pa.Field) -> pa.Array | pa.ChunkedArray:
+    found = column_at(part, one.name)
+    return pa.nulls(part.num_rows, one.type) if found is None else found.cast(one.type)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from headrace.errors import Fault, HeadraceError
-from headrace.lake.within import ROUNDED_US, number
+from headrace.lake.within import ROUNDED_US, leaf, number
 
 Positions = npt.NDArray[np.int64]
 
@@ -69,7 +69,7 @@ class Keys:
         first = 0
         for group in range(file.num_row_groups):
             told = file.metadata.row_group(group)
-            if all(self._may_hold(one, *_bounds(told.column(named.index(one)).statistics)) for one in self._values):
+            if all(self._may_hold(one, *_bounds(told.column(leaf(file, one)).statistics)) for one in self._values):
                 rows = file.read_row_group(group, columns=self.columns).select(self.columns)
                 found = self.find(rows.cast(pa.schema([schema.field(one) for one in self.columns])))
                 valid = found.is_valid().to_numpy(zero_copy_only=False)

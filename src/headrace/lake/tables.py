@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from headrace import sql
+from headrace.contracts.nested import column_at
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
 from headrace.lake.bucket import Address, Place, files, place, source
@@ -100,7 +101,8 @@ class Lake(Writing):
             name: of the table.
             version: to read, or
             at: the moment (UTC microseconds) as of whose last commit to read; default is the newest version.
-            columns: to read; all of them by default. A column that came later than a version is null in it.
+            columns: to read, what is in structs by its path, such as ``address.city``; all of them by default. A
+                column that came later than a version is null in it.
 
         Raises:
             HeadraceError: HR-LAKE-001 unknown table, 007 no such version, 011 unknown column, 025 rows that another
@@ -407,13 +409,17 @@ class Lake(Writing):
         if version is not None and any(column not in schema.names for column in columns or ()):
             later = self.schema(name)
             schema = pa.schema([*schema, *(one for one in later if one.name not in schema.names)])
-        unknown = [column for column in columns or [] if column not in schema.names]
+        paths = [column for column in columns or () if column not in schema.names]
+        within = {path: found for path in paths if (found := column_at(schema.empty_table(), path)) is not None}
+        unknown = [path for path in paths if path not in within]
         if unknown:
             raise HeadraceError(
                 Fault("HR-LAKE-011", "", f"{name} has no column {column}", "a column", nearest(column, schema.names))
                 for column in unknown
             )
-        return schema if columns is None else pa.schema([schema.field(column) for column in columns])
+        if columns is None:
+            return schema
+        return pa.schema([(one, within[one].type) if one in within else schema.field(one) for one in columns])
 
 
 def _arrow_schema(table: deltalake.DeltaTable) -> pa.Schema:

@@ -40,10 +40,9 @@ class Within:
 
     def groups(self, file: pq.ParquetFile) -> list[int]:
         """Return the row groups of a file that may hold such rows."""
-        names = file.schema_arrow.names
-        if self.column not in names:  # it came later: null in all of these rows
+        if self.column not in file.schema_arrow.names:  # it came later: null in all of these rows
             return []
-        place = names.index(self.column)
+        place = leaf(file, self.column)
         found = []
         for number in range(file.num_row_groups):
             told: Any = file.metadata.row_group(number).column(place).statistics
@@ -61,6 +60,12 @@ class Within:
             chosen = pc.and_(chosen, pc.less_equal(values, self.high))
         kept: pa.RecordBatch = batch.filter(chosen)
         return kept
+
+
+def leaf(file: pq.ParquetFile, column: str) -> int:
+    """Return the place of a column of one value among all that a file stores: a struct is stored as several."""
+    kept = file.metadata.schema
+    return next(place for place in range(len(kept)) if kept.column(place).path == column)
 
 
 def number(value: object) -> int | None:

@@ -230,7 +230,7 @@ def _job(plan: Plan, lake: Lake, versions: Mapping[str, int]) -> Job:
     def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         with_log = list(dict.fromkeys((*columns, SEQ, KNOWN)))
         have = lake.schema(name).names
-        wanted = [column for column in with_log if column in have]
+        wanted = [column for column in with_log if column in have or column.partition(".")[0] in have]
         for batch in lake.batches(name, version=versions[name], columns=wanted):
             yield pa.Table.from_batches([batch])
 

@@ -82,7 +82,7 @@ def _slot(group: WindowGroup | StateGroup) -> Slot:
     else:
         assert group.table.contract is not None
         contract, time, reach = group.table.contract, group.valid_from, None
-    fields = contract.fields()
+    fields = contract.columns()
     columns = tuple((name, fields[name].type) for name in _held(group, time))
     return Slot(source_of(group), group.keys, _types(contract, group.keys), time, columns, reach)
 
@@ -92,7 +92,7 @@ def _held(group: WindowGroup | StateGroup, time: str) -> list[str]:
 
 
 def _types(contract: type[Contract], names: Iterable[str]) -> tuple[LogicalType, ...]:
-    fields = contract.fields()
+    fields = contract.columns()
     return tuple(fields[name].type for name in names)
 
 

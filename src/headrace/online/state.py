@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from headrace.contracts.nested import read_at
 from headrace.errors import Fault, HeadraceError
 from headrace.kernel.column import Column, dtype_of, from_arrow, nulls
 from headrace.kernel.texts import texts
@@ -234,7 +235,7 @@ class State:
         there = np.ones((len(slot.columns), rows.num_rows), dtype=np.bool_)
         matrix[TIME], matrix[SEQ], matrix[KNOWN] = time, seq, known
         for i, (name, kind) in enumerate(slot.columns):
-            column = from_arrow(rows.column(name), kind)
+            column = from_arrow(read_at(rows, name), kind)
             matrix[FIRST + i] = self._words(transaction, column)
             if column.valid is not None:
                 there[i] = column.valid

@@ -193,6 +193,7 @@ class _Compiler:
         fields: dict[str, Domain] = {}
         for stream in streams:
             fields |= domains(stream.contract)
+        fields = {name: one for name, one in fields.items() if name not in self.places}  # group.feature goes first
         return RowScope(
             fields | dict(more or {}),
             self.ready,

@@ -105,8 +105,9 @@ def _features(meaning: Mapping[str, Any], found: _Reached) -> Iterator[str]:
         texts, keys = _texts(said)
         names = set().union(keys, *(_named(text) for text in texts))
         fed = said[0] if isinstance(said, list) else meaning["source"]
-        traced = (one.rpartition(".") for one in lineage.get(name, ()))
-        if found.reads(fed, names) or names & found.features.keys() or any(found.reads(t, {c}) for t, _, c in traced):
+        traced = (one.partition(".") for one in lineage.get(name, ()))
+        made = any(found.reads(table, {column, column.partition(".")[0]}) for table, _, column in traced)
+        if found.reads(fed, names) or names & found.features.keys() or made:
             yield name
 
 

@@ -15,8 +15,8 @@ _EXACT = ("int", "decimal")
 
 
 def domains(contract: type[Contract]) -> dict[str, Domain]:
-    """Return what is known of each field of a contract before any row is read."""
-    return {name: domain_of(one) for name, one in contract.fields().items() if one.type.name != "list"}
+    """Return what is known of each field of a contract, and of those within, before any row is read."""
+    return {name: domain_of(one) for name, one in contract.columns().items() if not one.type.nested}
 
 
 def domain_of(one: Field) -> Domain:

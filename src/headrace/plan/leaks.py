@@ -40,10 +40,11 @@ def _delayed(plan: Plan, label: LabelPlan) -> set[str]:
         for one in group.aggregations:
             if all(span.delay >= label.label.matures_us for span in one.spans):
                 safe.update(one.outputs)
+    called = {one.name for one in plan.outputs}
     secret = set(references(label.value)) - set(label.label.on)
     for derived in plan.derived:
         names = references(derived.node)
-        features = [name for name in names if "." in name]
+        features = [name for name in names if name in called]
         if not secret & set(names) and features and all(name in safe for name in features):
             safe.add(derived.name)
     return safe

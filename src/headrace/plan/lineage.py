@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from headrace.declare import Field
+
 KINDS = ("origin", "column", "rows", "feature", "case", "label", "model", "decision")
 """What a node can be, from where data comes to what is decided; ``rows`` are those of a table, ``case`` is of a set."""
 
@@ -170,6 +172,12 @@ def tags_of(text: str) -> tuple[str, ...]:
         (('personal', 'pseudonym'), ())
     """
     return tuple(dict.fromkeys(one for part in text.split(",") if (one := part.strip())))
+
+
+def tags_of_field(one: Field) -> tuple[str, ...]:
+    """Return the tags of a field; of one that says none, all that the fields within it say."""
+    within = (tag for part in one.inner for tag in tags_of_field(part))
+    return tags_of(one.privacy) or tuple(dict.fromkeys(within))
 
 
 def carried(

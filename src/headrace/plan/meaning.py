@@ -162,8 +162,9 @@ class Plan:
         names: list[str] = [] if self.spine is None else [self.spine.event_time]
         for group in self.groups:
             names += group.keys
+        features = {one.name for one in self.outputs}
         for one in self.derived:
-            names += [name for name in references(one.node) if "." not in name]
+            names += [name for name in references(one.node) if name not in features]
         for window in self.windows:
             names += [name for one in window.aggregations if one.include_current for name in one.reads]
         if self.where is not None:

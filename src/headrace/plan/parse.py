@@ -166,11 +166,17 @@ class _Typing:
             return Refusals([refused, *within.each])
         return refused
 
-    def column(self, tree: sql.Column, depth: int) -> Node:
-        if len(tree.parts) > 2:
+    def deeper(self, tree: sql.Dot, depth: int) -> Node:
+        """A path of more parts than a column of SQL has."""
+        if any(not isinstance(part, sql.Identifier) for part in tree.parts):
+            raise self.unknown(tree, depth)
+        return self.column(tree, depth)
+
+    def column(self, tree: sql.Column | sql.Dot, depth: int) -> Node:
+        name = ".".join(part.name for part in tree.parts)
+        if len(tree.parts) > 2 and name not in self.scope:
             cure = f"write {tree.parts[-2].name}.{tree.parts[-1].name}"
             raise Refused(f"name {tree.sql()}", "column or group.feature", cure)
-        name = ".".join(part.name for part in tree.parts)
         if name not in self.scope:
             cure = self.scope.cure(name) if isinstance(self.scope, RowScope) else nearest(name, self.scope)
             raise Refused(f"unknown column {name!r}", "a column of the row or group.feature", cure)
@@ -362,7 +368,8 @@ _SIMPLE: dict[type, tuple[str, tuple[str, ...]]] = {
 }
 
 _SPECIAL: dict[type, tuple[Callable[[_Typing, Any, int], Node], tuple[str, ...]]] = {
-    sql.Column: (_Typing.column, ("this", "table")),
+    sql.Column: (_Typing.column, ("this", "table", "db", "catalog")),
+    sql.Dot: (_Typing.deeper, ("this", "expression")),
     sql.Literal: (lambda typing, tree, depth: number(tree), ("this", "is_string")),
     sql.Boolean: (lambda typing, tree, depth: literal(bool(tree.this), BOOL), ("this",)),
     sql.Null: (lambda typing, tree, depth: literal(None, STR), ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from headrace.declare import Stream, Table
 from headrace.plan.expression import references
 from headrace.plan.meaning import Derived, StateGroup, WindowGroup
 
@@ -40,8 +41,9 @@ def reads(
     found: dict[str, tuple[Read, ...]] = {}
     for group in windows:
         found |= dict(_windowed(group))
+    called = {*found, *(one.name for one in derived), *(name for state in states for name, _ in state.expressions)}
     for state in states:
-        source = state.table.name
+        source = state.table
         chosen = [*_columns(source, state.keys, "key", direct=False)]
         times = [one for one in (state.valid_from, state.valid_to) if one is not None]
         chosen += _columns(source, times, "time", direct=False)
@@ -50,7 +52,7 @@ def reads(
     for one in derived:
         rows = row[one.name.partition(".")[0]]
         found[one.name] = tuple(
-            Read(name if "." in name else f"{rows}.{name}", "." in name, direct=True, how="expression")
+            Read(name if name in called else f"{rows}.{name}", name in called, True, "expression")
             for name in references(one.node)
         )
     return found
@@ -71,7 +73,7 @@ def columns(read: Mapping[str, tuple[Read, ...]]) -> dict[str, tuple[str, ...]]:
 
 
 def _windowed(group: WindowGroup) -> Iterator[tuple[str, tuple[Read, ...]]]:
-    source = group.stream.name
+    source = group.stream
     chosen = [
         *_columns(source, group.keys, "key", direct=False),
         *_columns(source, [group.stream.event_time], "time", direct=False),
@@ -80,14 +82,14 @@ def _windowed(group: WindowGroup) -> Iterator[tuple[str, tuple[Read, ...]]]:
         value = () if one.value is None else references(one.value)
         where = () if one.where is None else references(one.where)
         made = [*_columns(source, value, "window"), *_columns(source, where, "where")]
-        rows = [] if made else [Read(f"{source}.*", feature=False, direct=True, how="rows")]
+        rows = [] if made else [Read(f"{source.name}.*", feature=False, direct=True, how="rows")]
         for output in one.outputs:
             yield output, _distinct([*made, *rows, *chosen])
 
 
-def _columns(source: str, names: Iterable[str], how: str, *, direct: bool = True) -> Iterator[Read]:
+def _columns(source: Stream | Table, names: Iterable[str], how: str, *, direct: bool = True) -> Iterator[Read]:
     for name in names:
-        yield Read(f"{source}.{name}", feature=False, direct=direct, how=how)
+        yield Read(f"{source.name}.{name}", feature=False, direct=direct, how=how)
 
 
 def _distinct(found: Iterable[Read]) -> tuple[Read, ...]:

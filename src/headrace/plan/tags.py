@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from headrace.declare import Field, Model, Project, Stream, Table, sources_of
 from headrace.errors import Fault
-from headrace.plan.lineage import Lineage, Node, tags_of
+from headrace.plan.lineage import Lineage, Node, tags_of_field
 from headrace.plan.tracing import lineage
 from headrace.plan.units import agreed
 
@@ -22,7 +22,7 @@ def tag_faults(project: Project) -> list[Fault]:
     Args:
         project: its tables by query, features and models are followed back to the contracts of what they read.
     """
-    if not any(one.privacy or one.unit for source in sources_of(project) for one in _fields(source)):
+    if not any(tags_of_field(one) or one.unit for source in sources_of(project) for one in _fields(source)):
         return []
     graph = lineage(project)
     faults = [fault for table in project.tables.values() for fault in _lost(table, graph)]
@@ -40,7 +40,7 @@ def _lost(table: Table, graph: Lineage) -> Iterator[Fault]:
     for name, one in table.contract.fields().items():
         node = graph.nodes[f"column:{table.name}.{name}"]
         made = [graph.nodes[edge.source] for edge in graph.into.get(node.id, ()) if edge.direct]
-        if not tags_of(one.privacy):
+        if not tags_of_field(one):
             for tag in _lacking(made):
                 yield _lost_tag(table, node, tag, graph)
         copied = all(edge.how == "copy" for edge in graph.into.get(node.id, ()) if edge.direct)

@@ -26,7 +26,7 @@ from headrace.declare import (
 from headrace.declare.kept import RUN_LOG, beside, loaded
 from headrace.plan.compile import compile_features, compile_rules, compile_set
 from headrace.plan.expression import references
-from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of
+from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of, tags_of_field
 from headrace.plan.meaning import Plan
 from headrace.plan.queries import given_columns, in_order, reads_of
 from headrace.plan.reads import Read, reads
@@ -137,7 +137,7 @@ class _Tracing:
                     continue
                 source = sources[whose]
                 held = source.contract.fields().values() if source.contract and name in ("row", "reasons") else ()
-                tags = tuple(dict.fromkeys(tag for one in held for tag in tags_of(one.privacy)))
+                tags = tuple(dict.fromkeys(tag for one in held for tag in tags_of_field(one)))
                 loaded_from = (
                     [Edge(f"origin:{origin_name(source)}", node.id, "direct", "load")] if source.source else []
                 )
@@ -190,7 +190,7 @@ class _Tracing:
         found: dict[str, str] = {}
 
         def unit(source: str, name: str) -> str:
-            return found.get(name, "") if "." in name else self._unit(f"column:{source}.{name}")
+            return found[name] if name in found else self._unit(f"column:{source}.{name}")
 
         for group in plan.windows:
             for one in group.aggregations:
@@ -273,7 +273,9 @@ class _Tracing:
         self._known(node)
 
     def _edge(self, source: str, target: str, kind: str, how: str, expression: str = "") -> None:
-        """Add an edge, once; what was kept for later is there from now on."""
+        """Add an edge, once; what was kept for later is there from now on. What is within a field is of the field."""
+        if source.startswith("column:") and source not in self.nodes and source not in self._later:
+            source = ".".join(source.split(".")[:2])
         if source in self._later:
             node, edges = self._later.pop(source)
             self.nodes[node.id] = node
@@ -318,7 +320,7 @@ def _column(source: Stream | Table, one: Field, kind: str, unit: str) -> Node:
     name = f"{source.name}.{one.name}"
     owners = (source.owner,) if source.owner else ()
     node = Node(f"column:{name}", name, "column", node_id(source), kind, unit=one.unit or unit, owners=owners)
-    return replace(node, place=one.place or source.place, declared=tags_of(one.privacy))
+    return replace(node, place=one.place or source.place, declared=tags_of_field(one))
 
 
 def _recorded(node: str, name: str, service: Service) -> list[Edge]:
@@ -359,4 +361,10 @@ def _answer_id(name: str, service: Service, spine: str) -> str:
     """What a rule names: the score, a feature, or a field of the row."""
     if name == "score":
         return f"model:{service.model.name}"
-    return f"feature:{name}" if "." in name else f"column:{spine}.{name}"
+    contract = service.model.cases.spine.contract
+    is_feature = name not in contract.columns() or name in _called(service.model.cases)
+    return f"feature:{name}" if is_feature else f"column:{spine}.{name}"
+
+
+def _called(cases: TrainingSet) -> set[str]:
+    return {f"{group.name}.{called}" for group in cases.features for called in group.called()}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.contracts.json import column
-from headrace.declare import Service
+from headrace.declare import Field, Service
+from headrace.declare.nested import flat
 from headrace.engines import compute
 from headrace.engines.frame import Frame
 from headrace.errors import HeadraceError
@@ -68,7 +69,9 @@ class Desk:
         self.meaning = features_fingerprint(self.plan)
         self._groups = groups_of(self.plan)
         self._rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
-        self._kinds = {name: self.reader.fields[name].type for name in self.plan.row_columns}
+        self._contract = cases.spine.contract
+        fields = self._contract.columns()
+        self._kinds = {name: fields[name].type for name in self.plan.row_columns}
         declared = feature_fingerprints(self.plan)
         fault = other_features(service.model, version, self.scorer.features, declared, registry)
         if fault is not None:
@@ -85,7 +88,8 @@ class Desk:
         moment = row[self.moment]
         known = max(now, moment)
         reading = state.read(row, moment, known)
-        made = features(self.plan, self._groups, self._kinds, row, self.moment, reading)
+        given = flat(row, self._contract)
+        made = features(self.plan, self._groups, self._kinds, given, self.moment, reading)
         kept = {one.name: held(made[one.name], 0) for one in self.plan.outputs}
         values = {name: leaving(value, made[name].type) for name, value in kept.items()}
         x = vector(values, self.scorer.features)
@@ -96,12 +100,12 @@ class Desk:
 
     def decision(self, row: Row, kept: Mapping[str, Any], score: float) -> str:
         """Return the first decision whose rule is true of a row, its features (as held) and its score."""
-        given = {**row, **kept, "score": score}
+        given = {**flat(row, self._contract), **kept, "score": score}
         return next((name for name, rule in self._rules if rule(given) is True), self.service.otherwise)
 
 
 def features(
-    plan: Plan, groups: Groups, kinds: Mapping[str, LogicalType], row: Row, moment: str, reading: Reading
+    plan: Plan, groups: Groups, kinds: Mapping[str, LogicalType], row: Mapping[str, Any], moment: str, reading: Reading
 ) -> dict[str, Column]:
     """Return the features of one row, by the batch engine itself over the events of the row's keys.
 
@@ -109,7 +113,7 @@ def features(
         plan: what to compute.
         groups: of the plan, by the slot of the state that they read.
         kinds: the plan's ``row_columns`` with their types.
-        row: its fields, as the kernel holds them.
+        row: its fields, and those within them by path, as the kernel holds them.
         moment: which of them is the event time.
         reading: what the row may see, and nothing else: so time alone orders what is here.
     """
@@ -132,9 +136,16 @@ def warm(desk: Desk, state: State) -> None:
     """Load compiled code before the first request: one row that nobody knows, within the bounds of its contract."""
     row: Row = {}
     for name, field in desk.reader.fields.items():
-        row[name] = None if field.type.nullable or field.type.name == "list" else _any(domain_of(field))
+        row[name] = None if field.type.nullable else _some(field)
     row[desk.moment] = 2**52
     desk.decide(row, state, 2**52, explain=1)
+
+
+def _some(field: Field) -> Any:
+    """A value of a field: no items, and within a struct some value of each of its fields."""
+    if field.type.nested:
+        return {one.name: _some(one) for one in field.inner} if field.inner and field.type.item is None else []
+    return _any(domain_of(field))
 
 
 def _any(domain: Domain) -> Any:

@@ -15,6 +15,7 @@ from headrace.contracts.problems import (
     CHECK,
     DIGITS,
     EMPTY,
+    ITEM,
     LENGTH,
     LOCAL,
     NAIVE,
@@ -23,10 +24,12 @@ from headrace.contracts.problems import (
     RANGE,
     SET,
     TYPE,
+    WRITTEN,
     Problem,
 )
 from headrace.contracts.rules import broken
 from headrace.declare import Contract, Field
+from headrace.declare.nested import flat
 from headrace.declare.rules import WARN
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.plan.lower import row_function
@@ -58,6 +61,7 @@ class RowReader:
         self.fields = contract.fields()
         self.name = contract.name
         self._ruled = [one for one in self.fields.values() if _has_rules(one)]
+        self._contract = contract
         self._checks = [(one.rule, row_function(one.node)) for one in (row_checks(contract) if checked else ())]
         said = [one.severity for one in self._ruled] + [rule.severity for rule, _ in self._checks]
         self._warns = WARN in said
@@ -81,12 +85,15 @@ class RowReader:
             for name in given
             if name not in self.fields
         ]
+        for path in unknown_within(self.fields, given):
+            cure = "leave it out, or declare it in the nested contract"
+            faults.append(Fault("HR-REQUEST-005", place, f"the unknown field {path[:64]!r}", self._known(), cure))
         row: Row = {}
         for name, field in self.fields.items():
             try:
                 row[name] = value_of(field, given.get(name), name in given)
             except Refused as refused:
-                faults.append(Fault(refused.code, place, refused.found, refused.expected, _CURES[refused.code]))
+                faults += [Fault(one.code, place, one.found, one.expected, _CURES[one.code]) for one in refused.each]
         faults += self._broken(row, place)
         faults += self._unheld(row, place, faults)
         if faults:
@@ -97,8 +104,8 @@ class RowReader:
         """Return the rules that only warn and that a row breaks, by the names that the quality history has for them."""
         if not self._warns:
             return ()
-        told = [one.name for _, one in self._found(row) if not one.rejects]
-        said = [rule.name for rule, holds in self._checks if rule.severity == WARN and _breaks(row, holds)]
+        told, given = [one.name for _, one in self._found(row) if not one.rejects], flat(row, self._contract)
+        said = [rule.name for rule, holds in self._checks if rule.severity == WARN and _breaks(given, holds)]
         return (*told, *said)
 
     def arrow(self, rows: Sequence[Row]) -> pa.Table:
@@ -121,18 +128,19 @@ class RowReader:
         for field in self._ruled:
             if row.get(field.name) is not None:
                 one = array(field.type, [row[field.name]])
-                yield from ((field.name, problem) for problem in broken(field, one, one))
+                yield from ((problem.field, problem) for problem in broken(field, one, one))
 
     def _unheld(self, row: Row, place: str, faults: Sequence[Fault]) -> list[Fault]:
         """The conditions of the contract, where nothing else is wrong: they are judged on sound values alone."""
         if faults or not self._checks:
             return []
-        broken = [rule for rule, holds in self._checks if rule.severity != WARN and _breaks(row, holds)]
+        given = flat(row, self._contract)
+        broken = [rule for rule, holds in self._checks if rule.severity != WARN and _breaks(given, holds)]
         cure = "mend the values that it names"
         return [Fault(CHECK, place, f"a row that breaks {one.name}", one.said(), cure) for one in broken]
 
 
-def _breaks(row: Row, holds: Callable[[Row], Any]) -> bool:
+def _breaks(row: Mapping[str, Any], holds: Callable[[Mapping[str, Any]], Any]) -> bool:
     """Whether a condition is false of a row; null leaves it open."""
     held = holds(row)
     return held is not None and not held
@@ -143,7 +151,25 @@ def document(row: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, A
     return {name: None if row[name] is None else written(row[name], field.type) for name, field in fields.items()}
 
 
+def unknown_within(fields: Mapping[str, Field], given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paths of what objects within a row have and their contracts do not know."""
+    for name, field in fields.items():
+        for value in _objects(given.get(name)) if field.inner else ():
+            inner = {one.name: one for one in field.inner}
+            yield from (f"{name}.{one}" for one in value if one not in inner)
+            yield from (f"{name}.{path}" for path in unknown_within(inner, value))
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for one in value if isinstance(value, list) else ():
+        yield from _objects(one)
+
+
 def _has_rules(field: Field) -> bool:
+    if field.type.nested:
+        return True
     rules = (field.ge, field.gt, field.le, field.lt, field.isin, field.pattern, field.min_length, field.max_length)
     return any(rule is not None for rule in rules)
 
@@ -189,4 +215,6 @@ _CURES = {
     DIGITS: "round it where it comes from, or widen the type in the contract",
     RANGE: "give a value that the type holds",
     LOCAL: "write the offset: the clocks were changed then",
+    WRITTEN: "write the list or object itself",
+    ITEM: "leave the item out, or declare the items '| None'",
 }

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.contracts.json import column
+from headrace.declare.nested import flat
 from headrace.engines import compute
 from headrace.engines.batch import row_contract, source_contracts
 from headrace.engines.frame import Frame, frame
@@ -48,7 +49,8 @@ def recomputed(
         known: for each row, up to when it knew, microseconds UTC.
         lake: history.
     """
-    fields = row_contract(plan).fields()
+    contract = row_contract(plan)
+    fields, rows = contract.columns(), [flat(row, contract) for row in rows]
     moment = plan.spine.event_time if plan.spine is not None else ""
     columns = {name: column(fields[name].type, [row[name] for row in rows]) for name in plan.row_columns}
     asked = Frame(len(rows), columns)
@@ -78,7 +80,7 @@ def _seen(
     """Yield events, the positions of rows, and up to where these rows know them, so that all see what they saw."""
     contract = source_contracts(plan)[source]
     if not lake.exists(source):
-        nothing = pa.schema([(name, contract.fields()[name].type.arrow()) for name in columns]).empty_table()
+        nothing = pa.schema([(name, contract.columns()[name].type.arrow()) for name in columns]).empty_table()
         yield frame(nothing, columns, contract, source), (np.arange(asked.rows.length), None)
         return
     everyone = np.arange(asked.rows.length, dtype=np.int64)
@@ -113,8 +115,7 @@ def _of_keys(source: str, key: str, columns: tuple[str, ...], asked: _Asked, lak
     mine = asked.rows.columns[key]
     wanted = pc.unique(to_arrow(mine))
     names = [*columns, "_seq", "_known_at"]
-    schema = lake.schema(source)
-    parts = [pa.schema([schema.field(name) for name in names]).empty_table()]
+    parts = [lake.schema(source, None, names).empty_table()]
     for batch in lake.batches(source, columns=names):
         part = pa.Table.from_batches([batch])
         parts.append(part.filter(pc.is_in(part.column(key), value_set=wanted.cast(part.schema.field(key).type))))

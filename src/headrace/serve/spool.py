@@ -188,7 +188,8 @@ class Spool:
 
 def _kind(said: dict[str, Any]) -> LogicalType:
     item = said["item"]
-    return LogicalType(**{**said, "item": None if item is None else _kind(item)})
+    fields = tuple((name, _kind(one)) for name, one in said.get("fields", ()))
+    return LogicalType(**{**said, "item": None if item is None else _kind(item), "fields": fields})
 
 
 def _remove(cursor: Any, last: int) -> None:

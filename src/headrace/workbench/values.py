@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Contract, Features, Field, Stream, Table, contract_of
 from headrace.declare.base import here, type_fault
+from headrace.declare.nested import whole
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import Timestamp
 from headrace.workbench.frames import as_type, reaching, to_arrow
@@ -90,7 +91,8 @@ def _spine(table: pa.Table, plan: Plan) -> pa.Table:
     A row that says when it became known sees what was known by then, as in a training set.
     """
     assert plan.spine is not None
-    known, needed = plan.spine.contract.fields() | _summed(plan), plan.row_columns
+    known = plan.spine.contract.fields() | _summed(plan)
+    needed = tuple(dict.fromkeys(whole(name, known) for name in plan.row_columns))
     learned = plan.spine.contract.role("known_time")
     if learned in table.column_names:
         needed = tuple(dict.fromkeys((*needed, str(learned))))
@@ -107,7 +109,8 @@ def _summed(plan: Plan) -> dict[str, Field]:
     found: dict[str, Field] = {}
     for window in plan.windows:
         fields = window.stream.contract.fields()
-        found |= {name: fields[name] for one in window.aggregations if one.include_current for name in one.reads}
+        read = {whole(name, fields) for one in window.aggregations if one.include_current for name in one.reads}
+        found |= {name: fields[name] for name in read}
     return found
 
 
@@ -151,13 +154,14 @@ def _events(source: Stream | Table, given: Any, plan: Plan) -> pa.Table | None:
     what = f"events of {source.name}"
     table = to_arrow(given, what)
     fields, known = source.contract.fields(), source.contract.role("known_time")
-    needed = list(plan.sources[source.name]) + ([known] if known in table.column_names else [])
+    read = dict.fromkeys(whole(name, fields) for name in plan.sources[source.name])
+    needed = list(read) + ([known] if known in table.column_names else [])
     missing = [name for name in needed if name not in table.column_names]
     if missing:
         raise HeadraceError(_missing(str(name), table, what) for name in missing)
     if isinstance(source, FramedStream) and source.frame is not None:
         summed = {
-            name
+            whole(name, fields)
             for one in plan.windows
             if one.stream.name == source.name
             for each in one.aggregations

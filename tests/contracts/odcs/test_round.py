@@ -48,7 +48,8 @@ def test_a_document_is_read_as_a_person_would_write_it(shop):
         'class_: int = hr.field(name="class", ge=1)',
         'state: str | None = hr.field(isin=["new", "paid"])',
         'amount: hr.Decimal(12, 2) | None = hr.field(privacy="internal")',
-        "address: str | None",
+        "class OrdersAddress(hr.Contract):\n    street: str | None\n    lines: list[str] | None\n",
+        "address: OrdersAddress | None",
         'orders = hr.Stream("orders", Orders, source="data/orders*", owner="sales")',
         "class NoColumns(hr.Contract):\n    pass",
     ):
@@ -92,7 +93,8 @@ def test_a_type_that_changed_takes_along_what_belonged_to_it(shop):
 
 def test_a_field_may_go_come_and_change_all_it_says(shop):
     def change(text):
-        text = text.replace("    address: str | None\n", "    note: list[int]\n").replace('"new", "paid"', '"new"')
+        text = text.replace("    address: OrdersAddress | None\n", "    note: list[int]\n")
+        text = text.replace('"new", "paid"', '"new"')
         return (
             text.replace("hr.key(", "hr.field(")
             .replace('owner="sales"', 'owner="web"')

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from headrace.contracts import MALFORMED, MALFORMED_TYPE
 from headrace.contracts.json import ABSENT, NoConstant, Refused, Twice, array, parsed, value_of
-from headrace.contracts.problems import EMPTY, FIELDS, TYPE
+from headrace.contracts.problems import EMPTY, FIELDS
 from headrace.declare import Contract, Field
 
 Told = dict[str, Any]
@@ -50,10 +50,11 @@ def _row(text: str, fields: Iterable[Field]) -> tuple[dict[str, Any], Told | Non
         try:
             values[field.name] = value_of(field, given.get(field.name), field.name in given)
         except Refused as refused:
-            if refused.code not in (ABSENT, EMPTY):  # a null where none may be is told by the contract's own rule
-                said = refused.found.removeprefix(f"{field.name} ")
-                text_of = f"is {said}" if refused.code == TYPE and said.startswith("of ") else said
-                problems.append({"code": refused.code, "field": field.name, "text": text_of})
+            for one in refused.each:
+                one.name = one.name or field.name
+                if one.name != field.name or one.code not in (ABSENT, EMPTY):  # told by the contract's own rule
+                    code = EMPTY if one.code == ABSENT else one.code
+                    problems.append({"code": code, "field": one.name, "text": one.said})
     return values, {"text": text, "problems": problems} if problems else None
 
 

@@ -35,9 +35,9 @@ def columns_of(texts: Sequence[str], contract: type[Contract]) -> pa.Schema:
 
 
 def _told(contract: type[Contract], name: str) -> pa.DataType:
-    """As which type a field is read; each value is judged by itself, and lists are no text."""
+    """As which type a field is read; each value is judged by itself, and what holds others is no text."""
     field = contract.fields().get(name)
-    return field.type.arrow() if field is not None and field.type.name == "list" else pa.string()
+    return field.type.arrow() if field is not None and field.type.nested else pa.string()
 
 
 def _columns(file: File, contract: type[Contract]) -> pa.Schema:

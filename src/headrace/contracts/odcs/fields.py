@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.contracts.odcs.kinds import set_type, type_of
+from headrace.contracts.odcs.kinds import is_null_rule, may_be_null, none_allowed, set_type, type_of
 from headrace.declare.fields import TIME_ROLES, Field
 from headrace.types import LogicalType, fitting, value_as
 
@@ -36,8 +36,12 @@ class Row:
     write: Callable[[dict[str, Any], Any], None]
 
 
-def field_of(one: Property) -> tuple[Field, dict[str, str]]:
+def field_of(one: Property, within: bool = False) -> tuple[Field, dict[str, str]]:
     """Return the field that a property is, and why a contract cannot say the rest of it, by key of the standard.
+
+    Args:
+        one: the property.
+        within: whether it is one of an object, where no field has a role.
 
     Example:
         >>> field, left = field_of({"name": "age", "logicalType": "integer", "logicalTypeOptions": {"minimum": 18}})
@@ -47,19 +51,33 @@ def field_of(one: Property) -> tuple[Field, dict[str, str]]:
     kind = type_of(one)
     said: dict[str, Any] = {}
     left: dict[str, str] = {}
-    for name, row in ROWS.items():
+    for name, row in _rows(kind).items():
         try:
             said[name] = row.read(one, kind)
         except ValueError as error:
             left[row.odcs] = str(error)
+    if within and (said.pop("role", "") or said.pop("subject", False)):
+        left["primaryKey"] = "a field within another has no role"
     if one.get("unique") and said.get("role") != "key":
         left["unique"] = "a contract holds keys to be unique, and nothing else"
     given = {name: value for name, value in said.items() if value is not None}
-    field = Field(name=str(one.get("name", "")), type=kind, **given)
+    field = Field(name=str(one.get("name", "")), type=kind, inner=_inner(one, kind), **given)
     return (replace(field, type=kind | None) if _may_be_null(one, field) else field), left
 
 
-def property_of(field: Field, original: Property | None = None) -> dict[str, Any]:
+def _inner(one: Property, kind: LogicalType) -> tuple[Field, ...]:
+    one, kind = _innermost(one, kind)
+    return tuple(field_of(have, within=True)[0] for have in one["properties"]) if kind.fields else ()
+
+
+def _innermost(one: Property, kind: LogicalType) -> tuple[Property, LogicalType]:
+    """What an array holds in the end, and its type."""
+    while kind.item is not None:
+        one, kind = one.get("items", {}), kind.item
+    return one, kind
+
+
+def property_of(field: Field, original: Property | None = None, within: bool = False) -> dict[str, Any]:
     """Return a field as a property: the original one, changed only where the field says something else.
 
     Example:
@@ -70,18 +88,34 @@ def property_of(field: Field, original: Property | None = None) -> dict[str, Any
     one = dict(original or {"name": field.name})
     if original is None or field_of(one)[0].type.bare != field.type.bare:
         set_type(one, field.type)
+    if field.inner:
+        _set_inner(one, field)
     if original is None and not field.type.nullable:
         one["required"] = True
-    was = field_of(one)[0]
+    was = field_of(one, within)[0]
     if was.role != field.role:
         ROWS["role"].write(one, field.role)
-        was = field_of(one)[0]
+        was = field_of(one, within)[0]
     if was.type.nullable != field.type.nullable:
         _set_nullable(one, field.type.nullable)
-    for name, row in ROWS.items():
+    for name, row in _rows(field.type).items():
         if getattr(was, name) != getattr(field, name):
             row.write(one, getattr(field, name))
     return one
+
+
+def _set_inner(one: dict[str, Any], field: Field) -> None:
+    """Give an object, or what an array holds, the properties of a nested contract."""
+    if field.type.item is not None:
+        one["items"] = dict(one.get("items", {}))
+        _set_inner(one["items"], field.item)
+        return
+    by_name = {have.get("name"): have for have in one.get("properties", [])}
+    one["properties"] = [property_of(have, by_name.get(have.name), within=True) for have in field.inner]
+
+
+def _rows(kind: LogicalType) -> Mapping[str, Row]:
+    return ROWS if kind.name != "list" else ROWS | _OF_ITEMS
 
 
 def custom(one: Property, name: str) -> Any:
@@ -102,7 +136,7 @@ def set_custom(one: dict[str, Any], name: str, value: Any) -> None:
 
 def rules_left(one: Property) -> int:
     """Return how many rules of quality a property or an object has that no contract checks."""
-    return sum(not (_is_set_rule(rule) or _is_null_rule(rule)) for rule in one.get("quality", []))
+    return sum(not (_is_set_rule(rule) or is_null_rule(rule)) for rule in one.get("quality", []))
 
 
 def _set(one: dict[str, Any], key: str, value: Any) -> None:
@@ -147,8 +181,8 @@ def _with_zone(text: str, one: Property) -> str:
 
 
 def _length(value: Any, _one: Property, kind: LogicalType) -> int:
-    if kind.name != "str" or not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("a length is a whole number, of text")
+    if kind.name not in ("str", "list") or not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a length is a whole number, of text or of an array")
     return value
 
 
@@ -193,28 +227,19 @@ def _set_role(one: dict[str, Any], role: str) -> None:
 
 
 def _may_be_null(one: Property, field: Field) -> bool:
-    refused = one.get("required") or any(map(_is_null_rule, one.get("quality", [])))
-    return not refused and field.role in ("", "valid_to")
+    return may_be_null(one) and field.role in ("", "valid_to")
 
 
 def _set_nullable(one: dict[str, Any], nullable: bool) -> None:
     one["required"] = not nullable
     if nullable and "quality" in one:
-        _set(one, "quality", [rule for rule in one["quality"] if not _is_null_rule(rule)])
-
-
-def _is_null_rule(rule: Property) -> bool:
-    return rule.get("metric") in ("nullValues", "missingValues") and "arguments" not in rule and _none_allowed(rule)
+        _set(one, "quality", [rule for rule in one["quality"] if not is_null_rule(rule)])
 
 
 def _is_set_rule(rule: Property) -> bool:
     arguments = rule.get("arguments")
     members = arguments.get("validValues") if isinstance(arguments, dict) else None
-    return rule.get("metric") == "invalidValues" and isinstance(members, list) and _none_allowed(rule)
-
-
-def _none_allowed(rule: Property) -> bool:
-    return rule.get("type", "library") == "library" and rule.get("mustBe") == 0 and rule.get("mustBe") is not False
+    return rule.get("metric") == "invalidValues" and isinstance(members, list) and none_allowed(rule)
 
 
 def _isin(one: Property, kind: LogicalType) -> tuple[Any, ...] | None:
@@ -278,3 +303,24 @@ ROWS: dict[str, Row] = {
     "description": _key("description"),
 }
 """The table: which field says what the standard says where. What stands in no row is kept in the document only."""
+
+
+def _of_items(row: Row) -> Row:
+    """A row for what holds for each item of an array, where the standard says it of the items."""
+
+    def from_items(one: Property, kind: LogicalType) -> Any:
+        items, innermost = _innermost(one, kind)
+        return row.read(items, innermost)
+
+    def into_items(one: dict[str, Any], value: Any) -> None:
+        while one.get("logicalType") == "array":
+            one["items"] = dict(one.get("items", {}))
+            one = one["items"]
+        row.write(one, value)
+
+    return Row(f"items.{row.odcs}", from_items, into_items)
+
+
+_OF_ITEMS: dict[str, Row] = {name: _of_items(ROWS[name]) for name in ("ge", "gt", "le", "lt", "isin", "pattern")}
+_OF_ITEMS |= {"min_length": _option("minItems", _length), "max_length": _option("maxItems", _length)}
+"""The rows that are others for an array: its lengths count items, all else is said of these."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headrace.declare.fields import is_column
 from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp, list_of
 
 _DIGITS = re.compile(r"(?:decimal|dec|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
@@ -22,7 +23,7 @@ LOGICAL = {
     "time": STR,
     "object": STR,
 }
-"""What a logical type becomes. A time of day and an object have no type of ours: they are taken as text, unchanged."""
+"""What a logical type becomes. A time of day, and an object without properties, are taken as text, unchanged."""
 
 _WORDS = {
     "int integer bigint smallint tinyint mediumint int2 int4 int8 int16 int32 int64 long short byte": INT,
@@ -48,6 +49,13 @@ def type_of(one: Mapping[str, Any]) -> LogicalType:
     logical, physical = one.get("logicalType"), str(one.get("physicalType", ""))
     if logical == "array":
         return list_of(type_of(one["items"]) if "items" in one else STR)
+    if logical == "object" and _nests(one):
+        inner = ((have["name"], type_of(have)) for have in one["properties"])
+        optional = map(may_be_null, one["properties"])
+        fields = tuple(
+            (name, kind | None if null else kind) for (name, kind), null in zip(inner, optional, strict=True)
+        )
+        return LogicalType("struct", fields=fields)
     if logical in (None, "number") and (digits := _decimal(physical)) is not None:
         return digits
     word = _WORD.match(physical.lower())
@@ -57,6 +65,31 @@ def type_of(one: Mapping[str, Any]) -> LogicalType:
     return told if told in _FINER.get(logical, ()) and told is not None else LOGICAL[logical]
 
 
+def _inner_type(one: Mapping[str, Any]) -> LogicalType:
+    return type_of(one) | None if may_be_null(one) else type_of(one)
+
+
+def _nests(one: Mapping[str, Any]) -> bool:
+    """Whether a contract can nest the properties of an object: columns have their names, each once."""
+    names = [have.get("name") for have in one.get("properties", [])]
+    return bool(names) and len(set(names)) == len(names) and all(map(is_column, names))
+
+
+def may_be_null(one: Mapping[str, Any]) -> bool:
+    """Return whether a property that has no role may be null."""
+    return not (one.get("required") or any(map(is_null_rule, one.get("quality", []))))
+
+
+def is_null_rule(rule: Mapping[str, Any]) -> bool:
+    """Return whether a rule of quality says that there is no null."""
+    return rule.get("metric") in ("nullValues", "missingValues") and "arguments" not in rule and none_allowed(rule)
+
+
+def none_allowed(rule: Mapping[str, Any]) -> bool:
+    """Return whether a rule of quality allows no row to break it."""
+    return rule.get("type", "library") == "library" and rule.get("mustBe") == 0 and rule.get("mustBe") is not False
+
+
 def _decimal(physical: str) -> LogicalType | None:
     found = _DIGITS.match(physical)
     precision, scale = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
@@ -64,11 +97,12 @@ def _decimal(physical: str) -> LogicalType | None:
 
 
 _NAMES = {"int": "integer", "float": "number", "decimal": "number", "bool": "boolean", "str": "string"}
+_NAMES |= {"list": "array", "struct": "object"}
 
 
 def set_type(one: dict[str, Any], kind: LogicalType) -> None:
     """Say in a property that it has a type; what belonged to another type goes."""
-    logical = "array" if kind.name == "list" else _NAMES.get(kind.name, kind.name)
+    logical = _NAMES.get(kind.name, kind.name)
     if one.get("logicalType") != logical:
         for key in ("physicalType", "logicalTypeOptions", "items", "properties"):
             one.pop(key, None)
@@ -78,7 +112,7 @@ def set_type(one: dict[str, Any], kind: LogicalType) -> None:
         if "items" not in one or type_of(items) != kind.item.bare:
             set_type(items, kind.item.bare)
         one["items"] = items
-    if type_of(one) != kind.bare:
+    if kind.name != "struct" and type_of(one) != kind.bare:
         one.pop("physicalType", None)
     if kind.name == "decimal":
         one["physicalType"] = f"decimal({kind.precision},{kind.scale})"

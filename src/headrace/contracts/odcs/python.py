@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,11 @@ def imported(document: Document, path: str) -> Imported:
         classes.append(class_name(name, classes))
     fields = [[field_of(have)[0] for have in one.get("properties", [])] for one in objects]
     streams = [_is_stream(one, have) for one, have in zip(objects, fields, strict=True)]
+    taken = list(classes)
     parts = [
-        class_python(name, one.get("description", ""), [(field, ()) for field in have])
+        part
         for name, one, have in zip(classes, objects, fields, strict=True)
+        for part in _classes(name, one.get("description", ""), have, taken)
     ]
     declared = [
         _declaration(name, made, "Stream" if stream else "Table", owner_of(document.data, one))
@@ -86,6 +88,18 @@ def imported(document: Document, path: str) -> Imported:
         tuple(name for name, stream in zip(names, streams, strict=True) if not stream),
         tuple(_warnings(document, objects)),
     )
+
+
+def _classes(name: str, doc: str, fields: Sequence[Field], taken: list[str]) -> list[str]:
+    """Return the classes that a contract nests, each before the one that needs it, and its own."""
+    found: list[str] = []
+    nested: dict[str, str] = {}
+    for one in fields:
+        if one.inner:
+            nested[one.name] = class_name(f"{name}_{table_name(one.name)}", taken)
+            taken.append(nested[one.name])
+            found += _classes(nested[one.name], "", one.inner, taken)
+    return [*found, class_python(name, doc, [(field, ()) for field in fields], nested)]
 
 
 def _head(document: Document, path: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.declare import Contract
+from headrace.declare.nested import flat
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.work import Span
 from headrace.plan.expression import Node
@@ -200,4 +201,5 @@ def _case(row: Row, contract: type[Contract], moment: str, stream: str) -> Case:
 
 
 def _entered(row: Row, contract: type[Contract]) -> dict[str, Any]:
-    return {name: entering(row[name], one.type) for name, one in contract.fields().items() if name in row}
+    given = flat(row, contract)
+    return {name: entering(given[name], one.type) for name, one in contract.columns().items() if name in given}
