@@ -11,7 +11,7 @@ import pytest
 from headrace.clock import from_us, now_us
 from headrace.run import load_project, run
 
-PROJECT = '''
+PROJECT = """
 import headrace as hr
 
 class Payment(hr.Contract):
@@ -30,7 +30,7 @@ customers = hr.Table("customers", Customer, source=hr.Database("sqlite:///crm.db
 who = hr.Features("who", customers, by=hr.Entity("customer_id"), features={"segment": "segment"})
 cases = hr.TrainingSet("cases", spine=payments, features=[who])
 project = hr.Project("bank", training_sets=[cases])
-'''
+"""
 
 
 @pytest.fixture
