@@ -39,6 +39,7 @@ class State(hr.Contract):
 bank = "sqlite:///bank.db"
 sources = {
     "files": hr.Stream("files", Payment, source="data/*.csv"),
+    "small": hr.Stream("small", Payment, source="small/*.csv"),
     "cursor": hr.Stream("cursor", Payment, source=hr.Database(bank, table="payments", cursor="payment_id")),
     "keys": hr.Stream("keys", Payment, source=hr.Database(bank, table="payments")),
     "merged": hr.Table("merged", Payment, source=hr.Database(bank, table="payments", cursor="payment_id")),
@@ -108,9 +109,14 @@ def _grow(folder: Path, start: int, end: int) -> None:
     lines = "".join(f"{number},{at.replace(' ', 'T')}Z,{amount}\n" for number, at, amount in rows)
     (folder / "data").mkdir(exist_ok=True)
     (folder / f"data/{start}.csv").write_text(f"payment_id,at,amount\n{lines}")
+    (folder / "small").mkdir(exist_ok=True)
+    each = lines.splitlines(keepends=True)
+    for first in range(0, len(rows), 100):
+        few = "".join(each[first : first + 100])
+        (folder / f"small/{start + first:07}.csv").write_text(f"payment_id,at,amount\n{few}")
 
 
-@pytest.mark.parametrize("name", ["files", "cursor", "keys", "merged", "whole", "kept"])
+@pytest.mark.parametrize("name", ["files", "small", "cursor", "keys", "merged", "whole", "kept"])
 def test_kills_lose_and_double_nothing(tmp_path: Path, name: str) -> None:
     luck, killed, rows = random.Random(f"{name} 1"), 0, 0
     loader, lake, longest = Loader(tmp_path), Lake(tmp_path / "state" / "lake"), 1.0

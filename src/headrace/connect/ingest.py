@@ -117,8 +117,8 @@ def ingest(
         judged.compare(ledger)
         job = Job(lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1, judged, lookup)
         work = _work(stream, there, todo, job)
-        for load in todo.loads:
-            todo.faults.extend(work.take(load))
+        appends = there.mode == "append"
+        todo.faults += work.take_all(todo.loads, together=appends or not judged.stops, appends=appends)
         if not (todo.failed and there.whole):
             work.end()
         todo.faults += [*work.faults, *judged.warnings(), *judged.freshness()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from headrace import clock
 from headrace.connect.loads import Ledger, Load
+from headrace.connect.resumed import counted
 from headrace.contracts.across import Referred
 from headrace.contracts.quality import Figures, History, Verdict, history_of
 from headrace.declare import Contract, Distribution, Fresh, Reference, Stream, Table
@@ -66,7 +67,7 @@ def keep(lake: Lake, name: str, ended: Sequence[tuple[Load, Figures]], refused: 
     """Add the figures of loads that reached their end to the history, in one commit; each load once."""
     loads = [(f"{REFUSED}:{load.id}" if refused else load.id, load, figures) for load, figures in ended]
     again = [id for id, load, _ in loads if load.begun]
-    there = _there(lake, name, again) if again else set()
+    there = _there(lake, name, again) if again else ()
     rows = [row for id, _, figures in loads if id not in there for row in rows_of(id, figures)]
     if rows:
         lake.append(table_of(name), table(rows))
@@ -96,12 +97,8 @@ def table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=_SCHEMA)
 
 
-def _there(lake: Lake, name: str, loads: Sequence[str]) -> set[str]:
-    if not lake.exists(table_of(name)):
-        return set()
-    listed = ", ".join(map(quoted, loads))
-    found = lake.sql(f'select distinct _load from "{table_of(name)}" where _load in ({listed})')
-    return set(found["_load"].to_pylist())
+def _there(lake: Lake, name: str, loads: Sequence[str]) -> Collection[str]:
+    return counted(lake, table_of(name), loads) if lake.exists(table_of(name)) else ()
 
 
 def looks_up(lake: Lake, tables: Mapping[str, Stream | Table]) -> Referred:

@@ -7,13 +7,12 @@ already: so nothing is lost or doubled between the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.connect import quality
 from headrace.connect.files import READ_ROWS, read_batches
@@ -21,7 +20,9 @@ from headrace.connect.holding import Holding
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Load
 from headrace.connect.outcome import Outcome, Quality
-from headrace.contracts import QUARANTINE, Across, Referred, judge, validate
+from headrace.connect.resumed import Aside, asides, counted
+from headrace.connect.together import Group, Rows, Taken, gathered
+from headrace.contracts import QUARANTINE, Across, Referred, Validated, judge, validate
 from headrace.declare import Contract
 from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
@@ -30,6 +31,8 @@ from headrace.types import arrow_schema
 
 Progress = Callable[[int, str], None]
 """Called with the rows done so far in this run, and what is being done."""
+_MOST_FILES = 10_000
+"""Files whose rows wait to be committed, where they may be committed at any time."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,37 @@ class Work:
         self.finished: list[tuple[Load, int, int, int]] = []
         self.faults: list[Fault] = []
         self._next = job.next
-        self._accepted: list[tuple[Load, pa.Table]] = []
-        self._quarantined: list[tuple[Load, pa.Table]] = []
+        self._accepted: list[tuple[pa.Array, pa.Table]] = []
+        self._quarantined: list[tuple[pa.Array, pa.Table]] = []
         self._reached: dict[str, int] = {}
         self._rows = 0
         self._ending: list[tuple[Load, int, int, Outcome]] = []
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
         self._across = Across(job.received, self._stored, job.referred)
+        self._held_before: dict[str, list[Aside]] = {}
+
+    def take_all(self, loads: Sequence[Load], *, together: bool, appends: bool) -> list[Fault]:
+        """Bring files in, in order; return what kept some of them from their end.
+
+        Args:
+            loads: of the files.
+            together: whether small ones may be taken together.
+            appends: whether rows may be committed at any time.
+        """
+        self._held_before = asides(self.lake, self._quarantine, [load.id for load in loads if load.begun])
+        parts = gathered(loads, self._read, self.job.received, self._room, self._goes_on) if together else iter(loads)
+        faults: list[Fault] = []
+        for part in parts:
+            faults += self.take(part) if isinstance(part, Load) else self._take_together(part)
+            if appends and len(self._reached) >= _MOST_FILES:
+                self.flush()
+        return faults
 
     def take(self, load: Load) -> list[Fault]:
         """Bring one file in, from the point that an earlier run reached; return what kept it from its end."""
         reached = self._reach(load) if load.begun else 0
-        held = self._held(load) if load.begun else _no_rows()
+        held = self._held(load)
         if self.job.judged.stops and not reached and not len(held):
             return self._take_whole(load)
         position, bad, outcome = 1, len(held), self.job.judged.begin(load)
@@ -96,6 +117,59 @@ class Work:
             return faults_at(load.name, error)
         self._ends(load, position - 1, bad, outcome)
         return []
+
+    def _take_together(self, group: Group) -> list[Fault]:
+        """Bring small files in; of one that breaks a rule that stops its load, none of its rows."""
+        faults: list[Fault] = []
+        while group.loads:
+            if self.job.judged.stops:
+                self.flush()
+            try:
+                result = validate(self.job.received, group.batch, self._across, rows=group.positions)
+            except HeadraceError:
+                return faults + [fault for load in group.loads for fault in self.take(load)]
+            outcomes = self._judged(group, result)
+            self._take_first(outcomes, group, group.first(len(outcomes), result))
+            if len(outcomes) == len(group.loads):
+                break
+            # What is behind was judged as if the one that is refused had been taken.
+            self.flush()
+            faults += self.take(group.loads[len(outcomes)])
+            group = group.behind(len(outcomes) + 1)
+        return faults
+
+    def _judged(self, group: Group, result: Validated) -> list[Outcome]:
+        """Return what becomes of files, up to the first that is refused."""
+        outcomes: list[Outcome] = []
+        for load, length, part in zip(group.loads, group.lengths.tolist(), group.apart(result), strict=True):
+            outcome = self.job.judged.begin(load)
+            if length:
+                outcome.take(length, part, np.arange(1, length + 1))
+            if self.job.judged.stops and outcome.refusal():
+                break
+            self.job.judged.ends(outcome)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _take_first(self, outcomes: Sequence[Outcome], group: Group, taken: Taken) -> None:
+        lengths = group.lengths[: len(outcomes)].tolist()
+        self._learn(taken.batch)
+        self.done += taken.batch.num_rows
+        for outcome in outcomes:
+            self.counts += outcome.counts
+        reached = {one.load.app: length for one, length in zip(outcomes, lengths, strict=True) if length}
+        if reached:
+            self._hold(
+                reached,
+                taken.batch.num_rows,
+                taken.accepted,
+                taken.quarantined,
+            )
+            self.job.progress(self.done, f"loading {outcomes[-1].load.name}")
+            self._flush_if_full()
+        self._ending += [
+            (one.load, length, bad, one) for one, length, bad in zip(outcomes, lengths, taken.bad, strict=True)
+        ]
 
     def _take_whole(self, load: Load) -> list[Fault]:
         """Bring one file in or, when it breaks a rule that stops its load, none of its rows."""
@@ -144,7 +218,7 @@ class Work:
 
     def _flush(self) -> None:
         if self._quarantined:
-            marked = [table.append_column("_load", _repeat(load.id, table)) for load, table in self._quarantined]
+            marked = [table.append_column("_load", loads) for loads, table in self._quarantined]
             self.lake.append(self._quarantine, pa.concat_tables(marked).select(["_load", *QUARANTINE.names]))
         if self._reached:
             rows = self._numbered()
@@ -201,15 +275,26 @@ class Work:
 
     def _accept(self, load: Load, received: int, last: int, accepted: pa.Table, quarantined: pa.Table) -> int:
         """Take validated rows, up to a position in their file; commit when there are enough of them."""
-        self._accepted.append((load, self._complete(accepted)))
-        if quarantined.num_rows:
-            self._quarantined.append((load, quarantined))
-        self._reached[load.app] = last
-        self._rows += received
+        good, bad = ((_repeat(load.id, table), table) for table in (accepted, quarantined))
+        self._hold({load.app: last}, received, good, bad)
         self.job.progress(self.done, f"loading {load.name}")
+        self._flush_if_full()
+        return int(quarantined.num_rows)
+
+    def _hold(self, reached: dict[str, int], received: int, accepted: Rows, quarantined: Rows) -> None:
+        self._accepted.append((accepted[0], self._complete(accepted[1])))
+        if len(quarantined[0]):
+            self._quarantined.append(quarantined)
+        self._reached |= reached
+        self._rows += received
+
+    def _room(self) -> int:
+        """Return how many rows are taken before any are committed."""
+        return min(READ_ROWS, self.job.batch_rows - self._rows)
+
+    def _flush_if_full(self) -> None:
         if self._rows >= self.job.batch_rows:
             self.flush()
-        return int(quarantined.num_rows)
 
     def _make_tables(self) -> None:
         """Make both tables before the first row, so that a stream without rows can be read like any other."""
@@ -222,7 +307,7 @@ class Work:
 
     def _numbered(self) -> pa.Table:
         """Return the accepted rows with the order in which they were learned, when they were known, and their load."""
-        loads = pa.chunked_array([_repeat(load.id, table) for load, table in self._accepted])
+        loads = pa.chunked_array([loads for loads, _ in self._accepted])
         rows = pa.concat_tables([table for _, table in self._accepted])
         sequence = pa.array(np.arange(self._next, self._next + rows.num_rows))
         known = self._known_at(rows)
@@ -234,28 +319,28 @@ class Work:
     def _stored(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         yield from self.lake.batches(self.name, columns=columns)
 
+    def _goes_on(self, load: Load) -> bool:
+        """Whether an earlier run has taken some rows of a load."""
+        return load.begun and (load.id in self._held_before or self._reach(load) > 0)
+
     def _held(self, load: Load) -> npt.NDArray[np.int64]:
         """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
-        rows = self.lake.read(self._quarantine, columns=["_load", "_row", "reasons"])
-        rows = rows.filter(pc.equal(rows["_load"], load.id))
-        for reasons in rows["reasons"].to_pylist():
+        before = self._held_before.get(load.id, ())
+        for _, reasons in before:
             self.counts.append({f"{reason.split(':')[0]}: before an interruption": 1 for reason in reasons})
-        return np.asarray(rows["_row"].to_numpy(), np.int64)
+        return np.array([row for row, _ in before], np.int64)
 
     def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
-        """Count what an interrupted load has left in the lake; the others were counted on their way."""
-        for load, received, accepted, _ in ended:
-            if load.begun and received:
-                parts = self.lake.batches(self.name, columns=["_load"])
-                found = sum(pc.sum(pc.equal(part["_load"], load.id)).as_py() or 0 for part in parts)
-                if found != accepted:
-                    text = f"{found} accepted rows of {load.name} in the lake"
-                    cure = "report it with a copy of the lake: nothing more is loaded into this stream"
-                    raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received}", cure))
-
-
-def _no_rows() -> npt.NDArray[np.int64]:
-    return np.empty(0, np.int64)
+        """Count what interrupted loads have left in the lake; the others were counted on their way."""
+        again = {
+            load.id: (load, received, accepted) for load, received, accepted, _ in ended if load.begun and received
+        }
+        found = counted(self.lake, self.name, again)
+        for id, (load, received, accepted) in again.items():
+            if received and found[id] != accepted:
+                text = f"{found[id]} accepted rows of {load.name} in the lake"
+                cure = "report it with a copy of the lake: nothing more is loaded into this stream"
+                raise HeadraceError(Fault("HR-SOURCE-011", load.name, text, f"{accepted} of {received}", cure))
 
 
 def _repeat(value: str, like: pa.Table) -> pa.Array:

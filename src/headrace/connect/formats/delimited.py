@@ -18,7 +18,7 @@ from headrace.contracts import MALFORMED, MALFORMED_TYPE
 from headrace.contracts.problems import FIELDS
 from headrace.declare import Contract
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES, _LEAST_BYTES = 8 << 20, 1 << 16
 
 
 def _columns(separator: str, file: File, _: type[Contract]) -> pa.Schema:
@@ -71,7 +71,7 @@ def _parsed(file: File, names: Sequence[str], separator: str, odd: list[pacsv.In
         return "skip"
 
     with file.stream() as stream:
-        yield from _opened(stream, names, separator, note)
+        yield from _opened(stream, names, separator, note, _block(file))
         if odd:
             yield pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in names})
 
@@ -80,17 +80,22 @@ def _through(separator: str, file: File, contract: type[Contract]) -> None:
     """Take lines apart to the end, and nothing else: what a field holds can no longer keep a file from its end."""
     names = _columns(separator, file, contract).names[:1]
     with file.stream() as stream:
-        for _ in _opened(stream, names, separator, lambda _: "skip"):
+        for _ in _opened(stream, names, separator, lambda _: "skip", _block(file)):
             pass
 
 
+def _block(file: File) -> int:
+    """Bytes that are parsed together: a buffer of that size is made for every file, however small it is."""
+    return _BLOCK_BYTES if file.packed else min(_BLOCK_BYTES, max(_LEAST_BYTES, file.size))
+
+
 def _opened(
-    stream: pa.NativeFile, names: Sequence[str], separator: str, note: Callable[[pacsv.InvalidRow], str]
+    stream: pa.NativeFile, names: Sequence[str], separator: str, note: Callable[[pacsv.InvalidRow], str], block: int
 ) -> pacsv.CSVStreamingReader:
     return pacsv.open_csv(
         stream,
         # Line numbers are told only when one thread reads.
-        read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+        read_options=pacsv.ReadOptions(use_threads=False, block_size=block),
         parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
