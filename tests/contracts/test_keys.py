@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.contracts import KeyIndex, keys
+from headrace.contracts import KeyIndex, held, keys
 
 _ROW = st.tuples(st.integers(0, 4) | st.none(), st.sampled_from(["a", "b", ""]), st.booleans())
 
@@ -65,3 +65,27 @@ def test_many_runs_are_merged() -> None:
         assert index.repeated(batch, np.ones(10, np.bool_)).tolist() == []
     everything = pa.table({"a": list(range(200))})
     assert index.repeated(everything, np.ones(200, np.bool_)).tolist() == list(range(200))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    stored=st.lists(st.integers(-5, 20), max_size=8, unique=True),
+    batches=st.lists(st.tuples(st.lists(st.integers(-5, 60) | st.none(), max_size=8), st.booleans()), max_size=8),
+    bits=st.sampled_from([64, 3]),
+)
+def test_numbers_that_grow_and_numbers_that_do_not(
+    stored: list[int], batches: list[tuple[list[int | None], bool]], bits: int
+) -> None:
+    """Keys that ascend are not hashed until some do not; a filter of a few bits lets nothing through that is held."""
+    seen: set[tuple[int | None, str]] = {(one, "") for one in stored}
+    index = KeyIndex(["a"], lambda: [pa.table({"a": pa.array(stored, pa.int64())})])
+    hashes = keys._hashes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "_hashes", lambda one: hashes(one) >> np.uint64(64 - bits) << np.uint64(64 - bits))
+        patch.setattr(held, "_WORTH_IT", 4)
+        patch.setattr(held, "_AT_ONCE", 3)
+        for values, ascending in batches:
+            rows = sorted(values, key=lambda one: (one is None, one)) if ascending else values
+            one = pa.table({"a": pa.array(rows, pa.int64())})
+            expected = plainly([(value, "", True) for value in rows], seen)
+            assert index.repeated(one, np.ones(len(rows), np.bool_)).tolist() == expected

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from headrace.contracts.alike import is_ascii
 from headrace.contracts.nested import read_list, read_struct, read_written
 from headrace.contracts.problems import (
     CALENDAR,
@@ -30,6 +31,7 @@ from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
 from headrace.types import LogicalType
 
+_NO_ROWS = np.empty(0, np.int64)
 _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
 
@@ -97,6 +99,8 @@ def _of_text(field: Field, raw: pa.Array) -> Read:
 
 def _utf8(raw: pa.Array) -> tuple[pa.Array, Rows]:
     """Parquet does not promise that its strings are UTF-8, and nothing behind this line expects anything else."""
+    if is_ascii(raw):
+        return raw, _NO_ROWS
     return safe_cast(pc.cast(raw, pa.binary()), pa.string())
 
 

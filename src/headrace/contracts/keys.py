@@ -8,6 +8,7 @@ anew in each run that has new files took 0.3 s for a million keys of text; keepi
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headrace.contracts.held import Hashes, Held, Numbers, ascends, numbers_of
 from headrace.contracts.problems import Rows
 
 if TYPE_CHECKING:
     import duckdb
-
-_RUNS = 8
-"""As many sorted runs are searched one after another before they are merged."""
 
 
 class KeyIndex:
@@ -45,8 +44,8 @@ class KeyIndex:
     ) -> None:
         self.columns = list(columns)
         self._stored = stored
-        self._unsettled: list[pa.Table] = []
-        self._runs: list[npt.NDArray[np.uint64]] | None = None
+        self._unsettled: list[tuple[pa.Table, npt.NDArray[np.bool_]]] = []
+        self._held: Held | None = None
 
     def repeated(self, keys: pa.Table, good: npt.NDArray[np.bool_]) -> Rows:
         """Return the positions of rows whose key an earlier accepted row has, and remember the keys of the others.
@@ -59,41 +58,45 @@ class KeyIndex:
 
     def look(self, keys: pa.Table) -> Look:
         """Return what is known of the keys of a batch; nothing is remembered yet."""
-        if self._runs is None:
-            self._runs = [np.sort(np.concatenate([_hashes(pa.table(part)) for part in self._stored()] or [_NONE]))]
-        there, hashes = complete(keys), _hashes(keys)
+        held, there, numbers = self._known(), complete(keys), numbers_of(keys)
+        if numbers is not None and ascends(numbers) and (not len(numbers) or held.below(int(numbers[0]))):
+            return _in_order(keys, numbers, there)
+        hashes = _hashes(keys)
         ordered = np.sort(hashes)
-        suspects = np.flatnonzero(self._suspicious(hashes, ordered) & there)
+        suspects = np.flatnonzero(_suspicious(held, hashes, ordered) & there)
         if not len(suspects):
-            return Look(keys, ordered, there, suspects, np.zeros(0, np.bool_), ())
+            return Look(keys, ordered, there, suspects, np.zeros(0, np.bool_), (), numbers)
         chosen = keys.take(pa.array(suspects))
-        return Look(keys, ordered, there, suspects, self._already(chosen), tuple(_tuples(chosen)))
+        return Look(keys, ordered, there, suspects, self._already(chosen), tuple(_tuples(chosen)), numbers)
 
     def remember(self, look: Look, taken: npt.NDArray[np.bool_]) -> None:
         """Remember the keys of the rows that are accepted.
 
         Hashes of all rows are kept: one that is nobody's key only makes a later row be compared in vain.
         """
-        taken = taken & look.complete
-        runs = [*(self._runs or []), look.hashes]
-        self._runs = [np.sort(np.concatenate(runs), kind="stable")] if len(runs) > _RUNS else runs
-        self._unsettled.append(look.keys if taken.all() else look.keys.filter(pa.array(taken)))
+        taken, held = taken & look.complete, self._known()
+        if look.numbers is not None and not len(look.hashes):
+            held.add_numbers(look.numbers)
+        else:
+            held.add(look.hashes)
+            if look.numbers is not None and len(look.numbers):
+                held.reaches(int(look.numbers.max()))
+        self._unsettled.append((look.keys, taken))
 
     def settle(self) -> None:
         """Say that all rows remembered so far are stored by now, or never will be: only what is stored counts."""
         self._unsettled = []
 
-    def _suspicious(self, hashes: npt.NDArray[np.uint64], ordered: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        hits = [ordered[1:][ordered[1:] == ordered[:-1]]]
-        for run in self._runs or []:
-            if len(run):
-                at = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
-                hits.append(ordered[run[at] == ordered])
-        found = np.unique(np.concatenate(hits))
-        if not len(found):
-            return np.zeros(len(hashes), np.bool_)
-        at = np.minimum(np.searchsorted(found, hashes), len(found) - 1)  # np.isin would sort all hashes again
-        return np.asarray(found[at] == hashes)
+    def _known(self) -> Held:
+        if self._held is None:
+            self._held = Held(lambda numbers: _hashes(pa.table({self.columns[0]: numbers})))
+            for part in self._stored():
+                numbers = numbers_of(part)
+                if numbers is None:
+                    self._held.add(np.sort(_hashes(pa.table(part))))
+                else:
+                    self._held.add_numbers(numbers)
+        return self._held
 
     def _already(self, chosen: pa.Table) -> npt.NDArray[np.bool_]:
         """Compare the chosen keys themselves with all stored and unsettled ones, a batch at a time."""
@@ -101,7 +104,8 @@ class KeyIndex:
         names = ", ".join(f'"{name}"' for name in self.columns)
         places = chosen.append_column("#place", pa.array(np.arange(chosen.num_rows)))
         with _tables(chosen=places) as connection:
-            for part in (*self._unsettled, *self._stored()):
+            unsettled = (keys if taken.all() else keys.filter(pa.array(taken)) for keys, taken in self._unsettled)
+            for part in itertools.chain(unsettled, self._stored()):
                 connection.register("held", pa.table(part))
                 query = f'select "#place" as place from chosen semi join held using ({names})'
                 taken[connection.execute(query).fetchnumpy()["place"]] = True
@@ -120,6 +124,7 @@ class Look:
         suspects: positions of rows that may have the key of another, ascending.
         held: for each of these, whether an accepted row of an earlier batch has its key.
         values: the keys of these.
+        numbers: keys that are whole numbers; where there are no hashes, they ascend and are above all before.
     """
 
     keys: pa.Table
@@ -128,6 +133,25 @@ class Look:
     suspects: npt.NDArray[np.int64]
     held: npt.NDArray[np.bool_]
     values: tuple[tuple[object, ...], ...]
+    numbers: Numbers | None = None
+
+
+def _in_order(keys: pa.Table, numbers: Numbers, there: npt.NDArray[np.bool_]) -> Look:
+    """Return what is known of keys that ascend above all before them: one that is there twice is so at once."""
+    same = numbers[1:] == numbers[:-1]
+    twice = np.append(same, False) | np.append(False, same) if len(numbers) else same
+    suspects = np.flatnonzero(there)[twice] if twice.any() else _NO_ROWS
+    values = tuple(_tuples(keys.take(pa.array(suspects)))) if len(suspects) else ()
+    return Look(keys, _NONE, there, suspects, np.zeros(len(suspects), np.bool_), values, numbers)
+
+
+def _suspicious(held: Held, hashes: Hashes, ordered: Hashes) -> npt.NDArray[np.bool_]:
+    """Return which of some hashes are held, or are there twice."""
+    found = np.unique(np.concatenate([ordered[1:][ordered[1:] == ordered[:-1]], held.among(ordered)]))
+    if not len(found):
+        return np.zeros(len(hashes), np.bool_)
+    at = np.minimum(np.searchsorted(found, hashes), len(found) - 1)  # np.isin would sort all hashes again
+    return np.asarray(found[at] == hashes)
 
 
 def repeated(
@@ -171,7 +195,7 @@ def _by_row(looks: Sequence[Look]) -> Iterator[tuple[int, list[tuple[int, int]]]
     yield from sorted(placed.items())
 
 
-_NONE = np.empty(0, np.uint64)
+_NONE, _NO_ROWS = np.empty(0, np.uint64), np.empty(0, np.int64)
 
 
 def _hashes(keys: pa.Table) -> npt.NDArray[np.uint64]:

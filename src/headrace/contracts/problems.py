@@ -73,7 +73,7 @@ def where(mask: pa.BooleanArray) -> Rows:
     """Return the positions at which a mask is true; null counts as false."""
     if not pc.any(mask).as_py():
         return np.empty(0, np.int64)
-    return np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).astype(np.int64)
+    return np.asarray(pc.indices_nonzero(mask).to_numpy(), np.int64)
 
 
 def mask_of(rows: Rows, length: int) -> pa.BooleanArray:

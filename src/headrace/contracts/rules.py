@@ -5,13 +5,15 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.contracts.alike import longer, outside, unlike
 from headrace.contracts.nested import broken_within
-from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, never_taken, where
+from headrace.contracts.problems import BOUND, EMPTY, LENGTH, PATTERN, PERIOD, SET, Problem, Rows, never_taken, where
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, closest
 from headrace.types import LogicalType, value_as
@@ -35,10 +37,9 @@ def broken(field: Field, raw: pa.Array, values: pa.Array) -> list[Problem]:
     if field.type.nested:
         return never_taken(field, _null(field, raw)) + broken_within(field, raw, values, broken)
     rules = [*_bounds(field, values), *_set(field, values), *_text(field, values)]
-    found = [(code, text, where(mask), promise) for code, text, mask, promise in rules]
     return never_taken(field, _null(field, raw)) + [
         Problem(code, field.name, text, rows, True, promise, field.severity)
-        for code, text, rows, promise in found
+        for code, text, rows, promise in rules
         if len(rows)
     ]
 
@@ -79,7 +80,7 @@ def broken_period(contract: type[Contract], columns: dict[str, pa.Array]) -> lis
     return [Problem(PERIOD, end, f"is not after {start}", rows)] if len(rows) else []
 
 
-_Rule = tuple[str, str, pa.BooleanArray, str]
+_Rule = tuple[str, str, Rows, str]
 """Code, what is wrong, where it is, and the word of the promise."""
 
 
@@ -89,31 +90,30 @@ def _null(field: Field, raw: pa.Array) -> Iterator[Problem]:
 
 
 def _bounds(field: Field, values: pa.Array) -> Iterator[_Rule]:
-    for name, (outside, text) in _BOUNDS.items():
+    for name, (beyond, text) in _BOUNDS.items():
         bound = getattr(field, name)
         if bound is not None:
-            yield BOUND, f"{text} {bound}", outside(values, _scalar(bound, field.type)), name
+            yield BOUND, f"{text} {bound}", where(beyond(values, _scalar(bound, field.type))), name
 
 
 def _set(field: Field, values: pa.Array) -> Iterator[_Rule]:
     if field.isin is not None:
-        allowed = pa.array([value_as(value, field.type) for value in field.isin], values.type)
+        allowed = [value_as(value, field.type) for value in field.isin]
         listed = ", ".join(str(value) for value in field.isin[:10]) + (", …" if len(field.isin) > 10 else "")
-        outside = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, allowed)))
-        yield SET, f"is none of {listed}", outside, "isin"
+        yield SET, f"is none of {listed}", outside(values, allowed), "isin"
 
 
 def _text(field: Field, values: pa.Array) -> Iterator[_Rule]:
     if field.type.name != "str":
         return
     if field.pattern is not None:
-        yield PATTERN, f"does not match {field.pattern}", pc.invert(_matches(field, values)), "pattern"
+        odd = unlike(values, partial(_matches, field))
+        yield PATTERN, f"does not match {field.pattern}", odd, "pattern"
     if field.min_length is not None:
-        short = pc.less(pc.utf8_length(values), field.min_length)
+        short = where(pc.less(pc.utf8_length(values), field.min_length))
         yield LENGTH, f"is shorter than {field.min_length}", short, "min_length"
     if field.max_length is not None:
-        long = pc.greater(pc.utf8_length(values), field.max_length)
-        yield LENGTH, f"is longer than {field.max_length}", long, "max_length"
+        yield LENGTH, f"is longer than {field.max_length}", longer(values, field.max_length), "max_length"
 
 
 def _matches(field: Field, values: pa.Array) -> pa.BooleanArray:
