@@ -26,6 +26,12 @@ def test_the_whole_road(tmp_path):
     assert len(told["decisions"]) == 3
     assert {one["answer"]["decision"] for one in told["decisions"]} <= {"allow", "review", "block"}
     assert told["parity"]
+    data = told["data"]
+    assert data["repair"]["accepted"] == data["repair"]["rows"] > 0
+    assert sum(one["rows"] for one in data["quarantine"]) == payments["quarantined"]
+    assert data["verdict"]["code"] == "HR-EVOLVE-001"
+    assert "amount is read by service fraud_desk" in " ".join(data["change"]["parts"])
+    assert (folder / ".headrace" / "reports" / "data.html").stat().st_size > 1000
     assert (folder / ".headrace" / "reports" / "report.html").stat().st_size > 1000
 
 

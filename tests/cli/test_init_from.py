@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import duckdb
+import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
@@ -159,6 +160,21 @@ def test_one_file_becomes_one_source(here: Path) -> None:
     assert call("init", "bank", "--from", "sales.csv").exit_code == 0
     assert 'source="../sales.csv"' in (here / "bank" / "project.py").read_text()
     assert runs(here / "bank") == {"sales": 30}
+
+
+def test_cells_of_a_sheet_are_as_narrow_as_their_values(here: Path) -> None:
+    book = openpyxl.Workbook()
+    day = datetime.datetime(2026, 1, 1)  # noqa: DTZ001 - cells have no zone
+    rows = [(n, n / 4, day + datetime.timedelta(hours=n), day.date(), n > 2, f"00{n}") for n in range(1, 5)]
+    for row in [("id", "price", "at", "day", "paid", "code"), *rows]:
+        book.active.append(row)  # type: ignore[union-attr]
+    book.save(here / "orders.xlsx")
+    assert call("init", "bank", "--from", "orders.xlsx").exit_code == 0
+    assert fields_of(here / "bank", "orders") == {
+        "id": ("int", "key"), "price": ("float", ""), "at": ("timestamp", "event_time"), "day": ("date", ""),
+        "paid": ("bool", ""), "code": ("str", ""),
+    }  # fmt: skip
+    assert runs(here / "bank") == {"orders": 4}
 
 
 @pytest.mark.parametrize(

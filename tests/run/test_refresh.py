@@ -159,7 +159,7 @@ def test_new_rows_keep_the_contract_and_their_keys_are_new(lake: Lake) -> None:
     refresh(table, lake, DECLARED)
     before = held(lake, "made")
     lake.append("payments", lake.read("payments").slice(3, 1))
-    with pytest.raises(HeadraceError, match="HR-DATA-109.*1 of 1 new rows of made have a key that another row has"):
+    with pytest.raises(HeadraceError, match="HR-DATA-109.*1 of 1 new rows of made have id of another row"):
         refresh(table, lake, DECLARED)
     assert held(lake, "made") == before
     lake.restore("payments", 0)
@@ -168,6 +168,58 @@ def test_new_rows_keep_the_contract_and_their_keys_are_new(lake: Lake) -> None:
     with pytest.raises(HeadraceError, match="HR-DATA-109"):
         refresh(table, lake, DECLARED)
     assert held(lake, "made") == before
+
+
+class Largest(hr.Contract):
+    """What a query gives of each shop."""
+
+    shop: int = hr.key()
+    most: float
+    one = hr.unique("most")
+
+
+def test_what_is_unique_is_so_among_all_rows_however_few_are_made(lake: Lake) -> None:
+    table = hr.Table("made", Largest, query="select shop, max(amount)::double as most from payments group by shop")
+    paid = payments(random.Random(7), 8, 0).set_column(2, "shop", pa.array(range(8), pa.int64()))
+    lake.append("payments", paid.set_column(4, "amount", pa.array(map(Decimal, range(8)), pa.decimal128(12, 2))))
+    refresh(table, lake, DECLARED)
+    other = payments(random.Random(8), 1, 9).set_column(2, "shop", pa.array([3], pa.int64()))
+    lake.append("payments", other.set_column(4, "amount", pa.array([Decimal(7)], pa.decimal128(12, 2))))
+    with pytest.raises(HeadraceError, match="HR-DATA-109.*1 of 1 new rows of made have most of another row"):
+        refresh(table, lake, DECLARED)
+
+
+def test_values_that_the_query_passes_over_may_fail_in_what_it_groups_by(lake: Lake) -> None:
+    query = "select kind::int as number, count(*) as n from payments where kind <> 'x' group by 1"
+    table, chance = hr.Table("made", query=query), random.Random(7)
+    for kinds in (["1", "2", "x"], ["2", "x"], ["3"]):
+        some = payments(chance, len(kinds), 0).set_column(3, "kind", pa.array(kinds))
+        lake.append("payments", some)
+        done = refresh(table, lake, DECLARED)
+        assert held(lake, "made") == rows(lake.sql(query)), done
+
+
+class Counted(hr.Contract):
+    amount: hr.Decimal(12, 2)  # type: ignore[valid-type]
+    n: int
+
+
+def test_values_that_the_query_passes_over_need_not_fit_its_columns(lake: Lake) -> None:
+    table = hr.Table("made", Counted, query="select amount, count(*) as n from prices where id < 7 group by amount")
+    kind = {"id": pa.int64(), "amount": pa.decimal128(14, 3)}
+    lake.append("prices", pa.table([[1, 2, 3], list(map(Decimal, range(3)))], schema=pa.schema(kind)))
+    refresh(table, lake, DECLARED)
+    lake.append("prices", pa.table([[9], [Decimal("1.005")]], schema=pa.schema(kind)))
+    refresh(table, lake, DECLARED)
+    assert lake.rows("made") == 3
+
+
+def test_how_long_ago_a_time_was_changes_without_a_row(lake: Lake) -> None:
+    query = "select shop, count(*) filter (where age(at) < interval 20 days) as n from payments group by shop"
+    table, chance = hr.Table("made", query=query), random.Random(7)
+    for _ in range(2):
+        lake.append("payments", payments(chance, 5, 0))
+        assert refresh(table, lake, DECLARED).how.startswith("in full")
 
 
 def test_a_lake_in_a_bucket_is_no_exception(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import headrace.run.pipeline as pipeline
+from headrace.clock import backoff_s
 from headrace.errors import Fault, HeadraceError
 from headrace.run import Asked, Retry, RunFailed, Stop, Stopped, load_project, run
 from headrace.run.past import past_runs
@@ -33,7 +34,7 @@ class Waiting(Stop):
 
 
 def test_waits_double_with_a_half_by_chance_up_to_ten_minutes() -> None:
-    low, high = (list(waits(Retry(9, 5.0), lambda a, b, end=end: (a, b)[end])) for end in (0, 1))
+    low, high = ([backoff_s(n, 5.0, LONGEST_S, lambda a, b, end=end: (a, b)[end]) for n in range(9)] for end in (0, 1))
     assert high == [5, 10, 20, 40, 80, 160, 320, LONGEST_S, LONGEST_S]
     assert low == [one / 2 for one in high]
     assert all(a <= one <= b for a, one, b in zip(low, waits(Retry(9, 5.0)), high, strict=True))

@@ -20,6 +20,7 @@ from headrace.cli.template import make_project
 from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
+    from headrace.cli.demo_data import Looked
     from headrace.run import LoadedProject, RunReport, Trained
     from headrace.serve.parity import ParityReport
 
@@ -50,6 +51,7 @@ class Demo:
     trained: tuple[Trained, ...]
     decisions: tuple[Decision, ...]
     parity: ParityReport | None
+    looked: Looked
     report: Path
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -67,6 +69,7 @@ class Demo:
             "models": [one.as_dict() for one in self.trained],
             "decisions": [{"case": one.case, "request": one.request, "answer": one.answer} for one in self.decisions],
             "parity": None if self.parity is None else self.parity.as_dict(),
+            "data": self.looked.as_dict(),
             "report": str(self.report),
             "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
         }
@@ -109,6 +112,7 @@ def run_demo(folder: Path, customers: int) -> Demo:
     """
     from headrace.audit import checked
     from headrace.audit import report as audit_report
+    from headrace.cli.demo_data import looked
     from headrace.run import load_project, run, train
     from headrace.serve.parity import parity
 
@@ -130,9 +134,11 @@ def run_demo(folder: Path, customers: int) -> Demo:
             with course.part("parity"):
                 compared = parity(loaded)
                 checked.keep(loaded.state_dir, compared.as_dict())
+        with course.part("look at the data"):
+            seen = looked(loaded)
         with course.part("report"):
             path = audit_report.write(loaded)
-    return Demo(folder, loaded, ran, trained, decisions, compared, path, course.seconds)
+    return Demo(folder, loaded, ran, trained, decisions, compared, seen, path, course.seconds)
 
 
 def _cleared(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,17 +41,13 @@ class Holding:
         if not self._first:
             self._first.append((received, last, result.accepted, result.quarantined))
             return
-        try:
+        with waiting():
             if self._folder is None:
                 self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
             at = self._folder / f"{len(self._later)}"
             for name, rows in (("accepted", result.accepted), ("quarantined", result.quarantined)):
                 with pyarrow.ipc.new_file(at.with_suffix(f".{name}"), rows.schema) as sink:
                     sink.write_table(rows)
-        except OSError as error:
-            found = f"no room for the rows of a load that wait for its end: {error.strerror or 'cannot write'}"
-            cure = "make room in the folder for temporary files, or name another one by TMPDIR; then run again"
-            raise HeadraceError(Fault("HR-QUALITY-014", "", found, "room for one load", cure)) from error
         self._later.append((received, last, at))
 
     def parts(self) -> Iterator[Part]:
@@ -60,6 +56,17 @@ class Holding:
         for received, last, at in self._later:
             accepted, quarantined = (_read(at.with_suffix(f".{name}")) for name in ("accepted", "quarantined"))
             yield received, last, accepted, quarantined
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Tell by HR-QUALITY-014 where what is written within, to the folder of temporary files, does not fit."""
+    try:
+        yield
+    except OSError as error:
+        found = f"no room for the rows of a load that wait for its end: {error.strerror or 'cannot write'}"
+        cure = "make room in the folder for temporary files, or name another one by TMPDIR; then run again"
+        raise HeadraceError(Fault("HR-QUALITY-014", "", found, "room for one load", cure)) from error
 
 
 def _read(path: Path) -> pa.Table:

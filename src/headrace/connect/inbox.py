@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from headrace.clock import now_us
+from headrace.clock import backoff_s
 from headrace.connect.boundary import Boundary, digests
 from headrace.connect.origins import Away, Batch, Place, Reader, reader_of
 from headrace.connect.places import File
@@ -31,6 +31,7 @@ from headrace.errors import Fault, HeadraceError
 
 TRIES = 6
 """How often an origin that is away is tried without a row in between: about half a minute."""
+_FIRST_S, _LONGEST_S = 1.25, 30.0
 _LIST, _KEYS = "delivery.json", "keys.arrow"
 Received: TypeAlias = pa.Table | pa.StringArray
 _ENDINGS = {True: ".arrow", False: ".jsonl"}
@@ -183,7 +184,7 @@ class Inbox:
                 fruitless = 1 if len(delivery.pieces) > before else fruitless + 1
                 if fruitless == TRIES:
                     raise
-            self._wait(2.0 ** (fruitless - 1) * (0.75 + (now_us() % 1000) / 2000))
+            self._wait(backoff_s(fruitless - 1, _FIRST_S, _LONGEST_S))
 
     def _rows(self, name: str) -> Received:
         path = self.folder / name

@@ -133,7 +133,7 @@ def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:
     if not job.contract.key_fields():
         return Replacing(job, todo.superseded)
     kind = Keeping if stream.history else Merging
-    return kind(job, there.whole, there.learned_us, there.others, todo.superseded)
+    return kind(job, todo.superseded, there)
 
 
 def _report(todo: Plan, work: Work) -> IngestReport:

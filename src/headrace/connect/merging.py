@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headrace.connect.loads import Load, Past
+from headrace.connect.given import Given
+from headrace.connect.loads import Past
+from headrace.connect.repeatable import Repeatable
 from headrace.connect.seen import keys_of
-from headrace.connect.withdraw import forget
-from headrace.connect.work import Job, Work
+from headrace.connect.work import Job
 from headrace.contracts import Across, KeyIndex
 from headrace.contracts.keys import Look
 from headrace.errors import Fault
@@ -30,7 +31,7 @@ class _Anew(KeyIndex):
 _NO_ROWS, _NO_HASHES = np.empty(0, np.int64), np.empty(0, np.uint64)
 
 
-class Merging(Work):
+class Merging(Repeatable):
     """Rows on their way into a table that has one row of each key.
 
     A merge can be done again, so a load that was cut off is gone through from its beginning. A row that is there as it
@@ -38,61 +39,39 @@ class Merging(Work):
 
     Args:
         job: what loading is about.
-        whole: whether what is loaded is all that there is: then each key comes once, and what is not among it goes.
-        learned_us: microseconds UTC, when the rows were read.
-        others: yields the keys of all rows that there are, where only some of the rows are loaded.
+        given: what is loaded: where it is all that there is, each key comes once, and what is not among it goes.
         superseded: loads of which nothing counts any more once this is done.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        whole: bool,
-        learned_us: int,
-        others: Callable[[], Iterable[pa.Table]] | None,
-        superseded: Sequence[Past],
-    ) -> None:
-        super().__init__(job)
-        self.whole, self.learned_us, self.others, self.superseded = whole, learned_us, others, superseded
+    def __init__(self, job: Job, superseded: Sequence[Past], given: Given) -> None:
+        super().__init__(job, superseded)
+        self.given = given
         self._names = list(job.contract.key_fields())
         # A row follows itself: what is unique is so among the rows that come together.
-        key = KeyIndex(self._names) if whole else _Anew(self._names)
+        key = KeyIndex(self._names) if given.whole else _Anew(self._names)
         self._across = Across(job.received, referred=job.referred, key=key)
         self._delivered: list[pa.Table] = []
         self._nameless = 0
 
-    def flush(self) -> None:
-        """Commit what is validated; that a load is finished is told at the end, when what is gone is out."""
-        self._flush()
-
-    def end(self) -> None:
-        """Commit what is left, take out the rows whose key is not among all that there are, and tell the ledger."""
-        self._flush()
+    def _become(self) -> None:
+        """Take out the rows whose key is not among all that there are."""
         if self._nameless:
             self.faults.append(self._unsure())
-        elif self.whole or self.others is not None:
+        elif self.given.whole or self.given.others is not None:
             self._take_out_gone()
-        forget(self.lake, f"quarantine_{self.name}", self.superseded)
-        self.job.ledger.withdraw(self.superseded)
-        self._settle()
 
     def _take_out_gone(self) -> None:
-        there = self._delivered if self.others is None else [keys_of(part, self.job.contract) for part in self.others()]
+        others = self.given.others
+        there = self._delivered if others is None else [keys_of(part, self.job.contract) for part in others()]
         index = KeyIndex(self._names, lambda: there)
-        gone = [pa.schema([self.lake.schema(self.name).field(name) for name in self._names]).empty_table()]
-        for keys in self._present():
-            without = np.ones(len(keys), np.bool_)
-            without[index.repeated(keys, np.zeros(len(keys), np.bool_))] = False
-            gone.append(keys.filter(pa.array(without)))
-        keys = pa.concat_tables(gone)
+        nothing = self.lake.schema(self.name).empty_table().select(self._names)
+        gone = (keys.filter(pa.array(~index.holds(keys))) for keys in self._present())
+        keys = pa.concat_tables([nothing, *gone])
         if keys.num_rows:
             self._take_out(keys)
 
-    def _reach(self, load: Load) -> int:
-        return 0
-
     def _learn(self, batch: pa.Table) -> None:
-        if self.whole:
+        if self.given.whole:
             keys = keys_of(batch, self.job.contract)
             self._delivered.append(keys)
             self._nameless += keys.num_rows - keys.drop_null().num_rows
@@ -100,9 +79,6 @@ class Merging(Work):
     def _commit(self, rows: pa.Table) -> None:
         if rows.num_rows:
             self.lake.merge(self.name, last_of_each(rows, self._names), keys=self._names)
-
-    def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
-        """Rows whose place others took are not in the lake any more."""
 
     def _unsure(self) -> Fault:
         """Where a key cannot be read, the row that it names would look like one that is gone."""

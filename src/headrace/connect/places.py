@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from headrace.errors import Fault, HeadraceError
-from headrace.lake.bucket import endpoint
+from headrace.lake.bucket import system
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,10 +129,10 @@ def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
     path = f"{parts.netloc}{parts.path}".rstrip("/")
     plain = path[: match.start()].rpartition("/")[0] if (match := _GLOB.search(path)) else path
     try:
-        system = pafs.S3FileSystem(endpoint_override=endpoint())
-        infos = [system.get_file_info(plain)]
+        store = system()
+        infos = [store.get_file_info(plain)]
         if infos[0].type != pafs.FileType.File:
-            infos = system.get_file_info(pafs.FileSelector(plain, recursive=True, allow_not_found=True))
+            infos = store.get_file_info(pafs.FileSelector(plain, recursive=True, allow_not_found=True))
     except OSError as error:
         raise HeadraceError(_unreachable(source, error)) from error
     files = [info for info in infos if info.type == pafs.FileType.File]
@@ -140,7 +140,7 @@ def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
         files = [info for info in files if _fits(info.path, path)]
     elif len(files) != 1 or files[0].path != path:
         files = [info for info in files if info.path.endswith(suffixes)]
-    return [File(f"s3://{one.path}", one.path, one.size, f"{one.size}:{one.mtime_ns}", system) for one in files]
+    return [File(f"s3://{one.path}", one.path, one.size, f"{one.size}:{one.mtime_ns}", store) for one in files]
 
 
 def _fits(path: str, pattern: str) -> bool:

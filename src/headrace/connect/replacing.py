@@ -9,14 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from headrace.connect.loads import Load, Past
-from headrace.connect.withdraw import forget
-from headrace.connect.work import Job, Work
+from headrace.connect.holding import waiting
+from headrace.connect.loads import Past
+from headrace.connect.repeatable import Repeatable
+from headrace.connect.work import Job
 from headrace.declare.kept import loaded
 from headrace.types import arrow_schema
 
 
-class Replacing(Work):
+class Replacing(Repeatable):
     """Rows on their way into a table that becomes what they are; accepted ones wait in a file for the last.
 
     Args:
@@ -25,35 +26,21 @@ class Replacing(Work):
     """
 
     def __init__(self, job: Job, superseded: Sequence[Past]) -> None:
-        super().__init__(job)
-        self.superseded = superseded
+        super().__init__(job, superseded)
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-")
         self._schema = arrow_schema(loaded(self.job.contract))
         self._path = Path(self._folder.name) / "rows.arrow"
         self._sink = pa.OSFile(str(self._path), "wb")
         self._rows_so_far = ipc.new_stream(self._sink, self._schema)
 
-    def flush(self) -> None:
-        """Commit rows to quarantine; the others wait."""
-        self._flush()
-
-    def end(self) -> None:
-        """Replace the table by what was accepted, and tell the ledger."""
-        self._flush()
-        self._rows_so_far.close()
-        self._sink.close()
+    def _become(self) -> None:
+        with waiting():
+            self._rows_so_far.close()
+            self._sink.close()
         with pa.memory_map(str(self._path)) as raw, ipc.open_stream(raw) as rows:
             self.lake.overwrite(self.name, rows)
         self._folder.cleanup()
-        forget(self.lake, f"quarantine_{self.name}", self.superseded)
-        self.job.ledger.withdraw(self.superseded)
-        self._settle()
-
-    def _reach(self, load: Load) -> int:
-        return 0
 
     def _commit(self, rows: pa.Table) -> None:
-        self._rows_so_far.write_table(rows.cast(self._schema))
-
-    def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:
-        """All rows were counted on their way: a load that was cut off is gone through from its beginning."""
+        with waiting():
+            self._rows_so_far.write_table(rows.cast(self._schema))

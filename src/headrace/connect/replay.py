@@ -19,8 +19,10 @@ from headrace.connect.loads import Ledger, Past
 from headrace.connect.received import Received, as_batch, received
 from headrace.contracts import Across, Referred, validate
 from headrace.declare import Contract, Stream, Table
+from headrace.declare.kept import stated
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
+from headrace.types import arrow_schema
 
 _APP = "replay"
 """Application id of the commits of a replay; their number counts those of a table, from 1."""
@@ -78,7 +80,7 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
                 passing.append(row)
     staying += [(row, ("its load is not finished: 'headrace run' first",)) for row in rows if row.load in unfinished]
     staying += [(row, tuple(row.reasons)) for row in rows if row.unread and row.load not in unfinished]
-    nothing = pa.schema([(name, field.type.arrow()) for name, field in contract.fields().items()]).empty_table()
+    nothing = arrow_schema(stated(contract)).empty_table()
     return Trial(pa.concat_tables([nothing, *accepted]), tuple(passing), tuple(staying))
 
 

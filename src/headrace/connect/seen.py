@@ -30,8 +30,7 @@ class Known:
 
     def news(self, rows: pa.Table | pa.StringArray) -> pa.Table | pa.StringArray:
         """Return the rows that were neither accepted nor refused."""
-        fresh = np.ones(len(rows), np.bool_)
-        fresh[self._index.repeated(keys_of(rows, self._contract), np.zeros(len(rows), np.bool_))] = False
+        fresh = ~self._index.holds(keys_of(rows, self._contract))
         if self._refused:
             left = np.flatnonzero(fresh)
             fresh[left] = [digest not in self._refused for digest in digests(rows, left)]

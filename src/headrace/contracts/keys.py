@@ -56,6 +56,18 @@ class KeyIndex:
         """
         return repeated([self], [keys], good, [True])[0]
 
+    def holds(self, keys: pa.Table) -> npt.NDArray[np.bool_]:
+        """Return whether each row has a key that is there already; nothing is remembered.
+
+        Example:
+            >>> KeyIndex(["id"], stored=lambda: [pa.table({"id": [7]})]).holds(pa.table({"id": [8, 7]})).tolist()
+            [False, True]
+        """
+        look = self.look(keys)
+        found = np.zeros(keys.num_rows, np.bool_)
+        found[look.suspects[look.held]] = True
+        return found
+
     def look(self, keys: pa.Table) -> Look:
         """Return what is known of the keys of a batch; nothing is remembered yet."""
         held, there, numbers = self._known(), complete(keys), numbers_of(keys)

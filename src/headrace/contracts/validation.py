@@ -24,7 +24,7 @@ from headrace.contracts.keys import KeyIndex
 from headrace.contracts.problems import Problem, never_taken, where
 from headrace.contracts.rules import broken, broken_period
 from headrace.declare import Contract, Field
-from headrace.declare.kept import QUARANTINED
+from headrace.declare.kept import QUARANTINED, stated
 from headrace.errors import Fault
 from headrace.kernel.threads import WORTH_IT, cores
 from headrace.types import arrow_schema
@@ -128,7 +128,7 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
         problems += found
     problems += broken_period(contract, columns)
     problems += broken_checks(contract, columns, problems, batch.num_rows)
-    return pa.table(columns, schema=_schema(contract)), problems
+    return pa.table(columns, schema=arrow_schema(stated(contract))), problems
 
 
 def _of(problem: Problem, field: Field) -> bool:
@@ -149,10 +149,6 @@ def _side_by_side(work: Callable[[Field], _T], fields: Collection[Field], rows: 
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="headrace-contracts")
-
-
-def _schema(contract: type[Contract]) -> pa.Schema:
-    return pa.schema([(name, field.type.arrow()) for name, field in contract.fields().items()])
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -8,7 +8,7 @@ from headrace.declare.contract import Contract
 from headrace.declare.project import RUN_LOG, Project, sources_of
 from headrace.types import BOOL, FLOAT, INT, STR, LogicalType, Timestamp, list_of
 
-__all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "Columns", "beside", "loaded"]
+__all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "Columns", "beside", "loaded", "stated"]
 
 Columns = Mapping[str, LogicalType]
 
@@ -90,9 +90,14 @@ RUNS: Columns = {
 """Columns of ``run_log``: a row for each step of each run; ``rows`` there are by now, ``new_rows`` this run loaded."""
 
 
+def stated(contract: type[Contract]) -> dict[str, LogicalType]:
+    """Return the columns that a contract states, without those that loading adds."""
+    return {name: field.type for name, field in contract.fields().items()}
+
+
 def loaded(contract: type[Contract]) -> Columns:
     """Return the columns of a table into which rows under a contract are loaded."""
-    return {name: field.type for name, field in contract.fields().items()} | _ADDED
+    return stated(contract) | _ADDED
 
 
 def beside(project: Project) -> Iterator[tuple[str, Columns]]:

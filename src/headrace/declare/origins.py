@@ -68,7 +68,21 @@ class Origin(Declared):
 
 
 @dataclass(frozen=True, repr=False)
-class Database(Origin):
+class _Located(Origin):
+    """What is read from an address, which may name secrets but holds none."""
+
+    url: str
+
+    @property
+    def address(self) -> str:
+        return _bare(self.url)
+
+    def _address_faults(self) -> list[Fault]:
+        return _url_faults(self.url, self.place, self._kind, self.schemes)
+
+
+@dataclass(frozen=True, repr=False)
+class Database(_Located):
     """A table or a query of PostgreSQL, MySQL or MariaDB, SQLite or DuckDB.
 
     Args:
@@ -89,17 +103,12 @@ class Database(Origin):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("postgresql", "postgres", "mysql", "mariadb", "sqlite", "duckdb")
-    url: str
     table: str | None = field(default=None, kw_only=True)
     query: str | None = field(default=None, kw_only=True)
     deletes: bool = field(default=False, kw_only=True)
 
-    @property
-    def address(self) -> str:
-        return _bare(self.url)
-
     def _address_faults(self) -> list[Fault]:
-        faults = _url_faults(self.url, self.place, self._kind, self.schemes)
+        faults = super()._address_faults()
         if self.table is not None and self.query is not None:
             cure = "take table= away, or query="
             faults.append(Fault("HR-ORIGIN-002", self.place, "both table= and query=", "one of them", cure))
@@ -110,7 +119,7 @@ class Database(Origin):
 
 
 @dataclass(frozen=True, repr=False)
-class Collection(Origin):
+class Collection(_Located):
     """A collection of MongoDB; nested documents become columns ``outer_inner``, lists stay lists.
 
     Args:
@@ -126,17 +135,12 @@ class Collection(Origin):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("mongodb", "mongodb+srv")
-    url: str
     name: str | None = None
     where: Mapping[str, Any] = field(default_factory=dict, kw_only=True, hash=False)
     deletes: bool = field(default=False, kw_only=True)
 
-    @property
-    def address(self) -> str:
-        return _bare(self.url)
-
     def _address_faults(self) -> list[Fault]:
-        faults = _url_faults(self.url, self.place, self._kind, self.schemes)
+        faults = super()._address_faults()
         if not faults and not urlsplit(SECRET.sub("secret", self.url)).path.strip("/"):
             cure = f"write {self.address.rstrip('/')}/NAME, with the name of the database"
             found = f"{self._kind} with an address of no database"
@@ -153,7 +157,7 @@ class Collection(Origin):
 
 
 @dataclass(frozen=True, repr=False)
-class Api(Origin):
+class Api(_Located):
     """Rows of JSON over HTTP, page by page.
 
     Args:
@@ -176,7 +180,6 @@ class Api(Origin):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("https", "http")
-    url: str
     rows: str = field(default="", kw_only=True)
     pages: str | None = field(default=None, kw_only=True)
     params: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
@@ -184,12 +187,8 @@ class Api(Origin):
     since: str | None = field(default=None, kw_only=True)
     rate: str | None = field(default=None, kw_only=True)
 
-    @property
-    def address(self) -> str:
-        return _bare(self.url)
-
     def _address_faults(self) -> list[Fault]:
-        faults = _url_faults(self.url, self.place, self._kind, self.schemes)
+        faults = super()._address_faults()
         for name in ("params", "headers"):
             given = getattr(self, name)
             if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in (*given, *given.values())):
@@ -338,9 +337,9 @@ def _url_faults(url: object, place: str, kind: str, schemes: tuple[str, ...]) ->
     return []
 
 
-def _overlap_faults(overlap: object, place: str) -> list[Fault]:
+def _overlap_faults(overlap: str, place: str) -> list[Fault]:
     try:
-        duration_us(overlap)  # type: ignore[arg-type]
+        duration_us(overlap)
     except (TypeError, ValueError) as error:
         expected = "a number, or a duration such as '5m'"
         return [Fault("HR-ORIGIN-003", place, f"overlap: {error}", expected, "write overlap='5m'")]

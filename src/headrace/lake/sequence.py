@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import deltalake
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,8 +19,15 @@ SEQUENCE = "sequence"
 def highest_sequence(path: Place, table: deltalake.DeltaTable) -> int:
     """Return the highest sequence that a row of a table was ever given.
 
-    The last file has the highest of those that are there, since files are in the order of theirs.
+    Any file may have it: a row of a history that ends keeps its number beside those that follow it.
     """
-    last = [one["path"] for one in ordered(table)][-1:]
-    there = [pc.max(pq.ParquetFile(source(path / one)).read(["_seq"])["_seq"]).as_py() for one in last]
-    return max(int(table.transaction_version(SEQUENCE) or 0), *(one or 0 for one in there), 0)
+    there = [_highest(path, one) for one in ordered(table)]
+    return max(int(table.transaction_version(SEQUENCE) or 0), *there, 0)
+
+
+def _highest(path: Place, file: Mapping[str, Any]) -> int:
+    """Return the highest sequence in a file: from its statistics, or from itself where a writer left none."""
+    told = file.get("max._seq")
+    if told is None and file["num_records"] != 0:
+        told = pc.max(pq.ParquetFile(source(path / file["path"])).read(["_seq"])["_seq"]).as_py()
+    return int(told or 0)

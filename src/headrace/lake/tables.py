@@ -18,7 +18,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
 from headrace.lake.bucket import Address, Place, files, place, source
 from headrace.lake.changes import Changed, changed
-from headrace.lake.commit import Once, clear_errors, done, is_table, open_table, restore, same_columns
+from headrace.lake.commit import Once, clear_errors, done, is_table, open_table, restore
 from headrace.lake.compact import Compacted, compact
 from headrace.lake.dataset import dataset
 from headrace.lake.evolve import add_columns, aligned, aligned_batch, held, plain
@@ -343,19 +343,6 @@ class Lake(Writing):
         """
         self._open(name)
         return add_columns(self.root / name, schema)
-
-    def require(self, name: str, schema: pa.Schema) -> None:
-        """Refuse columns that rows for a table may not have.
-
-        Args:
-            name: of the table.
-            schema: of the rows, without the columns that loading adds.
-
-        Raises:
-            HeadraceError: HR-LAKE-008.
-        """
-        ours = [field for field in self.schema(name) if field.name.startswith("_")]
-        same_columns(name, self._open(name), pa.schema([*schema, *ours]))
 
     def answered(
         self, query: str, versions: Mapping[str, int] | None = None

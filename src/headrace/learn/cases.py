@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from headrace.decimals import as_floats
 from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _floats(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.float64]:
 
     if kinds.is_boolean(column.type):
         column = column.cast(pa.uint8())
+    if kinds.is_decimal(column.type):
+        column = as_floats(column)
     # safe=False: an int64 beyond 2**53 is rounded here, as it will be when it is served
     values: npt.NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
     return values

@@ -219,6 +219,7 @@ def _kinds() -> dict[str, frozenset[str]]:
     aggregate = {name for name, kind, _, _ in rows if kind == "aggregate"}
     volatile = {name for name, _, stability, _ in rows if stability not in (None, "CONSISTENT")}
     volatile |= {"current_timestamp", "current_time", "localtime", "localtimestamp"}
+    volatile |= {"age"}  # of one time it is how long ago that was
     for name, kind, _, text in rows:
         if kind == "macro" and text:
             words = {word.lower() for word in _words(text)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headrace import sql
 from headrace.declare import Contract, Project, Table, sources_of
-from headrace.declare.kept import Columns, beside, loaded
+from headrace.declare.kept import Columns, beside, loaded, stated
 from headrace.errors import Fault, HeadraceError, closest, nearest
 from headrace.plan.increments import NEVER, Increments, declined, increments
 
@@ -61,7 +61,7 @@ def promised(table: Table) -> Columns | None:
     """Return the columns that a table by query has in the lake, as its contract says; None where it has none."""
     if table.contract is None:
         return None
-    columns = {name: field.type for name, field in table.contract.fields().items()}
+    columns = stated(table.contract)
     learned = table.contract.role("known_time")
     return columns | ({} if learned is None else {"_known_at": columns[learned]})
 

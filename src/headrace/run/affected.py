@@ -11,6 +11,7 @@ import pyarrow.types as pat
 
 from headrace import sql
 from headrace.declare import Table
+from headrace.declare.rules import Unique
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.query import Answer, Source, over, streamed
 from headrace.plan.increments import Increments, increments
@@ -122,20 +123,28 @@ class Touched:
         return values.rename_columns(held.names).cast(held)
 
     def require_unique(self, rows: pa.Table, columns: tuple[str, ...]) -> None:
-        """Refuse new rows with a key that a row has which stays (HR-DATA-109)."""
+        """Refuse new rows that share a key, or what else is to be unique, with a row that stays (HR-DATA-109)."""
         contract = self._table.contract
-        keys = () if contract is None else tuple(contract.key_fields())
-        if not keys or not rows.num_rows or (columns and set(columns) <= set(keys)):
+        if contract is None or not rows.num_rows:
             return
-        self._view(self._table.name)
-        self._connection.register("headrace_rows", rows)
+        rules = [one.of for one in contract.rules().values() if isinstance(one, Unique)]
+        # The rows that stay have other values of these columns, so they differ in all that holds these.
+        asked = [one for one in (contract.key_fields(), *rules) if one and not (columns and set(columns) <= set(one))]
+        if asked:
+            self._view(self._table.name)
+            self._connection.register("headrace_rows", rows)
+        for one in asked:
+            self._require_other(tuple(one), rows.num_rows, columns)
+
+    def _require_other(self, keys: tuple[str, ...], new: int, columns: tuple[str, ...]) -> None:
         match = _match({place: _name(one) for place, one in enumerate(columns)})
         stays = f"anti join {_VALUES} on {match}" if columns else ""
-        within = f"select {', '.join(map(_name, keys))} from headrace_rows"
+        there = " and ".join(f"{_name(one)} is not null" for one in keys)
+        within = f"select {', '.join(map(_name, keys))} from headrace_rows where {there}"
         held = f"select {', '.join(map(_name, keys))} from {_name(self._table.name)} {stays}"
         twice = self._count(f"select count(*) from ({held} intersect {within})")
         if twice:
-            found = f"{twice:,} of {rows.num_rows:,} new rows of {self._table.name} have a key that another row has"
+            found = f"{twice:,} of {new:,} new rows of {self._table.name} have {', '.join(keys)} of another row"
             expected = f"each {', '.join(keys)} once"
             cure = "mend the query, such as by 'where …', or the contract; nothing was written"
             raise HeadraceError(Fault("HR-DATA-109", self._table.place, found, expected, cure))

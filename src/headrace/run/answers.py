@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from headrace.decimals import as_floats
 from headrace.declare import Contract, Field, Table
 from headrace.errors import Fault, HeadraceError
 from headrace.plan.queries import promised
-from headrace.types import arrow_schema
+from headrace.types import FLOAT, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,6 +85,8 @@ def _readable(field: Field, column: pa.Array) -> pa.Array:
     from headrace.contracts import readable
 
     naive = pat.is_timestamp(column.type) and column.type.tz is None
+    if pat.is_decimal(column.type) and field.type.bare == FLOAT:
+        return as_floats(column)
     return column if readable(field, column.type) and not naive else column.cast(field.type.arrow())
 
 

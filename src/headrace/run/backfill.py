@@ -15,10 +15,10 @@ from headrace.declare import Table
 from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared
 from headrace.run.journal import Journal
-from headrace.run.progress import Progress
+from headrace.run.progress import FAULTS, Progress
 from headrace.run.project import LoadedProject
 from headrace.run.selecting import name_of, named
-from headrace.run.steps import FAULTS, Step
+from headrace.run.steps import Step
 
 if TYPE_CHECKING:
     import pyarrow as pa

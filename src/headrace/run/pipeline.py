@@ -19,14 +19,14 @@ from headrace.run.declared import Declared
 from headrace.run.evolving import require_sound_evolution
 from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
-from headrace.run.progress import SILENT, Progress, StepReport
+from headrace.run.progress import FAULTS, NOTHING_NEW, SILENT, THIS_RUN, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, reasons
 from headrace.run.retry import may_pass, waits
 from headrace.run.runlog import log_runs
 from headrace.run.selecting import chosen
 from headrace.run.sheets import html_of
-from headrace.run.steps import FAULTS, NOTHING_NEW, THIS_RUN, Step, settled, steps_of
+from headrace.run.steps import Step, settled, steps_of
 from headrace.run.stopping import Heeding, Stop
 
 

@@ -8,6 +8,11 @@ from typing import Any, Protocol
 
 from headrace.errors import Fault
 
+THIS_RUN, FAULTS = "this_run", "faults"
+"""Among the figures of a step: what only the run that did it has to tell, and what went wrong or is worth knowing."""
+NOTHING_NEW = "nothing_new"
+"""Among the figures of a step that had to look outside: whether all is as it was."""
+
 
 @dataclass(frozen=True)
 class StepReport:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Fresh, Stream, Table
+from headrace.declare.rules import Rule, Unique
 from headrace.errors import HeadraceError
 from headrace.plan.increments import declined
 from headrace.plan.queries import placed, promised, reads_of
 from headrace.run.answers import DECLARED, kept
-from headrace.run.steps import FAULTS, THIS_RUN
+from headrace.run.progress import FAULTS, THIS_RUN
 from headrace.types import arrow_schema
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def refresh(
     try:
         if full:
             raise Anew("as asked")
-        return _incremental(table, lake, moments, before, message, rows)
+        with _anew_where_values_fail():
+            return _incremental(table, lake, moments, before, message, rows)
     except Anew as reason:
         return _anew(table, lake, moments, message, str(reason), rows)
 
@@ -149,7 +151,11 @@ class _Rows:
     def together(self) -> bool:
         """Whether the contract promises something of all rows together, such as how many there are."""
         rules = () if self.table.contract is None else self.table.contract.rules().values()
-        return any(not one.of_rows and not isinstance(one, Fresh) for one in rules)
+        return any(_of_all(one) for one in rules if not isinstance(one, Fresh))
+
+
+def _of_all(rule: Rule) -> bool:
+    return not rule.of_rows or (isinstance(rule, Unique) and rule.severity == "warn")
 
 
 def inputs_of(reads: Iterable[str], moments: Mapping[str, Moment]) -> dict[str, str]:
@@ -280,10 +286,25 @@ def _replaced(table: Table, lake: Lake, touched: Touched, message: Mapping[str, 
 
 
 @contextmanager
-def _same_columns() -> Iterator[None]:
-    """Make a table anew whose query gives other columns than before, such as after another release of DuckDB."""
+def _anew_where_values_fail() -> Iterator[None]:
+    """Make a table anew where an expression fails on rows that its query passes over: only that one may see them."""
     try:
         yield
+    except HeadraceError as error:
+        if all(one.code == "HR-LAKE-006" for one in error.faults):
+            raise Anew("what changed rows touch cannot be computed for each of them") from error
+        raise
+
+
+@contextmanager
+def _same_columns() -> Iterator[None]:
+    """Make a table anew whose query gives other columns than before, such as after another release of DuckDB."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowInvalid as error:  # a value of rows that the query passes over, which the table has no room for
+        raise Anew("what changed rows touch does not fit its columns") from error
     except HeadraceError as error:
         if all(one.code in _OTHER_COLUMNS for one in error.faults):
             raise Anew("its query gives other columns than before") from error

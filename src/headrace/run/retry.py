@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from secrets import SystemRandom
 
+from headrace.clock import backoff_s
 from headrace.errors import Fault
 
 MAY_PASS = frozenset(
@@ -25,7 +25,6 @@ MAY_PASS = frozenset(
     }
 )
 """Codes of faults that another attempt may not meet. Of every other one a person has to mend something first."""
-_UNIFORM = SystemRandom().uniform
 LONGEST_S = 600.0
 """Seconds between two attempts at most."""
 
@@ -56,20 +55,6 @@ def may_pass(faults: Sequence[Fault]) -> bool:
     return bool(errors) and all(fault.code in MAY_PASS for fault in errors)
 
 
-def waits(retry: Retry, uniform: Callable[[float, float], float] = _UNIFORM) -> Iterator[float]:
-    """Yield the seconds to wait before each further attempt: twice as long each time, of which up to a half by chance.
-
-    Chance keeps those who failed together from coming back together (M. Brooker, "Exponential Backoff And Jitter",
-    AWS Architecture Blog, 2015: equal jitter).
-
-    Args:
-        retry: how often, and the first wait.
-        uniform: source of chance: returns a number between two.
-
-    Example:
-        >>> list(waits(Retry(4, 5.0), lambda low, high: high))
-        [5.0, 10.0, 20.0, 40.0]
-    """
-    for number in range(retry.times):
-        longest = min(retry.wait_s * 2.0 ** min(number, 30), LONGEST_S)
-        yield uniform(longest / 2, longest)
+def waits(retry: Retry) -> Iterator[float]:
+    """Yield the seconds to wait before each further attempt: twice as long each time, part of it by chance."""
+    return (backoff_s(number, retry.wait_s, LONGEST_S) for number in range(retry.times))

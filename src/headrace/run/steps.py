@@ -15,7 +15,7 @@ from headrace.errors import Fault, HeadraceError
 from headrace.run.declared import Declared, closure
 from headrace.run.evolving import reads_of_source, require_no_service
 from headrace.run.gone import gone_files, kept_out
-from headrace.run.progress import Progress
+from headrace.run.progress import FAULTS, NOTHING_NEW, THIS_RUN, Progress
 from headrace.run.project import LoadedProject
 from headrace.run.resting import resting
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, str]
 Figures = dict[str, Any]
-THIS_RUN, FAULTS = "this_run", "faults"
-"""Among the figures of a step: what only the run that did it has to tell, and what went wrong or is worth knowing."""
-NOTHING_NEW = "nothing_new"
-"""Among the figures of a step that had to look outside: whether all is as it was."""
 
 
 @dataclass(frozen=True)
@@ -285,11 +281,8 @@ def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Str
     reads = reads_of(table)
     own = declared.own(node_id(table))
 
-    def read() -> Inputs:
-        return own | _versions(reads, lake)
-
     def inputs() -> Inputs:
-        return read() | freshness_of(table, lake)
+        return own | _versions(reads, lake) | freshness_of(table, lake)
 
     def stands(_: Mapping[str, Any]) -> bool:
         return lake.exists(table.name)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.contracts.json import array
 from headrace.declare import Stream
+from headrace.declare.kept import stated
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.serve import record as serve_record
@@ -105,7 +106,7 @@ def event_table(
     stream: Stream, events: Sequence[tuple[int, list[object]]], layout: Mapping[str, LogicalType] | None = None
 ) -> pa.Table:
     """Return spooled events as rows of their stream's table, in the fields in which they were written."""
-    fields = {name: one.type for name, one in stream.contract.fields().items()} if layout is None else layout
+    fields = stated(stream.contract) if layout is None else layout
     columns = zip(*(values[: len(fields)] for _, values in events), strict=True)
     rows = pa.table({name: array(kind, list(one)) for (name, kind), one in zip(fields.items(), columns, strict=True)})
     known = pa.array([values[-1] for _, values in events], pa.int64()).cast(pa.timestamp("us", tz="UTC"))

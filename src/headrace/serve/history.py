@@ -20,6 +20,7 @@ from headrace.kernel.typing import Ints
 from headrace.lake import Lake
 from headrace.online.slots import groups_of
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
+from headrace.types import arrow_schema
 
 Groups = Sequence[WindowGroup | StateGroup]
 
@@ -80,7 +81,7 @@ def _seen(
     """Yield events, the positions of rows, and up to where these rows know them, so that all see what they saw."""
     contract = source_contracts(plan)[source]
     if not lake.exists(source):
-        nothing = pa.schema([(name, contract.columns()[name].type.arrow()) for name in columns]).empty_table()
+        nothing = arrow_schema({name: contract.columns()[name].type for name in columns}).empty_table()
         yield frame(nothing, columns, contract, source), (np.arange(asked.rows.length), None)
         return
     everyone = np.arange(asked.rows.length, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from headrace import sql
@@ -68,16 +68,7 @@ def query_rows(project: Project, name: str, given: Mapping[str, Rows]) -> pa.Tab
     table = _table(project, name)
     reads = reads_of(table)
     if strange := [one for one in given if one not in reads]:
-        raise HeadraceError(
-            Fault(
-                "HR-TEST-002",
-                here(),
-                f"{name} does not read {one}",
-                f"one of {', '.join(reads)}",
-                nearest(one, reads) or "leave it out",
-            )
-            for one in strange
-        )
+        raise _strange("HR-TEST-002", f"{name} does not read", strange, reads)
     with sql.connected() as connection:
         sql.lock(connection)
         prepared(connection, project)
@@ -107,13 +98,11 @@ def _contract(project: Project, name: str) -> Mapping[str, Field]:
 
 def _known(named: list[str], there: list[str], what: str) -> None:
     if unknown := [one for one in named if one not in there]:
-        raise HeadraceError(
-            Fault(
-                "HR-TEST-003",
-                here(),
-                f"{what} has no column {one}",
-                f"one of {', '.join(there)}",
-                nearest(one, there) or "leave it out",
-            )
-            for one in unknown
-        )
+        raise _strange("HR-TEST-003", f"{what} has no column", unknown, there)
+
+
+def _strange(code: str, what: str, named: Sequence[str], there: Sequence[str]) -> HeadraceError:
+    expected = f"one of {', '.join(there)}"
+    return HeadraceError(
+        Fault(code, here(), f"{what} {one}", expected, nearest(one, there) or "leave it out") for one in named
+    )

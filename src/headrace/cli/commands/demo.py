@@ -14,6 +14,7 @@ from headrace.errors import CheckFailed
 
 if TYPE_CHECKING:
     from headrace.cli.demo import Decision, Demo
+    from headrace.cli.demo_data import Looked
     from headrace.errors import Fault
 
 _ENOUGH = 1_000
@@ -78,11 +79,28 @@ def _print(demo: Demo) -> None:
         _decisions(demo.decisions)
         say("\nParity: what was served, recomputed from history", "bold")
         print_parity(demo.parity)
+    _data(demo.looked)
     total = sum(demo.seconds.values())
     parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in demo.seconds.items())
-    say(f"\nReport: {demo.report}", "bold")
+    say(f"\nReports: {demo.report}\n         {demo.looked.report}", "bold")
     say(f"Seconds: {total:.1f} in all ({parts})", "dim")
     say(f"The project is in {_short(demo.folder)}: read its project.py, then 'headrace status' there.")
+
+
+def _data(looked: Looked) -> None:
+    """What was refused, what a repair would do with it, and what a change of a column would break."""
+    from headrace.cli.commands.quarantine import print_refused, print_repair
+    from headrace.cli.demo_data import AFTER, BEFORE, SET
+    from headrace.cli.terminal import say
+
+    say("\nQuarantine: what was refused, nothing is lost", "bold")
+    print_refused(looked.refused)
+    sets = " ".join(f'--set "{name} = {value}"' for name, value in SET.items())
+    say(f"Repaired by {sets}:", "dim")
+    print_repair(looked.repair)
+    say(f"\nPlan: what if '{BEFORE.rstrip(' =')}' became '{AFTER.rstrip(' =')}'", "bold")
+    for part in looked.change.parts:
+        say(f"  {part}")
 
 
 def _short(folder: Path) -> str:

@@ -15,7 +15,7 @@ from headrace.errors import Fault, HeadraceError
 if TYPE_CHECKING:
     from headrace.connect.received import Received
     from headrace.run import LoadedProject
-    from headrace.run.quarantine import Repair
+    from headrace.run.quarantine import Refused, Repair
 
 
 @click.group("quarantine", epilog="\b\nExample:  headrace quarantine list")
@@ -40,20 +40,22 @@ def _carried_out(function: Callable[..., None]) -> Callable[..., None]:
 @session_options
 def list_rules(session: Session) -> None:
     """List how many rows are in quarantine, table by table and rule by rule."""
-    from headrace.cli.terminal import print_table
     from headrace.run.quarantine import refused
 
     found = refused(session.load())
+    session.tell({"ok": True, "refused": [asdict(one) for one in found]}, lambda: print_refused(found))
 
-    def human() -> None:
-        if not found:
-            click.echo("Nothing is in quarantine.")
-            return
-        rows = [(one.table, one.rule, one.rows, one.first, one.owner) for one in found]
-        print_table("", ("table", "breaks", "rows", "first", "owner"), rows, ("rows",))
-        click.echo(f"See them:  headrace quarantine show {found[0].table}")
 
-    session.tell({"ok": True, "refused": [asdict(one) for one in found]}, human)
+def print_refused(found: Sequence[Refused]) -> None:
+    """Print how many rows break which rule."""
+    from headrace.cli.terminal import print_table
+
+    if not found:
+        click.echo("Nothing is in quarantine.")
+        return
+    rows = [(one.table, one.rule, one.rows, one.first, one.owner) for one in found]
+    print_table("", ("table", "breaks", "rows", "first", "owner"), rows, ("rows",))
+    click.echo(f"See them:  headrace quarantine show {found[0].table}")
 
 
 @command.command("show", epilog="\b\nExample:  headrace quarantine show payments --reason amount --out bad.csv")
@@ -147,18 +149,19 @@ def _carry_out(
     found = tried(loaded, table, rows)
     asked = not yes and not dry_run and found.accepted > 0
     if asked and (session.as_json or not sys.stdin.isatty()):
-        _print(found)
+        print_repair(found)
         cure = "add --yes to do it, or --dry-run to leave it"
         raise HeadraceError(Fault("HR-QUARANTINE-005", "", "nobody to ask", "a decision", cure))
     if asked:
-        _print(found)
+        print_repair(found)
         yes = click.confirm("Do it?", err=True)
     if yes and found.accepted:
         found = replayed(loaded, table, rows)
-    session.tell({"ok": True, **found.as_dict()}, lambda: _print(found))
+    session.tell({"ok": True, **found.as_dict()}, lambda: print_repair(found))
 
 
-def _print(found: Repair) -> None:
+def print_repair(found: Repair) -> None:
+    """Print what becomes of rows."""
     verb = "accepted" if found.done else "would be accepted"
     when = f", of {found.first} to {found.last}" if found.first else ""
     click.echo(f"{found.table}: {found.accepted:,} of {found.rows:,} rows {verb}{when}.")

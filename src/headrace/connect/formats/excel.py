@@ -63,7 +63,13 @@ def _column(cells: Sequence[Any], field: Field | None) -> pa.Array:
         values = [_moment(value) for value in values]
     if kind == "str":
         return pa.array([None if value is None else written(value) for value in values], pa.string())
+    if kind in (None, "int") and all(_is_whole(value) for value in values):
+        values = [None if value is None else int(value) for value in values]  # a sheet has no other form for them
     return column(values)
+
+
+def _is_whole(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value.is_integer())
 
 
 def _moment(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from headrace.clock import monotonic_s, now_us, to_us
+from headrace.clock import backoff_s, monotonic_s, now_us, to_us
 from headrace.connect.formats.library import needed
 from headrace.connect.origins.page import LARGEST, NoPage, Torn, aside, too_large, torn, unpacked
 from headrace.connect.origins.reader import away
@@ -125,8 +124,7 @@ class Client:
 
     def _wait_s(self, again: _Again, attempt: int) -> float:
         if again.after_s is None:
-            longest = min(_LONGEST_S, _FIRST_S * 2**attempt)
-            return float(longest * random.uniform(0.5, 1.0))  # noqa: S311 - so that many do not come back at once
+            return backoff_s(attempt, _FIRST_S, _LONGEST_S)
         if again.after_s > _LONGEST_ASKED_S:
             what = f"{again.what}, to be asked again in {again.after_s:,.0f} seconds"
             raise away(self._address, what, "run again then, or ask less often: rate='1/s'")

@@ -34,6 +34,7 @@ _WHO = re.compile(
     re.IGNORECASE,
 )
 _PERSONAL = ((_PERSON, "personal"), (_WHO, "pseudonym"))
+_UNSIGNED = re.compile(r"bigint.*unsigned|ubigint|u?hugeint", re.IGNORECASE)
 _ID = re.compile(r"(^|_)(id|no|nr|key|code|uuid|guid|number)$", re.I)
 _KEY = re.compile(r"(^|_)(id|uuid|guid|key|number|no)$", re.I)
 _FEW, _EACH = 12, 20
@@ -245,4 +246,6 @@ def _cursor(sample: Sample, fields: dict[str, Guess], key: tuple[str, ...], even
     if not event_time:
         return ""
     serial = len(key) == 1 and fields[key[0]].field.type.bare.name == "int"
+    if serial and _UNSIGNED.search(_known(sample, key[0]).declared):  # a cursor is no larger than int64
+        serial = False
     return key[0] if serial else event_time if event_time in never_null else ""

@@ -24,6 +24,7 @@ from headrace.connect.survey.answers import in_api, in_collections
 from headrace.connect.survey.catalogue import catalogue_of, tables_of
 from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing
 from headrace.connect.survey.guess import guessed
+from headrace.connect.survey.kinds import of_type
 from headrace.connect.survey.objects import table_of
 from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
@@ -247,8 +248,11 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
         texts = list(islice(_OBJECTS[kind.name](file), SAMPLE_ROWS + 1))
         rows, loose, mixed = table_of(texts[:SAMPLE_ROWS])
         return Sample(name, rows, {}, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
-    columns = kind.columns(file, Contract).names
-    contract = contract_of("Sample", {one: Field(type=STR | None) for one in columns})
+    schema = kind.columns(file, Contract)
+    columns = schema.names
+    textual = kind.name in _TEXTUAL  # of a sheet, that cells are texts must not be asked for
+    told = {one.name: STR if textual else of_type(one.type) or STR for one in schema}
+    contract = contract_of("Sample", {name: Field(type=one | None) for name, one in told.items()})
     parts: list[pa.Table] = []
     count = 0
     for batch in read_batches(file, contract, SAMPLE_ROWS):
@@ -258,5 +262,5 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
             break
     rows = pa.concat_tables(parts) if parts else pa.table({one: pa.array([], pa.string()) for one in columns})
     whole = len(files) == 1 and count <= SAMPLE_ROWS
-    loose = frozenset(columns if kind.name in _TEXTUAL else ())
+    loose = frozenset(columns if textual else ())
     return Sample(name, rows.slice(0, SAMPLE_ROWS), {}, whole, loose)

@@ -65,10 +65,6 @@ def type_of(one: Mapping[str, Any]) -> LogicalType:
     return told if told in _FINER.get(logical, ()) and told is not None else LOGICAL[logical]
 
 
-def _inner_type(one: Mapping[str, Any]) -> LogicalType:
-    return type_of(one) | None if may_be_null(one) else type_of(one)
-
-
 def _nests(one: Mapping[str, Any]) -> bool:
     """Whether a contract can nest the properties of an object: columns have their names, each once."""
     names = [have.get("name") for have in one.get("properties", [])]
