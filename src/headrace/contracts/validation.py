@@ -93,6 +93,7 @@ def validate(
         [['HR-DATA-004 amount: -3 is below 0']]
     """
     faults = check_columns(contract, batch.schema, source)
+    batch = batch.combine_chunks()  # once: each column as a whole is read, and rows are taken out of it
     typed, problems = judge(contract, batch)
     across = seen_keys if isinstance(seen_keys, Across) else Across(contract, key=seen_keys)
     problems += across.problems(typed, unmarked(problems, batch.num_rows))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from headrace.connect.formats.format import Format
+from headrace.connect.formats.quotes import short_rows
 from headrace.connect.formats.text import check_quoted
 from headrace.connect.places import File
 from headrace.contracts import MALFORMED, MALFORMED_TYPE
@@ -77,7 +78,13 @@ def _parsed(file: File, names: Sequence[str], separator: str, odd: list[pacsv.In
 
 
 def _through(separator: str, file: File, contract: type[Contract]) -> None:
-    """Take lines apart to the end, and nothing else: what a field holds can no longer keep a file from its end."""
+    """Take lines apart to the end, and nothing else: what a field holds can no longer keep a file from its end.
+
+    Only a row longer than what is parsed together could, and most files can be seen to have none.
+    """
+    with file.stream() as stream:
+        if short_rows(stream, separator):
+            return
     names = _columns(separator, file, contract).names[:1]
     with file.stream() as stream:
         for _ in _opened(stream, names, separator, lambda _: "skip", _block(file)):
