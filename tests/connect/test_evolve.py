@@ -19,7 +19,7 @@ from headrace.declare.contract import contract_of
 from headrace.declare.fields import Field
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
-from headrace.types import FLOAT, INT, STR, Decimal, Timestamp
+from headrace.types import FLOAT, INT, STR, Decimal, LogicalType, Timestamp
 
 FIELDS = {
     "id": Field(type=INT, role="key"),
@@ -96,6 +96,17 @@ def test_numbers_that_a_float_cannot_hold_are_counted_and_nothing_is_changed(tmp
         ingest(readings(n=Field(type=FLOAT)), tmp_path, lake)
     assert lake.version("readings") == version
     assert lake.schema("readings").field("n").type == pa.int64()
+
+
+@pytest.mark.parametrize("kind", [FLOAT, Decimal(8, 2)])
+def test_bounds_that_only_warn_say_nothing_of_what_is_there(tmp_path: Path, kind: LogicalType) -> None:
+    wide = readings(n=Field(type=INT, ge=0, le=100, severity="warn"))
+    (tmp_path / "a.csv").write_text(f"{HEADER}\n1,2026-01-01T00:00:00Z,{2**53 + 1},1.00,w,2026-01-01T00:00:00Z\n")
+    lake = Lake(tmp_path / "lake")
+    ingest(wide, tmp_path, lake)
+    with pytest.raises(HeadraceError, match="HR-DATA-108"):
+        ingest(readings(n=Field(type=kind, ge=0, le=100, severity="warn")), tmp_path, lake)
+    assert values(lake, "n") == [2**53 + 1]
 
 
 def test_looser_bounds_read_nothing(tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

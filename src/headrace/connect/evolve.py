@@ -249,4 +249,10 @@ def _column(batch: pa.RecordBatch, one: pa.Field, contract: type[Contract]) -> p
     values = batch.column(one.name)
     if values.type == one.type or one.name not in contract.fields() or widens(values.type, one.type):
         return values.cast(one.type)
-    return read_column(contract.fields()[one.name], values)[0]
+    read = read_column(contract.fields()[one.name], values)[0]
+    if read.null_count > values.null_count:
+        lost = read.null_count - values.null_count
+        found = f"{lost:,} values of {one.name} that {one.type} cannot hold"
+        cure = f"declare {one.name} as before, and the new type as a field beside it; nothing was changed"
+        raise HeadraceError(Fault("HR-EVOLVE-002", contract.fields()[one.name].place, found, "values that stay", cure))
+    return read

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
+from headrace.declare.rules import WARN
+
 Promises = Mapping[str, Mapping[str, Any]]
 """A contract as ``plan.promises.contract_meaning`` gives it: field to what is promised of it."""
 
@@ -131,7 +133,7 @@ def _is_whole(kind: pa.DataType) -> bool:
 
 def _fits(before: Mapping[str, Any], wanted: pa.DataType) -> bool:
     """Whether a contract bounded whole numbers so that another type holds each of them."""
-    if "ge" not in before or "le" not in before:
+    if "ge" not in before or "le" not in before or before.get("severity") == WARN:
         return False
     largest = max(abs(Decimal(before["ge"])), abs(Decimal(before["le"])))
     if pat.is_decimal(wanted):

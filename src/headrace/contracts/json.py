@@ -43,6 +43,11 @@ class Refused(Exception):
         self.each: tuple[Refused, ...] = (self,)
 
     @property
+    def of_row(self) -> str:
+        """The code by which rows in quarantine tell it: to them a field that is not there is one that is empty."""
+        return EMPTY if self.code == ABSENT else self.code
+
+    @property
     def said(self) -> str:
         """What is wrong, without the name of the field, as the reasons of rows in quarantine say it."""
         if self.code in (ABSENT, EMPTY):

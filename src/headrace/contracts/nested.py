@@ -152,7 +152,7 @@ def read_written(field: Field, raw: pa.Array) -> Read:
                 value = parsed_value(field, text)
             except Refused as refused:
                 for one in refused.each:
-                    wrong.setdefault((one.code, one.name or field.name, one.said), []).append(row)
+                    wrong.setdefault((one.of_row, one.name or field.name, one.said), []).append(row)
         values.append(value)
     problems = [Problem(code, name, said, np.array(rows), False) for (code, name, said), rows in wrong.items()]
     return array(field.type, values), problems

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from headrace.contracts import MALFORMED, MALFORMED_TYPE
-from headrace.contracts.json import ABSENT, NoConstant, Refused, Twice, array, parsed, value_of
+from headrace.contracts.json import NoConstant, Refused, Twice, array, parsed, value_of
 from headrace.contracts.problems import EMPTY, FIELDS
 from headrace.declare import Contract, Field
 
@@ -52,9 +52,8 @@ def _row(text: str, fields: Iterable[Field]) -> tuple[dict[str, Any], Told | Non
         except Refused as refused:
             for one in refused.each:
                 one.name = one.name or field.name
-                if one.name != field.name or one.code not in (ABSENT, EMPTY):  # told by the contract's own rule
-                    code = EMPTY if one.code == ABSENT else one.code
-                    problems.append({"code": code, "field": one.name, "text": one.said})
+                if one.name != field.name or one.of_row != EMPTY:  # told by the contract's own rule
+                    problems.append({"code": one.of_row, "field": one.name, "text": one.said})
     return values, {"text": text, "problems": problems} if problems else None
 
 
