@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from headrace.contracts.names import attribute_name
+from headrace.contracts.names import attribute_name, class_name, table_name
 from headrace.declare.fields import Field
 from headrace.declare.promises import written
 from headrace.declare.rules import LAST, REJECT, WARN, Rule
@@ -59,6 +59,29 @@ def class_python(
     lines += [""] if fields and rules else []
     lines += [_rule(rule) for rule in rules]
     return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
+
+
+def classes_python(
+    name: str,
+    doc: str,
+    fields: Sequence[tuple[Field, Iterable[str]]],
+    taken: list[str],
+    rules: Iterable[Rule] = (),
+) -> list[str]:
+    """Return the classes that a contract nests, each before the one that needs it, and its own.
+
+    Args:
+        name, doc, fields, rules: as of ``class_python``.
+        taken: names of classes; those of the nested ones are added.
+    """
+    found: list[str] = []
+    nested: dict[str, str] = {}
+    for one, _ in fields:
+        if one.inner:
+            nested[one.name] = class_name(f"{name}_{table_name(one.name) or 'item'}", taken)
+            taken.append(nested[one.name])
+            found += classes_python(nested[one.name], "", [(inner, ()) for inner in one.inner], taken)
+    return [*found, class_python(name, doc, fields, nested, rules)]
 
 
 def comment_python(text: str, indent: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from headrace.contracts.as_python import (
     argument_python,
     assigned_python,
     call_python,
-    class_python,
+    classes_python,
     doc_python,
     text_python,
 )
@@ -21,7 +21,6 @@ from headrace.contracts.odcs.loading import loading, usual_source
 from headrace.contracts.odcs.promised import promised, told
 from headrace.contracts.odcs.read import Document, Steps
 from headrace.declare.fields import Field
-from headrace.declare.rules import Rule
 from headrace.errors import Fault
 
 _STREAMS = ("stream", "topic")
@@ -81,7 +80,7 @@ def imported(document: Document, path: str) -> Imported:
     parts = [
         part
         for name, one, have, more in zip(classes, objects, fields, rules, strict=True)
-        for part in _classes(name, one.get("description", ""), have, taken, more)
+        for part in classes_python(name, one.get("description", ""), [(field, ()) for field in have], taken, more)
     ]
     declared = [
         _declaration(name, made, stream, loading(one, stream), owner_of(document.data, one))
@@ -99,18 +98,6 @@ def imported(document: Document, path: str) -> Imported:
         tuple(name for name, stream in zip(names, streams, strict=True) if not stream),
         tuple(_warnings(document, objects)),
     )
-
-
-def _classes(name: str, doc: str, fields: Sequence[Field], taken: list[str], rules: Sequence[Rule] = ()) -> list[str]:
-    """Return the classes that a contract nests, each before the one that needs it, and its own."""
-    found: list[str] = []
-    nested: dict[str, str] = {}
-    for one in fields:
-        if one.inner:
-            nested[one.name] = class_name(f"{name}_{table_name(one.name)}", taken)
-            taken.append(nested[one.name])
-            found += _classes(nested[one.name], "", one.inner, taken)
-    return [*found, class_python(name, doc, [(field, ()) for field in fields], nested, rules)]
 
 
 def _head(document: Document, path: str) -> str:
