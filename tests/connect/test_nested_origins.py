@@ -12,6 +12,7 @@ import pytest
 
 import headrace as hr
 from headrace.connect import ingest
+from headrace.errors import HeadraceError
 from headrace.lake import Lake
 from headrace.testing import Answer, Server
 from tests.connect.test_collection import HOME
@@ -99,3 +100,32 @@ def test_documents_of_a_collection(tmp_path: Path) -> None:
 def test_rows_of_an_api(tmp_path: Path) -> None:
     with Server([Answer(_documents(1.50, "2026-01-31T12:00:00Z"))]) as server:
         _check(hr.Api(server.url), tmp_path)
+
+
+def _lines(price: Any, **more: type) -> hr.Stream:
+    names: dict[str, Any] = {"__annotations__": {"sku": str, "price": price, **more}}
+    line = type("Line", (hr.Contract,), names)
+    said = {"order_id": int, "at": hr.Timestamp, "lines": list[line]}  # type: ignore[valid-type]
+    order = type("Order", (hr.Contract,), {"__annotations__": said, "order_id": hr.key(), "at": hr.event_time()})
+    return hr.Stream("orders", order, source="orders*")
+
+
+def test_a_table_follows_a_change_within(tmp_path: Path) -> None:
+    lines = [{"sku": "a", "price": 1.5, "note": "x"}]
+    row = {"order_id": 1, "at": "2026-01-31T12:00:00Z", "lines": lines}
+    (tmp_path / "orders.jsonl").write_text(json.dumps(row) + "\n")
+    lake = Lake(tmp_path / "lake")
+    ingest(_lines(hr.Decimal(8, 2), note=str | None), tmp_path, lake)
+    wider = _lines(hr.Decimal(8, 2), note=str | None, unit=str | None)
+    ingest(wider, tmp_path, lake)
+    found = {"sku": "a", "price": decimal.Decimal("1.50"), "note": "x", "unit": None}
+    assert lake.read("orders")["lines"].to_pylist() == [[found]]
+    narrower = _lines(hr.Decimal(6, 2), unit=str | None)
+    with pytest.raises(HeadraceError, match="HR-EVOLVE-001"):
+        ingest(narrower, tmp_path, lake)
+    ingest(narrower, tmp_path, lake, accept=True)
+    del found["note"]
+    assert lake.read("orders")["lines"].to_pylist() == [[found]]
+    with pytest.raises(HeadraceError, match=r"HR-EVOLVE-002 .*lines of orders"):
+        ingest(_lines(hr.Timestamp, unit=str | None), tmp_path, lake, accept=True)
+    assert lake.read("orders")["lines"].to_pylist() == [[found]]
