@@ -94,6 +94,7 @@ def test_documents_of_a_collection(tmp_path: Path) -> None:
         mongo.client.shop.orders.insert_many(_documents(bson.Decimal128("1.50"), SINCE))
         _check(hr.Collection(mongo.url, "orders"), tmp_path)
     finally:
+        mongo.client.close()
         mongo.stop()
 
 

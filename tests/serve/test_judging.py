@@ -157,6 +157,7 @@ def test_a_service_judges_what_was_posted_and_tells_it_in_status(tmp_path: Path)
     ]
     answer = server.client.post("/events/sales", content="\n".join(map(json.dumps, lines)))
     assert answer.json()["taken"] == 3, answer.text
+    server.client.close()
     server.stop()
     (sales,) = [one for one in status(load_project(tmp_path)).tables if one.name == "sales"]
     assert sales.rows == 63
