@@ -17,7 +17,7 @@ schema:
 - name: Orders
   properties:
   - {name: id, logicalType: integer, primaryKey: true}
-  - {name: note, logicalType: string, unique: true}
+  - {name: note, logicalType: string, quality: [{type: text}]}
 """
 PROJECT = """import headrace as hr
 import part

@@ -145,7 +145,7 @@ def test_a_folder_of_files_becomes_a_source_for_each_sort(here: Path) -> None:
     }  # fmt: skip
     assert fields_of(here / "bank", "payments_refunds") == {
         "id": ("int", "key"), "created_at": ("timestamp", "event_time"), "price": ("decimal(8,2)", ""),
-        "tags": ("list[str]", ""),
+        "tags": ("list[str]", ""), "in": ("struct[a: int]", ""),
     }  # fmt: skip
     assert fields_of(here / "bank", "logs") == {"id": ("int", "key"), "price": ("decimal(18,2)", "")}
     python = (here / "bank" / "project.py").read_text()
@@ -200,7 +200,7 @@ def test_an_api_is_known_by_its_answer_and_its_key_is_not_written(here: Path, mo
         assert "s3cret" not in written + made.output
         assert 'hr.Api(ORIGIN, rows="data")' in written
         assert fields_of(here / "shop", "orders") == {
-            "id": ("int", "key"), "at": ("timestamp", "event_time"), "who_name": ("str", ""),
+            "id": ("int", "key"), "at": ("timestamp", "event_time"), "who": ("struct[name: str]", ""),
             "x": ("decimal(8,2)", ""),
         }  # fmt: skip
         monkeypatch.setenv("SHOP_API_KEY", "s3cret")
@@ -220,7 +220,8 @@ def test_collections_become_sources(here: Path) -> None:
         made = call("init", "shop", "--from", mongo.url, "--table", "orders")
         assert made.exit_code == 0, made.output
         assert fields_of(here / "shop", "orders") == {
-            "_id": ("int", "key"), "at": ("timestamp", "event_time"), "who_id": ("int", ""), "tags": ("list[str]", ""),
+            "_id": ("int", "key"), "at": ("timestamp", "event_time"), "who": ("struct[id: int]", ""),
+            "tags": ("list[str]", ""), "lines": ("list[struct[sku: int]]", ""),
         }  # fmt: skip
         assert runs(here / "shop") == {"orders": 30}
     finally:

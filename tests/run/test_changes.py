@@ -186,3 +186,16 @@ def test_a_renamed_file_is_not_gone(bank):
     changes = plan_changes(load_project(bank))
     assert (changes.warnings, changes.invalidated) == ((), ())
     assert status(load_project(bank)).warnings == ()
+
+
+def test_tags_that_a_change_touches_are_told(bank):
+    path = bank / "project.py"
+    path.write_text(path.read_text().replace("le=10000)", 'le=10000, unit="EUR", privacy="internal")'))
+    run(load_project(bank))
+    assert not plan_changes(load_project(bank)).changes
+    path.write_text(path.read_text().replace("le=10000", "le=9000").replace('"mean_7d"', '"mean_8d"'))
+    found = {one.node: one for one in plan_changes(load_project(bank)).changes}
+    assert found["stream:payments"].tags == {"amount": ("internal", "unit EUR")}
+    assert found["features:spending"].tags["spending.mean_8d"] == ("internal", "unit EUR")
+    assert found["stream:payments"].as_dict()["tags"] == {"amount": ["internal", "unit EUR"]}
+    assert "touches amount: internal, unit EUR" in repr(plan_changes(load_project(bank)))

@@ -8,7 +8,7 @@ from headrace.connect.survey import Found, Survey
 from headrace.contracts.as_python import (
     assigned_python,
     call_python,
-    class_python,
+    classes_python,
     comment_python,
     doc_python,
     text_python,
@@ -37,7 +37,8 @@ def project_python(name: str, survey: Survey) -> str:
     address = survey.found[0].address if survey.kind != "files" else ""
     head = [doc_python(f"The project {name}: what its data is, declared once.", ""), "", *comment_python(_HEAD), ""]
     head += ["import headrace as hr"] + (["", f"ORIGIN = {text_python(address)}"] if address else [])
-    bodies = ["\n".join(_class(one, made)) for one, made in zip(survey.found, classes, strict=True)]
+    taken = list(classes)
+    bodies = [part for one, made in zip(survey.found, classes, strict=True) for part in _classes(one, made, taken)]
     declared = [_declared(one, made, survey.kind) for one, made in zip(survey.found, classes, strict=True)]
     names = [variable_name(one.name) for one in survey.found]
     end = call_python(
@@ -48,12 +49,13 @@ def project_python(name: str, survey: Survey) -> str:
     return "\n\n\n".join(["\n".join(head), *bodies, "\n".join(declared) + f"\n\n{end}\n"])
 
 
-def _class(one: Found, made: str) -> Iterator[str]:
-    for note in one.notes:
-        yield from comment_python(note)
-    for left in one.left_out:
-        yield from comment_python(f"Left out, {left}.")
-    yield class_python(made, one.doc, [(guess.field, guess.notes) for guess in one.fields])
+def _classes(one: Found, made: str, taken: list[str]) -> Iterator[str]:
+    """The contract of a stream or table behind those that it nests; the notes on it stand above it."""
+    *nested, own = classes_python(made, one.doc, [(guess.field, guess.notes) for guess in one.fields], taken)
+    yield from nested
+    told = [line for note in one.notes for line in comment_python(note)]
+    told += [line for left in one.left_out for line in comment_python(f"Left out, {left}.")]
+    yield "\n".join([*told, own])
 
 
 def _declared(one: Found, made: str, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -73,9 +74,17 @@ def keep(lake: Lake, name: str, ended: Sequence[tuple[Load, Figures]], refused: 
         lake.append(table_of(name), table(rows))
 
 
-def keep_figures(lake: Lake, name: str, load: str, figures: Figures) -> None:
-    """Add the figures of one load that is no file's to the history."""
-    lake.append(table_of(name), table(rows_of(load, figures)))
+def keep_figures(lake: Lake, name: str, load: str, figures: Figures, of_loads: bool = True) -> None:
+    """Add the figures of one load that is no file's to the history.
+
+    Args:
+        lake: with the history.
+        name: of the table.
+        load: what it is called there.
+        figures: of it.
+        of_loads: whether its volume and distribution are held against those of other loads.
+    """
+    lake.append(table_of(name), table(rows_of(load, figures, of_loads)))
 
 
 def keep_verdicts(lake: Lake, name: str, verdicts: Sequence[Verdict]) -> None:
@@ -85,10 +94,10 @@ def keep_verdicts(lake: Lake, name: str, verdicts: Sequence[Verdict]) -> None:
         lake.append(table_of(name), table([{"_load": "", "at": now, **one.as_row()} for one in verdicts]))
 
 
-def rows_of(load: str, figures: Figures) -> list[dict[str, Any]]:
+def rows_of(load: str, figures: Figures, of_loads: bool = True) -> list[dict[str, Any]]:
     """Return the rows of the history that a load's figures become."""
     now = clock.now_us()
-    said = [one.as_row() for one in figures.verdicts()] + [one.as_row() for one in figures.profiles.values()]
+    said = [one.as_row() for one in figures.verdicts(of_loads)] + [one.as_row() for one in figures.profiles.values()]
     return [{"_load": load, "at": now, **one} for one in said]
 
 
@@ -125,14 +134,18 @@ def quality_now(lake: Lake, name: str, last: int) -> tuple[tuple[float, ...], tu
     """Return the share of rows accepted of each of the last loads, the newest last, and the rules that it broke."""
     if not lake.exists(table_of(name)):
         return (), ()
-    said = f"select _load, at, value from \"{table_of(name)}\" where rule = 'rows' order by at desc limit {last}"
-    loads = lake.sql(said).to_pylist()[::-1]
+    table = f'"{table_of(name)}"'
+    said = f"select _load, at, value from {table} where rule = 'rows' order by at desc limit {last}"
+    broken = f"select _load, rule from {table} where not ok and rule <> 'rows'"
+    rules = "list(distinct rule order by rule) filter (rule is not null) as broken"
+    loads = lake.sql(
+        f'select loads._load, "at", value, {rules} from ({said}) loads left join ({broken}) using (_load)'
+        ' group by all order by "at"',
+        reads=[table_of(name)],
+    ).to_pylist()
     if not loads:
         return (), ()
-    newest = quoted(loads[-1]["_load"])
-    broken = f"not ok and rule <> 'rows' and _load = {newest}"
-    rules = lake.sql(f'select distinct rule from "{table_of(name)}" where {broken} order by 1')
-    return tuple(1.0 if one["value"] is None else one["value"] for one in loads), tuple(rules["rule"].to_pylist())
+    return tuple(1.0 if one["value"] is None else one["value"] for one in loads), tuple(loads[-1]["broken"] or ())
 
 
 def freshness(source: Stream | Table, lake: Lake) -> list[Verdict]:
@@ -147,13 +160,26 @@ def freshness(source: Stream | Table, lake: Lake) -> list[Verdict]:
 
 def age_us(source: Stream | Table, lake: Lake) -> int | None:
     """Return how long ago the newest row of a table happened, or became known; None where it has none."""
+    return newest(source, lake)[0]
+
+
+def newest(source: Stream | Table, lake: Lake) -> tuple[int | None, datetime.datetime | None]:
+    """Return how long ago the newest row of a table happened, or became known, and the last event time (UTC).
+
+    One question for both: where a contract has a known time, they are of two columns.
+    """
     contract = source.contract
-    names = [] if contract is None else [contract.role(one) for one in ("known_time", "event_time", "valid_from")]
-    column = next((name for name in names if name is not None), None)
-    if column is None or not lake.exists(source.name):
-        return None
-    found = lake.sql(f'select epoch_us(max("{column}")) as newest from "{source.name}"')["newest"][0].as_py()
-    return None if found is None else clock.now_us() - int(found)
+    roles = {} if contract is None else {role: contract.role(role) for role in _TIMES if contract.role(role)}
+    if not roles or not lake.exists(source.name):
+        return None, None
+    asked = ", ".join(f'max("{column}") as {role}' for role, column in roles.items())
+    (found,) = lake.sql(f'select {asked} from "{source.name}"', reads=[source.name]).to_pylist()
+    last = next((found[role] for role in _TIMES if role in roles), None)
+    return None if last is None else clock.now_us() - clock.to_us(last), found.get("event_time")
+
+
+_TIMES = ("known_time", "event_time", "valid_from")
+"""Roles of the time that says how new a row is, the first that there is."""
 
 
 def _fresh(one: Fresh, age: int | None) -> Verdict:

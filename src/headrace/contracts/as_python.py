@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from headrace.contracts.names import attribute_name
+from headrace.contracts.names import attribute_name, class_name, table_name
 from headrace.declare.fields import Field
 from headrace.declare.promises import written
+from headrace.declare.rules import LAST, REJECT, WARN, Rule
 from headrace.types import LogicalType
 
 WIDTH = 120
 _PLACED = ("name", "type", "role", "inner", "place")
 """What of a field stands elsewhere than among its arguments."""
+_FIRST = {"check": "condition", "unique": "of", "reference": "of", "fresh": "within", "distribution": "of"}
+"""What of a rule is said without a name."""
 _ARGUMENT = 8
 """How far an argument of a field is indented, where it has a line of its own."""
 
 
 def class_python(
-    name: str, doc: str, fields: Iterable[tuple[Field, Iterable[str]]], nested: Mapping[str, str] | None = None
+    name: str,
+    doc: str,
+    fields: Iterable[tuple[Field, Iterable[str]]],
+    nested: Mapping[str, str] | None = None,
+    rules: Iterable[Rule] = (),
 ) -> str:
     """Return a contract as a class; above each field stand the notes on it, as comments.
 
@@ -29,6 +36,7 @@ def class_python(
         doc: its docstring.
         fields: with notes on each.
         nested: names of the classes that fields nest, by field.
+        rules: what it promises beyond these.
 
     Example:
         >>> from headrace.types import INT
@@ -37,18 +45,43 @@ def class_python(
             # a serial number
             id: int = hr.key()
     """
-    fields = list(fields)
+    fields, rules = list(fields), list(rules)
     lines = [f"class {name}(hr.Contract):"]
     if doc.strip():
         lines += [doc_python(doc, "    "), *([""] if fields else [])]
-    taken = {field.name for field, _ in fields}
+    taken = {field.name for field, _ in fields} | {rule.name for rule in rules}
     for field, notes in fields:
         written_as = attribute_name(field.name, taken)
         taken.add(written_as)
         for note in notes:
             lines += comment_python(note, "    ")
         lines.append(_field(field, written_as, (nested or {}).get(field.name, "")))
+    lines += [""] if fields and rules else []
+    lines += [_rule(rule) for rule in rules]
     return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
+
+
+def classes_python(
+    name: str,
+    doc: str,
+    fields: Sequence[tuple[Field, Iterable[str]]],
+    taken: list[str],
+    rules: Iterable[Rule] = (),
+) -> list[str]:
+    """Return the classes that a contract nests, each before the one that needs it, and its own.
+
+    Args:
+        name, doc, fields, rules: as of ``class_python``.
+        taken: names of classes; those of the nested ones are added.
+    """
+    found: list[str] = []
+    nested: dict[str, str] = {}
+    for one, _ in fields:
+        if one.inner:
+            nested[one.name] = class_name(f"{name}_{table_name(one.name) or 'item'}", taken)
+            taken.append(nested[one.name])
+            found += classes_python(nested[one.name], "", [(inner, ()) for inner in one.inner], taken)
+    return [*found, class_python(name, doc, fields, nested, rules)]
 
 
 def comment_python(text: str, indent: str = "") -> list[str]:
@@ -73,11 +106,23 @@ def _field(field: Field, written_as: str, nested: str) -> str:
     arguments = [(one.name, getattr(field, one.name)) for one in dataclasses.fields(field) if one.name not in _PLACED]
     default = Field()
     given = [f"name={text_python(field.name)}"] if written_as != field.name else []
-    given += [_argument(name, value) for name, value in arguments if value != getattr(default, name)]
+    given += [argument_python(name, value) for name, value in arguments if value != getattr(default, name)]
     begin = f"    {written_as}: {nested_python(field.type, nested) if nested else written(field.type)}"
     if not given and not field.role:
         return begin
     return call_python(f"{begin} = hr.{field.role or 'field'}", given, "    ")
+
+
+def _rule(rule: Rule) -> str:
+    """A rule as its maker is called: columns and conditions stand first, all that is as usual is left out."""
+    said = rule.meaning()
+    kind = said.pop("rule")
+    first = said.pop(_FIRST[kind]) if kind in _FIRST else []
+    given = [_literal(one) for one in (first if isinstance(first, list) else [first])]
+    usual = {"last": LAST, "severity": REJECT if rule.of_rows else WARN}
+    said["severity"] = said.pop("severity")  # last, as one writes it
+    given += [argument_python(word, one) for word, one in said.items() if usual.get(word) != one]
+    return call_python(f"    {rule.name} = hr.{kind}", given, "    ")
 
 
 def assigned_python(name: str, items: list[str]) -> str:
@@ -101,8 +146,8 @@ def _listed(begin: str, items: list[str], indent: str) -> str:
     return "\n".join([f"{begin}[", *(f"{indent}    {one}," for one in items), f"{indent}]"])
 
 
-def _argument(name: str, value: Any) -> str:
-    """One argument of a field, as it stands on a line of its own; a long text in several parts, as one writes it."""
+def argument_python(name: str, value: Any) -> str:
+    """Return one argument of a call, as it stands on a line of its own; a long text is cut into parts."""
     short = f"{name}={_literal(value)}"
     if len(short) + _ARGUMENT + 1 <= WIDTH or not isinstance(value, str | tuple):
         return short

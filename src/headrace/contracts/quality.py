@@ -190,8 +190,8 @@ class Figures:
         """Return the rules that refuse the load."""
         return [one for one in self.verdicts() if one.severity == STOP and not one.ok]
 
-    def verdicts(self) -> list[Verdict]:
-        """Return how the load kept each rule: those of rows, then those of loads."""
+    def verdicts(self, of_loads: bool = True) -> list[Verdict]:
+        """Return how the load kept each rule: those of rows, then, unless that is not asked, those of loads."""
         share = self.accepted / self.received if self.received else None
         aside = self.received - self.accepted
         found = [Verdict("rows", "", self.received, aside, share, aside == 0)]
@@ -200,7 +200,7 @@ class Figures:
             failed = self.failed[name]
             kept = 1 - failed / self.received if self.received else None
             found.append(Verdict(name, severity, self.received, failed, kept, failed == 0, f"{failed:,} rows"))
-        return found + list(self._of_loads())
+        return found + (list(self._of_loads()) if of_loads else [])
 
     def _of_loads(self) -> Iterator[Verdict]:
         for one in self._contract.rules().values():

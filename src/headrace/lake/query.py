@@ -24,12 +24,18 @@ Source = tuple["list[str] | ds.Dataset", pa.Schema]
 """Of a table: its Parquet files, or where DuckDB cannot reach these a dataset of them; and its columns."""
 
 
-def run(query: str, sources: Mapping[str, Source]) -> pa.Table:
-    """Return a query's result over tables, each given by its Parquet files and schema."""
+def run(query: str, sources: Mapping[str, Source], known: bool = False) -> pa.Table:
+    """Return a query's result over tables, each given by its Parquet files and schema.
+
+    Args:
+        query: one SELECT.
+        sources: by name.
+        known: whether it reads these and nothing else, as a query of our own does.
+    """
     with connected() as connection:
         for name, (files, schema) in sources.items():
             view(connection, name, files, schema)
-        lock(connection, _open(query, sources))
+        lock(connection, _files(sources) if known else _open(query, sources))
         with told({name: schema.names for name, (_, schema) in sources.items()}):
             result: pa.Table = connection.sql(readable(query)).to_arrow_table()
             return result
@@ -95,7 +101,11 @@ def streamed(
 
 def _open(query: str, sources: Mapping[str, Source]) -> list[str]:
     """Return the files that a query may read: none where it names no table, and sees all of them by name alone."""
-    return [path for files, _ in sources.values() if isinstance(files, list) for path in files] if tables(query) else []
+    return _files(sources) if tables(query) else []
+
+
+def _files(sources: Mapping[str, Source]) -> list[str]:
+    return [path for files, _ in sources.values() if isinstance(files, list) for path in files]
 
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, files: list[str] | ds.Dataset, schema: pa.Schema) -> None:

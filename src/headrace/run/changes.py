@@ -21,22 +21,39 @@ from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
 from headrace.run.steps import as_loaded, restores_of, settled, source_files
+from headrace.run.tagged import Tags, tags_touched
 from headrace.run.training import trained_before, training_inputs
 from headrace.run.unread import unread_files
 
 
 @dataclass(frozen=True)
 class Change:
-    """One node that is ``added``, ``changed`` or ``removed``; ``parts`` says what in it, as ``path: old -> new``."""
+    """One node that is ``added``, ``changed`` or ``removed``.
+
+    ``parts`` says what in it, as ``path: old -> new``; ``tags`` the privacy tags and units of columns and features that
+    it touches.
+    """
 
     node: str
     action: str
     parts: tuple[str, ...] = ()
     place: str = ""
+    tags: Tags = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the change as plain values for ``--json``."""
-        return {"node": self.node, "action": self.action, "parts": list(self.parts), "place": self.place}
+        said = {"node": self.node, "action": self.action, "parts": list(self.parts), "place": self.place}
+        return said | {"tags": {name: list(tags) for name, tags in self.tags.items()}}
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What in it changes, and the tags that this touches, a line for each."""
+        return (*self.parts, *([f"touches {self.tagged}"] if self.tags else []))
+
+    @property
+    def tagged(self) -> str:
+        """The tags that it touches, as one reads them; empty where there are none."""
+        return "; ".join(f"{name}: {', '.join(tags)}" for name, tags in self.tags.items())
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,7 @@ class Changes:
     def __repr__(self) -> str:
         if not self.any and not self.training:
             return "\n".join(["nothing would change", *map(str, self.warnings)])
-        lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.parts) for one in self.changes]
+        lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.lines) for one in self.changes]
         lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
         lines += [f"{name}: {how}" for name, how in self.queries.items()]
@@ -112,7 +129,7 @@ class Changes:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = [(one.node, one.action, "; ".join(one.parts)) for one in self.changes]
+        rows = [(one.node, one.action, "; ".join(one.lines)) for one in self.changes]
         rows += [(name, "files", ", ".join(why)) for name, why in self.files.items()]
         rows += [(one.node, "invalidated", f"because of {', '.join(one.because)}") for one in self.invalidated]
         rows += [(name, "by query", how) for name, how in self.queries.items()]
@@ -129,7 +146,7 @@ def plan_changes(loaded: LoadedProject) -> Changes:
         HeadraceError: when the declarations have faults; of contracts that broke what reads them first.
     """
     require_sound_evolution(loaded)
-    declared = Declared(loaded.project)
+    declared = Declared(loaded.project, sound=True)
     path = loaded.state_dir / "run.db"
     with Journal(path) if path.exists() else nullcontext(None) as journal:
         before = None if journal is None else journal.snapshot()
@@ -141,6 +158,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     changes = tuple(
         _judged(one, evolution) for one in _changes(before or {}, declared.snapshot, loaded.project.nodes())
     )
+    if before is not None:
+        changes = _with_tags(changes, before, declared.snapshot, loaded)
     invalidated = _invalidated(changes, growing, before or {}, declared, loaded)
     gone = (
         told(source, loaded.folder, loaded.lake())
@@ -249,6 +268,14 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], nodes: Mapping[s
 def _compared(node: Mapping[str, Any]) -> dict[str, Any]:
     """A node without its words: another spelling is no change."""
     return {key: value for key, value in node.items() if key != "words"}
+
+
+def _with_tags(
+    changes: tuple[Change, ...], before: Mapping[str, Any], now: Mapping[str, Any], loaded: LoadedProject
+) -> tuple[Change, ...]:
+    names = [one.node for one in changes]
+    found = tags_touched(names, before.get("nodes", {}), now["nodes"], loaded.project)
+    return tuple(replace(one, tags=found.get(one.node, {})) for one in changes)
 
 
 def _judged(change: Change, evolution: Mapping[str, Verdict]) -> Change:

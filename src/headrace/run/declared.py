@@ -14,16 +14,17 @@ class Declared:
 
     Args:
         project: without faults.
+        sound: whether it is known to have none, so that it need not be checked again.
 
     Raises:
         HeadraceError: with all faults, when the project has any.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, sound: bool = False) -> None:
         from headrace import plan
 
         # Through JSON and back, so that it compares equal with what the journal gives back.
-        self.snapshot: dict[str, Any] = json.loads(json.dumps(plan.snapshot(project), default=str))
+        self.snapshot: dict[str, Any] = json.loads(json.dumps(plan.snapshot(project, sound), default=str))
         self.fingerprints: dict[str, str] = {name: node["fingerprint"] for name, node in self.snapshot["nodes"].items()}
 
     def own(self, name: str) -> dict[str, str]:

@@ -149,6 +149,7 @@ def run(
         try:
             work.bring_up(steps)
             work.faults += refreshed(loaded)
+            _judged(loaded)
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
                 outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -171,6 +172,14 @@ def _drained(loaded: LoadedProject) -> None:
         from headrace.serve.drain import drain
 
         drain(loaded)
+
+
+def _judged(loaded: LoadedProject) -> None:
+    """What was posted is held against its whole contract where the tables that its rules refer to are loaded."""
+    if (loaded.state_dir / "spool").exists():
+        from headrace.serve.judging import judge_live
+
+        judge_live(loaded.project, loaded.lake())
 
 
 class _Work:

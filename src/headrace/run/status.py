@@ -148,28 +148,20 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
 
 
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:
-    from headrace.connect import account, age_us, quality_now
+    from headrace.connect import account, newest, quality_now
 
     found = account(lake, source.name, merged=isinstance(source, Table) and source.mode != "append")
     version = lake.version(source.name) if lake.exists(source.name) else None
-    age = age_us(source, lake) if found.accepted else None
+    age, event = newest(source, lake) if found.accepted and version is not None else (None, None)
     written = None if version is None else clock.from_us(lake.history(source.name)[0]["at"])
     changed = None if written is None else written.isoformat(timespec="seconds")
     shares, broken = quality_now(lake, source.name, LOADS_SHOWN)
     lately = None if age is None else age / 1e6, changed, shares, broken
-    last = _last_event(source, lake) if found.accepted and version is not None else None
+    last = None if event is None else event.isoformat()
     received = None if isinstance(source, Table) and source.query is not None else found.received
     rows = lake.rows(source.name) if version is not None else 0
     about = (source.name, kind_of(source), source.owner, rows, version, last)
     return TableStatus(*about, received, found.quarantined, found.files, found.unfinished, *lately)
-
-
-def _last_event(source: Stream | Table, lake: Lake) -> str | None:
-    column = source.contract.role("event_time") if source.contract is not None else None
-    if column is None:
-        return None
-    found = lake.sql(f'select max("{column}") as last from "{source.name}"').column("last")[0].as_py()
-    return None if found is None else str(found.isoformat())
 
 
 def _set(name: str, journal: Journal) -> SetStatus:

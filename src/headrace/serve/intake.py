@@ -73,6 +73,7 @@ class Intake:
         streams: by name.
         lake, spool, state: where events come to lie.
         now: a clock that never goes back, microseconds UTC.
+        drained: whether events were brought into the lake that nobody has judged there.
     """
 
     streams: dict[str, Stream]
@@ -80,6 +81,7 @@ class Intake:
     spool: Spool
     state: State
     now: Callable[[], int]
+    drained: bool = False
     _turns: dict[str, _Turn] = field(default_factory=dict)
     _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
     _let_go_at: float = 0.0
@@ -196,6 +198,7 @@ class Intake:
             if self.spool.events_waiting(stream) > least:
                 turn = self._turn(stream)
                 drain_events(self.spool, self.lake, declared)
+                self.drained = True
                 version, keys = self._version(stream), self._keys.get(stream)
                 if keys is not None and keys[0] == turn.version:
                     # our own commit brought only keys that the index has

@@ -28,6 +28,7 @@ from headrace.serve.desk import Decided, Desk, warm
 from headrace.serve.drain import drain, drain_records, spool_of
 from headrace.serve.explain import typical_values
 from headrace.serve.intake import MANY, Intake, Post, Taken
+from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record, record_of, request_of
 from headrace.serve.settling import settle_sources
@@ -65,6 +66,8 @@ class Office:
             drain(loaded)
             self.lake, self.now = loaded.lake(), Ticking(self.spool.clock(), now_us)
             settle_sources(loaded.project, self.lake)
+            self._project = loaded.project
+            judge_live(self._project, self.lake)
             self.desks = _desks(services, loaded)
             models = {service.model.name: service.model for service in services.values()}
             self.warnings = champions_of_another_declaration(models.values(), Registry(loaded.state_dir / "models"))
@@ -140,8 +143,14 @@ class Office:
         return self.desks[name]
 
     async def settle(self) -> None:
-        """Bring live events into the lake, catch up with it, and move records when there are many."""
+        """Bring live events into the lake, catch up with it, and move records when there are many.
+
+        What was brought is held against its whole contract beside, so that no post waits for it.
+        """
         await asyncio.wrap_future(self._posts.submit(Post()))
+        if self.intake.drained:
+            self.intake.drained = False
+            await asyncio.to_thread(judge_live, self._project, self.lake)
         if self.spool.records_waiting() > MANY:
             await asyncio.to_thread(drain_records, self.spool, self.lake)
 
@@ -152,6 +161,7 @@ class Office:
             self._posts.close()
             self.intake.close()
             drain_records(self.spool, self.lake)
+            judge_live(self._project, self.lake)
 
     def _next(self) -> int:
         with self._numbers:

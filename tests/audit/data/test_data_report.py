@@ -174,6 +174,10 @@ def test_large_tables_are_estimated_within_a_few_percent(made, shop, monkeypatch
     found = data_report(shop, ["sales"], shop.folder / "estimated.html", lambda *moved: seen.append(moved))
     exact, net = column(made, "net"), column(found, "net")
     assert not net.exact
+    assert f"≈ {net.distinct:,} (HyperLogLog)" in found.html
+    methods = {one["distinct_method"] for each in found.as_dict()["tables"] for one in each["columns"]}
+    assert methods == {"HyperLogLog"}
+    assert column(made, "net").method == "counted"
     assert net.distinct == pytest.approx(exact.distinct, rel=0.1)
     assert net.quantiles[0.5] == pytest.approx(exact.quantiles[0.5], rel=0.03)
     assert column(found, "how").values == column(made, "how").values

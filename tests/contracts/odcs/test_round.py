@@ -54,7 +54,8 @@ def test_a_document_is_read_as_a_person_would_write_it(shop):
         "class NoColumns(hr.Contract):\n    pass",
     ):
         assert line in made.python
-    assert [(one.code, one.place) for one in made.warnings] == [("HR-ODCS-009", f"shop.odcs.yaml:{_line('quality:')}")]
+    places = [f"shop.odcs.yaml:{_line(text)}" for text in ("query: select 1", "type: foreignKey")]
+    assert [(one.code, one.place) for one in made.warnings] == [("HR-ODCS-009", place) for place in places]
 
 
 def _line(text):
@@ -242,12 +243,13 @@ def test_a_document_that_unfolds_without_end_is_refused():
 
 def test_what_cannot_be_said_is_told_and_kept(tmp_path):
     options = "{minLength: many, pattern: '(?=a)'}"
-    text = HEAD + COLUMN.replace("}", f", logicalTypeOptions: {options}, unique: true, classification: secret}}")
+    words = "{type: text, description: as it was sent}"
+    text = HEAD + COLUMN.replace("}", f", logicalTypeOptions: {options}, quality: [{words}], classification: secret}}")
     (tmp_path / "a.yaml").write_text(text)
     made = imported(read_document(tmp_path / "a.yaml"), "a.yaml")
     assert 'id: str | None = hr.field(privacy="secret")' in made.python
     told = " ".join(fault.found for fault in made.warnings)
-    for word in ("logicalTypeOptions.pattern of id", "RE2", "logicalTypeOptions.minLength of id", "unique of id"):
+    for word in ("logicalTypeOptions.pattern of id", "RE2", "logicalTypeOptions.minLength of id", "in words"):
         assert word in told
     assert exported(_project(made.python, tmp_path), tmp_path) == [yaml.safe_load(text)]
 

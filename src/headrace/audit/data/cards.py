@@ -60,7 +60,7 @@ def _short(value: str) -> str:
 
 def _figures(one: Column) -> str:
     told = [("missing", percent(one.missing / one.rows) if one.rows else NONE)]
-    told.append(("distinct", f"{'' if one.exact else '≈ '}{one.distinct:,}"))
+    told.append(("distinct", f"{one.distinct:,}" if one.exact else f"≈ {one.distinct:,} ({one.method})"))
     if one.kind == "number" and one.quantiles:
         numbers = (one.mean, one.least, one.quantiles[0.25], one.quantiles[0.5], one.quantiles[0.75], one.most)
         told += zip(("mean", "least", "25 %", "median", "75 %", "most"), map(number, numbers), strict=True)

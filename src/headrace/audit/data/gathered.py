@@ -113,8 +113,9 @@ class Gathered:
 
 def _plain(one: Facts) -> dict[str, Any]:
     said = asdict(one)
-    for column in said["columns"]:
+    for column, its in zip(said["columns"], one.columns, strict=True):
         del column["bins"]
+        column["distinct_method"] = its.method
         column["quantiles"] = {f"{share:g}": value for share, value in column["quantiles"].items()}
         column["values"] = [{"value": value, "rows": rows} for value, rows, _ in column["values"]]
     del said["against"]

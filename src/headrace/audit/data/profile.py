@@ -77,6 +77,14 @@ class Column:
     other_missing: int = 0
 
     @property
+    def method(self) -> str:
+        """How distinct values were counted: one by one, or by DuckDB's estimate.
+
+        Source: P. Flajolet, É. Fusy, O. Gandouet, F. Meunier, HyperLogLog, AofA 2007.
+        """
+        return "counted" if self.exact else "HyperLogLog"
+
+    @property
     def middle(self) -> tuple[float, float] | None:
         """Between what 99 % of the values lie."""
         return (self.quantiles[_TAILS[0]], self.quantiles[_TAILS[1]]) if self.quantiles else None

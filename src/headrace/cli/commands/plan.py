@@ -46,6 +46,8 @@ def print_changes(changes: Changes) -> None:
         say(f"{sign} {one.node}" + (f"  ({one.place})" if one.place and not changes.first else ""), colour)
         for part in one.parts:
             say(f"    {part}")
+        if one.tags:
+            say(f"    touches {one.tagged}", "magenta")
     for name, why in changes.files.items():
         say(f"> {name}: {', '.join(why)}", "cyan")
     if changes.invalidated:

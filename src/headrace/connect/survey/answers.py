@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from headrace.connect.origins.api import ApiReader
 from headrace.connect.origins.collection import CollectionReader
 from headrace.connect.origins.reader import Place
-from headrace.connect.survey.found import SAMPLE_ROWS, Found, Sample, nothing
+from headrace.connect.survey.found import SAMPLE_ROWS, Found, Sample, nothing, sample_of
 from headrace.connect.survey.guess import guessed
-from headrace.connect.survey.objects import table_of
+from headrace.connect.survey.objects import objects_of
 from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract
 from headrace.errors import Fault, HeadraceError, nearest
@@ -61,5 +61,4 @@ def _answer(address: str, name: str, folder: Path) -> tuple[str, list[str]]:
 
 
 def _sample(name: str, texts: list[str]) -> Sample:
-    rows, loose, mixed = table_of(texts[:SAMPLE_ROWS], nested=True)
-    return Sample(name, rows, {}, len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
+    return sample_of(name, objects_of(texts[:SAMPLE_ROWS]), len(texts) <= SAMPLE_ROWS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from headrace.connect.survey.objects import Objects
 from headrace.declare import Field
 from headrace.errors import Fault
 
@@ -59,6 +60,8 @@ class Sample:
         timed: whether other text may be times.
         mixed: columns of values of several types.
         catalogue: of a database.
+        within: of columns that nest objects, these objects.
+        listed: those of them that hold lists.
     """
 
     name: str
@@ -69,6 +72,8 @@ class Sample:
     timed: bool = True
     mixed: frozenset[str] = frozenset()
     catalogue: Catalogue = Catalogue()
+    within: Mapping[str, Sample] = field(default_factory=dict)
+    listed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,13 @@ class Survey:
     found: tuple[Found, ...]
     kind: str
     secrets: tuple[str, ...] = ()
+
+
+def sample_of(name: str, objects: Objects, whole: bool) -> Sample:
+    """Return objects as a sample, with those that they nest."""
+    within = {column: sample_of(f"{name}.{column}", inner, whole) for column, inner in objects.within.items()}
+    seen = Sample(name, objects.rows, {}, whole, objects.loose, mixed=objects.mixed)
+    return replace(seen, within=within, listed=objects.listed)
 
 
 def nothing(place: str, found: str) -> Fault:

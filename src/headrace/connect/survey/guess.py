@@ -16,7 +16,7 @@ from headrace.connect.survey.kinds import CODES, has_offset, kind_of, of_type
 from headrace.contracts import readable
 from headrace.declare import Field
 from headrace.declare.fields import is_column
-from headrace.types import STR, Timestamp, value_as
+from headrace.types import STR, LogicalType, Timestamp, list_of, value_as
 
 _CHANGED = re.compile(r"updat|modif|chang|edited|last_|refreshed|synced", re.I)
 _NOT_WHEN = re.compile(
@@ -91,6 +91,8 @@ def _not_held(sample: Sample, name: str) -> str:
         return "no column of the lake can be called that"
     if name in sample.mixed:
         return "values of several types"
+    if name in sample.within:
+        return "" if _inner(sample.within[name]) else "objects without a name that a column can have"
     kind = sample.rows.schema.field(name).type
     if of_type(kind) is None or not readable(_field(sample, name).field, sample.kinds.get(name, kind)):
         return f"{kind}, which no contract takes from there"
@@ -101,7 +103,27 @@ def _known(sample: Sample, name: str) -> Known:
     return sample.catalogue.columns.get(name, Known())
 
 
+def _inner(sample: Sample) -> dict[str, Guess]:
+    """The fields of objects within, without what no contract can have."""
+    names = sample.rows.column_names
+    return {name: _field(sample, name) for name in names if not _not_held(sample, name)}
+
+
+def _nested(sample: Sample, name: str) -> Guess:
+    """A contract within, of the objects that were seen; what some of them lack may be null."""
+    within, values = sample.within[name], sample.rows[name]
+    inner = _inner(within)
+    kind = LogicalType("struct", fields=tuple((one, guess.field.type) for one, guess in inner.items()))
+    kind = list_of(kind) if name in sample.listed else kind
+    notes = [f"{one}: {note}" for one, guess in inner.items() for note in guess.notes]
+    notes += [f"left out, {one}: {why}" for one in within.rows.column_names if (why := _not_held(within, one))]
+    made = Field(name=name, type=kind | None if values.null_count else kind)
+    return Guess(replace(made, inner=tuple(guess.field for guess in inner.values())), tuple(notes))
+
+
 def _field(sample: Sample, name: str) -> Guess:
+    if name in sample.within:
+        return _nested(sample, name)
     values, known = sample.rows[name], _known(sample, name)
     told = sample.kinds.get(name, values.type)
     kind = kind_of(name, values, told, known.declared, loose=name in sample.loose, timed=sample.timed)

@@ -22,10 +22,10 @@ from headrace.connect.origins.reader import Place
 from headrace.connect.places import PACKED, File
 from headrace.connect.survey.answers import in_api, in_collections
 from headrace.connect.survey.catalogue import catalogue_of, tables_of
-from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing
+from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing, sample_of
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.kinds import of_type
-from headrace.connect.survey.objects import table_of
+from headrace.connect.survey.objects import objects_of
 from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
 from headrace.declare.origins import SECRET, origin_of
@@ -246,8 +246,7 @@ def _sample_of_files(name: str, files: list[File]) -> Sample:
     if kind.name in _OBJECTS:
         kind.check(file)
         texts = list(islice(_OBJECTS[kind.name](file), SAMPLE_ROWS + 1))
-        rows, loose, mixed = table_of(texts[:SAMPLE_ROWS])
-        return Sample(name, rows, {}, len(files) == 1 and len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
+        return sample_of(name, objects_of(texts[:SAMPLE_ROWS]), len(files) == 1 and len(texts) <= SAMPLE_ROWS)
     schema = kind.columns(file, Contract)
     columns = schema.names
     textual = kind.name in _TEXTUAL  # of a sheet, that cells are texts must not be asked for

@@ -8,6 +8,8 @@ from typing import Any
 
 from headrace.contracts.names import table_name
 from headrace.contracts.odcs.fields import custom, property_of, set_custom
+from headrace.contracts.odcs.loading import set_loading
+from headrace.contracts.odcs.promising import with_rules, without_other_rules
 from headrace.contracts.odcs.read import Document
 from headrace.contracts.odcs.shape import VERSION, read_document
 from headrace.declare import Contract, Project, Stream, Table
@@ -94,17 +96,26 @@ def _named(documents: list[Document]) -> dict[str, Document]:
     return found
 
 
-def _overlaid(data: Data, nodes: Mapping[str, Stream | Table]) -> Data:
-    """A document with what the declarations say otherwise; what is of no stream or table stays as it is."""
+def _overlaid(data: Data, nodes: Mapping[str, Stream | Table], own: bool = False) -> Data:
+    """A document with what the declarations say otherwise; what is of no stream or table stays as it is.
+
+    Args:
+        data: the document.
+        nodes: by name.
+        own: whether it is one of ours, which says how its tables are loaded.
+    """
     if "schema" not in data:
         return data
-    return data | {"schema": [_object(data, one, nodes.get(table_name(one["name"]))) for one in data["schema"]]}
+    declared = {at: nodes.get(table_name(one["name"])) for at, one in enumerate(data["schema"])}
+    contracts = {at: node.contract for at, node in declared.items() if node is not None and node.contract is not None}
+    data = without_other_rules(data, contracts)
+    data = data | {"schema": [_object(data, one, declared[at], own) for at, one in enumerate(data["schema"])]}
+    return with_rules(data, contracts)
 
 
 def _only(data: Data, node: Stream | Table) -> Data:
-    return data | {
-        "schema": [_object(data, one, node) for one in data["schema"] if table_name(one["name"]) == node.name]
-    }
+    data = _overlaid(data, {node.name: node})
+    return data | {"schema": [one for one in data["schema"] if table_name(one["name"]) == node.name]}
 
 
 def _own(name: str, nodes: Mapping[str, Stream | Table]) -> Data:
@@ -115,7 +126,8 @@ def _own(name: str, nodes: Mapping[str, Stream | Table]) -> Data:
     if len(owners) == 1 and (owner := owners.pop()):
         data["team"] = {"name": owner}
     kinds = {one: "stream" if isinstance(node, Stream) else "table" for one, node in nodes.items()}
-    return data | {"schema": [_object(data, {"name": one, "physicalType": kinds[one]}, nodes[one]) for one in nodes]}
+    schema = [{"name": one, "physicalType": kinds[one]} for one in nodes]
+    return _overlaid(data | {"schema": schema}, nodes, own=True)
 
 
 def owner_of(data: Data, one: Mapping[str, Any]) -> str:
@@ -136,7 +148,7 @@ def owner_of(data: Data, one: Mapping[str, Any]) -> str:
     return next((str(have.get("username", "")) for have in having if str(have.get("role")).lower() == "owner"), "")
 
 
-def _object(data: Data, original: Mapping[str, Any], node: Stream | Table | None) -> Data:
+def _object(data: Data, original: Mapping[str, Any], node: Stream | Table | None, own: bool) -> Data:
     one = dict(original)
     if node is None or node.contract is None:
         return one
@@ -144,6 +156,7 @@ def _object(data: Data, original: Mapping[str, Any], node: Stream | Table | None
         one["description"] = node.contract.doc
     if node.owner != owner_of(data, one):
         set_custom(one, "owner", node.owner)
+    set_loading(one, node, own)
     properties = _properties(node.contract, one.get("properties", []))
     if properties or "properties" in one:
         one["properties"] = properties

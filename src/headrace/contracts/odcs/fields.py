@@ -12,9 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.contracts.odcs.kinds import is_null_rule, may_be_null, none_allowed, set_type, type_of
+from headrace.contracts.odcs.kinds import is_null_rule, may_be_null, set_type, type_of
+from headrace.contracts.odcs.metrics import SEVERITY_WORDS, metric_of, none_allowed, severity_of
+from headrace.contracts.odcs.read import number_of
 from headrace.declare.fields import TIME_ROLES, Field
-from headrace.types import LogicalType, fitting, value_as
+from headrace.declare.rules import REJECT, SEVERITIES, WARN
+from headrace.types import STR, LogicalType, fitting, value_as
 
 Property = Mapping[str, Any]
 _UTC = zoneinfo.ZoneInfo("UTC")
@@ -58,8 +61,6 @@ def field_of(one: Property, within: bool = False) -> tuple[Field, dict[str, str]
             left[row.odcs] = str(error)
     if within and (said.pop("role", "") or said.pop("subject", False)):
         left["primaryKey"] = "a field within another has no role"
-    if one.get("unique") and said.get("role") != "key":
-        left["unique"] = "a contract holds keys to be unique, and nothing else"
     given = {name: value for name, value in said.items() if value is not None}
     field = Field(name=str(one.get("name", "")), type=kind, inner=_inner(one, kind), **given)
     return (replace(field, type=kind | None) if _may_be_null(one, field) else field), left
@@ -134,9 +135,9 @@ def set_custom(one: dict[str, Any], name: str, value: Any) -> None:
     _set(one, "customProperties", kept)
 
 
-def rules_left(one: Property) -> int:
-    """Return how many rules of quality a property or an object has that no contract checks."""
-    return sum(not (_is_set_rule(rule) or is_null_rule(rule)) for rule in one.get("quality", []))
+def held_by_field(rule: Property, one: Property) -> bool:
+    """Return whether a rule of quality is said by the field: its set, its pattern, or that it is there."""
+    return is_null_rule(rule) or _is_set_rule(rule, one) or _is_pattern_rule(rule, one)
 
 
 def _set(one: dict[str, Any], key: str, value: Any) -> None:
@@ -167,8 +168,16 @@ def _bound(value: Any, one: Property, kind: LogicalType) -> Any:
         raise ValueError(f"a field of type {kind!r} has no bounds")
     if kind.name == "timestamp" and isinstance(value, str):
         value = _with_zone(value, one)
+    value = _as_declared(value, kind)
     value_as(value, kind)
     return value
+
+
+def _as_declared(value: Any, kind: LogicalType) -> Any:
+    """A number with more digits than a float has is declared as text."""
+    if not isinstance(value, decimal.Decimal):
+        return value
+    return float(value) if kind.name == "float" else str(value)
 
 
 def _with_zone(text: str, one: Property) -> str:
@@ -236,17 +245,54 @@ def _set_nullable(one: dict[str, Any], nullable: bool) -> None:
         _set(one, "quality", [rule for rule in one["quality"] if not is_null_rule(rule)])
 
 
-def _is_set_rule(rule: Property) -> bool:
+def _severity(one: Property, _kind: LogicalType) -> str:
+    told = custom(one, "severity")
+    roles = one.get("primaryKey") or custom(one, "role") in TIME_ROLES
+    return told if told in SEVERITIES and not (roles and told == WARN) else REJECT
+
+
+def _set_severity(one: dict[str, Any], severity: str) -> None:
+    """Say what becomes of a value that breaks its field's promises; rules of these say it too."""
+    if any(_is_set_rule(rule, one) or _is_pattern_rule(rule, one) for rule in one.get("quality", [])):
+        one["quality"] = [
+            rule | {"severity": SEVERITY_WORDS[severity]}
+            if _is_set_rule(rule, one) or _is_pattern_rule(rule, one)
+            else rule
+            for rule in one["quality"]
+        ]
+    set_custom(one, "severity", severity if severity != REJECT else None)
+
+
+def _of_field(rule: Property, one: Property, argument: str) -> bool:
+    """Whether a rule allows no invalid value, says one thing of it, and matters as much as the field does."""
     arguments = rule.get("arguments")
-    members = arguments.get("validValues") if isinstance(arguments, dict) else None
-    return rule.get("metric") == "invalidValues" and isinstance(members, list) and none_allowed(rule)
+    alone = metric_of(rule) == "invalidValues" and isinstance(arguments, dict) and list(arguments) == [argument]
+    own = _severity(one, STR)
+    return alone and none_allowed(rule) and severity_of(rule, own) == own
+
+
+def _is_set_rule(rule: Property, one: Property) -> bool:
+    return _of_field(rule, one, "validValues") and isinstance(rule["arguments"]["validValues"], list)
+
+
+def _is_pattern_rule(rule: Property, one: Property) -> bool:
+    """A pattern of a rule is searched for unless it is anchored, and there may be one in the options already."""
+    if not _of_field(rule, one, "pattern") or "pattern" in one.get("logicalTypeOptions", {}):
+        return False
+    return _anchored(rule["arguments"]["pattern"])
+
+
+def _anchored(pattern: object) -> bool:
+    return (
+        isinstance(pattern, str) and pattern.startswith("^") and pattern.endswith("$") and not pattern.endswith("\\$")
+    )
 
 
 def _isin(one: Property, kind: LogicalType) -> tuple[Any, ...] | None:
-    rule = next((rule for rule in one.get("quality", []) if _is_set_rule(rule)), None)
+    rule = next((rule for rule in one.get("quality", []) if _is_set_rule(rule, one)), None)
     if rule is None:
         return None
-    members = tuple(member for member in rule["arguments"]["validValues"] if member is not None)
+    members = tuple(_as_declared(one, kind) for one in rule["arguments"]["validValues"] if one is not None)
     for member in members:
         value_as(member, kind)
         if kind.numeric and fitting(member, kind) is None:
@@ -257,14 +303,38 @@ def _isin(one: Property, kind: LogicalType) -> tuple[Any, ...] | None:
 
 
 def _set_isin(one: dict[str, Any], members: tuple[Any, ...] | None) -> None:
+    values = None if members is None else [_plain(member, type_of(one)) for member in members]
+    _set_argument(one, "validValues", values, lambda rule: _is_set_rule(rule, one))
+
+
+def _set_argument(one: dict[str, Any], name: str, value: Any, mine: Callable[[Property], bool]) -> None:
+    """Give the rule of invalid values that is a field's own an argument; None takes the rule out."""
     have = one.get("quality", [])
-    if members is None:
-        _set(one, "quality", [rule for rule in have if not _is_set_rule(rule)])
+    if value is None:
+        _set(one, "quality", [rule for rule in have if not mine(rule)])
         return
-    values = {"validValues": [_plain(member, type_of(one)) for member in members]}
-    rule = {"type": "library", "metric": "invalidValues", "arguments": values, "mustBe": 0}
-    others = [was | {"arguments": was["arguments"] | values} if _is_set_rule(was) else was for was in have]
-    one["quality"] = others if any(map(_is_set_rule, have)) else [*others, rule]
+    rule: dict[str, Any] = {"type": "library", "metric": "invalidValues", "arguments": {name: value}, "mustBe": 0}
+    if (severity := _severity(one, STR)) != REJECT:
+        rule["severity"] = SEVERITY_WORDS[severity]
+    others = [was | {"arguments": {name: value}} if mine(was) else was for was in have]
+    one["quality"] = others if any(map(mine, have)) else [*others, rule]
+
+
+_PATTERN = _option("pattern", _pattern)
+
+
+def _pattern_of(one: Property, kind: LogicalType) -> Any:
+    rule = next((rule for rule in one.get("quality", []) if _is_pattern_rule(rule, one)), None)
+    return _PATTERN.read(one, kind) if rule is None else _pattern(rule["arguments"]["pattern"], one, kind)
+
+
+def _set_pattern(one: dict[str, Any], pattern: str | None) -> None:
+    have = [rule for rule in one.get("quality", []) if _is_pattern_rule(rule, one)]
+    if have and (pattern is None or _anchored(pattern)):
+        _set_argument(one, "pattern", pattern, lambda rule: _is_pattern_rule(rule, one))
+        return
+    _set_argument(one, "pattern", None, lambda rule: _is_pattern_rule(rule, one))
+    _PATTERN.write(one, pattern)
 
 
 def _plain(value: Any, kind: LogicalType) -> Any:
@@ -274,18 +344,19 @@ def _plain(value: Any, kind: LogicalType) -> Any:
     if kind.numeric and isinstance(value, str):
         value = decimal.Decimal(value)
     if isinstance(value, decimal.Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value == value.to_integral_value() else number_of(str(value))
     return value
 
 
 ROWS: dict[str, Row] = {
+    "severity": Row("customProperties.severity", _severity, _set_severity),
     "role": Row("primaryKey", _role, _set_role),
     "ge": _option("minimum", _bound),
     "gt": _option("exclusiveMinimum", _bound),
     "le": _option("maximum", _bound),
     "lt": _option("exclusiveMaximum", _bound),
     "isin": Row("quality.invalidValues", _isin, _set_isin),
-    "pattern": _option("pattern", _pattern),
+    "pattern": Row(_PATTERN.odcs, _pattern_of, _set_pattern),
     "min_length": _option("minLength", _length),
     "max_length": _option("maxLength", _length),
     "unit": Row(

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headrace.contracts.odcs.metrics import metric_of, none_allowed, severity_of
 from headrace.declare.fields import is_column
+from headrace.declare.rules import WARN
 from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp, list_of
 
 _DIGITS = re.compile(r"(?:decimal|dec|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)", re.IGNORECASE)
@@ -77,13 +79,10 @@ def may_be_null(one: Mapping[str, Any]) -> bool:
 
 
 def is_null_rule(rule: Mapping[str, Any]) -> bool:
-    """Return whether a rule of quality says that there is no null."""
-    return rule.get("metric") in ("nullValues", "missingValues") and "arguments" not in rule and none_allowed(rule)
-
-
-def none_allowed(rule: Mapping[str, Any]) -> bool:
-    """Return whether a rule of quality allows no row to break it."""
-    return rule.get("type", "library") == "library" and rule.get("mustBe") == 0 and rule.get("mustBe") is not False
+    """Return whether a rule of quality says that there is no null; a contract takes none then, so none that warns."""
+    nulls = metric_of(rule) in ("nullValues", "missingValues") and not rule.get("arguments")
+    nulls |= metric_of(rule) == "missingValues" and rule.get("arguments") == {"missingValues": [None]}
+    return nulls and none_allowed(rule) and severity_of(rule) != WARN
 
 
 def _decimal(physical: str) -> LogicalType | None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.contracts.as_python import assigned_python, call_python, class_python, doc_python, text_python
+from headrace.contracts.as_python import (
+    argument_python,
+    assigned_python,
+    call_python,
+    classes_python,
+    doc_python,
+    text_python,
+)
 from headrace.contracts.names import class_name, table_name, variable_name
 from headrace.contracts.odcs.export import owner_of
-from headrace.contracts.odcs.fields import field_of, rules_left
+from headrace.contracts.odcs.fields import field_of
+from headrace.contracts.odcs.loading import loading, usual_source
+from headrace.contracts.odcs.promised import promised, told
 from headrace.contracts.odcs.read import Document, Steps
 from headrace.declare.fields import Field
 from headrace.errors import Fault
@@ -67,13 +76,14 @@ def imported(document: Document, path: str) -> Imported:
     fields = [[field_of(have)[0] for have in one.get("properties", [])] for one in objects]
     streams = [_is_stream(one, have) for one, have in zip(objects, fields, strict=True)]
     taken = list(classes)
+    rules = [list(one.rules.values()) for one in promised(document.data)]
     parts = [
         part
-        for name, one, have in zip(classes, objects, fields, strict=True)
-        for part in _classes(name, one.get("description", ""), have, taken)
+        for name, one, have, more in zip(classes, objects, fields, rules, strict=True)
+        for part in classes_python(name, one.get("description", ""), [(field, ()) for field in have], taken, more)
     ]
     declared = [
-        _declaration(name, made, "Stream" if stream else "Table", owner_of(document.data, one))
+        _declaration(name, made, stream, loading(one, stream), owner_of(document.data, one))
         for name, made, stream, one in zip(names, classes, streams, objects, strict=True)
     ]
     end = [
@@ -90,18 +100,6 @@ def imported(document: Document, path: str) -> Imported:
     )
 
 
-def _classes(name: str, doc: str, fields: Sequence[Field], taken: list[str]) -> list[str]:
-    """Return the classes that a contract nests, each before the one that needs it, and its own."""
-    found: list[str] = []
-    nested: dict[str, str] = {}
-    for one in fields:
-        if one.inner:
-            nested[one.name] = class_name(f"{name}_{table_name(one.name)}", taken)
-            taken.append(nested[one.name])
-            found += _classes(nested[one.name], "", one.inner, taken)
-    return [*found, class_python(name, doc, [(field, ()) for field in fields], nested)]
-
-
 def _head(document: Document, path: str) -> str:
     told = f"Data contract {document.data['id']} {document.data['version']}, imported from {path}"
     return doc_python(f"{told}, which keeps what is not said here.", "")
@@ -112,10 +110,12 @@ def _is_stream(one: Mapping[str, Any], fields: list[Field]) -> bool:
     return one.get("physicalType") in _STREAMS and any(field.role == "event_time" for field in fields)
 
 
-def _declaration(name: str, made: str, kind: str, owner: str) -> str:
-    given = [text_python(name), made, f"source={text_python(f'data/{name}*')}"]
-    given += [f"owner={text_python(owner)}"] if owner else []
-    return call_python(f"{variable_name(name)} = hr.{kind}", given, "")
+def _declaration(name: str, made: str, stream: bool, said: Mapping[str, Any], owner: str) -> str:
+    given = [text_python(name), made]
+    usual: dict[str, Any] = {} if "query" in said else {"source": usual_source(name)}
+    given += [argument_python(word, value) for word, value in (usual | dict(said)).items()]
+    given += [argument_python("owner", owner)] if owner else []
+    return call_python(f"{variable_name(name)} = hr.{'Stream' if stream else 'Table'}", given, "")
 
 
 def _warnings(document: Document, objects: list[dict[str, Any]]) -> Iterator[Fault]:
@@ -124,22 +124,15 @@ def _warnings(document: Document, objects: list[dict[str, Any]]) -> Iterator[Fau
         cure = "nothing: the document is kept and exported as it is"
         yield Fault("HR-ODCS-009", document.place(), "no tables", "a schema, to declare", cure, "warning")
     for at, one in enumerate(objects):
-        yield from _left(document, ("schema", at), one, {})
         for below, have in enumerate(one.get("properties", [])):
-            yield from _left(document, ("schema", at, "properties", below), have, field_of(have)[1])
+            for key, why in field_of(have)[1].items():
+                path: Steps = ("schema", at, "properties", below, *key.split(".")[:2])
+                yield _kept(document, path, f"{key} of {have['name']}: {why}")
+    for each in promised(document.data):
+        for path, what, why in told(each.left, document.data):
+            yield _kept(document, path, f"{what}: {why}")
 
 
-def _left(document: Document, path: Steps, one: Mapping[str, Any], reasons: Mapping[str, str]) -> Iterator[Fault]:
+def _kept(document: Document, path: Steps, found: str) -> Fault:
     cure = "nothing, if that will do: it is kept in the document"
-    for key, why in reasons.items():
-        place = document.place(*path, *key.split(".")[:2])
-        yield Fault(
-            "HR-ODCS-009", place, f"{key} of {one['name']}: {why}", "what a contract can check", cure, "warning"
-        )
-    rules = rules_left(one)
-    if rules:
-        found = f"{rules} rule{'s' if rules > 1 else ''} of quality of {one['name']}"
-        place = document.place(*path, "quality")
-        yield Fault(
-            "HR-ODCS-009", place, found, "bounds, sets, patterns, lengths and what may be null", cure, "warning"
-        )
+    return Fault("HR-ODCS-009", document.place(*path), found, "what a contract can check", cure, "warning")

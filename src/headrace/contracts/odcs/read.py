@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -147,12 +148,23 @@ def _int(text: str) -> int | Unquoted:
     return int(text) if _PLAIN_INT.fullmatch(text) else Unquoted(text)
 
 
-def _float(text: str) -> float | Unquoted:
+def _float(text: str) -> float | decimal.Decimal | Unquoted:
     if not _PLAIN_FLOAT.fullmatch(text) and not text.lower().endswith((".nan", ".inf")):
         return Unquoted(text)
-    if not math.isfinite(number := float(text)):
+    if not math.isfinite(float(text)):
         raise ValueError
-    return number
+    return number_of(text)
+
+
+def number_of(text: str) -> float | decimal.Decimal:
+    """Return a number as a float, or with all its digits where a float has not as many.
+
+    Example:
+        >>> number_of("0.1"), number_of("9999999999999999.99")
+        (0.1, Decimal('9999999999999999.99'))
+    """
+    exact, near = decimal.Decimal(text), float(text)
+    return near if decimal.Decimal(repr(near)) == exact else exact
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {

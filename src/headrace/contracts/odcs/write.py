@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ def _node(value: Any) -> Any:
     if isinstance(value, Unquoted):
         text = str(value)
         return yaml.ScalarNode(yaml.resolver.Resolver().resolve(yaml.ScalarNode, text, (True, False)), text)
+    if isinstance(value, decimal.Decimal):
+        return yaml.ScalarNode(f"{_TAG}float", f"{value:f}")
     node = yaml.representer.SafeRepresenter().represent_data(value)
     if isinstance(value, str) and not value.isprintable():
         node.style = "|" if value.replace("\n", "").isprintable() else '"'
