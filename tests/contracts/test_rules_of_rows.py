@@ -208,6 +208,27 @@ def test_a_distribution_is_held_against_the_last_loads(change: Any, kept: bool) 
     assert verdict.ok is kept
 
 
+@pytest.mark.parametrize("isin", [None, ["card", "cash", "other"]])
+@pytest.mark.parametrize(("shares", "kept"), [((0.7, 0.2, 0.1), True), ((0.2, 0.7, 0.1), False)])
+def test_a_distribution_of_texts_is_held_too(isin: list[str] | None, shares: Any, kept: bool) -> None:
+    class Payment(hr.Contract):
+        kind: str | None = hr.field(isin=isin)
+        shape = hr.distribution("kind")
+
+    chance, history = np.random.default_rng(5), History()
+
+    def figures(shares: Any) -> Figures:
+        found = Figures(Payment, history)
+        for part in np.split(chance.choice(["card", "cash", "other"], 4000, p=shares), 2):
+            found.take(len(part), pa.table({"kind": pa.array(part, pa.string())}), [])
+        return found
+
+    for _ in range(2):
+        history = history.learned(figures((0.7, 0.2, 0.1)))
+    verdict = {one.rule: one for one in figures(shares).verdicts()}["shape"]
+    assert (verdict.ok, verdict.value is None) == (kept, False)
+
+
 def test_profiles_tell_nothing_of_personal_fields() -> None:
     class Person(hr.Contract):
         age: int = hr.field(privacy="personal")

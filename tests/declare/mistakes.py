@@ -336,7 +336,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: ruled(u=hr.unique("uesr")), "did you mean 'user'?"),
         (lambda: ruled(u=hr.unique("words")), "which is list[str]"),
         (lambda: ruled(r=hr.reference("usr", to="events")), "did you mean 'user'?"),
-        (lambda: ruled(d=hr.distribution("name")), "an int, float, decimal or bool"),
+        (lambda: ruled(d=hr.distribution("words")), "an int, float, decimal, bool or str"),
         (lambda: stale(), "rows that have no time"),
     ],
     "HR-QUALITY-004": [

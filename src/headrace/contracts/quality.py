@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from headrace.contracts.across import key_severity
 from headrace.contracts.problems import Problem
 from headrace.declare import Contract, Distribution, Field, Volume
 from headrace.declare.rules import MOST_LOADS, REJECT, STOP, WARN
+from headrace.types import STR
 
-_BINS = 10
+_BINS, _TEXT_BINS = 10, 64
 FEWEST = 100
 """Rows from which on a distribution is one: bins are fixed, and distances taken, from no fewer."""
 _PROMISES = ("ge", "gt", "le", "lt", "isin", "pattern", "min_length", "max_length")
@@ -88,7 +90,10 @@ class Profile:
         self.least: float | None = None
         self.most: float | None = None
         self.edges, self.bins = edges if binned else None, np.zeros(0, np.int64)
-        self._binned = binned
+        self._binned, self._members = binned, sorted(map(str, one.isin or ()))
+        if binned and one.type.bare == STR:
+            most = len(self._members) if 0 < len(self._members) <= _BINS else _TEXT_BINS
+            self.edges = np.arange(1.0, most)
         self._open = one.type.name in _NUMBERS and not (one.privacy or one.subject or one.role == "key")
 
     def take(self, column: pa.ChunkedArray) -> None:
@@ -104,7 +109,9 @@ class Profile:
             ends = pc.min_max(values).as_py()
             self.least = float(ends["min"]) if self.least is None else min(self.least, float(ends["min"]))
             self.most = float(ends["max"]) if self.most is None else max(self.most, float(ends["max"]))
-        if self._binned:
+        if self._binned and pa.types.is_string(values.type):
+            self._count_texts(values)
+        elif self._binned:
             self._count(pc.cast(values, pa.float64(), safe=False).to_numpy())
 
     def _count(self, values: Floats) -> None:
@@ -114,6 +121,21 @@ class Profile:
         if self.edges is not None:
             counted = np.bincount(np.searchsorted(self.edges, values, side="right"), minlength=len(self.edges) + 1)
             self.bins = counted if not len(self.bins) else self.bins + counted
+
+    def _count_texts(self, values: pa.ChunkedArray) -> None:
+        """Count values of a small set by themselves, others by a digest: the history holds none of them."""
+        assert self.edges is not None
+        most, found = len(self.edges) + 1, pc.value_counts(values)
+        known = {text: place for place, text in enumerate(self._members)} if len(self._members) <= _BINS else {}
+        texts = found.field("values").to_pylist()
+        places = [known[text] if text in known else zlib.crc32(text.encode()) % most for text in texts]
+        counted = np.bincount(places, found.field("counts").to_numpy(), most).astype(np.int64)
+        self.bins = counted if not len(self.bins) else self.bins + counted
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are so many values that a distance is not by chance alone: ten for each bin that has some."""
+        return int(self.counts.sum()) >= max(FEWEST, FEWEST // _BINS * np.count_nonzero(self.bins))
 
     @property
     def counts(self) -> Ints:
@@ -222,7 +244,7 @@ class Figures:
     def _distribution(self, one: Distribution) -> Verdict:
         profile = self.profiles[one.of]
         value = None
-        if profile.edges is not None and profile.counts.sum() >= FEWEST:
+        if profile.edges is not None and profile.is_enough:
             before = self._history.bins.get(one.of, ())[-one.last :]
             alike = [counts for edges, counts in before if np.array_equal(edges, profile.edges)]
             if alike:

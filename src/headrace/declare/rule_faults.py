@@ -22,6 +22,8 @@ from headrace.declare.rules import (
 from headrace.errors import Fault, nearest
 from headrace.types import duration_us
 
+_DISTRIBUTED = ("int", "float", "decimal", "bool", "str")
+
 
 def rule_faults(name: str, place: str, fields: Mapping[str, Field], rules: Mapping[str, Rule]) -> list[Fault]:
     """Return what is wrong with the severities of a contract's fields, and with its rules.
@@ -73,9 +75,9 @@ def _columns(what: str, place: str, one: Rule, fields: Mapping[str, Field]) -> I
         elif fields[column].type.nested and not isinstance(one, Distribution):
             found, cure = f"{what} names {column}, which is {fields[column].type!r}", "name a field of one value"
             yield Fault("HR-QUALITY-003", place, found, "fields of one value", cure)
-        elif isinstance(one, Distribution) and fields[column].type.name not in ("int", "float", "decimal", "bool"):
-            found, cure = f"{what} names {column}, which is {fields[column].type!r}", "name a number"
-            yield Fault("HR-QUALITY-003", place, found, "an int, float, decimal or bool", cure)
+        elif isinstance(one, Distribution) and fields[column].type.name not in _DISTRIBUTED:
+            found, cure = f"{what} names {column}, which is {fields[column].type!r}", "name a number or a text"
+            yield Fault("HR-QUALITY-003", place, found, "an int, float, decimal, bool or str", cure)
 
 
 def _arguments(what: str, place: str, one: Rule) -> Iterator[Fault]:

@@ -234,14 +234,15 @@ def volume(
 def distribution(column: str, *, within: float = 0.2, last: int = LAST, severity: str = WARN) -> Any:
     """Promise that the values of a column are distributed as in the last loads.
 
-    The distance is the population stability index over ten bins of equal frequency, which are fixed by the first load
-    of at least 100 values, and one bin more for what is missing. Below 0.1 is commonly read as no change, above 0.25
-    as a large one; of loads with few values it is large by chance.
+    The distance is the population stability index over ten bins of equal frequency, which are fixed by the first
+    load of at least 100 values, and one bin more for what is missing. A text is counted by itself where its field
+    has a set of up to ten, else in one of 64 bins by its digest, so that no text stands in the history. Below 0.1
+    is commonly read as no change, above 0.25 as a large one; of loads with few values it is large by chance.
 
     Source: N. Siddiqi, Credit Risk Scorecards, Wiley 2006, chapter 10.
 
     Args:
-        column: an int, float, decimal or bool.
+        column: an int, float, decimal, bool or str.
         within: largest index.
         last: number of loads to compare with; fewer while there are fewer, and no verdict on the first.
         severity: ``"warn"``, or ``"stop"``: the load is refused before any of its rows is in.
