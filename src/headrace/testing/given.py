@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare import Contract, Stream, Table
@@ -107,19 +107,33 @@ def _broken(
     made: pa.Table, contract: type[Contract], given: Sequence[Row], what: str, *, history: bool
 ) -> Iterator[Fault]:
     """What the contract says of the values that a test gives; it is not asked of those that were filled in."""
-    from headrace.contracts import validate
-    from headrace.contracts.problems import CHECK, KEY, PERIOD, UNIQUE
+    import numpy as np
+
+    from headrace.contracts import Across, judge
+    from headrace.contracts.problems import CHECK, PERIOD
     from headrace.plan.rules import row_checks
 
     reads = {one.rule.name: one.reads for one in row_checks(contract)}
     period = [role for role in map(contract.role, ("valid_from", "valid_to")) if role is not None]
-    for one in validate(contract, made.select(list(contract.fields()))).problems:
-        if not one.rejects or (history and one.code in (KEY, UNIQUE)):  # of each key there is a row for each state
-            continue
-        names = {CHECK: reads.get(one.field, ()), PERIOD: period}.get(one.code, one.field.split(", "))
-        for row in one.rows.tolist():
-            if all(name.partition(".")[0] in given[row] for name in names):
+    typed, problems = judge(contract, made.select(list(contract.fields())))
+    good = np.ones(made.num_rows, np.bool_)
+    for one in problems:
+        names = {CHECK: reads.get(one.field, ()), PERIOD: period}.get(one.code, (one.field,))
+        for row in _where_given(one, names, given):
+            good[row] = False
+            yield _fault(one, row, given[row], contract, what)
+    if not history:  # whose table has a row for each state of a key
+        for one in Across(contract).problems(typed, good):
+            for row in _where_given(one, one.field.split(", "), given):
                 yield _fault(one, row, given[row], contract, what)
+
+
+def _where_given(problem: Problem, names: Iterable[str], given: Sequence[Row]) -> Iterator[int]:
+    """The rows that a problem keeps out, where a test says all of the fields that it is of."""
+    outer = {name.partition(".")[0] for name in names}
+    for row in problem.rows.tolist() if problem.rejects else ():
+        if outer <= given[row].keys():
+            yield row
 
 
 def _fault(problem: Problem, row: int, given: Row, contract: type[Contract], what: str) -> Fault:
