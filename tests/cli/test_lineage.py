@@ -58,6 +58,14 @@ def test_a_picture(bank, tmp_path):
     assert ElementTree.parse(tmp_path / "it.svg").getroot().tag.endswith("svg")
 
 
+def test_a_picture_is_svg_and_no_other(bank, tmp_path):
+    told = _json(bank, "payments", "--picture", tmp_path / "it.png", exit_code=2)
+    (fault,) = told["faults"]
+    assert fault["code"] == "HR-CLI-001"
+    assert "--picture it.svg" in fault["cure"]
+    assert not list(tmp_path.glob("it.*"))
+
+
 def test_events_are_one_a_line(bank, tmp_path):
     told = _json(bank, "--openlineage", tmp_path / "it.jsonl")
     events = [json.loads(line) for line in (tmp_path / "it.jsonl").read_text().splitlines()]
@@ -84,3 +92,4 @@ def test_an_unknown_name(bank):
 def test_a_file_that_cannot_be_written(bank, tmp_path):
     told = _json(bank, "payments", "--picture", tmp_path / "none" / "it.svg", exit_code=2)
     assert told["faults"][0]["code"] == "HR-CLI-002"
+    assert "--output" not in told["faults"][0]["cure"]

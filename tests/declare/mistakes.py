@@ -81,6 +81,13 @@ class Seen(hr.Contract):
     since: hr.Timestamp
 
 
+class Unpriced(hr.Contract):
+    """What queries give of them, without units."""
+
+    n: int = hr.field(privacy="public")
+    paid: hr.Decimal(18, 2) | None
+
+
 events = hr.Stream("events", Event)
 people = hr.Stream("people", Person)
 late = hr.Stream("late", Late)
@@ -102,6 +109,12 @@ def tagged_table(columns: str) -> hr.Project:
     paid = "" if "paid" in columns else "0.00 as paid, "
     seen = hr.Table("seen", Seen, query=f"select {paid}{columns} from people")
     return hr.Project("p", sources=[people, seen])
+
+
+def untold(text: str) -> hr.Project:
+    """A project whose table by query says no unit."""
+    dollars = hr.Table("seen", Seen, source="seen.csv")
+    return hr.Project("p", sources=[people, dollars, hr.Table("unpriced", Unpriced, query=text)])
 
 
 def told_of_people(expression: str, *more: hr.Features) -> hr.Project:
@@ -656,7 +669,23 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         ),
     ],
     "HR-LINEAGE-004": [
-        (lambda: tagged_table("1 as user, paid, at as since"), "seen.paid in USD, copied from people.paid")
+        (
+            lambda: tagged_table("1 as user, paid, at as since"),
+            "seen.paid in USD, while its query gives EUR from people.",
+        ),
+        (lambda: tagged_table("1 as user, max(paid) as paid, max(at) as since"), "while its query gives EUR"),
+    ],
+    "HR-LINEAGE-005": [
+        (
+            lambda: untold("select user as n, paid from people"),
+            "unpriced.paid without a unit, while its query gives EUR",
+        ),
+    ],
+    "HR-LINEAGE-006": [
+        (
+            lambda: untold("select 1 as n, p.paid + s.paid as paid from people p, seen s"),
+            "unpriced.paid brings together EUR and USD as if they were one: paid + paid",
+        ),
     ],
     "HR-LEAK-002": [
         (

@@ -137,8 +137,68 @@ def test_a_group_that_says_what_its_features_are_may_be_learned_from() -> None:
     assert told(hr.Features("f", sales, features=LENGTH)) == [
         "returns learns from f.letters, which is made of sales.email, tagged 'personal'"
     ]
-    for tag in ("personal", "public", "pseudonym", "restricted"):
+    for tag in ("personal", "public", "pseudonym", "personal, pseudonym"):
         assert told(hr.Features("f", sales, features=LENGTH, privacy=tag)) == []
+
+
+def test_a_tag_that_no_column_has_answers_for_nothing() -> None:
+    (found,) = told(hr.Features("f", sales, features=LENGTH, privacy="foo"))
+    assert found.endswith("made of sales.email, tagged 'personal'; privacy='foo' is the tag of no column")
+
+
+class Patient(hr.Contract):
+    patient: int = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    birth_year: int = hr.field(ge=1900, le=2100, privacy="personal")
+    sick: int = hr.field(ge=0, le=1, privacy="health")
+    left: int = hr.field(ge=0, le=1)
+
+
+patients = hr.Stream("patients", Patient)
+
+
+def learned(group: hr.Features, value: str = "left", **label: str) -> list[str]:
+    truth = hr.label(patients, value, on="patient", matures="30d", **label)
+    learner = replace(score, cases=hr.TrainingSet("cases", patients, [group], label=truth))
+    return [fault.found for fault in check(hr.Project("p", models=[learner]))]
+
+
+BOTH = {"young": "birth_year > 2000", "ill": "sick = 1"}
+
+
+def test_a_group_answers_for_the_tag_that_it_says_and_no_other() -> None:
+    (found,) = learned(hr.Features("f", patients, features=BOTH, privacy="personal"))
+    assert found == "returns learns from f.ill, which is made of patients.sick, tagged 'health'"
+    assert learned(hr.Features("f", patients, features=BOTH, privacy="personal, health")) == []
+    graph = lineage(hr.Project("p", features=[hr.Features("f", patients, features=BOTH, privacy="personal")]))
+    assert "health" in graph.nodes["feature:f.ill"].privacy
+
+
+def test_a_label_of_a_personal_column_says_so() -> None:
+    plain = hr.Features("f", patients, features={"one": "1"})
+    value = "case when birth_year > 2000 then 1 else 0 end"
+    assert learned(plain, value) == [
+        "returns learns cases.label, which is made of patients.birth_year, tagged 'personal'"
+    ]
+    assert learned(plain, value, privacy="personal") == learned(plain, value, privacy="public") == []
+    assert len(learned(plain, value, privacy="health")) == 1
+    assert learned(plain) == []
+
+
+def test_a_contract_that_says_one_tag_of_two_loses_the_other() -> None:
+    class Mixed(hr.Contract):
+        it: int = hr.field(privacy="personal")
+
+    table = hr.Table("t", Mixed, query="select birth_year + sick as it from patients")
+    (fault,) = check(hr.Project("p", sources=[patients, table]))
+    assert (fault.code, fault.found.split(",")[0]) == ("HR-LINEAGE-002", "t.it without the privacy tag 'health'")
+
+
+def test_a_rank_among_persons_is_personal() -> None:
+    query = "select percent_rank() over (order by birth_year) as it, ntile(4) over w as part from patients"
+    table = hr.Table("t", query=query + " window w as (order by birth_year)")
+    nodes = lineage(hr.Project("p", sources=[patients, table])).nodes
+    assert nodes["column:t.it"].privacy == nodes["column:t.part"].privacy == ("personal",)
 
 
 def test_a_pseudonym_may_be_learned_from() -> None:

@@ -40,8 +40,16 @@ CASES: dict[str, list[set[str]]] = {
     ],
     "select case when who = 3 then 1 else 0 end from pay": [{"pay.who"}],
     "select row_number() over (partition by who order by at), lag(amount) over (order by at) from pay": [
-        {"pay.*"},
+        {"pay.*", "pay.at"},
         {"pay.amount"},
+    ],
+    "select percent_rank() over w, ntile(4) over w from pay window w as (order by who)": [
+        {"pay.*", "pay.who"},
+        {"pay.*", "pay.who"},
+    ],
+    "select count(*) over (order by who), first_value(id) over (order by who) from pay": [
+        {"pay.*", "pay.who"},
+        {"pay.id"},
     ],
     "select sum(amount) over w from pay window w as (partition by who order by at)": [{"pay.amount"}],
     "select (select max(kind) from cust c where c.who = p.who) from pay p": [{"cust.kind"}],

@@ -25,5 +25,5 @@ def whole(path: Path) -> Iterator[Path]:
             half.unlink(missing_ok=True)
     except OSError as error:
         found = f"{path.name} could not be written: {error.strerror or error}"
-        cure = "name another file with --output, or make room"
+        cure = "name another file, or make room"
         raise HeadraceError(Fault("HR-CLI-002", "", found, "a file that can be written", cure)) from error

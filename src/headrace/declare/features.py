@@ -149,6 +149,8 @@ class Label(Declared):
         on: key columns shared by the spine and the source.
         matures: how long to wait before the truth can be relied on; events known later do not count.
         default: value of a row for which no event came until then; without one such a row is excluded.
+        privacy: tag of the label where its value is made of tagged columns, e.g. ``"personal"``, which lets models
+            learn it, or ``"public"`` where nothing of a person is left in it.
     """
 
     source: Stream
@@ -156,9 +158,12 @@ class Label(Declared):
     on: tuple[str, ...]
     matures: str
     default: object = None
+    privacy: str = field(default="", kw_only=True)
 
     def _look(self) -> list[Fault]:
         faults = duration_faults(self.matures, self.place, "matures of the label")
+        if not isinstance(self.privacy, str):
+            faults.append(type_fault(self.place, "privacy of the label", self.privacy, "text such as 'personal'"))
         if not isinstance(self.source, Stream):
             faults.append(type_fault(self.place, "source of the label", self.source, "a Stream"))
         if not isinstance(self.value, str):
@@ -176,7 +181,8 @@ class Label(Declared):
 
     def __repr__(self) -> str:
         on = self.on[0] if isinstance(self.on, tuple) and len(self.on) == 1 else self.on
-        return call_of("label", self.source, self.value, on=on, matures=self.matures, default=self.default)
+        more = {"default": self.default, "privacy": self.privacy or None}
+        return call_of("label", self.source, self.value, on=on, matures=self.matures, **more)
 
     def holding(self, default: object) -> Label:
         """Return the same label with its default as the type of its value has it."""
@@ -186,10 +192,17 @@ class Label(Declared):
 
 
 def label(
-    source: Stream, value: str, *, on: str | Sequence[str], matures: str, default: bool | int | float | None = None
+    source: Stream,
+    value: str,
+    *,
+    on: str | Sequence[str],
+    matures: str,
+    default: bool | int | float | None = None,
+    privacy: str = "",
 ) -> Label:
     """Return a label; see ``Label`` for the arguments."""
-    return Label(source, value, cast("tuple[str, ...]", on), matures, default)  # it makes a tuple of it, or a fault
+    keys = cast("tuple[str, ...]", on)  # it makes a tuple of it, or a fault
+    return Label(source, value, keys, matures, default, privacy=privacy)
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,6 +14,14 @@ KINDS = ("origin", "column", "rows", "feature", "case", "label", "model", "decis
 
 
 @dataclass(frozen=True)
+class Mix:
+    """Units that an expression brings together as if they were one, in order, and how it is written."""
+
+    units: tuple[str, ...]
+    said: str
+
+
+@dataclass(frozen=True)
 class Node:
     """One thing that has lineage.
 
@@ -28,6 +36,8 @@ class Node:
         owners: teams that answer for it, or for what it is made of.
         place: ``file:line`` of its declaration.
         declared: the privacy tags that its own declaration says; empty where it takes over.
+        made: the unit that its query gives, whatever its contract says.
+        mixed: the units that its expression brings together.
     """
 
     id: str
@@ -40,6 +50,8 @@ class Node:
     owners: tuple[str, ...] = ()
     place: str = ""
     declared: tuple[str, ...] = ()
+    made: str = ""
+    mixed: tuple[Mix, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the node as plain values for ``--json``."""
@@ -174,6 +186,21 @@ def tags_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for part in text.split(",") if (one := part.strip())))
 
 
+def units_within(one: Field, path: str) -> dict[str, str]:
+    """Return the units of the fields within a field, by their paths below one that it has itself.
+
+    Example:
+        >>> units_within(Field(name="address"), "column:t.address")
+        {}
+    """
+    found: dict[str, str] = {}
+    for part in one.inner:
+        inner = f"{path}.{part.name}".lower()
+        found |= {inner: part.unit} if part.unit else {}
+        found |= units_within(part, inner)
+    return found
+
+
 def tags_of_field(one: Field) -> tuple[str, ...]:
     """Return the tags of a field; of one that says none, all that the fields within it say."""
     within = (tag for part in one.inner for tag in tags_of_field(part))
@@ -181,20 +208,24 @@ def tags_of_field(one: Field) -> tuple[str, ...]:
 
 
 def carried(
-    nodes: Mapping[str, Node], edges: Iterable[Edge], own: Callable[[Node], tuple[str, ...]]
+    nodes: Mapping[str, Node],
+    edges: Iterable[Edge],
+    own: Callable[[Node], tuple[str, ...]],
+    more: Callable[[Node], tuple[str, ...]] = lambda _: (),
 ) -> dict[str, tuple[str, ...]]:
     """Return tags for each node: its own where it says any, else those of all that it is directly made of, sorted.
 
     Args:
         nodes, edges: of a graph, which may have circles: a decision on record may be read again.
         own: what a node says itself.
+        more: what it has beside those of what it is made of.
     """
     out: dict[str, list[str]] = {}
     for edge in edges:
         if edge.direct:
             out.setdefault(edge.source, []).append(edge.target)
     said = {name: own(one) for name, one in nodes.items()}
-    found = {name: set(tags) for name, tags in said.items()}
+    found = {name: {*tags, *more(nodes[name])} for name, tags in said.items()}
     waiting = list(nodes)
     while waiting:
         name = waiting.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
@@ -66,9 +66,15 @@ def promised(table: Table) -> Columns | None:
     return columns | ({} if learned is None else {"_known_at": columns[learned]})
 
 
-def query_faults(project: Project) -> list[Fault]:
-    """Return every fault of a project's tables by query that shows without any data."""
+def query_faults(project: Project, only: Collection[str] | None = None) -> list[Fault]:
+    """Return every fault of a project's tables by query that shows without any data.
+
+    Args:
+        project: with all that they read.
+        only: names of the tables to look at; all where it is None.
+    """
     named = {name: table for name, table in project.tables.items() if isinstance(table.query, str)}
+    named = {name: table for name, table in named.items() if only is None or name in only}
     faults: list[Fault] = []
     reads = {}
     for name, table in named.items():
@@ -114,15 +120,42 @@ def ways(project: Project) -> dict[str, Increments]:
         return {one.name: _increments(one, connection, names) for one in _by_query(project)}
 
 
-def prepared(connection: duckdb.DuckDBPyConnection, project: Project) -> dict[str, list[str] | None]:
-    """Make every table of a sound project without rows; return all with the names of their columns."""
+def prepared(
+    connection: duckdb.DuckDBPyConnection, project: Project, only: Collection[str] | None = None
+) -> dict[str, list[str] | None]:
+    """Make every table of a sound project without rows; return all with the names of their columns.
+
+    Args:
+        connection: to make them in.
+        project: that declares them.
+        only: names of the tables by query without contract to make, whose queries are to be run; all where it is None.
+    """
     names = _made(connection, project)
-    for table in _by_query(project):
+    for table in _by_query(project) if only is None else in_order(project.tables[name] for name in only):
         if table.contract is None:
             given = sql.described(connection, table.query or "")
             given.create(table.name)
             names[table.name] = given.columns
     return names
+
+
+def behind(project: Project, table: Table) -> tuple[str, ...]:
+    """Return the names of the tables by query without contract that one by query needs, for their columns.
+
+    Args:
+        project: that declares them.
+        table: by query; it is none of them.
+    """
+    found: dict[str, None] = {}
+    waiting = list(reads_of(table))
+    while waiting:
+        name = waiting.pop()
+        other = project.tables.get(name)
+        if other is None or other.query is None or other.contract is not None or name in (*found, table.name):
+            continue
+        found[name] = None
+        waiting += reads_of(other)
+    return tuple(found)
 
 
 def _by_query(project: Project) -> list[Table]:

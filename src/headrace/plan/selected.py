@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace import sql
-from headrace.plan.units import agreed, sql_unit
+from headrace.plan.lineage import Mix
+from headrace.plan.units import agreed, differing, path_of, sql_mixes, sql_unit
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -27,12 +28,14 @@ class Made:
         indirect: these decide which rows count, how they are grouped, or in which order they are.
         unit: of the value, where the operations keep it.
         said: the expression, as SQL.
+        mixed: units that come together in it, or on the way to it within the query.
     """
 
     direct: dict[Column, str] = field(default_factory=dict)
     indirect: dict[Column, str] = field(default_factory=dict)
     unit: str = ""
     said: str = ""
+    mixed: tuple[Mix, ...] = ()
 
     def take(self, other: Made, how: str = _COPY) -> None:
         """Add what another is made of; where it is more than copied, by how it is used here."""
@@ -40,11 +43,17 @@ class Made:
             self.direct.setdefault(column, was if how == _COPY else how)
         for column, was in other.indirect.items():
             self.indirect.setdefault(column, was)
+        self.mix(other.mixed)
 
     def choose(self, other: Made, how: str) -> None:
         """Add what another is made of as what decides about rows."""
         for column in (*other.direct, *other.indirect):
             self.indirect.setdefault(column, how)
+        self.mix(other.mixed)
+
+    def mix(self, more: Iterable[Mix]) -> None:
+        """Add what units come together in a part of it."""
+        self.mixed = tuple(dict.fromkeys((*self.mixed, *more)))
 
 
 @dataclass(frozen=True)
@@ -66,15 +75,15 @@ def selected(
     """Return what the columns and rows of a query are made of.
 
     What stands in the expression of a column is direct, its conditions too: a flag made of an age tells the age. Keys
-    and orders of windows are not, nor are filters, joins, groups and limits of the query. Where a part cannot be
-    followed (a pivot, columns by pattern, a row as one value), every column is made of all columns of all tables: more
-    than it is, never less.
+    and orders of windows are not, unless the value is a place in that order, as a rank is; nor are filters, joins,
+    groups and limits of the query. Where a part cannot be followed (a pivot, columns by pattern, a row as one value),
+    every column is made of all columns of all tables: more than it is, never less.
 
     Args:
         query: one SELECT of DuckDB.
         count: how many columns it gives.
         tables: those that it reads, with their columns, all in lower case.
-        unit: of a column of a table.
+        unit: of a column of a table; of a field within one by its path, ``address.geo``.
 
     Example:
         >>> found = selected("select sum(amount) as total from payments where ok", 1, {"payments": ["amount", "ok"]})
@@ -165,8 +174,10 @@ class _Reader:
 
     def made(self, node: exp.Expr, scope: Scope) -> Made:
         """Return what an expression is made of."""
-        found = Made(unit=sql_unit(node, lambda one: self._unit_of(one, scope)), said=_said(node))
+        unit = lambda one: self._unit_of(one, scope)  # noqa: E731
+        found = Made(unit=sql_unit(node, unit), said=_said(node))
         self._visit(node, scope, found, _how(node))
+        found.mix(Mix(units, _said(part)) for units, part in sql_mixes(node, unit))
         return found
 
     def _united(self, scope: Scope) -> dict[str, Made]:
@@ -196,13 +207,16 @@ class _Reader:
                 for column in (*rows.direct, *rows.indirect):
                     found.indirect.setdefault(column, "filter")
             case exp.Window():
-                before = len(found.direct)
-                self._visit(node.this, scope, found, how)
-                if len(found.direct) == before:
+                placed = _is_place(node)
+                if placed:
                     self._all_rows(scope, found)
+                self._visit(node.this, scope, found, how)
                 for one in (node, *(scope.expression.args.get("windows") or ())) if node.alias else (node,):
                     self._chosen(one.args.get("partition_by") or (), scope, found, "partition")
-                    self._chosen(filter(None, [one.args.get("order")]), scope, found, "order")
+                    order = [key for key in [one.args.get("order"), *node.this.find_all(exp.Order)] if key is not None]
+                    for key in (some for each in order for some in each.expressions if placed):
+                        self._visit(key, scope, found, how)
+                    self._chosen(order, scope, found, "order")
             case exp.Order():
                 if node.this is not None:
                     self._visit(node.this, scope, found, how)
@@ -267,17 +281,40 @@ class _Reader:
     def _unit_of(self, node: exp.Expr, scope: Scope) -> str:
         from sqlglot import exp
 
+        base, path = path_of(node)
+        if path and isinstance(base, exp.Column):  # which column the whole of a nested one is a copy of
+            copied = [column for column, how in self._column(base, scope).direct.items() if how == _COPY]
+            return self._unit((copied[0][0], f"{copied[0][1]}.{path}")) if len(copied) == 1 else ""
         if isinstance(node, exp.Column):
             return self._column(node, scope).unit
+        if not isinstance(node, exp.Query):
+            return ""
         units = [one.unit for one in self.columns(self._scopes[id(node.unnest())]).values()]
         return units[0] if len(units) == 1 else ""
 
 
 def _both(each: list[Made]) -> Made:
+    """A column of a set operation."""
     found = Made(unit=agreed(one.unit for one in each), said=each[0].said if each else "")
     for one in each:
         found.take(one)
+    said = " and ".join(one.said for one in each)
+    found.mix(Mix(units, said) for units in differing(one.unit for one in each))
     return found
+
+
+_PLACES = ("CumeDist", "DenseRank", "Ntile", "PercentRank", "Rank", "RowNumber")
+"""Names of the classes of SQLGlot whose value is a place in the order of a window."""
+
+
+def _is_place(node: exp.Window) -> bool:
+    """Whether the value of a window function tells of its order alone, as that of each function of no column does."""
+    from sqlglot import exp
+
+    inner = node.this
+    while isinstance(inner, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
+        inner = inner.this
+    return type(inner).__name__ in _PLACES or inner.find(exp.Column) is None
 
 
 def _how(node: exp.Expr) -> str:

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 from headrace.declare import Field, Model, Project, Stream, Table, sources_of
 from headrace.errors import Fault
-from headrace.plan.lineage import Lineage, Node, tags_of_field
+from headrace.plan.lineage import Lineage, Mix, Node, tags_of_field
+from headrace.plan.privacy import free, unanswered
 from headrace.plan.tracing import lineage
-from headrace.plan.units import agreed
 
-FREE = ("anonymous", "internal", "pseudonym", "public")
-"""Tags of columns that models may learn from without a word; every other, ``personal`` first, has to be said again."""
 NOTHING_TO_LOSE = ("public", "anonymous")
 """Tags that say that there is nothing to lose."""
 
@@ -22,11 +20,16 @@ def tag_faults(project: Project) -> list[Fault]:
     Args:
         project: its tables by query, features and models are followed back to the contracts of what they read.
     """
-    if not any(tags_of_field(one) or one.unit for source in sources_of(project) for one in _fields(source)):
+    if not any(_said(one) for source in sources_of(project) for one in _fields(source)):
         return []
     graph = lineage(project)
     faults = [fault for table in project.tables.values() for fault in _lost(table, graph)]
+    faults += [_mixed(one, mix) for one in graph.nodes.values() for mix in _new(one, graph)]
     return faults + [fault for model in project.all_models.values() for fault in _untagged(model, graph)]
+
+
+def _said(one: Field) -> bool:
+    return bool(one.privacy or one.unit) or any(_said(part) for part in one.inner)
 
 
 def _fields(source: Stream | Table) -> list[Field]:
@@ -40,17 +43,17 @@ def _lost(table: Table, graph: Lineage) -> Iterator[Fault]:
     for name, one in table.contract.fields().items():
         node = graph.nodes[f"column:{table.name}.{name}"]
         made = [graph.nodes[edge.source] for edge in graph.into.get(node.id, ()) if edge.direct]
-        if not tags_of_field(one):
-            for tag in _lacking(made):
-                yield _lost_tag(table, node, tag, graph)
-        copied = all(edge.how == "copy" for edge in graph.into.get(node.id, ()) if edge.direct)
-        unit = agreed(source.unit for source in made)
-        if one.unit and copied and unit not in ("", one.unit):
-            yield _wrong_unit(table, node, made[0])
+        for tag in _lacking(made, tags_of_field(one)):
+            yield _lost_tag(table, node, tag, graph)
+        if node.made and node.made != one.unit:
+            of = next((some for some in made if some.unit == node.made), None)
+            yield _lost_unit(table, node, of) if not one.unit else _wrong_unit(table, node, of)
 
 
-def _lacking(made: list[Node]) -> list[str]:
-    return sorted({tag for one in made for tag in one.privacy if tag.lower() not in NOTHING_TO_LOSE})
+def _lacking(made: list[Node], said: tuple[str, ...]) -> list[str]:
+    """Tags of what a column is made of that it loses: where it says none all but harmless ones, else the unanswered."""
+    tags = sorted({tag for one in made for tag in one.privacy if tag.lower() not in NOTHING_TO_LOSE})
+    return unanswered(tags, said) if said else tags
 
 
 def _lost_tag(table: Table, node: Node, tag: str, graph: Lineage) -> Fault:
@@ -62,29 +65,60 @@ def _lost_tag(table: Table, node: Node, tag: str, graph: Lineage) -> Fault:
     return Fault("HR-LINEAGE-002", node.place, found, "the tags of what it is made of, or others in their place", cure)
 
 
-def _wrong_unit(table: Table, node: Node, made: Node) -> Fault:
-    found = f"{node.name} in {node.unit}, copied from {made.name}, which is in {made.unit}"
-    cure = f"write unit={made.unit!r} in {_contract(table)}, or convert the values in the query"
-    return Fault("HR-LINEAGE-004", node.place, found, "the unit of what is copied", cure, "warning")
+def _wrong_unit(table: Table, node: Node, of: Node | None) -> Fault:
+    made = "" if of is None else f" from {of.name}"
+    found = f"{node.name} in {node.unit}, while its query gives {node.made}{made}"
+    cure = f"write unit={node.made!r} in {_contract(table)}, or convert the values in the query"
+    return Fault("HR-LINEAGE-004", node.place, found, "the unit that the query gives", cure, "warning")
+
+
+def _lost_unit(table: Table, node: Node, of: Node | None) -> Fault:
+    made = "" if of is None else f" from {of.name}"
+    column = node.name.partition(".")[2]
+    found = f"{node.name} without a unit, while its query gives {node.made}{made}"
+    cure = f"write hr.field(unit={node.made!r}) for {column} in {_contract(table)}"
+    return Fault("HR-LINEAGE-005", node.place, found, "the unit that the query gives", cure, "warning")
+
+
+def _new(node: Node, graph: Lineage) -> list[Mix]:
+    """What a node mixes, but for what the rows of its table are chosen by, which is told once."""
+    rows = graph.nodes.get(f"column:{node.name.partition('.')[0]}.*")
+    return [one for one in node.mixed if rows is None or rows is node or one not in rows.mixed]
+
+
+def _mixed(node: Node, mix: Mix) -> Fault:
+    of_rows = f"rows of {node.name.removesuffix('.*')} bring"
+    which = of_rows if node.kind == "rows" else f"{node.name} brings"
+    found = f"{which} together {' and '.join(mix.units)} as if they were one: {mix.said}"
+    cure = "convert one of them first, such as by a rate that is multiplied in; or mend unit= in the contract"
+    return Fault("HR-LINEAGE-006", node.place, found, "values in one unit", cure, "warning")
 
 
 def _untagged(model: Model, graph: Lineage) -> Iterator[Fault]:
-    """Features that a model learns from, whose group does not say what a column of them is tagged."""
+    """Features that a model learns from, and labels, that do not say what a column of them is tagged."""
+    columns = {tag for one in graph.nodes.values() if one.kind == "column" for tag in one.declared}
     for edge in graph.into.get(f"model:{model.name}", ()):
         case = graph.nodes[edge.source]
-        if case.kind != "case":
+        if case.kind not in ("case", "label"):
             continue
-        feature = graph.nodes[graph.into[case.id][0].source]
-        tags = [tag for tag in feature.privacy if tag.lower() not in FREE and tag not in feature.declared]
-        for tag in tags:
-            group = feature.name.partition(".")[0]
-            origins = ", ".join(_origins(feature.id, tag, graph))
-            found = f"{model.name} learns from {feature.name}, which is made of {origins}, tagged {tag!r}"
-            cure = f"write hr.Features({group!r}, …, privacy={tag!r}) if it may; privacy='pseudonym' or 'public' if "
-            cure += f"that is what is left; or take {feature.name} out"
-            yield Fault(
-                "HR-LINEAGE-003", feature.place, found, "features of such columns in a group that says so", cure
-            )
+        one = case if case.kind == "label" else graph.nodes[graph.into[case.id][0].source]
+        said = [tag for tag in one.declared if free(tag) or tag in columns]
+        for tag in unanswered(one.privacy, said):
+            yield _learned(model, one, tag, [tag for tag in one.declared if tag not in said], graph)
+
+
+def _learned(model: Model, one: Node, tag: str, strange: list[str], graph: Lineage) -> Fault:
+    """A feature or label of a tagged column that nobody owns up to; tags that no column has answer for nothing."""
+    is_label = one.kind == "label"
+    found = f"{model.name} learns {'' if is_label else 'from '}{one.name}, which is made of "
+    found += f"{', '.join(_origins(one.id, tag, graph))}, tagged {tag!r}"
+    found += f"; privacy={strange[0]!r} is the tag of no column" if strange else ""
+    group = "hr.label(…" if is_label else f"hr.Features({one.name.partition('.')[0]!r}, …"
+    word = ", ".join([*(some for some in one.declared if some not in strange), tag])
+    cure = f"write {group}, privacy={word!r}) if it may; privacy='pseudonym' or 'public' if that is what is left; "
+    cure += "or learn another label" if is_label else f"or take {one.name} out"
+    expected = "a label that says so" if is_label else "features of such columns in a group that says so"
+    return Fault("HR-LINEAGE-003", one.place, found, expected, cure)
 
 
 def _origins(name: str, tag: str, graph: Lineage) -> list[str]:

@@ -25,13 +25,16 @@ from headrace.declare import (
 )
 from headrace.declare.kept import RUN_LOG, beside, loaded
 from headrace.plan.compile import compile_features, compile_rules, compile_set
+from headrace.plan.expression import Node as Expression
 from headrace.plan.expression import references
-from headrace.plan.lineage import Edge, Lineage, Node, carried, tags_of, tags_of_field
+from headrace.plan.feature_units import feature_units
+from headrace.plan.lineage import Edge, Lineage, Mix, Node, carried, tags_of, tags_of_field, units_within
 from headrace.plan.meaning import Plan
+from headrace.plan.privacy import said_of
 from headrace.plan.queries import given_columns, in_order, reads_of
 from headrace.plan.reads import Read, reads
 from headrace.plan.selected import Column, Made, selected
-from headrace.plan.units import KEEPING, expression_unit
+from headrace.plan.units import expression_mixes
 
 _SIGNED = re.compile(r"(?<=://)[^/@\s]*@")
 
@@ -93,14 +96,20 @@ class _Tracing:
         """For each table, in lower case, the ids of its columns by their names in lower case."""
         self._later: dict[str, tuple[Node, list[Edge]]] = {}
         """What is there only where a query reads it: columns that loading adds, tables beside the declared ones."""
+        self._within: dict[str, str] = {}
+        """Units of fields within columns, by the id of the column and the path, in lower case."""
 
     def graph(self) -> Lineage:
         """Return what was gathered, with tags and owners carried along."""
         edges = tuple(one for one in self.edges.values() if {one.source, one.target} <= self.nodes.keys())
         owners = carried(self.nodes, edges, lambda one: one.owners)
-        inherited = carried(self.nodes, edges, lambda one: () if one.kind == "feature" else one.declared)
+        grouped = ("feature", "label")
+        inherited = carried(self.nodes, edges, lambda one: () if one.kind in grouped else one.declared)
+        known = {tag for one in self.nodes.values() if one.kind not in grouped for tag in one.declared}
         # What a group says is said of those of its features that are made of tagged columns.
-        privacy = carried(self.nodes, edges, lambda one: one.declared if inherited[one.id] else ())
+        said = {name: said_of(one, known, one.kind in grouped) for name, one in self.nodes.items() if inherited[name]}
+        own, more = ({name: tags[at] for name, tags in said.items()} for at in (0, 1))
+        privacy = carried(self.nodes, edges, lambda one: own.get(one.id, ()), lambda one: more.get(one.id, ()))
         nodes = {name: replace(one, privacy=privacy[name], owners=owners[name]) for name, one in self.nodes.items()}
         return Lineage(self.project.name, nodes, edges)
 
@@ -115,6 +124,7 @@ class _Tracing:
         self._node(Node(f"column:{whole}.*", f"{whole}.*", "rows", of, owners=owners, place=source.place))
         for one in source.contract.fields().values():
             self._node(_column(source, one, repr(one.type), one.unit))
+            self._within |= units_within(one, f"column:{whole}.{one.name}")
         for name in self._tables[whole.lower()].values():
             self._edge(origin, name, "direct", "load")
         for name, kind in loaded(source.contract).items():
@@ -147,10 +157,10 @@ class _Tracing:
         """A table by query: its columns by what the query makes them of, its rows by what chooses them."""
         read = {name: self._tables[name] for name in reads_of(table) if name in self._tables}
         columns = {name: [one for one in ids if one != "*"] for name, ids in read.items()}
-        found = selected(table.query or "", len(given), columns, lambda one: self._at(read, one).unit)
+        found = selected(table.query or "", len(given), columns, partial(self._unit_at, read))
         whole, owners = str(table.name), (table.owner,) if table.owner else ()
         rows = Node(f"column:{whole}.*", f"{whole}.*", "rows", node_id(table), owners=owners, place=table.place)
-        self._node(rows)
+        self._node(replace(rows, mixed=found.rows.mixed))
         self._made(rows.id, found.rows, read)
         fields = {} if table.contract is None else table.contract.fields()
         for (name, kind), made in zip(given.items(), found.columns, strict=True):
@@ -158,7 +168,8 @@ class _Tracing:
                 continue
             one = fields.get(name)
             node = _column(table, one or Field(name=name), kind.lower() if one is None else repr(one.type), made.unit)
-            self._node(node)
+            self._node(replace(node, made=made.unit, mixed=made.mixed))
+            self._within |= self._copied(made, read, node.id) if one is None else units_within(one, node.id)
             self._made(node.id, made, read)
             self._edge(rows.id, node.id, "indirect", "rows")
         learned = None if table.contract is None else table.contract.role("known_time")
@@ -171,7 +182,8 @@ class _Tracing:
         sources = {name: str(one.source.name) for name, one in self.project.feature_groups.items()}
         read = reads(plan.windows, plan.states, plan.derived, sources)
         wanted = set(groups) - self.groups
-        units, said = self._units(plan, sources), dict(_said(self.project.feature_groups.values()))
+        said = dict(_said(self.project.feature_groups.values()))
+        units, mixed = feature_units(plan, sources, said, self._unit)
         for output in plan.outputs:
             group = self.project.feature_groups.get(output.name.partition(".")[0])
             if group is None or group.name not in wanted:
@@ -179,6 +191,7 @@ class _Tracing:
             tags = tags_of(group.privacy)
             node = Node(f"feature:{output.name}", output.name, "feature", node_id(group), repr(output.type))
             node = replace(node, unit=units.get(output.name, ""), place=output.place, declared=tags)
+            node = replace(node, mixed=mixed.get(output.name, ()))
             self._node(node)
             for one in read.get(output.name, ()):
                 kind = "direct" if one.direct else "indirect"
@@ -186,29 +199,14 @@ class _Tracing:
                 self._edge(_read_id(one), node.id, kind, one.how, expression)
         self.groups |= wanted
 
-    def _units(self, plan: Plan, sources: Mapping[str, str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-
-        def unit(source: str, name: str) -> str:
-            return found[name] if name in found else self._unit(f"column:{source}.{name}")
-
-        for group in plan.windows:
-            for one in group.aggregations:
-                keeps = one.aggregate in KEEPING and one.value is not None
-                value = expression_unit(one.value, partial(unit, group.stream.name)) if keeps and one.value else ""
-                found |= dict.fromkeys(one.outputs, value)
-        for state in plan.states:
-            of_row = partial(unit, str(state.table.name))
-            found |= {name: expression_unit(node, of_row) for name, node in state.expressions}
-        for derived in plan.derived:
-            source = sources[derived.name.partition(".")[0]]
-            found[derived.name] = expression_unit(derived.node, partial(unit, source))
-        return found
-
     def cases(self, cases: TrainingSet, plan: Plan) -> None:
         """A training set: which rows are cases, their features, and the label."""
         of, spine = node_id(cases), str(cases.spine.name)
-        rows = self._node(Node(f"column:{cases.name}.*", f"{cases.name}.*", "rows", of, place=cases.place))
+        where = (
+            () if plan.where is None else expression_mixes(plan.where, lambda one: self._unit(f"column:{spine}.{one}"))
+        )
+        mixed = tuple(Mix(units, cases.where or "") for units in where)
+        rows = self._node(Node(f"column:{cases.name}.*", f"{cases.name}.*", "rows", of, place=cases.place, mixed=mixed))
         self._edge(f"column:{spine}.*", rows.id, "direct", "rows")
         for name in () if plan.where is None else references(plan.where):
             self._edge(f"column:{spine}.{name}", rows.id, "indirect", "filter", cases.where or "")
@@ -225,8 +223,10 @@ class _Tracing:
         assert plan.label is not None
         label, name = plan.label.label, f"{cases.name}.label"
         kind = repr(plan.label.value.domain.type)
-        node = self._node(Node(f"label:{name}", name, "label", node_id(cases), kind, place=label.place))
-        source = str(label.source.name)
+        source, tags = str(label.source.name), tags_of(label.privacy)
+        mixed = self._mixes(plan.label.value, source, label.value)
+        node = Node(f"label:{name}", name, "label", node_id(cases), kind, place=label.place, declared=tags, mixed=mixed)
+        self._node(node)
         for column in references(plan.label.value) or ("*",):
             self._edge(f"column:{source}.{column}", node.id, "direct", "label", label.value)
         for key in label.on:
@@ -295,8 +295,28 @@ class _Tracing:
         name = read[column[0]][column[1]]
         return self.nodes[name] if name in self.nodes else self._later[name][0]
 
+    def _mixes(self, node: Expression | None, source: str, said: str) -> tuple[Mix, ...]:
+        """The units that an expression over the columns of a source brings together."""
+        found = () if node is None else expression_mixes(node, lambda one: self._unit(f"column:{source}.{one}"))
+        return tuple(Mix(units, said) for units in found)
+
+    def _unit_at(self, read: Mapping[str, Mapping[str, str]], column: Column) -> str:
+        """The unit of a column of a table that is read, or of a field within one."""
+        outer, _, path = column[1].partition(".")
+        name = read[column[0]][outer]
+        return self._within.get(f"{name}.{path}".lower(), "") if path else self._at(read, column).unit
+
+    def _copied(self, made: Made, read: Mapping[str, Mapping[str, str]], node: str) -> dict[str, str]:
+        """The units within a column that a query copies."""
+        copies = [read[table][one] for (table, one), how in made.direct.items() if how == "copy" and one != "*"]
+        if len(copies) != 1 or len(made.direct) > 1:
+            return {}
+        before = f"{copies[0]}.".lower()
+        within = {name.removeprefix(before): unit for name, unit in self._within.items() if name.startswith(before)}
+        return {f"{node}.{path}".lower(): unit for path, unit in within.items()}
+
     def _unit(self, name: str) -> str:
-        return self.nodes[name].unit if name in self.nodes else ""
+        return self.nodes[name].unit if name in self.nodes else self._within.get(name.lower(), "")
 
 
 def origin_name(source: Stream | Table) -> str:

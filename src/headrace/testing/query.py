@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from headrace import sql
 from headrace.declare import Project, Stream, Table
 from headrace.declare.base import here
-from headrace.declare.fields import Field
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.testing.differing import differences
-from headrace.testing.rows import Rows, as_table, columns, filled
+from headrace.testing.given import given_rows
+from headrace.testing.rows import Rows, as_table, columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,14 +24,16 @@ def check_query(project: Project, name: str, given: Mapping[str, Rows], expect: 
         project: that declares the table.
         name: of a table by query.
         given: table to its rows, as dicts, as CSV text with a header, or as a table of pandas, Polars or Arrow; a table
-            that is not named has none. A column that is not given is null where its contract takes that, else the
-            least value that keeps its bounds; keys are numbered. Times are in UTC where they say no zone.
+            that is not named has none. A value that is not given is null where its contract takes that, else the
+            least one that keeps its bounds; keys are numbered. Times are in UTC where they say no zone, lists and
+            nested values of CSV are JSON.
         expect: the rows of the result, in any order, with the columns that matter; values are read as those of given.
 
     Raises:
         AssertionError: rows that are missing, that were not expected, or that differ in a column.
         HeadraceError: HR-TEST-001 no such table by query, 002 a table that the query does not read, 003 an unknown
-            column, 004 a value that is none of its column; HR-DATA-109 for rows that break the contract of the table.
+            column, 004 a value that is none of its column, 005 given rows that break the contract of their table;
+            HR-DATA-109 for a result that breaks that of the table; faults of the query, and of those that it needs.
 
     Example:
         >>> import headrace as hr
@@ -62,24 +64,27 @@ def query_rows(project: Project, name: str, given: Mapping[str, Rows]) -> pa.Tab
         A table in the types of the result, its rows in the order in which they come.
     """
     from headrace.lake.query import streamed
-    from headrace.plan.queries import prepared, reads_of
+    from headrace.plan.queries import behind, prepared, query_faults, reads_of
     from headrace.run.answers import kept
 
     table = _table(project, name)
     reads = reads_of(table)
     if strange := [one for one in given if one not in reads]:
         raise _strange("HR-TEST-002", f"{name} does not read", strange, reads)
+    needed = behind(project, table)
+    if faults := [one for one in query_faults(project, (*needed, table.name)) if one.severity == "error"]:
+        raise HeadraceError(faults)
     with sql.connected() as connection:
         sql.lock(connection)
-        prepared(connection, project)
+        prepared(connection, project, needed)
         for one, rows in given.items():
             schema = connection.sql(f'from "{one}"').to_arrow_table().schema
             _known(columns(rows, one), schema.names, one)
-            connection.register("given_rows", filled(as_table(rows, schema, one), schema, _contract(project, one)))
+            connection.register("given_rows", given_rows(rows, schema, _source(project, one), one))
             connection.execute(f'insert into "{one}" select * from given_rows')
         with streamed(connection, table.query or "") as answer:
             made: pa.Table = kept(answer, table).read_all()
-    return made.select([one for one in made.schema.names if not one.startswith("_")])
+    return made
 
 
 def _table(project: Project, name: str) -> Table:
@@ -91,9 +96,8 @@ def _table(project: Project, name: str) -> Table:
     raise HeadraceError(Fault("HR-TEST-001", here(), f"no table by query called {name!r}", "its name", cure))
 
 
-def _contract(project: Project, name: str) -> Mapping[str, Field]:
-    held: Stream | Table | None = project.streams.get(name) or project.tables.get(name)
-    return {} if held is None or held.contract is None else held.contract.fields()
+def _source(project: Project, name: str) -> Stream | Table | None:
+    return project.streams.get(name) or project.tables.get(name)
 
 
 def _known(named: list[str], there: list[str], what: str) -> None:

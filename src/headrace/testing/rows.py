@@ -6,11 +6,11 @@ import csv
 import datetime
 import decimal
 import io
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.declare.base import here
-from headrace.declare.fields import Field
 from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
@@ -54,47 +54,16 @@ def as_table(rows: Rows, schema: pa.Schema, what: str) -> pa.Table:
 
     given = plain(rows, what)
     names = [name for name in schema.names if name in columns(rows, what)]
-    arrays = [_array([one.get(name) for one in given], schema.field(name), what) for name in names]
+    arrays = [array([one.get(name) for one in given], schema.field(name), what) for name in names]
     return pa.table(arrays, schema=pa.schema([schema.field(name) for name in names]))
 
 
-def filled(rows: pa.Table, schema: pa.Schema, fields: Mapping[str, Field]) -> pa.Table:
-    """Return rows with all columns of a schema: those not given are null, or the least value that is valid."""
-    import pyarrow as pa
+def array(values: list[Any], field: pa.Field, what: str) -> pa.Array:
+    """Return values in the type of a column.
 
-    def column(one: pa.Field) -> pa.ChunkedArray | pa.Array:
-        if one.name in rows.schema.names:
-            return rows[one.name]
-        field = fields.get(one.name)
-        if field is None or field.type.nullable:
-            return pa.nulls(rows.num_rows, one.type)
-        values = [least(field, number) for number in range(1, rows.num_rows + 1)]
-        return _array(values, one, "what was not given")
-
-    return pa.table([column(one) for one in schema], schema=schema)
-
-
-def least(field: Field, number: int) -> Any:
-    """Return the least value that a field takes; of a key the one with a number."""
-    kind = field.type.name
-    if field.isin:
-        return field.isin[0]
-    if kind in ("int", "float", "decimal"):
-        low, step = field.ge if field.ge is not None else field.gt, 0 if field.ge is not None else 1
-        start = decimal.Decimal(str(low)) + step if low is not None else _below(field)
-        return start + number if field.role == "key" else start
-    if kind == "str":
-        return str(number) if field.role == "key" else "x" * (field.min_length or 0)
-    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    return {"bool": False, "list": []}.get(kind, moment.date() if kind == "date" else moment)
-
-
-def _below(field: Field) -> decimal.Decimal:
-    high = field.le if field.le is not None else field.lt
-    return decimal.Decimal(0) if high is None else min(decimal.Decimal(0), decimal.Decimal(str(high)) - 1)
-
-
-def _array(values: list[Any], field: pa.Field, what: str) -> pa.Array:
+    Raises:
+        HeadraceError: HR-TEST-004 for one that is none of it.
+    """
     import pyarrow as pa
 
     made = []
@@ -103,7 +72,7 @@ def _array(values: list[Any], field: pa.Field, what: str) -> pa.Array:
             made.append(_value(value, field.type))
         except (pa.ArrowException, TypeError, ValueError, ArithmeticError) as error:
             found = f"{what}: {field.name} of row {number} is {value!r}"
-            cure = f"write it as {field.type} is written"
+            cure = f"write it as {'JSON' if pa.types.is_nested(field.type) else field.type} is written"
             raise HeadraceError(Fault("HR-TEST-004", here(), found, f"a value of type {field.type}", cure)) from error
     return pa.array(made, field.type)
 
@@ -115,6 +84,12 @@ def _value(value: Any, kind: pa.DataType) -> Any:
 
     if value is None or (isinstance(value, str) and pat.is_string(kind)):
         return value
+    if isinstance(value, str) and pat.is_nested(kind):
+        value = json.loads(value, parse_float=decimal.Decimal)
+    if pat.is_list(kind) and isinstance(value, list | tuple):
+        return [_value(one, kind.value_type) for one in value]
+    if pat.is_struct(kind) and isinstance(value, Mapping):
+        return {one.name: _value(value.get(one.name), one.type) for one in kind}
     if isinstance(value, str) and pat.is_timestamp(kind):
         value = datetime.datetime.fromisoformat(value.strip())
     if isinstance(value, datetime.datetime) and pat.is_timestamp(kind):

@@ -10,6 +10,7 @@ import click
 
 from headrace.cli.options import Session, session_options
 from headrace.cli.output import whole
+from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
     from headrace.audit.lineage import Traced
@@ -37,6 +38,9 @@ def command(
     from headrace.audit.lineage import picture as drawn
     from headrace.audit.lineage import trace
 
+    if picture is not None and picture.suffix.lower() != ".svg":
+        cure = f"--picture {picture.with_suffix('.svg').name}, which browsers show and print as PDF or PNG"
+        raise HeadraceError(Fault("HR-CLI-001", "", f"--picture {picture.name}", "a file that ends in .svg", cure))
     loaded = session.load()
     both = up == down
     found = trace(loaded.project, name, up=up or both, down=down or both, direct=direct)
