@@ -135,7 +135,7 @@ class Profile:
     @property
     def is_enough(self) -> bool:
         """Whether there are so many values that a distance is not by chance alone: ten for each bin that has some."""
-        return int(self.counts.sum()) >= max(FEWEST, FEWEST // _BINS * np.count_nonzero(self.bins))
+        return int(self.counts.sum()) >= max(FEWEST, FEWEST // _BINS * int(np.count_nonzero(self.bins)))
 
     @property
     def counts(self) -> Ints:
