@@ -106,7 +106,10 @@ def test_a_query_of_too_few_rows_is_not_written(bakery: Path) -> None:
     loaded = load_project(bakery)
     with pytest.raises(RunFailed, match=r"HR-QUALITY-020.*totals.*enough: 1 rows"):
         run(loaded)
-    assert not loaded.lake().exists("totals")
+    lake = loaded.lake()
+    assert not lake.exists("totals")
+    said = "select _load, checked from quality_totals where rule = 'enough' and not ok"
+    assert [tuple(one.values()) for one in lake.sql(said).to_pylist()] == [("refused:version 0", 1)]
 
 
 def test_status_tells_freshness_the_last_change_and_quality(bakery: Path) -> None:

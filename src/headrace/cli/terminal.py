@@ -58,7 +58,7 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+        return f"{value:,.1f}" if 1000 <= abs(value) < 1e15 else f"{value:,.4g}"
     return str(value)
 
 

@@ -63,6 +63,8 @@ def _held(
                 yield from rows.to_batches()
         counted.settle()
     if counted.broken:
+        if judged is not None:
+            judged.refuses(counted)
         raise HeadraceError(_fault(table, contract, counted))
     if judged is not None:
         judged.ends(counted)

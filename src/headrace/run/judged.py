@@ -46,7 +46,16 @@ class Judged:
         if stopping:
             found = f"{counted.rows:,} rows for {self._table.name} that break what stops them: {'; '.join(stopping)}"
             cure = "look at what the query reads; nothing was written, the earlier version stays"
+            self.refuses(counted)
             raise HeadraceError(Fault("HR-QUALITY-020", self._table.place, found, "rows that keep these rules", cure))
+
+    def refuses(self, counted: Tally) -> None:
+        """Keep the figures of rows that are not committed, under the version that they would have become."""
+        from headrace.connect.quality import REFUSED, keep_figures
+
+        name = self._table.name
+        after = self._lake.version(name) + 1 if self._lake.exists(name) else 0
+        keep_figures(self._lake, name, f"{REFUSED}:version {after}", counted.figures)
 
     def told(self, version: int) -> list[Fault]:
         """Keep the figures of what was committed as a version, and return what is to be told of it."""
