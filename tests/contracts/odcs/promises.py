@@ -49,6 +49,7 @@ class Sale(hr.Contract):
     state: State = hr.field(severity="warn")
     channel: Literal["web", "shop"]
     tags: list[str] = hr.field(max_length=3, pattern="[a-z]+", severity="stop")
+    scores: list[int | None]
     address: Address | None
     lines: list[Line]
     net: hr.Decimal(8, 2) = hr.field(ge=0, severity="stop", unit="EUR")

@@ -50,7 +50,9 @@ def type_of(one: Mapping[str, Any]) -> LogicalType:
     """
     logical, physical = one.get("logicalType"), str(one.get("physicalType", ""))
     if logical == "array":
-        return list_of(type_of(one["items"]) if "items" in one else STR)
+        items = one.get("items", {"logicalType": "string"})
+        # Most documents do not say whether an item may be null; only one that says so has such.
+        return list_of(type_of(items) | None if items.get("required") is False else type_of(items))
     if logical == "object" and _nests(one):
         inner = ((have["name"], type_of(have)) for have in one["properties"])
         optional = map(may_be_null, one["properties"])
@@ -106,6 +108,10 @@ def set_type(one: dict[str, Any], kind: LogicalType) -> None:
         items = dict(one.get("items", {}))
         if "items" not in one or type_of(items) != kind.item.bare:
             set_type(items, kind.item.bare)
+        if kind.item.nullable:
+            items["required"] = False
+        elif items.get("required") is False:
+            del items["required"]
         one["items"] = items
     if kind.name != "struct" and type_of(one) != kind.bare:
         one.pop("physicalType", None)
