@@ -89,6 +89,16 @@ def test_fix_by_an_edited_file(folder: Path) -> None:
     assert "HR-QUARANTINE-004" in str(again.exception), "its row is not in quarantine any more"
 
 
+def test_an_edited_file_names_each_row_once_and_fields_that_there_are(folder: Path) -> None:
+    call("show", "payments", "--out", "bad.csv")
+    assert call("show", "payments", "--out", "bad.csv").exit_code == 2, "it may have been edited"
+    head, *rows = Path("bad.csv").read_text().splitlines()
+    Path("twice.csv").write_text("\n".join([head, rows[0], rows[0]]) + "\n")
+    assert "more than once" in str(call("fix", "payments", "--file", "twice.csv", "--yes").exception)
+    Path("more.csv").write_text(f"{head},amuont\n{rows[0]},1\n")
+    assert "no field amuont" in str(call("fix", "payments", "--file", "more.csv", "--yes").exception)
+
+
 def test_wrong_use(folder: Path) -> None:
     assert "HR-QUARANTINE-001" in str(call("show", "payment").exception)
     assert "HR-QUARANTINE-002" in str(call("fix", "payments", "--set", "amuont = '1'", "--yes").exception)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -141,12 +141,27 @@ def repaired(
     if isinstance(sets, Mapping):
         return set_by(rows, contract, sets)
     known = {row.id: row for row in rows}
-    unknown = [one.get("_id") for one in sets if one.get("_id") not in known]
+    _require_each_once(table, [one.get("_id") for one in sets], known)
+    fields = [*contract.fields(), "_id", *dict.fromkeys(name for row in rows for name in row.texts())]
+    if strange := [name for name in dict.fromkeys(name for one in sets for name in one) if name not in fields]:
+        raise HeadraceError(
+            Fault("HR-QUARANTINE-002", "", f"no field {one} in {contract.name}", "a field", nearest(one, fields))
+            for one in strange
+        )
+    return [known[str(one["_id"])].repaired(one, contract) for one in sets]
+
+
+def _require_each_once(table: str, asked: Sequence[str | None], known: Collection[str]) -> None:
+    unknown = [one for one in asked if one not in known]
+    twice = [one for one, times in Counter(asked).items() if times > 1]
+    if not unknown and not twice:
+        return
     if unknown:
         found = f"{len(unknown)} rows whose _id is not in quarantine of {table}, the first {unknown[0]!r}"
-        cure = f"take the _id of 'headrace quarantine show {table} --out FILE'"
-        raise HeadraceError(Fault("HR-QUARANTINE-004", "", found, "rows that are in quarantine", cure))
-    return [known[str(one["_id"])].repaired(one, contract) for one in sets]
+    else:
+        found = f"{len(twice)} rows of {table} that are there more than once, the first {twice[0]!r}"
+    cure = f"take the _id of 'headrace quarantine show {table} --out FILE', each once"
+    raise HeadraceError(Fault("HR-QUARANTINE-004", "", found, "rows that are in quarantine", cure))
 
 
 def tried(loaded: LoadedProject, table: str, rows: Sequence[Received]) -> Repair:

@@ -73,6 +73,8 @@ def show(session: Session, table: str, where: str | None, reason: str | None, la
     from headrace.cli.terminal import print_table
     from headrace.run.quarantine import rows_of
 
+    if out is not None and out.exists():  # it may have been edited
+        raise click.BadParameter(f"{out} is there already; take another name, or remove it", param_hint="--out")
     rows = rows_of(session.load(), table, where, reason)
     documents = [
         {"_id": row.id, "_source": row.source, "_row": row.row, "reasons": list(row.reasons), **row.texts()}
