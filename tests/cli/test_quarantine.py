@@ -89,6 +89,25 @@ def test_fix_by_an_edited_file(folder: Path) -> None:
     assert "HR-QUARANTINE-004" in str(again.exception), "its row is not in quarantine any more"
 
 
+def test_the_next_run_completes_a_replay_that_was_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headrace.connect import account
+    from headrace.lake import Lake
+    from headrace.run import load_project, run
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "overwrite", killed)
+        call("fix", "payments", "--set", "amount = '1.00'", "--yes")
+    loaded = load_project(folder)
+    assert account(loaded.lake(), "payments").received == 5, "two rows are in both"
+    assert "rows of payments were replayed" in str(run(loaded).as_dict())
+    found = account(loaded.lake(), "payments")
+    assert (found.received, found.accepted, found.quarantined) == (3, 3, 0)
+    assert "up to date" in str(run(loaded)) or all(step.action == "kept" for step in run(loaded).steps)
+
+
 def test_an_edited_file_names_each_row_once_and_fields_that_there_are(folder: Path) -> None:
     call("show", "payments", "--out", "bad.csv")
     assert call("show", "payments", "--out", "bad.csv").exit_code == 2, "it may have been edited"

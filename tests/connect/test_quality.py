@@ -208,3 +208,29 @@ def test_a_load_that_is_killed_is_in_the_history_once(tmp_path: Path, commits: i
         ("all_paid", 11, 1, False),
         ("rows", 11, 1, False),
     ]
+
+
+class Inner(hr.Contract):
+    k: int | None = hr.field(ge=0, severity="warn")
+
+
+class Outer(hr.Contract):
+    id: int = hr.key()
+    at: hr.Timestamp = hr.event_time()  # type: ignore[valid-type]
+    n: Inner | None
+    lines: list[Inner]
+
+
+def test_what_only_warns_within_another_contract_is_taken_and_told(tmp_path: Path) -> None:
+    rows = ['{"k":-1}', '{"k":1}', "null"]
+    lines = [f'{{"id":{i},"at":"2026-01-01T00:00:00Z","n":{n},"lines":[{{"k":-{i}}}]}}\n' for i, n in enumerate(rows)]
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    lake = Lake(tmp_path / "lake")
+    report = ingest(hr.Stream("outer", Outer, source="*.jsonl"), tmp_path, lake)
+    assert (report.accepted, report.quarantined) == (3, 0)
+    assert [fault.code for fault in report.faults] == ["HR-QUALITY-021", "HR-QUALITY-021"]
+    said = "select rule, severity, failed from quality_outer where not ok order by rule"
+    assert [tuple(one.values()) for one in lake.sql(said).to_pylist()] == [
+        ("lines.k ge", "warn", 2),
+        ("n.k ge", "warn", 1),
+    ]

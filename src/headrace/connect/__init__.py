@@ -4,6 +4,7 @@ from headrace.connect.files import find_files, read_batches
 from headrace.connect.ingest import IngestReport, ingest
 from headrace.connect.loads import Account, account
 from headrace.connect.quality import age_us, freshness, looks_up, newest, quality_now
+from headrace.connect.replay import replays
 from headrace.connect.restore import Restored, restore, restores
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "newest",
     "quality_now",
     "read_batches",
+    "replays",
     "restore",
     "restores",
 ]

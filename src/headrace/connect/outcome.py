@@ -17,6 +17,7 @@ from headrace.contracts.problems import Problem
 from headrace.contracts.quality import Figures, History, Verdict, promises_of
 from headrace.contracts.validation import unmarked
 from headrace.declare import Contract, Field, Fresh, Rule, Stream, Table
+from headrace.declare.nested import all_within
 from headrace.declare.rules import STOP, WARN
 from headrace.errors import Fault
 from headrace.lake import Lake
@@ -120,7 +121,8 @@ class Quality:
     def warnings(self) -> list[Fault]:
         """Return what is to be told of the loads that were taken."""
         name, place = self._source.name, self._contract.place
-        said: dict[str, Field | Rule] = {**self._contract.fields(), **self._contract.rules()}
+        fields = {one.name: one for one in all_within(self._contract.fields().values())}
+        said: dict[str, Field | Rule] = {**fields, **self._contract.rules()}
         faults = []
         for (rule, of), rows in self._warned.most_common():
             found, cure = f"{rows:,} rows of {name} taken that break {rule}", "mend them where they come from"

@@ -107,9 +107,14 @@ def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referre
     return trial
 
 
+def replays(lake: Lake, name: str) -> int:
+    """Return how often rows in quarantine of a stream or table were accepted after all."""
+    return max(lake.committed(name, _APP), 0)
+
+
 def complete_replay(lake: Lake, name: str, ledger: Ledger) -> Ledger:
     """Take rows out of quarantine that a replay has accepted, and tell the ledger; the caller holds the lock."""
-    number = max(lake.committed(name, _APP), 0)
+    number = replays(lake, name)
     if number <= ledger.replays:
         return ledger
     ids = next(one["message"]["replayed"] for one in lake.history(name) if "replayed" in one["message"])

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from headrace.contracts.across import key_severity
 from headrace.contracts.problems import Problem
 from headrace.declare import Contract, Distribution, Field, Volume
+from headrace.declare.nested import all_within
 from headrace.declare.rules import MOST_LOADS, REJECT, STOP, WARN
 from headrace.types import STR
 
@@ -41,9 +42,9 @@ def promises_of(contract: type[Contract]) -> dict[str, str]:
         {'id': 'reject', 'value': 'reject', 'value ge': 'warn', 'key': 'reject'}
     """
     found: dict[str, str] = {}
-    for name, one in contract.fields().items():
-        found[name] = REJECT if one.severity == WARN else one.severity
-        found |= {f"{name} {said}": one.severity for said in _PROMISES if getattr(one, said) is not None}
+    for one in all_within(contract.fields().values()):
+        found[one.name] = REJECT if one.severity == WARN else one.severity
+        found |= {f"{one.name} {said}": one.severity for said in _PROMISES if getattr(one, said) is not None}
     if contract.key_fields():
         found["key"] = key_severity(contract)
     return found | {name: one.severity for name, one in contract.rules().items() if one.of_rows}

@@ -69,6 +69,20 @@ def whole(name: str, fields: Collection[str]) -> str:
     return name if name in fields else name.partition(".")[0]
 
 
+def all_within(fields: Iterable[Field]) -> Iterator[Field]:
+    """Yield fields, each followed by those within it, in lists too, by the paths that faults of rows name.
+
+    Example:
+        >>> from headrace.types import INT, list_of
+        >>> line = Field("lines", list_of(LogicalType("struct", fields=(("n", INT),))), inner=(Field("n", INT),))
+        >>> [one.name for one in all_within([line])]
+        ['lines', 'lines.n']
+    """
+    for one in fields:
+        yield one
+        yield from (replace(part, name=f"{one.name}.{part.name}") for part in all_within(one.inner))
+
+
 def leaves(fields: Iterable[Field]) -> Iterator[Field]:
     """Yield fields, each followed by those within it, by their paths; what is in a list has none.
 

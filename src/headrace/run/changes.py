@@ -20,7 +20,7 @@ from headrace.run.planned import planned
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import UNTRAINED, reasons
 from headrace.run.sheets import html_of
-from headrace.run.steps import as_loaded, restores_of, settled, source_files
+from headrace.run.steps import as_loaded, by_hand, settled, source_files
 from headrace.run.tagged import Tags, tags_touched
 from headrace.run.training import trained_before, training_inputs
 from headrace.run.unread import unread_files
@@ -222,7 +222,7 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tu
                 growing.add(source.name)
             continue
         before = {} if done is None else {k: v for k, v in done.inputs.items() if k.startswith(("file ", "restore "))}
-        now = restores_of(source, loaded.lake())
+        now = by_hand(source, loaded.lake())
         with suppress(HeadraceError):  # none yet, or none any more: the run says so
             now |= source_files(source, loaded.folder)
         same = as_loaded(source, loaded.folder, loaded.lake())

@@ -11,6 +11,7 @@ _WORDS = {
     "taken": ("file {} was taken in by a run that did not end well", "", ""),
     "read": ("reads {}", "reads {} again", "no longer reads {}"),
     "restore": ("{} was restored", "{} was restored", ""),
+    "replay": ("rows of {} were replayed", "rows of {} were replayed", ""),
     "rows": ("now reads {}", "new rows in {}", "no longer reads {}"),
     "freshness": ("{} is broken", "{} is broken", "{} was broken"),
     "declaration": ("now uses {}", "declaration of {} changed", "no longer uses {}"),

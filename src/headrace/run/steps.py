@@ -125,7 +125,7 @@ def _ingest(
 
     def inputs() -> Inputs:
         read = {} if source.origin is None else {f"read {source.origin.address}": str(now_us())}
-        there = source_files(source, loaded.folder) | read | restores_of(source, lake)
+        there = source_files(source, loaded.folder) | read | by_hand(source, lake)
         return declared.own(node_id(source)) | there | freshness_of(source, lake)
 
     def stands(figures: Mapping[str, Any]) -> bool:
@@ -173,7 +173,7 @@ def _ingest(
         return {"received": found.received, **asdict(found)}
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))
-    rests = resting(source, lambda: declared.own(node_id(source)) | restores_of(source, lake))
+    rests = resting(source, lambda: declared.own(node_id(source)) | by_hand(source, lake))
     timed = source.refresh is not None
     needs = tuple(_load_of(tables[name]) for name in tables_referred_to(source) if name in tables)
     return Step(
@@ -205,12 +205,12 @@ def source_files(source: Stream | Table, folder: Path) -> Inputs:
     return {} if source.files is None else {f"file {one.name}": one.mark for one in find_files(folder, source.files)}
 
 
-def restores_of(source: Stream | Table, lake: Lake) -> Inputs:
-    """Return how often a source was restored to an older version: what it has is another thing after that."""
-    from headrace.connect import restores
+def by_hand(source: Stream | Table, lake: Lake) -> Inputs:
+    """Return how often a source was restored, and rows of it replayed: a kill in the middle leaves that to a run."""
+    from headrace.connect import replays, restores
 
-    number = restores(lake, source.name)
-    return {f"restore {source.name}": str(number)} if number else {}
+    counts = {"restore": restores(lake, source.name), "replay": replays(lake, source.name)}
+    return {f"{kind} {source.name}": str(number) for kind, number in counts.items() if number}
 
 
 def freshness_of(source: Stream | Table, lake: Lake) -> Inputs:

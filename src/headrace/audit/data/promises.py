@@ -9,6 +9,7 @@ from typing import Any
 from headrace.audit.facts import RULES
 from headrace.contracts.quality import promises_of
 from headrace.declare import Check, Contract, Field, Reference, Unique
+from headrace.declare.nested import all_within
 from headrace.declare.rules import SEVERITIES
 from headrace.lake import Lake
 
@@ -165,7 +166,7 @@ def said_of(rule: str, contract: type[Contract]) -> str:
 def _parted(rule: str, contract: type[Contract]) -> tuple[Field, str]:
     """A field may have a blank in its name, so the promise is what is behind the last one, if it is one."""
     name, _, promise = rule.rpartition(" ")
-    fields = contract.fields()
+    fields = {one.name: one for one in all_within(contract.fields().values())}
     return (fields[name], promise) if promise in _SAYS and name in fields else (fields[rule], "")
 
 
