@@ -56,7 +56,7 @@ class Delivery:
         restores: how often the stream or table had been restored by then.
         columns: that were read.
         whole: whether these are all rows that there are, and not only the new ones.
-        read: rows that there were, also those that are known.
+        read: rows that there were, also those that are known; where the keys of all are read, keys.
         done: whether the reading reached its end.
         pieces: its parts, in order.
         keys: whether there is a file with the keys of all rows that there are.
@@ -285,11 +285,21 @@ class _Reading:
             delivery.pieces[-1] = replace(delivery.pieces[-1], position=position)
 
     def _take_keys(self, reader: Reader, batch_rows: int) -> None:
+        """Read the keys of all rows that there are: none is an answer as well."""
+        delivery = self._delivery
+        delivery.read = 0
+
+        def counted(batches: Iterable[pa.Table]) -> Iterable[pa.Table]:
+            for batch in batches:
+                delivery.read += batch.num_rows
+                yield batch
+
         batches = reader.keys(batch_rows)
-        first = next(iter(batches), None)
-        if first is not None:
-            self._inbox.write_keys(_behind(first, batches), first.schema)
-        self._delivery.keys = first is not None
+        fields = self._place.contract.fields()
+        nothing = pa.schema([(name, fields[name].type.arrow()) for name in self._place.contract.key_fields()])
+        first = next(iter(batches), nothing.empty_table())
+        self._inbox.write_keys(counted(_behind(first, batches)), first.schema)
+        delivery.keys = True
 
     def _write(self, rows: Received, position: str) -> None:
         self._inbox.write(self._delivery, rows, position)

@@ -132,9 +132,7 @@ class CollectionReader:
         where = {"$and": [self._where(), {self._origin.cursor: {"$type": kind}}]}
         return int(self._collection().count_documents(where, limit=_ENOUGH))
 
-    def _rows(
-        self, shape: Shape, since: Mapping[str, Any], order: Order | None = None
-    ) -> Iterator[tuple[str, Any]]:
+    def _rows(self, shape: Shape, since: Mapping[str, Any], order: Order | None = None) -> Iterator[tuple[str, Any]]:
         wanted = {name: 1 for name in [*shape.tops, *self._path[:1]] if name}
         own = self._where()
         where = {"$and": [own, dict(since)]} if since else own
