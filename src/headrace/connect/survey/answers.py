@@ -61,5 +61,5 @@ def _answer(address: str, name: str, folder: Path) -> tuple[str, list[str]]:
 
 
 def _sample(name: str, texts: list[str]) -> Sample:
-    rows, loose, mixed = table_of(texts[:SAMPLE_ROWS], nested=True)
-    return Sample(name, rows, {}, len(texts) <= SAMPLE_ROWS, loose, mixed=mixed)
+    rows, loose, mixed, written = table_of(texts[:SAMPLE_ROWS], nested=True)
+    return Sample(name, rows, {}, len(texts) <= SAMPLE_ROWS, loose, mixed=mixed, written=written)

@@ -58,6 +58,7 @@ class Sample:
         loose: columns whose text may be of any type, as in a file of text; of other text only times are guessed.
         timed: whether other text may be times.
         mixed: columns of values of several types.
+        written: columns of lists of documents, as text of JSON.
         catalogue: of a database.
     """
 
@@ -68,6 +69,7 @@ class Sample:
     loose: frozenset[str] = frozenset()
     timed: bool = True
     mixed: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
     catalogue: Catalogue = Catalogue()
 
 
