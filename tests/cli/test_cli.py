@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -132,10 +134,44 @@ def test_run(tmp_path):
 
 def test_status(bank):
     told = _call("status", "--project", bank).stdout
-    assert re.search(r"payments +stream +20 +19 +1 +1 ", told)
+    assert re.search(r"payments +stream +20 +19 +1 +19 +1 ", told)
     found = _json("status", "--project", bank)
     assert {one["name"]: one["quarantined"] for one in found["tables"]}["payments"] == 1
     assert re.fullmatch(r"[-\d]{10}T[:\d]{8}\+00:00", found["runs"][0]["started"]), "to the second"
+
+
+MERGED = """
+import headrace as hr
+
+class Plan(hr.Contract):
+    \"\"\"A plan.\"\"\"
+    id: int = hr.key()
+    name: str
+    changed: int
+
+plans = hr.Table("plans", Plan, source=hr.Database("sqlite:///plans.db", table="plans", cursor="changed"))
+rates = hr.Table("rates", Plan, source=hr.Database("sqlite:///plans.db", table="plans"))
+project = hr.Project("merged", sources=[plans, rates])
+"""
+
+
+def test_what_was_received_is_what_was_accepted_and_quarantined_where_rows_take_the_place_of_others(tmp_path):
+    (tmp_path / "project.py").write_text(MERGED)
+    (tmp_path / "headrace.toml").write_text("")
+    with closing(sqlite3.connect(tmp_path / "plans.db", isolation_level=None)) as plans:
+        plans.execute("create table plans (id integer, name text, changed integer)")
+        for changed in (1, 2, 3):
+            plans.execute("delete from plans")
+            rows = [(n, None if n == changed == 3 else f"p{changed}", changed) for n in range(5)]
+            plans.executemany("insert into plans values (?, ?, ?)", rows)
+            assert _call("run", "--project", tmp_path).exit_code == 0
+    told = _call("status", "--project", tmp_path).stdout
+    assert "In all 20 received = 18 accepted + 2 quarantined" in told
+    found = {one["name"]: one for one in _json("status", "--project", tmp_path)["tables"]}
+    counts = {
+        name: [one[each] for each in ("received", "accepted", "quarantined", "rows")] for name, one in found.items()
+    }
+    assert counts == {"plans": [15, 14, 1, 5], "rates": [5, 4, 1, 5]}, "the last good row of a key stays"
 
 
 def test_query_as_a_table(bank):

@@ -162,6 +162,16 @@ def test_one_file_becomes_one_source(here: Path) -> None:
     assert runs(here / "bank") == {"sales": 30}
 
 
+def test_the_only_file_of_a_folder_is_the_first_of_others(here: Path) -> None:
+    (here / "data" / "in").mkdir(parents=True)
+    (here / "data" / "in" / "sales.csv").write_text("id,n\n" + "\n".join(f"{n},{n}" for n in range(30)))
+    assert call("init", "bank", "--from", "data/in").exit_code == 0
+    assert 'hr.Table("sales"' in (here / "bank" / "project.py").read_text()
+    assert 'source="../data/in/*.csv"' in (here / "bank" / "project.py").read_text()
+    (here / "data" / "in" / "more.csv").write_text("id,n\n30,1\n")
+    assert runs(here / "bank") == {"sales": 31}
+
+
 def test_cells_of_a_sheet_are_as_narrow_as_their_values(here: Path) -> None:
     book = openpyxl.Workbook()
     day = datetime.datetime(2026, 1, 1)  # noqa: DTZ001 - cells have no zone
@@ -294,20 +304,28 @@ def test_mariadb_with_its_catalogue(
         "drop database if exists crm;;create database crm;;grant select on crm.* to reader@'127.0.0.1';;use crm;;"
         "create table people (id int primary key auto_increment, name varchar(30) not null comment 'as spoken',"
         " vip tinyint(1) not null, kind enum('a','b') not null, balance decimal(8,2) not null check (balance < 1000),"
-        " since datetime not null) comment 'Who buys.';;"
+        " since datetime not null, gone date, left_on date) comment 'Who buys.';;"
         "create table visits (id bigint primary key, person int not null, at timestamp not null,"
         " foreign key (person) references people(id));;"
-        "insert into people (name, vip, kind, balance, since) select concat('n', seq), seq % 2, 'a', seq,"
-        " '2026-01-01 01:00:00' from seq_1_to_50;;insert into visits select seq, 1 + seq % 50, now() from seq_1_to_80"
+        "set sql_mode = '';;insert into people (name, vip, kind, balance, since, gone, left_on) select"
+        " concat('n', seq), seq % 2, 'a', seq, '2026-01-01 01:00:00', '0000-00-00', "
+        " if(seq < 50, '2026-01-01', null) from seq_1_to_50;;"
+        "insert into visits select seq, 1 + seq % 50, now() from seq_1_to_80"
     )
     monkeypatch.setenv("CRM_WORD", SECRET)
     made = call("init", "crm", "--from", f"mysql://reader:${{CRM_WORD}}@127.0.0.1:{mariadb.port}/crm")
     assert made.exit_code == 0, made.output
     assert fields_of(here / "crm", "people") == {
         "id": ("int", "key"), "name": ("str", ""), "vip": ("bool", ""), "kind": ("str", ""),
-        "balance": ("decimal(8,2)", ""), "since": ("timestamp", ""),
+        "balance": ("decimal(8,2)", ""), "since": ("timestamp", ""), "left_on": ("date | None", ""),
     }  # fmt: skip
     written = (here / "crm" / "project.py").read_text()
     for said in ('"""Who buys."""', 'description="as spoken"', 'isin=["a", "b"]', "lt=1000", "# refers to people.id"):
         assert said in written
+    assert "# Left out, gone: date, and none of 50 values is of the calendar." in written
     assert runs(here / "crm") == {"people": 50, "visits": 80}
+    mariadb.run("set sql_mode = '';;update crm.people set left_on = '0000-00-00' where id = 1")
+    again = f"mysql://reader:${{CRM_WORD}}@127.0.0.1:{mariadb.port}/crm"
+    assert call("init", "again", "--from", again, "--table", "people").exit_code == 0
+    note = "# 1 of 49 values are not of the calendar: quarantined"
+    assert note in (here / "again" / "project.py").read_text()

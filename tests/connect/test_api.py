@@ -172,6 +172,7 @@ def test_what_goes_wrong_is_tried_again_and_nothing_is_doubled(bad: Answer, said
         texts(reader(server.url, [], 0.05))
     assert "HR-SOURCE-020" in str(found.value)
     assert f"{said}, after 6 tries" in str(found.value)
+    assert "the next run begins at the first page again" in found.value.faults[0].cure
 
 
 def test_a_server_that_is_not_there_is_away() -> None:

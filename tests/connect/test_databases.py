@@ -15,11 +15,13 @@ import pyarrow as pa
 import pytest
 
 import headrace as hr
+from headrace.connect import ingest
 from headrace.connect.origins import Away, Place, Reader, reader_of
 from headrace.contracts import KeyIndex, validate
 from headrace.declare import Field, contract_of
 from headrace.errors import HeadraceError
-from headrace.types import STR
+from headrace.lake import Lake
+from headrace.types import INT, STR, Date, Timestamp
 from tests.connect.servers import Mariadb, Postgres
 
 UTC = datetime.UTC
@@ -124,6 +126,23 @@ def test_what_no_contract_takes_is_quarantined_and_not_made_null(types: Postgres
     assert good["id"].to_pylist() == [8]
     assert good["n"].to_pylist() == [Decimal("1.50")]
     assert bad.num_rows == 7
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_a_row_whose_cursor_is_infinite_is_judged_once(types: Postgres, tmp_path: Path, kind: str) -> None:
+    day = Field(type=Date) if kind == "date" else Field(type=Timestamp, zone="UTC")
+    contract = contract_of("Plan", {"id": Field(type=INT, role="key"), "day": day})
+    types.run(f"create table plan_{kind} (id int, day {kind})")
+    types.run(f"insert into plan_{kind} values (1, '2026-01-01'), (2, 'infinity'), (3, '-infinity'), (4, '2026-01-02')")
+    source = hr.Table("plans", contract, source=hr.Database(types.url, table=f"plan_{kind}", cursor="day"))
+    first = ingest(source, tmp_path, Lake(tmp_path / "lake"))
+    assert (first.accepted, first.quarantined, [one.code for one in first.faults]) == (2, 2, ["HR-SOURCE-024"])
+    assert ingest(source, tmp_path, Lake(tmp_path / "lake")).received == 0
+    types.run(f"update plan_{kind} set day = '2026-01-03' where id = 2")
+    types.run(f"insert into plan_{kind} values (5, 'infinity')")
+    later = ingest(source, tmp_path, Lake(tmp_path / "lake"))
+    assert (later.accepted, later.quarantined) == (1, 1)
+    assert ingest(source, tmp_path, Lake(tmp_path / "lake")).received == 0
 
 
 MARIADB = {

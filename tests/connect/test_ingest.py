@@ -140,6 +140,15 @@ def test_the_same_content_under_another_name_is_told_and_passed_over(tmp_path: P
     assert report.faults[0].severity == "warning"
 
 
+def test_a_file_that_was_renamed_is_told_as_one(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", line(1))
+    load(tmp_path)
+    (tmp_path / "data" / "a.csv").rename(tmp_path / "data" / "b.csv")
+    (fault,) = load(tmp_path).faults
+    assert (fault.code, fault.place, fault.cure) == ("HR-SOURCE-006", "data/b.csv", "nothing: it is passed over")
+    assert "data/a.csv, which is gone: the file was renamed" in fault.found
+
+
 def test_files_without_rows_and_files_of_bad_rows_only(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     assert load(tmp_path).files_new == 1

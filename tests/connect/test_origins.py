@@ -228,6 +228,22 @@ def test_a_table_is_not_emptied_unless_it_may_be(tmp_path: Path, bank: sqlite3.C
     assert rows(tmp_path, "customers", "customer_id") == []
 
 
+def test_a_table_with_deletes_is_not_emptied_unless_it_may_be(tmp_path: Path, bank: sqlite3.Connection) -> None:
+    def table(**more: Any) -> hr.Table:
+        return hr.Table("customers", Customer, source=hr.Database(URL, cursor="changed", deletes=True, **more))
+
+    bank.executemany("insert into customers values (?, 'a', 0.5, ?)", [(1, 1), (2, 2)])
+    load(table(), tmp_path)
+    bank.execute("delete from customers")
+    for _ in range(2):
+        with pytest.raises(HeadraceError, match="HR-SOURCE-023"):
+            load(table(), tmp_path)
+    assert rows(tmp_path, "customers", "customer_id") == [1, 2]
+    load(table(may_be_empty=True), tmp_path)
+    assert rows(tmp_path, "customers", "customer_id") == []
+    assert load(table(), tmp_path).received == 0, "where it had none, none may come"
+
+
 def test_a_source_that_was_truncated_is_told(tmp_path: Path, bank: sqlite3.Connection) -> None:
     pay(bank, 1, 2, 3)
     load(stream(cursor="payment_id"), tmp_path)

@@ -91,9 +91,22 @@ def test_a_lost_journal_doubles_nothing(bank):
     versions = {name: load_project(bank).lake().version(name) for name in ("payments", "daily", "weekly")}
     for path in (bank / ".headrace").glob("run.db*"):
         path.unlink()
-    assert _run(bank)["ingest:payments"] == ("done", ("not built yet",))
+    assert _run(bank)["ingest:payments"] == ("done", ("no run that ended well is on record",))
     assert {name: load_project(bank).lake().version(name) for name in versions} == versions
     assert _rows(bank, "payments") == 19
+
+
+def test_after_a_run_that_failed_by_one_file_of_many_nothing_is_called_not_built(bank):
+    bad = bank / "data" / "payments-9.csv"
+    bad.write_text("payment_id\n1\n")
+    whys = []
+    for _ in range(2):
+        with pytest.raises(RunFailed) as failed:
+            _run(bank)
+        whys += [one.why for one in failed.value.report.steps if one.id == "ingest:payments"]
+    assert whys == [("not built yet",), ("no run that ended well is on record",)]
+    bad.unlink()
+    assert _run(bank)["ingest:payments"] == ("done", ("no run that ended well is on record",))
 
 
 def test_a_step_that_fails_stops_what_needs_it_and_not_the_rest(bank):

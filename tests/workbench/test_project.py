@@ -29,7 +29,7 @@ def test_from_files_to_a_frame(tmp_path, monkeypatch):
         project.query("select union_value(a := 1) as u")
     assert "stream payments: 38 rows, 2 quarantined" in repr(project.status())
     assert "<b>What the next run would change</b><br>1 in all<table>" in project.plan()._repr_html_()
-    cells = ("payments", "stream", "40", "38", "2", "2")
+    cells = ("payments", "stream", "40", "38", "2", "38", "2")
     assert "".join(f"<td style='text-align:left'>{one}</td>" for one in cells) in project.status()._repr_html_()
 
     trained = project.train()

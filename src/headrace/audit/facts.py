@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.clock import DAY_US, from_us
+from headrace.connect import account
 from headrace.declare import Project, Stream, Table
 from headrace.lake import Lake
 from headrace.learn.trainingset import BuiltSet
@@ -121,7 +122,9 @@ def sources(loaded: Loaded) -> list[Source]:
 def _source(one: Stream | Table, lake: Lake) -> Source:
     rows, aside = lake.rows(one.name), f"quarantine_{one.name}"
     quarantined, reasons = _quarantine(aside, lake) if lake.exists(aside) else (0, {})
-    received = None if isinstance(one, Table) and one.query is not None else rows + quarantined
+    # Of a table in which rows take the place of others, more were accepted than are there.
+    found = account(lake, one.name, merged=isinstance(one, Table) and one.mode != "append")
+    received = None if isinstance(one, Table) and one.query is not None else found.received
     time = one.event_time if isinstance(one, Stream) else None
     first, last, per_day = _days(lake, one.name, time) if time and rows else ("", "", [])
     return Source(one.name, one.owner, rows, received, quarantined, reasons, first, last, per_day)

@@ -151,7 +151,7 @@ def _data(sources: Sequence[Source]) -> str:
             f"<b>{escape(one.name)}</b>",
             escape(one.owner or NONE),
             number(one.received) if one.received is not None else "by query",
-            number(one.rows),
+            number(one.rows if one.received is None else one.received - one.quarantined),
             number(one.quarantined) if one.received is not None else NONE,
             days(one.first, one.last) if one.first else "",
             sparkline(one.per_day, f"rows of {one.name} a day, at most {number(max(one.per_day, default=0))}"),

@@ -2,6 +2,9 @@
 
 A cursor need not be unique, and rows may be committed late: so a reading begins at the last value, or an overlap before
 it, and passes over the rows that it had. Two rows that are alike in everything are two rows.
+
+A row whose cursor is not there, or of another kind, has no place in that order: what delivers it does so each time. All
+such rows are remembered, so that each goes through the contract once, and again only when it has changed.
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ class Boundary:
         last: value of the cursor; None before the first row.
         rows: pairs of cursor and digest.
         columns: of which the digests are; under another contract a row has others, and is the same row.
+        astray: digests of the rows without a cursor.
     """
 
     def __init__(
@@ -52,12 +56,16 @@ class Boundary:
         last: Any = None,
         rows: Sequence[tuple[Any, str]] = (),
         columns: Sequence[str] = (),
+        astray: Sequence[str] = (),
     ) -> None:
         self.last = last
+        self.strays = 0
+        """Rows without a cursor that this reading found for the first time."""
         self._place, self._overlap = place, overlap
         self._rows, self._columns = list(rows), list(columns)
         self._old, self._old_columns = self._rows, self._columns
         self._known = Counter[str]()
+        self._astray, self._expected = list(astray), Counter[str]()
 
     @property
     def start(self) -> Any:
@@ -68,19 +76,30 @@ class Boundary:
         """Make ready to read from ``start``: what is remembered is to come again."""
         self._old, self._old_columns = self._left(), self._columns
         self._known = Counter(digest for _, digest in self._old)
+        self._expected, self._astray = Counter(self._all_astray()), []
         self._rows = []
 
     def news(self, rows: pa.Table | pa.StringArray, cursor: pa.Array) -> pa.Table | pa.StringArray:
-        """Return those of some rows that were not read before, and remember what is at the end."""
+        """Return those of some rows that were not read before, and remember what is at the end.
+
+        Args:
+            rows: as an origin has them.
+            cursor: of each row; null where it has none that could be compared.
+        """
         fresh = np.ones(len(cursor), np.bool_)
+        astray = _places(cursor.is_null())
+        self._compare_with(cursor)
         if self._known and self.last is not None:
             old = _places(pc.less_equal(cursor, pa.scalar(self.last, cursor.type)))
-            for row, digest in zip(old.tolist(), digests(rows, old, self._old_columns), strict=True):
-                if self._known[digest] > 0:
-                    self._known[digest] -= 1
-                    fresh[row] = False
+            fresh[old] = _unknown(digests(rows, old, self._old_columns), self._known)
+        if len(astray):
+            fresh[astray] = self._news_astray(rows, astray)
         self._remember(rows, cursor)
         return rows if fresh.all() else rows.filter(pa.array(fresh))
+
+    def end(self) -> None:
+        """Forget rows without a cursor that came before and do not come any more, once all are read."""
+        self._expected = Counter()
 
     @property
     def vanished(self) -> int:
@@ -92,17 +111,17 @@ class Boundary:
         """Return all of it as JSON."""
         last = None if self.last is None else _said(self.last)
         rows = [[_said(value), digest] for value, digest in self._left()]
-        return json.dumps({"last": last, "columns": self._columns, "rows": rows})
+        return json.dumps({"last": last, "columns": self._columns, "rows": rows, "astray": self._all_astray()})
 
     @classmethod
     def read(cls, text: str, place: str, overlap: str | int | None) -> Boundary:
         """Return what ``text`` gave, or where to begin."""
         if not text:
             return cls(place, overlap)
-        said = {"last": None, "rows": [], "columns": [], **json.loads(text)}
+        said = {"last": None, "rows": [], "columns": [], "astray": [], **json.loads(text)}
         last = None if said["last"] is None else _value(said["last"])
         rows = [(_value(value), digest) for value, digest in said["rows"]]
-        return cls(place, overlap, last, rows, said["columns"])
+        return cls(place, overlap, last, rows, said["columns"], said["astray"])
 
     def _left(self) -> list[tuple[Any, str]]:
         """What was read, and what was remembered before and may still come again."""
@@ -114,14 +133,35 @@ class Boundary:
                 kept.append((value, digest))
         return kept
 
+    def _all_astray(self) -> list[str]:
+        """Rows without a cursor that came, and those that came before and may still come."""
+        return [*self._astray, *self._expected.elements()]
+
+    def _news_astray(self, rows: pa.Table | pa.StringArray, places: npt.NDArray[np.int64]) -> list[bool]:
+        now = digests(rows, places)
+        unknown = _unknown(now if not self._expected else digests(rows, places, self._old_columns), self._expected)
+        self._astray += now
+        self._columns = _columns_of(rows)
+        self.strays += sum(unknown)
+        if len(self._astray) > MOST:
+            found = f"more than {MOST:,} rows whose cursor is not there, or of another kind than the others"
+            cure = "take a cursor that every row has, of the type that the contract says"
+            raise HeadraceError(Fault("HR-SOURCE-025", self._place, found, "few rows that come again", cure))
+        return unknown
+
+    def _compare_with(self, cursor: pa.Array) -> None:
+        """Let go of a last value that cannot be compared with those of now: a column of another type is another one."""
+        if self.last is not None and cursor.null_count < len(cursor) and not _is_like(self.last, cursor.type):
+            self.last, self._rows, self._old, self._known = None, [], [], Counter()
+
     def _remember(self, rows: pa.Table | pa.StringArray, cursor: pa.Array) -> None:
-        if not len(cursor):
+        if cursor.null_count == len(cursor):
             return
         highest = pc.max(cursor).as_py()
         self.last = highest if self.last is None else max(self.last, highest)
         start = self._before(self.last)
         self._rows = [(value, digest) for value, digest in self._rows if value >= start]
-        self._columns = rows.column_names if isinstance(rows, pa.Table) else []
+        self._columns = _columns_of(rows)
         end = _places(pc.greater_equal(cursor, pa.scalar(start, cursor.type)))
         values = cursor.take(pa.array(end)).to_pylist()
         self._rows += zip(values, digests(rows, end, self._columns), strict=True)
@@ -149,7 +189,32 @@ class Boundary:
 
 
 def _places(mask: pa.BooleanArray) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+    return np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+
+
+def _columns_of(rows: pa.Table | pa.StringArray) -> list[str]:
+    return list(rows.column_names) if isinstance(rows, pa.Table) else []
+
+
+def _unknown(found: Sequence[str], known: Counter[str]) -> list[bool]:
+    """Return which rows are not among those that are known, and take off those that are."""
+    left = []
+    for digest in found:
+        left.append(known[digest] <= 0)
+        if known[digest] > 0:
+            known[digest] -= 1
+    return left
+
+
+def _is_like(value: Any, kind: pa.DataType) -> bool:
+    match value:
+        case datetime.datetime():
+            return bool(pa.types.is_timestamp(kind) and (kind.tz is None) == (value.tzinfo is None))
+        case datetime.date():
+            return bool(pa.types.is_date(kind))
+        case str():
+            return bool(pa.types.is_string(kind))
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
 def digests(

@@ -49,7 +49,7 @@ def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_R
         column ``contracts.MALFORMED``.
 
     Raises:
-        HeadraceError: HR-SOURCE-002 damaged, 008 of an unknown kind, 017 its library is missing.
+        HeadraceError: HR-SOURCE-002 damaged, 008 of an unknown kind, 015 withheld by its bucket, 017 no library.
     """
     kind = _kind(file)
     with _readable(file, kind):
@@ -109,5 +109,7 @@ def _readable(file: File, kind: Format | None) -> Iterator[None]:
     except HeadraceError:
         raise
     except errors as error:
+        if (fault := places.withheld(file.name, error)) is not None:
+            raise HeadraceError(fault) from error
         cure = "make the file readable" if isinstance(error, PermissionError) else "export or copy the file again"
         raise HeadraceError(Fault("HR-SOURCE-002", file.name, found, "a whole file", cure)) from error

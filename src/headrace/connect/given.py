@@ -145,7 +145,7 @@ def _is_loaded(delivery: Delivery, ledger: Ledger) -> bool:
 def _refuse_nothing(source: Stream | Table, origin: Origin, delivery: Delivery, lake: Lake, box: Inbox) -> None:
     """Tell a source that had rows and has none; a table is not emptied without being told that it may be."""
     had = lake.exists(source.name) and lake.rows(source.name)
-    if not delivery.whole or delivery.read or origin.may_be_empty or not had:
+    if not (delivery.whole or delivery.keys) or delivery.read or origin.may_be_empty or not had:
         return
     found = f"no rows, where {source.name} had some"
     if isinstance(source, Stream):

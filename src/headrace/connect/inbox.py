@@ -23,7 +23,7 @@ import pyarrow.ipc as ipc
 
 from headrace.clock import backoff_s
 from headrace.connect.boundary import Boundary, digests
-from headrace.connect.origins import Away, Batch, Place, Reader, reader_of
+from headrace.connect.origins import Away, Place, Reader, reader_of
 from headrace.connect.places import File
 from headrace.contracts import check_columns
 from headrace.declare.origins import Origin
@@ -56,7 +56,7 @@ class Delivery:
         restores: how often the stream or table had been restored by then.
         columns: that were read.
         whole: whether these are all rows that there are, and not only the new ones.
-        read: rows that there were, also those that are known.
+        read: rows that there were, also those that are known; where the keys of all are read, keys.
         done: whether the reading reached its end.
         pieces: its parts, in order.
         keys: whether there is a file with the keys of all rows that there are.
@@ -255,18 +255,17 @@ class _Reading:
         delivery = self._delivery
         reached = delivery.pieces[-1].position if delivery.pieces else self._position
         boundary = Boundary.read(reached, self._origin.place, self._origin.overlap)
-        start, nothing = boundary.start, 0
+        start = boundary.start
         boundary.begin()
         for batch in reader.batches(start, batch_rows):
-            rows, cursor, without = _with_cursor(batch)
-            nothing += without
-            news = boundary.news(rows, cursor)
-            if len(news):
+            assert batch.cursor is not None
+            if len(news := boundary.news(batch.rows, batch.cursor)):
                 self._write(news, boundary.text() if resumable else "")
-        if not resumable and delivery.pieces:
+        boundary.end()
+        if delivery.pieces:
             delivery.pieces[-1] = replace(delivery.pieces[-1], position=boundary.text())
-        if nothing:
-            delivery.warnings.append(self._without_cursor(nothing).as_dict())
+        if boundary.strays:
+            delivery.warnings.append(self._astray(boundary.strays).as_dict())
         if boundary.vanished:
             delivery.warnings.append(self._vanished(boundary.vanished).as_dict())
 
@@ -286,35 +285,36 @@ class _Reading:
             delivery.pieces[-1] = replace(delivery.pieces[-1], position=position)
 
     def _take_keys(self, reader: Reader, batch_rows: int) -> None:
+        """Read the keys of all rows that there are: none is an answer as well."""
+        delivery = self._delivery
+        delivery.read = 0
+
+        def counted(batches: Iterable[pa.Table]) -> Iterable[pa.Table]:
+            for batch in batches:
+                delivery.read += batch.num_rows
+                yield batch
+
         batches = reader.keys(batch_rows)
-        first = next(iter(batches), None)
-        if first is not None:
-            self._inbox.write_keys(_behind(first, batches), first.schema)
-        self._delivery.keys = first is not None
+        fields = self._place.contract.fields()
+        nothing = pa.schema([(name, fields[name].type.arrow()) for name in self._place.contract.key_fields()])
+        first = next(iter(batches), nothing.empty_table())
+        self._inbox.write_keys(counted(_behind(first, batches)), first.schema)
+        delivery.keys = True
 
     def _write(self, rows: Received, position: str) -> None:
         self._inbox.write(self._delivery, rows, position)
         self._done += len(rows)
         self._progress(self._done, f"reading {self._origin.address}")
 
-    def _without_cursor(self, rows: int) -> Fault:
-        found = f"{rows:,} rows without {self._origin.cursor}, the cursor; they are not read"
-        cure = "take a cursor that every row has"
+    def _astray(self, rows: int) -> Fault:
+        found = f"{rows:,} rows whose cursor {self._origin.cursor} is not there, or of another kind than the others"
+        cure = "nothing, where they are few: each is judged by the contract once; else a cursor that every row has"
         return Fault("HR-SOURCE-024", self._origin.address, found, "a value in each row", cure, "warning")
 
     def _vanished(self, rows: int) -> Fault:
         found = f"none of the {rows:,} rows at the last {self._origin.cursor} that was read"
         cure = "nothing, if they were deleted; else see whether the source was truncated or restored from a backup"
         return Fault("HR-SOURCE-022", self._origin.address, found, "that what was read stays", cure, "warning")
-
-
-def _with_cursor(batch: Batch) -> tuple[Received, pa.Array, int]:
-    cursor = batch.cursor
-    assert cursor is not None
-    if not cursor.null_count:
-        return batch.rows, cursor, 0
-    there = cursor.is_valid()
-    return batch.rows.filter(there), cursor.drop_null(), cursor.null_count
 
 
 def _behind(first: pa.Table, rest: Iterable[pa.Table]) -> Iterable[pa.Table]:

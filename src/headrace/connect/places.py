@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 """Endings of compressed files, and what they are compressed by."""
 _BLOCK = 1 << 20
+_BY_SERVER = re.compile(r"AWS Error|HTTP status|Unable to connect|curlCode")
+"""What Arrow says when it is the server that fails, or the way to it, and not what a file holds."""
+_KINDS = ("ACCESS_DENIED", "EXPIRED", "INVALID_ACCESS_KEY", "SIGNATURE", "NO_SUCH_BUCKET", "NETWORK_CONNECTION",
+          "SLOW_DOWN", "INTERNAL_FAILURE", "SERVICE_UNAVAILABLE", "INVALID")  # fmt: skip
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -156,12 +160,29 @@ def _match(parts: list[str], patterns: list[str]) -> bool:
     return fnmatch.fnmatchcase(parts[0], patterns[0]) and _match(parts[1:], patterns[1:])
 
 
-def _unreachable(source: str, error: OSError) -> Fault:
+def withheld(name: str, error: Exception) -> Fault | None:
+    """Return what is to be said of an object that its bucket does not give, None for one that it gives as it is.
+
+    Args:
+        name: of the file.
+        error: of reading it, which may as well be of its content.
+    """
+    if not name.startswith("s3://") or not isinstance(error, OSError) or not _BY_SERVER.search(str(error)):
+        return None
+    kind = _kind_of(error)
+    found = f"an object that the bucket lists and does not give ({kind or 'it fails'})"
+    cure = "see that the keys may read it (s3:GetObject) and are not expired, and that the server is well; run again"
+    return Fault("HR-SOURCE-015", name, found, "one that can be read", cure)
+
+
+def _kind_of(error: OSError) -> str:
     """What a client of S3 says may hold keys: only the kind of the error is told."""
     said = str(error)
-    kind = next(
-        (word for word in ("ACCESS_DENIED", "NO_SUCH_BUCKET", "NETWORK_CONNECTION", "INVALID") if word in said), ""
-    )
+    return next((word for word in _KINDS if word in said), "")
+
+
+def _unreachable(source: str, error: OSError) -> Fault:
+    kind = _kind_of(error)
     found = f"a bucket that cannot be read{f' ({kind})' if kind else ''}"
     cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL where it is not of AWS"
     return Fault("HR-SOURCE-015", source, found, "one that lists its objects", cure)

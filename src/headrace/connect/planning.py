@@ -119,7 +119,9 @@ class _Planning:
             self.plan.skipped += 1
         elif self._contents.get(sha256, name) != name:
             self.plan.skipped += 1
-            self.plan.faults.append(_copy(name, self._contents[sha256]))
+            other = self._contents[sha256]
+            is_there = any(one.name == other for one in self._given.files)
+            self.plan.faults.append(_copy(name, other) if is_there else _renamed(name, other))
         else:
             self._take(file, sha256)
 
@@ -152,6 +154,11 @@ def _changed(file: File, past: Past) -> Fault:
 def _nothing(name: str) -> Fault:
     found, cure = "an empty file, without even a header", "nothing, where it has no rows to bring; else export it again"
     return Fault("HR-SOURCE-005", name, found, "a header", cure, "warning")
+
+
+def _renamed(name: str, other: str) -> Fault:
+    found = f"what was loaded as {other}, which is gone: the file was renamed, and its rows are there already"
+    return Fault("HR-SOURCE-006", name, found, "each file once", "nothing: it is passed over", "warning")
 
 
 def _copy(name: str, other: str) -> Fault:

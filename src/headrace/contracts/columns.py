@@ -140,7 +140,7 @@ def _unreadable(field: Field, kind: pa.DataType, source: str) -> list[Fault]:
         found, cure = f"times without zone in {field.name}", f'{helper}(zone="UTC") in the contract, if they are UTC'
         return [Fault("HR-DATA-104", source, found, "times with a zone", cure)]
     if not readable(field, kind):
-        found, cure = f"{kind} in {field.name}", "declare the type that the file has, or write the file with this one"
+        found, cure = f"{kind} in {field.name}", "declare the type that it has there, or give the column this one"
         return [Fault("HR-DATA-103", source, found, f"{field.type!r}, or what can be read as it", cure)]
     return []
 

@@ -21,7 +21,7 @@ from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
 from headrace.run.progress import FAULTS, NOTHING_NEW, SILENT, THIS_RUN, Progress, StepReport
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import FIRST, GONE, reasons
+from headrace.run.reasons import FIRST, GONE, UNENDED, reasons
 from headrace.run.retry import may_pass, waits
 from headrace.run.runlog import log_runs
 from headrace.run.selecting import chosen
@@ -241,7 +241,11 @@ def _one(step: Step, journal: Journal, progress: Progress) -> StepReport:
         if before is not None and why and step.stands(before.figures):
             return reported("kept", _lasting(before.figures))
         inputs = step.inputs()
-        why = FIRST if before is None else reasons(before.inputs, settled(before.inputs, inputs, step.same))
+        why = (
+            _for_the_first_time(step)
+            if before is None
+            else reasons(before.inputs, settled(before.inputs, inputs, step.same))
+        )
         if before is not None and not why and not step.forced:
             if step.stands(before.figures):
                 why = ("nothing changed",)
@@ -261,6 +265,11 @@ def _one(step: Step, journal: Journal, progress: Progress) -> StepReport:
     if not step.partial:
         journal.complete(step.id, inputs, figures)
     return reported("kept" if nothing_new else "done", figures, told)
+
+
+def _for_the_first_time(step: Step) -> tuple[str, ...]:
+    """What a run has loaded that failed by one file of many is there, though the step was never done."""
+    return UNENDED if step.counts().get("received") else FIRST
 
 
 def _lasting(figures: Mapping[str, Any]) -> dict[str, Any]:

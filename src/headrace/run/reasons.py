@@ -24,6 +24,7 @@ _MANY = {
 """The same for several at once, where they are too many to be told one by one."""
 
 FIRST: tuple[str, ...] = ("not built yet",)
+UNENDED: tuple[str, ...] = ("no run that ended well is on record",)
 UNTRAINED: tuple[str, ...] = ("not trained yet",)
 GONE = ("its output is gone",)
 FORCED = ("asked to",)

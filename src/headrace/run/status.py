@@ -21,6 +21,7 @@ from headrace.run.unread import unread_files
 if TYPE_CHECKING:
     from headrace.lake import Lake
 
+_COUNTS = ("received", "accepted", "quarantined")
 LOADS_SHOWN = 12
 """Loads of which ``status`` tells the quality."""
 
@@ -29,7 +30,8 @@ LOADS_SHOWN = 12
 class TableStatus:
     """A stream or table: its lake table, what it received and what of that was quarantined, and how many files were.
 
-    ``received`` is None for a table by query; else it is ``rows + quarantined``, also while a load is cut off.
+    ``received`` is None for a table by query, and so is ``accepted``; else ``received == accepted + quarantined``, also
+    while a load is cut off. ``rows`` are there now: where rows take the place of others, not all that were accepted.
     ``age_s`` is how long ago its newest row became known, or happened; ``changed`` when it was last written to.
     ``quality`` is the share of rows that each of the last loads had accepted, the newest last, and ``broken`` the rules
     that the newest load broke.
@@ -42,6 +44,7 @@ class TableStatus:
     version: int | None
     last_event: str | None
     received: int | None
+    accepted: int | None
     quarantined: int
     files: int
     unfinished: int
@@ -107,7 +110,7 @@ class Status:
 
     def _repr_html_(self) -> str:
         sheets = (
-            _sheet("Tables", self.tables, ("name", "kind", "received", "rows", "quarantined", "files", "last_event")),
+            _sheet("Tables", self.tables, ("name", "kind", *_COUNTS, "rows", "files", "last_event")),
             _sheet("Training sets", self.sets, ("name", "rows", "excluded", "features", "built")),
             _sheet("Models", self.models, ("name", "versions", "champion", "challenger", "metrics")),
         )
@@ -158,10 +161,11 @@ def _table(source: Stream | Table, lake: Lake) -> TableStatus:
     shares, broken = quality_now(lake, source.name, LOADS_SHOWN)
     lately = None if age is None else age / 1e6, changed, shares, broken
     last = None if event is None else event.isoformat()
-    received = None if isinstance(source, Table) and source.query is not None else found.received
+    by_query = isinstance(source, Table) and source.query is not None
+    received, accepted = (None, None) if by_query else (found.received, found.accepted)
     rows = lake.rows(source.name) if version is not None else 0
     about = (source.name, kind_of(source), source.owner, rows, version, last)
-    return TableStatus(*about, received, found.quarantined, found.files, found.unfinished, *lately)
+    return TableStatus(*about, received, accepted, found.quarantined, found.files, found.unfinished, *lately)
 
 
 def _set(name: str, journal: Journal) -> SetStatus:

@@ -31,14 +31,15 @@ def command(session: Session, runs: int) -> None:
 def _print(found: Status) -> None:
     from headrace.cli.terminal import print_table, say
 
-    numbers = ("received", "rows", "quarantined")
+    counts = ("received", "accepted", "quarantined")
+    numbers = (*counts, "rows")
     first, last = ("name", "kind", *numbers), ("version", "last_event", "owner")
     tables = [(*attrgetter(*first)(one), _files(one), *attrgetter(*last)(one)) for one in found.tables]
     heads = (*first, "files", "version", "last event", "owner")
     print_table(f"Project {found.project}", heads, tables, right=(*numbers, "files", "version"))
     loaded = [one for one in found.tables if one.received is not None]
-    received, rows, aside = (sum(getattr(one, name) or 0 for one in loaded) for name in numbers)
-    say(f"In all {received:,} received = {rows:,} accepted + {aside:,} quarantined\n", "dim")
+    received, accepted, aside = (sum(getattr(one, name) or 0 for one in loaded) for name in counts)
+    say(f"In all {received:,} received = {accepted:,} accepted + {aside:,} quarantined\n", "dim")
     if any(one.changed for one in found.tables):
         print_table("Tables lately", ("name", *_LATELY), [_lately(one) for one in found.tables if one.changed])
     if found.sets:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from headrace.connect.formats.documents import rows_of
 from headrace.connect.formats.library import needed
 from headrace.connect.origins.cursors import Cursors, field_of
 from headrace.connect.origins.gather import gathered
+from headrace.connect.origins.ordering import Order, kinds_of
 from headrace.connect.origins.reader import Batch, Place, away
 from headrace.connect.origins.shape import Shape, at, json_text
 from headrace.connect.secrets import resolved
@@ -29,7 +28,8 @@ _GONE = (43, 237)
 """Codes of a server that has lost the place in a reading: CursorNotFound, CursorKilled."""
 _NOT_LET_IN = (13, 18)
 _TOO_MUCH_TO_SORT = (292, 17007)
-_ID = 24
+_ENOUGH = 100_000
+"""Documents of a kind that are counted at most."""
 
 
 class CollectionReader:
@@ -53,12 +53,13 @@ class CollectionReader:
         """Yield the documents as rows of JSON, from the value ``since`` of the cursor on."""
         with self._told():
             self._look_there()
-        cursors = None
-        if self.ordered:
-            field = field_of(self._origin.cursor or "", self._place.contract.fields().values())
-            cursors = Cursors(field, since)
         shape = Shape(self._place.contract, other=self._extended)
-        yield from gathered(self._rows(shape, self._since(since)), cursors, batch_rows)
+        if not self.ordered:
+            yield from gathered(self._rows(shape, {}), None, batch_rows)
+            return
+        order = self._order(since)
+        cursors = Cursors(None, since, order.kind)
+        yield from gathered(self._rows(shape, order.since(since), order), cursors, batch_rows)
 
     def keys(self, batch_rows: int) -> Iterator[pa.Table]:
         """Yield the keys of all documents; of those that are no key the contract lets no row in."""
@@ -118,7 +119,20 @@ class CollectionReader:
         cure = nearest(self._name, names) if names else "look at the name of the database: it has no collection"
         raise HeadraceError(Fault("HR-SOURCE-040", self._origin.place, found, "the name of one that is there", cure))
 
-    def _rows(self, shape: Shape, since: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _order(self, since: Any) -> Order:
+        """Return by which kind of values the collection is ordered, of those that the field of the cursor takes."""
+        name = self._origin.cursor or ""
+        kinds = kinds_of(field_of(name, self._place.contract.fields().values()), since, self._bson.ObjectId.is_valid)
+        if len(kinds) > 1:
+            with self._told():
+                kinds = [max(kinds, key=self._count_of)]
+        return Order(name, kinds[0], self._bson)
+
+    def _count_of(self, kind: str) -> int:
+        where = {"$and": [self._where(), {self._origin.cursor: {"$type": kind}}]}
+        return int(self._collection().count_documents(where, limit=_ENOUGH))
+
+    def _rows(self, shape: Shape, since: Mapping[str, Any], order: Order | None = None) -> Iterator[tuple[str, Any]]:
         wanted = {name: 1 for name in [*shape.tops, *self._path[:1]] if name}
         own = self._where()
         where = {"$and": [own, dict(since)]} if since else own
@@ -127,7 +141,7 @@ class CollectionReader:
             if self._origin.cursor is not None:
                 found = found.sort([(self._origin.cursor, 1), ("_id", 1)]).allow_disk_use(True)
             for document in found:
-                yield shape.text(document), self._cursor(document)
+                yield shape.text(document), None if order is None else order.value(at(document, self._path))
 
     def _where(self) -> Any:
         """Return the filter as the driver takes it: times and ids are said by extended JSON."""
@@ -138,38 +152,6 @@ class CollectionReader:
             raise HeadraceError(
                 Fault("HR-SOURCE-044", self._origin.place, "where= of hr.Collection", expected, cure)
             ) from error
-
-    def _cursor(self, document: Mapping[str, Any]) -> Any:
-        value = at(document, self._path)
-        return str(value) if isinstance(value, self._bson.ObjectId) else _number(value)
-
-    def _since(self, since: Any) -> dict[str, Any]:
-        """Return the filter of documents that are new, and of all whose cursor cannot be compared with the last value.
-
-        MongoDB compares only values of one kind, so that others would never be read.
-        """
-        if since is None or not self.ordered:
-            return {}
-        name = self._origin.cursor
-        kinds, known = ["objectId", "string"], [since]
-        if not isinstance(since, str):
-            kinds = ["date"] if hasattr(since, "year") else ["number"]
-            known = [self._stored(since)]
-        elif len(since) == _ID and self._bson.ObjectId.is_valid(since):
-            known = [since, self._bson.ObjectId(since)]
-        same = [{name: {"$gte": one}} for one in known]
-        return {"$or": [*same, {name: {"$not": {"$type": kinds}}}]}
-
-    def _stored(self, since: Any) -> Any:
-        """Return a value as MongoDB has it: it knows no date without a time, and no decimal of Python."""
-        match since:
-            case datetime.datetime():
-                return since
-            case datetime.date():
-                return datetime.datetime(since.year, since.month, since.day, tzinfo=datetime.UTC)
-            case decimal.Decimal():
-                return self._bson.Decimal128(since)
-        return since
 
     def _extended(self, value: Any) -> Any:
         """Return a value of a kind of MongoDB's own: its text where it has one, else as its extended JSON says it."""
@@ -215,8 +197,3 @@ class CollectionReader:
         return Fault(
             "HR-SOURCE-044", self._at, f"a reading that the server refuses (code {code})", "one it takes", cure
         )
-
-
-def _number(value: Any) -> Any:
-    """Return a decimal of MongoDB as one of Python."""
-    return value.to_decimal() if type(value).__name__ == "Decimal128" else value

@@ -19,31 +19,54 @@ from headrace.declare import Field
 _MOMENT = re.compile(f"{MOMENT}{OFFSET}")
 _NUMBERS = pa.decimal128(38, 9)
 _FAR = 2**63
-_DIGITS = decimal.Context(prec=38)
+_DIGITS = decimal.Context(prec=38, rounding=decimal.ROUND_FLOOR)
+"""Downwards: what is read from there on has the value itself."""
 _EPOCH = datetime.date(1970, 1, 1)
 
 
+_KINDS = {
+    "timestamp": ("moment", "local"),
+    "date": ("day", "moment", "local"),
+    "int": ("number",),
+    "float": ("number",),
+    "decimal": ("number",),
+    "str": ("text", "moment", "local", "day"),
+}
+"""What a cursor may be by the type of its field: times as the driver gives them, if it has them as times."""
+_ALL = ("number", "moment", "local", "day", "text")
+
+
 class Cursors:
-    """The values of a cursor, of the kind that its first one has; one of another kind, or that is not there, is null.
+    """The values of a cursor, of the kind that its field has; one of another kind, or that is not there, is null.
+
+    What a field leaves open (times of Python with a zone or without, a cursor that is no field of the contract) the
+    last value of an earlier run decides, or the first value.
 
     Args:
         field: of the contract that is the cursor, if one is.
         since: the last value of an earlier run.
+        kind: as which the origin orders its values, where it does: ``moment``, ``number`` or ``text``.
     """
 
-    def __init__(self, field: Field | None, since: Any = None) -> None:
-        self._field = field
-        self._since = self._kind = None
-        self._type: pa.DataType | None = None
+    def __init__(self, field: Field | None, since: Any = None, kind: str | None = None) -> None:
+        self._field, self._kind = field, kind
+        self._since: Any = None
+        self._may_be = (kind,) if kind else _ALL if field is None else _KINDS.get(field.type.name, _ALL)
+        if field is not None and field.type.name == "timestamp" and not field.zone:
+            self._may_be = ("moment",)  # the contract takes no other
+        exact = field is not None and field.type.name in ("float", "decimal")
+        self._type: pa.DataType | None = _NUMBERS if exact or isinstance(since, decimal.Decimal) else None
+        if len(self._may_be) == 1:
+            self._kind = self._may_be[0]
         if since is not None:
-            self._since = self._known(since)
-            self._kind = _kind_of(self._since)
+            self._since = self.value(since)
 
     def value(self, given: Any) -> Any:
         """Return a value as an int, Decimal, datetime, date or text; None where it is no cursor."""
-        known = self._known(given)
+        known = given if self._is_text(given) else self._known(given)
         kind = _kind_of(known)
-        self._kind = self._kind or kind
+        if self._kind is None and kind in self._may_be:
+            self._kind = kind
         return known if kind == self._kind else None
 
     def is_past(self, value: Any) -> bool:
@@ -55,9 +78,13 @@ class Cursors:
         if self._kind == "number" and self._type != _NUMBERS:
             whole = all(one is None or (isinstance(one, int) and -_FAR <= one < _FAR) for one in values)
             self._type = pa.int64() if whole else _NUMBERS
-        if self._type == _NUMBERS:
+        if self._kind == "number" and self._type == _NUMBERS:
             values = [None if one is None else _nine(one) for one in values]
-        return pa.array(values, self._type or _TYPES.get(self._kind or "", pa.string()))
+            return pa.array(values, _NUMBERS)
+        return pa.array(values, pa.int64() if self._kind == "number" else _TYPES.get(self._kind or "", pa.string()))
+
+    def _is_text(self, given: Any) -> bool:
+        return self._kind == "text" and isinstance(given, str) and not isinstance(given, Literal)
 
     def _known(self, given: Any) -> Any:
         if self._field is not None and isinstance(given, str) and not isinstance(given, Literal):

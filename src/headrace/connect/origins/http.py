@@ -21,7 +21,7 @@ from headrace.errors import Fault, HeadraceError
 ATTEMPTS = 6
 _FIRST_S, _LONGEST_S = 0.5, 30.0
 _LONGEST_ASKED_S = 300.0
-"""How long a server may ask to be left alone; beyond that the run ends, and the next one goes on."""
+"""How long a server may ask to be left alone; beyond that the run ends, and the next one begins anew."""
 _BUSY = (408, 425, 429)
 _REDIRECTS = 5
 _CONNECT_S, _READ_S = 10.0, 60.0
@@ -119,7 +119,7 @@ class Client:
                 wait_s = self._wait_s(again, attempt)
             if attempt + 1 < ATTEMPTS:
                 self._pause(wait_s)
-        cure = "look at the address and whether its server is well; the next run goes on where this one stopped"
+        cure = "look at the address and whether its server is well; the next run begins at the first page again"
         raise away(self._address, f"{told.what}, after {ATTEMPTS} tries", cure)
 
     def _wait_s(self, again: _Again, attempt: int) -> float:

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from headrace.connect.survey.checks import bounds_of
 from headrace.connect.survey.found import Found, Guess, Known, Sample
 from headrace.connect.survey.kinds import CODES, has_offset, kind_of, of_type
-from headrace.contracts import readable
+from headrace.contracts import read_column, readable
 from headrace.declare import Field
 from headrace.declare.fields import is_column
-from headrace.types import STR, LogicalType, Timestamp, list_of, value_as
+from headrace.types import STR, Date, LogicalType, Timestamp, list_of, value_as
 
 _CHANGED = re.compile(r"updat|modif|chang|edited|last_|refreshed|synced", re.I)
 _NOT_WHEN = re.compile(
@@ -94,6 +94,9 @@ def _not_held(sample: Sample, name: str) -> str:
     if name in sample.within:
         return "" if _inner(sample.within[name]) else "objects without a name that a column can have"
     kind = sample.rows.schema.field(name).type
+    present = sample.rows.num_rows - sample.rows[name].null_count
+    if present and _off_the_calendar(sample, name) == present:
+        return f"{_known(sample, name).declared or 'times'}, and none of {present:,} values is of the calendar"
     if of_type(kind) is None or not readable(_field(sample, name).field, sample.kinds.get(name, kind)):
         return f"{kind}, which no contract takes from there"
     return ""
@@ -132,6 +135,8 @@ def _field(sample: Sample, name: str) -> Guess:
     if kind == Timestamp and not (pa.types.is_timestamp(told) and told.tz is not None) and not has_offset(values):
         zone = "UTC"
         notes.append("times without a zone: UTC is a guess")
+    if bad := _off_the_calendar(sample, name):
+        notes.append(f"{bad:,} of {len(values) - values.null_count:,} values are not of the calendar: quarantined")
     empty = values.null_count == len(values)
     by_catalogue = bool(sample.catalogue.columns) and known.nullable
     if by_catalogue and not values.null_count and len(values) and name not in sample.catalogue.key:
@@ -143,6 +148,15 @@ def _field(sample: Sample, name: str) -> Guess:
     made = Field(name=name, type=kind, zone=zone, description=known.comment)
     bounded, more = _bounded(sample, made, values, known)
     return Guess(bounded, (*notes, *more, *_of_meaning(name, known)))
+
+
+def _off_the_calendar(sample: Sample, name: str) -> int:
+    """How many values of a column of days or times are none: those of MySQL may be ``0000-00-00``."""
+    values, told = sample.rows[name].drop_null(), sample.kinds.get(name)
+    if told is None or not pa.types.is_temporal(told) or not pa.types.is_string(values.type):
+        return 0
+    field = Field(type=Date) if pa.types.is_date(told) else Field(type=Timestamp, zone="UTC")
+    return int(read_column(field, values.combine_chunks())[0].null_count) if len(values) else 0
 
 
 def _of_meaning(name: str, known: Known) -> Iterator[str]:

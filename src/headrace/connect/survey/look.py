@@ -189,8 +189,8 @@ def _in_files(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Fou
     files = [one for one in find_files(Path.cwd(), address) if one.size]
     if not files:
         raise HeadraceError(nothing(address, "files without a row"))
-    groups = {address: files} if _GLOB.search(address) else _groups(files)
-    names = {source: _name_of(source) for source in groups}
+    groups = {address: files} if _GLOB.search(address) else _groups(files, of_folder=not _is_file(address, files))
+    names = {source: _name_of(_named_after(source, members)) for source, members in groups.items()}
     if missing := [one for one in tables if one not in names.values()]:
         raise HeadraceError(
             Fault("HR-SOURCE-036", address, f"no files of {one}", "names that are there", nearest(one, names.values()))
@@ -203,8 +203,20 @@ def _in_files(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Fou
         yield guessed(_sample_of_files(names[source], members), where, "", frozenset())
 
 
-def _groups(files: list[File]) -> dict[str, list[File]]:
-    """Files that are called alike but for a number or a day are one source: its glob, and the files."""
+def _is_file(address: str, files: list[File]) -> bool:
+    return files[0].name == address if address.startswith("s3://") else (Path.cwd() / address).is_file()
+
+
+def _named_after(source: str, members: list[File]) -> str:
+    """A glob of all files of an ending says nothing of them: then the file does that is there."""
+    return members[0].name if source.rpartition("/")[2].startswith("*") else source
+
+
+def _groups(files: list[File], *, of_folder: bool) -> dict[str, list[File]]:
+    """Files that are called alike but for a number or a day are one source: its glob, and the files.
+
+    The only file of its kind in a folder is the first of others to come.
+    """
     found: dict[tuple[str, str, str], list[File]] = {}
     for file in files:
         before, _, name = file.name.rpartition("/")
@@ -217,7 +229,11 @@ def _groups(files: list[File]) -> dict[str, list[File]]:
         if any(one[1].startswith(stem) for one in kin):
             glob = glob.replace("*", "[-_.0-9]*")
         alone = len(members) == 1 and members[0].name == f"{before}/{stem}{ending}".lstrip("/")
-        sources[members[0].name if alone else glob] = members
+        if alone and of_folder and not kin and ending:
+            glob = f"{before}/*{ending}"
+        elif alone:
+            glob = members[0].name
+        sources[glob.lstrip("/") if not before else glob] = members
     return sources
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.clock import DAY_US
 from headrace.connect.origins.address import Address, opened
 from headrace.connect.origins.databases.link import Ask, Column, Link
 from headrace.connect.origins.reader import Batch, Place
@@ -18,6 +20,9 @@ from headrace.errors import Fault, HeadraceError, nearest
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
 _ROWS = "headrace_rows"
 """What a query is called where it stands in the place of a table."""
+_DAYS = (datetime.date.min - datetime.date(1970, 1, 1)).days, (datetime.date.max - datetime.date(1970, 1, 1)).days + 1
+_ENDS = ((pa.types.is_date32, _DAYS), (pa.types.is_timestamp, (_DAYS[0] * DAY_US, _DAYS[1] * DAY_US)))
+"""From which number of a day, or a microsecond, to which one a time is of the calendar."""
 _OTHER = "name a serial number or the time of the last change, or take cursor= away: then all rows are read"
 
 
@@ -111,13 +116,23 @@ class DatabaseReader:
         if pa.types.is_floating(wanted):
             raise self._fault(f"cursor={cursor.name!r} with floats", "values that are exact", _OTHER)
         try:
-            return pc.cast(whole, wanted)
+            return _of_the_calendar(pc.cast(whole, wanted))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             found = f"a value of the cursor {cursor.name} that is no {wanted}"
             raise self._fault(found, "values that all are of its type", _OTHER) from None
 
     def _fault(self, found: str, expected: str, cure: str) -> HeadraceError:
         return HeadraceError(Fault("HR-SOURCE-033", self._origin.address, found, expected, cure))
+
+
+def _of_the_calendar(values: pa.Array) -> pa.Array:
+    """Return times with null for infinite ones, and others that no calendar has: they come last in each reading."""
+    ends = next((ends for is_kind, ends in _ENDS if is_kind(values.type)), None)
+    if ends is None:
+        return values
+    plain = values.view(pa.int32() if pa.types.is_date32(values.type) else pa.int64())
+    there = pc.and_(pc.greater_equal(plain, ends[0]), pc.less(plain, ends[1]))
+    return pc.if_else(there, values, pa.scalar(None, values.type))
 
 
 def table_sql(table: str, quoted: Callable[[str], str]) -> str:

@@ -37,7 +37,7 @@ _TOLD = {
 }  # fmt: skip
 """What each kind of refusal is to a user."""
 
-_AWAY_CURE = "see that it runs and takes connections, then run again: it goes on where it stopped"
+_AWAY_CURE = "see that it runs and takes connections, then run again: with a cursor it goes on where it stopped"
 
 _POSTGRES = {
     "28": "login", "3D": "database", "42501": "rights", "42": "names", "3F": "names", "0A": "names",
