@@ -251,6 +251,17 @@ def test_a_restore_behind_it_is_made_good(tmp_path: Path, lake: Lake) -> None:
     assert lake.schema("readings").field("price").type == pa.decimal128(12, 2)
 
 
+def test_rows_that_break_what_changed_name_its_readers(tmp_path: Path, lake: Lake) -> None:
+    from headrace.plan.consumers import Consumer
+
+    def reads(column: str) -> tuple[Consumer, ...]:
+        return (Consumer("features:heat", f"heat.{column}", ("sensors", "ops")),)
+
+    said = r"HR-DATA-108 .*n: is above 20 \(7 rows\); what changed is read by heat.n \(owned by sensors, ops\)"
+    with pytest.raises(HeadraceError, match=said):
+        ingest(readings(n=Field(type=INT, ge=0, le=20)), tmp_path, lake, reads=reads)
+
+
 def test_a_column_that_vanished_names_its_readers(tmp_path: Path, lake: Lake) -> None:
     from headrace.plan.consumers import Consumer
 

@@ -7,8 +7,9 @@ which goes by what is in the lake, and does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from headrace.connect.loads import Ledger
 from headrace.connect.recheck import recheck
 from headrace.contracts import Referred, readable
 from headrace.contracts.columns import read_column
-from headrace.contracts.evolution import BREAKING, COMPATIBLE, Move, Promises, moves, widens
+from headrace.contracts.evolution import BREAKING, CHECKED, COMPATIBLE, Move, Promises, moves, widens
 from headrace.declare import Contract, Stream, Table, node_id
 from headrace.declare.fields import TIME_ROLES
 from headrace.declare.kept import loaded
@@ -146,10 +147,22 @@ def settle(
     if lake.exists(source.name):
         if found.checks:
             _require_readable(source, contract, lake)
-            recheck(source, contract, lake, referred)
+            with _with_readers(found, reads):
+                recheck(source, contract, lake, referred)
         _change(source.name, contract, lake, found)
     ledger.checked(promised(contract))
     return found
+
+
+@contextmanager
+def _with_readers(found: Evolution, reads: Reads) -> Iterator[None]:
+    """Name, where rows break what changed, who reads that, and whom to talk to."""
+    try:
+        yield
+    except HeadraceError as error:
+        checked = (read_as(found, one) for one in found.moves if one.kind == CHECKED)
+        told = read_by(list(dict.fromkeys(reader for column in checked for reader in reads(column))), "what changed")
+        raise HeadraceError(replace(one, found=f"{one.found}{told and f'; {told}'}") for one in error.faults) from error
 
 
 def refusals(found: Evolution, reads: Reads) -> list[Fault]:
@@ -189,13 +202,13 @@ def _listed(broken: Sequence[Consumer]) -> str:
     return ", ".join([*features[:_SHOWN], *more, *(one.name for one in broken if one.name not in features)])
 
 
-def read_by(broken: Sequence[Consumer]) -> str:
+def read_by(broken: Sequence[Consumer], what: str = "it") -> str:
     """Return who reads a column, in words, with whom to talk to; empty where nobody does."""
     if not broken:
         return ""
     owners = dict.fromkeys(owner for one in broken for owner in one.owners)
     asked = f" (owned by {', '.join(owners)})" if owners else ""
-    return f"it is read by {_listed(broken)}{asked}"
+    return f"{what} is read by {_listed(broken)}{asked}"
 
 
 def _require_readable(source: Stream | Table, contract: type[Contract], lake: Lake) -> None:
