@@ -9,6 +9,8 @@ from importlib import resources
 from typing import Any
 
 NONE = "\N{EN DASH}"
+_LARGE = 1e15
+"""From here on more digits say less than an exponent."""
 
 
 def page(title: str, sections: Iterable[str]) -> str:
@@ -102,7 +104,7 @@ def days(first: str, last: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Return a number as people read it: thousands apart, four digits of what is not whole, never an exponent.
+    """Return a number as people read it: thousands apart, four digits of what is not whole, an exponent only from 10^15 on.
 
     Example:
         >>> number(1754155), number(43390.4), number(0.0123456), number(0.0), number(True)
@@ -114,6 +116,8 @@ def number(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, int | float):
         return str(value)
+    if abs(value) >= _LARGE:
+        return f"{value:.4g}"
     if isinstance(value, int) or float(value).is_integer():
         return f"{value:,.0f}"
     if abs(value) >= 1000:

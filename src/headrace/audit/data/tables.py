@@ -104,7 +104,7 @@ def _aside(one: Facts) -> str:
         return ""
     rows = [
         (
-            rule_in_words(f"{reason.code} {reason.field}"),
+            rule_in_words(f"{reason.code} {reason.field}") + (f": {reason.word}" if reason.word else ""),
             float(reason.rows),
             f"{number(reason.rows)}, first {reason.example}",
         )
