@@ -104,7 +104,7 @@ def days(first: str, last: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Return a number as people read it: thousands apart, four digits of what is not whole, an exponent only from 10^15 on.
+    """Return a number as people read it: thousands apart, four digits of what is not whole, and of what is huge.
 
     Example:
         >>> number(1754155), number(43390.4), number(0.0123456), number(0.0), number(True)
