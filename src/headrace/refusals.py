@@ -1,7 +1,7 @@
 """What DuckDB, Arrow and Delta say of rows, told without the rows: their messages quote the values that they are about.
 
-A message comes out as one of the sentences below. Of its own words only those get through that cannot be of a row: names
-of types, and pieces of the query itself.
+A message comes out as one of the sentences below. Of its own words only those get through that cannot be of a row:
+names of types, and pieces of the query itself.
 """
 
 from __future__ import annotations
