@@ -124,11 +124,27 @@ def looks_up(lake: Lake, tables: Mapping[str, Stream | Table]) -> Referred:
     return rows
 
 
+def refused_loads(lake: Lake, name: str) -> set[str]:
+    """Return the ids of loads that a rule ever stopped."""
+    if not lake.exists(table_of(name)):
+        return set()
+    found = lake.sql(f"select distinct _load from \"{table_of(name)}\" where starts_with(_load, '{REFUSED}:')")
+    return {one.partition(":")[2] for one in found["_load"].to_pylist()}
+
+
 def quality_now(lake: Lake, name: str, last: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Return the share of rows accepted of each of the last loads, the newest last, and the rules that it broke."""
+    """Return the share of rows accepted of each of the last loads, the newest last, and the rules that it broke.
+
+    Loads that were withdrawn, such as refused ones whose file was replaced or taken away, and removed ones are none.
+    """
     if not lake.exists(table_of(name)):
         return (), ()
-    said = f"select _load, at, value from \"{table_of(name)}\" where rule = 'rows' order by at desc limit {last}"
+    gone = [past.id for past in Ledger(lake, name).by_id.values() if past.state == "withdrawn" or past.removed]
+    listed = ", ".join(quoted(id) for one in gone for id in (one, f"{REFUSED}:{one}")) or "''"
+    said = (
+        f"select _load, at, value from \"{table_of(name)}\" where rule = 'rows' and _load not in ({listed}) "
+        f"order by at desc limit {last}"
+    )
     loads = lake.sql(said).to_pylist()[::-1]
     if not loads:
         return (), ()

@@ -32,7 +32,7 @@ class TableStatus:
     ``received`` is None for a table by query; else it is ``rows + quarantined``, also while a load is cut off.
     ``age_s`` is how long ago its newest row became known, or happened; ``changed`` when it was last written to.
     ``quality`` is the share of rows that each of the last loads had accepted, the newest last, and ``broken`` the rules
-    that the newest load broke.
+    that the newest load broke; ``refused`` files were kept out as a whole by such a rule.
     """
 
     name: str
@@ -49,6 +49,7 @@ class TableStatus:
     changed: str | None = None
     quality: tuple[float, ...] = ()
     broken: tuple[str, ...] = ()
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _table(source: Stream | Table, lake: Lake) -> TableStatus:
     received = None if isinstance(source, Table) and source.query is not None else found.received
     rows = lake.rows(source.name) if version is not None else 0
     about = (source.name, kind_of(source), source.owner, rows, version, last)
-    return TableStatus(*about, received, found.quarantined, found.files, found.unfinished, *lately)
+    return TableStatus(*about, received, found.quarantined, found.files, found.unfinished, *lately, found.refused)
 
 
 def _last_event(source: Stream | Table, lake: Lake) -> str | None:

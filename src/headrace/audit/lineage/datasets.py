@@ -1,7 +1,7 @@
 """What OpenLineage calls the data that is loaded: a namespace for where it lies, and a name within that.
 
-The specification: https://github.com/OpenLineage/OpenLineage/blob/main/spec/Naming.md. Files of SQLite and DuckDB, which
-it does not name, are each a namespace of their own.
+The specification: https://github.com/OpenLineage/OpenLineage/blob/main/spec/Naming.md. Files of SQLite and DuckDB,
+which it does not name, are each a namespace of their own.
 """
 
 from __future__ import annotations
