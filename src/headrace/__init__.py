@@ -1,5 +1,9 @@
 """Headrace: features, models and decisions declared once, run as batch, stream and request with identical numbers."""
 
+from headrace import starting as _starting  # noqa: F401 - before all that takes time
+
+# isort: split
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import limits
 from headrace.errors import Fault, HeadraceError, closest, nearest
+from headrace.refusals import told_without_values
 from headrace.types import LogicalType
 
 if TYPE_CHECKING:
@@ -256,11 +257,33 @@ def told(known: Mapping[str, Collection[str]] | None = None, where: str = "the l
         raise HeadraceError(fault_of(error, (name for columns in known.values() for name in columns))) from error
 
 
-def fault_of(error: Exception, columns: Iterable[str] = ()) -> Fault:
-    """Return the fault of what DuckDB says; a column that it does not find is looked for among some."""
-    text = str(error).strip()
+@contextmanager
+def reading(query: str) -> Iterator[None]:
+    """Turn what DuckDB says while a query reads rows into a fault: such a message may quote them, so its kind is told.
+
+    ``told`` alone is for where nothing but the text of a query is looked at: its messages quote that, and are kept.
+    """
+    import duckdb
+
+    with told():
+        try:
+            yield
+        except (duckdb.InterruptException, duckdb.PermissionException):
+            raise
+        except (duckdb.Error, OSError) as error:
+            raise HeadraceError(_fault_of_rows(str(error).strip(), query)) from error
+
+
+def _fault_of_rows(text: str, query: str) -> Fault:
     if text.startswith("Out of Memory") and limits.current().memory is not None:
         return limits.exceeded("a query")
+    cure = "look for such rows, such as by try_cast or try(…); 'headrace query --attach' is for reading them in DuckDB"
+    return Fault("HR-LAKE-006", "", told_without_values(text, query), "rows that the query can be made of", cure)
+
+
+def fault_of(error: Exception, columns: Iterable[str] = ()) -> Fault:
+    """Return the fault of what DuckDB says of a query; a column that it does not find is looked for among some."""
+    text = str(error).strip()
     found = text.split("\n\n")[0].split("\n\tCandidate functions")[0].replace("\n", " ")
     missing = _COLUMN.search(text)
     close = closest(missing[1], columns) if missing else None

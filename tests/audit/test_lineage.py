@@ -9,6 +9,7 @@ import json
 import pkgutil
 import typing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -191,6 +192,10 @@ def test_events_are_those_of_the_specification() -> None:
         assert _built(kind, event, classes).job.name == event["job"]["name"]
 
 
+def _made() -> list[dict[str, int]]:
+    return []
+
+
 def _event(job: str, graph: Lineage = WHOLE) -> dict[str, Any]:
     (found,) = [one for one in events(project, graph, 0) if one["job"]["name"] == job]
     return found
@@ -231,9 +236,38 @@ def test_a_query_that_takes_a_tag_away_masks() -> None:
     assert made["transformations"][0]["masking"] is True
 
 
-def test_sources_are_named_as_the_specification_names_them() -> None:
-    assert _event("load.sales")["inputs"][0] == {"namespace": "file", "name": "data/sales*", "facets": {}}
-    assert _event("load.shops")["inputs"][0]["namespace"] == "postgresql://db:5432"
+@pytest.mark.parametrize(
+    ("source", "namespace", "name"),
+    [
+        (hr.Database("postgresql://ana:${PW}@db/shop", table="crm.orders"), "postgres://db:5432", "shop.crm.orders"),
+        (hr.Database("postgres://db:6000/shop"), "postgres://db:6000", "shop.public.rows"),
+        (hr.Database("postgresql://db/shop", query="select 1"), "postgres://db:5432", "shop"),
+        (hr.Database("mariadb://db/shop", table="orders"), "mysql://db:3306", "shop.orders"),
+        (hr.Database("mysql://[::1]/shop", table="other.orders"), "mysql://[::1]:3306", "other.orders"),
+        (hr.Database("sqlite:///shop.db", table="orders"), "sqlite:///srv/desk/shop.db", "orders"),
+        (hr.Database("duckdb:////data/shop.duckdb"), "duckdb:///data/shop.duckdb", "rows"),
+        (hr.Collection("mongodb://a,b:1/shop", "orders"), "mongodb://a,b:1", "shop.orders"),
+        (hr.Collection("mongodb+srv://cluster/shop"), "mongodb://cluster", "shop.rows"),
+        (hr.Api("https://shop.example/v1/orders?token=${T}"), "https://shop.example", "v1/orders"),
+        (hr.Rows(_made), "headrace://p", "python:_made"),
+        ("data/*.csv", "file", "/srv/desk/data/*.csv"),
+        ("/data/*.csv", "file", "/data/*.csv"),
+        ("s3://bucket/in/*.csv", "s3://bucket", "in/*.csv"),
+    ],
+)
+def test_sources_are_named_as_the_specification_names_them(source: Any, namespace: str, name: str) -> None:
+    class Row(hr.Contract):
+        id: int = hr.key()
+
+    shop = hr.Project("p", sources=[hr.Table("rows", Row, source=source)])
+    (event,) = events(shop, trace(shop).whole, 0, folder=Path("/srv/desk"))
+    (one,) = event["inputs"]
+    assert (one["namespace"], one["name"]) == (namespace, name)
+    (field,) = event["outputs"][0]["facets"]["columnLineage"]["fields"]["id"]["inputFields"]
+    assert (field["namespace"], field["name"]) == (namespace, name)
+
+
+def test_events_hold_no_secret() -> None:
     assert "secret" not in json.dumps(events(project, WHOLE, 0))
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from headrace.cli.app import main
 from headrace.run import load_project, run
+from headrace.run.past import past_runs
 from tests.run.bank import WITH_MODEL, make_bank
 
 HEAVY = (
@@ -144,16 +145,57 @@ def test_a_pipe_that_broke_elsewhere_is_told(monkeypatch):
     assert "BrokenPipeError: this is a fault of Headrace" in result.output
 
 
-def test_interrupted_by_ctrl_c(bank):
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_interrupted_by_ctrl_c_or_by_a_service_manager(bank, by, code):
     child = subprocess.Popen(
         [sys.executable, "-c", _SLOW, str(bank)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert child.stdout.readline() == "ready\n"
-    child.send_signal(signal.SIGINT)
+    child.send_signal(by)
     _, told = child.communicate(timeout=20)
-    assert child.returncode == 130
+    assert child.returncode == code, "a shell says 143 of what SIGTERM has ended"
     assert "goes on where it stopped" in told
     assert "Traceback" not in told
+
+
+def test_a_run_that_is_terminated_is_on_record_as_interrupted(tmp_path):
+    (tmp_path / "headrace.toml").write_text('[project]\nname = "slow"\n')
+    (tmp_path / "project.py").write_text(_WAITING)
+    command = [sys.executable, "-m", "headrace", "run", "--json"]
+    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "ready" not in child.stderr.readline():
+        assert child.poll() is None
+    child.send_signal(signal.SIGTERM)
+    said, told = child.communicate(timeout=60)
+    assert (child.returncode, json.loads(said)["exit_code"]) == (-signal.SIGTERM, 143)
+    assert "goes on where it stopped" in told
+    (past,) = past_runs(load_project(tmp_path))
+    assert past.outcome == "interrupted"
+    assert [step["step"] for step in past.report["steps"]] == ["ingest:first"]
+
+
+_WAITING = """
+import time
+import headrace as hr
+class K(hr.Contract):
+    k: int = hr.key()
+def rows():
+    yield {"k": 1}
+def slow():
+    print("ready", flush=True)
+    time.sleep(60)
+    yield {"k": 1}
+project = hr.Project("slow", sources=[hr.Table("first", K, source=rows), hr.Table("second", K, source=slow)])
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("headrace", 130), ("train.py", -signal.SIGINT)])
+def test_ctrl_c_while_the_command_is_imported_says_nothing_and_that_of_others_is_theirs(tmp_path, name, code):
+    script = tmp_path / name
+    script.write_text("import headrace, os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(20)")
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert ("KeyboardInterrupt" in ran.stderr) is (name != "headrace")
 
 
 _SLOW = """

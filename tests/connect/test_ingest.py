@@ -251,6 +251,12 @@ def balanced(folder: Path) -> None:
     assert load(folder).faults == ()
 
 
+def test_what_an_interrupted_load_put_aside_is_told_in_the_words_of_its_rule(cut_off: Path) -> None:
+    reasons = load(cut_off).reasons
+    (told,) = [one for one in reasons if one.startswith("HR-DATA-004 amount")]
+    assert told == "HR-DATA-004 amount: is below 0"
+
+
 def test_a_file_that_changed_while_its_load_was_cut_off_is_loaded_as_it_is_now(cut_off: Path) -> None:
     write(cut_off, "a.csv", line(9), line(0))
     report = load(cut_off)

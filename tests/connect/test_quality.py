@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import headrace as hr
-from headrace.connect import IngestReport, account, ingest, looks_up
+from headrace.connect import IngestReport, account, ingest, looks_up, quality_now
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
 
@@ -78,7 +78,8 @@ def test_a_load_that_is_stopped_leaves_no_row(tmp_path: Path, batch_rows: int) -
     # what is refused takes no key from the file behind it, and nothing of it is in quarantine either
     assert lake.read("sales")["sale_id"].to_pylist() == [key for key, *_ in rows(0, 5) + rows(10, 4)]
     assert (report.accepted, report.quarantined, lake.rows("quarantine_sales")) == (9, 0, 0)
-    assert account(lake, "sales").unfinished == 1
+    told = account(lake, "sales")
+    assert (told.files, told.unfinished, told.refused) == (2, 0, 1)
     assert [row[:3] for row in history(tmp_path, where="not ok and rule = 'amount ge'")] == [("amount ge", 9, 1)]
 
 
@@ -89,8 +90,21 @@ def test_a_refused_load_is_tried_again_and_told_once_in_the_history(tmp_path: Pa
     assert len(history(tmp_path, where="rule = 'rows'")) == 1
     write(tmp_path, "a.csv", ("s1", 1, 1))
     report = load(tmp_path, Sale)
-    assert (report.accepted, [one.code for one in report.faults]) == (1, ["HR-SOURCE-012"])
+    assert (report.accepted, report.faults) == (1, ()), "nothing was cut off"
     assert len(history(tmp_path, where="rule = 'rows'")) == 2
+
+
+def test_a_refused_load_counts_until_its_file_is_taken_away(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", ("s1", 1, 1))
+    load(tmp_path, Sale)
+    write(tmp_path, "b.csv", ("s2", -1, 0))
+    load(tmp_path, Sale)
+    lake = Lake(tmp_path / "lake")
+    assert quality_now(lake, "sales", 5) == ((1.0, 0.0), ("amount ge",))
+    (tmp_path / "data" / "b.csv").unlink()
+    assert load(tmp_path, Sale).faults == ()
+    assert quality_now(lake, "sales", 5) == ((1.0,), ())
+    assert (account(lake, "sales").unfinished, account(lake, "sales").refused) == (0, 0)
 
 
 def test_what_warns_is_taken_told_and_in_the_history(tmp_path: Path) -> None:
@@ -126,7 +140,7 @@ def test_volume_is_held_against_the_last_loads(tmp_path: Path) -> None:
     assert "volume: 16 rows, where the last 3 loads have 10" in faults[0].found
     assert Lake(tmp_path / "lake").rows("sales") == 30
     write(tmp_path, "3.csv", *rows(300, 15))
-    assert [one.code for one in load(tmp_path, Counted).faults] == ["HR-SOURCE-012"]
+    assert load(tmp_path, Counted).faults == ()
     values = history(tmp_path, "value, ok", "rule = 'volume'")
     assert sorted(values, key=str) == sorted(
         [(None, True), (1.2, True), (8 / 11, True), (1.6, False), (1.5, True)], key=str

@@ -103,7 +103,7 @@ def test_an_exception_in_fit_is_told_at_the_users_line_with_its_cause():
     line = inspect.getsourcelines(deeper)[1] + 1
     assert fault.code == "HR-LEARN-004"
     assert fault.place == f"tests/learn/test_fit.py:{line}"
-    assert fault.found == "ValueError in fit: no luck"
+    assert fault.found == "ValueError in fit", "not what it says, which may be of a row"
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -113,7 +113,7 @@ def test_an_exception_in_a_library_is_told_at_the_line_that_called_it():
 
         return LogisticRegression().fit(train.X, train.y)
 
-    with pytest.raises(hr.HeadraceError, match="ValueError in fit: Input X contains NaN") as caught:
+    with pytest.raises(hr.HeadraceError, match="ValueError in fit;.*takes no nulls") as caught:
         fit_estimator(fit, cases(), 0, "project.py:1")
     assert caught.value.faults[0].place == f"tests/learn/test_fit.py:{inspect.getsourcelines(fit)[1] + 3}"
 
@@ -169,9 +169,9 @@ def test_zero_and_one_may_be_of_any_type(kind):
     fit_estimator(lambda train: LogisticRegression().fit(train.X.fillna(0), train.y.astype(kind)), cases(), 0, "")
 
 
-def test_an_exception_in_scoring_is_told_in_its_own_words():
+def test_an_exception_in_scoring_is_told_without_its_words():
     x = np.zeros((4, 2), dtype=np.float32)
-    told = r"HR-LEARN-004 p:1: found NotFittedError in predict_proba of LogisticRegression: This LogisticRegression ins"
+    told = r"HR-LEARN-004 p:1: found NotFittedError in predict_proba of LogisticRegression; expected"
     with pytest.raises(hr.HeadraceError, match=told) as caught:
         scores(LogisticRegression(), x, NAMES, "p:1")
     assert "imputer" not in str(caught.value), "there are no nulls"

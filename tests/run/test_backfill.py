@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -178,3 +178,30 @@ def test_of_a_source_from_files_no_part_is_read_again_and_that_is_told(bank: Pat
     report = _backfill(bank, JANUARY, "payments")
     assert [(fault.code, fault.severity) for fault in report.faults] == [("HR-SCHEDULE-009", "warning")]
     assert load_project(bank).lake().rows("payments") == 19
+
+
+def test_without_an_end_it_ends_with_the_newest_row(bank: Path) -> None:
+    loaded = load_project(bank)
+    rows = _rows(loaded)
+    _spoil(loaded)
+    begin = JANUARY.begin + 10 * DAY_US
+    last = clock.to_us(rows[-1]["day"])
+    report = _backfill(bank, Period(begin, JANUARY.begin + 3650 * DAY_US, open=True), "by_day")
+    (step,) = [one for one in report.steps if one.id == "query:by_day"]
+    assert step.figures["pieces"] == (last - begin) // DAY_US + 1 < 30
+    assert step.why == ("backfill of 2026-01-11 to the newest row",)
+    since = "day >= '2026-01-11'"
+    assert _rows(loaded, since) == _asked_for(loaded, since)
+    assert _rows(loaded, f"not {since}") != _asked_for(loaded, f"not {since}")
+    report = _backfill(bank, Period(last + 5 * DAY_US, last + 9 * DAY_US, open=True), "by_day")
+    assert [one.figures["pieces"] for one in report.steps if one.id == "query:by_day"] == [0]
+
+
+def test_without_an_end_rows_that_the_query_no_longer_gives_are_taken_out(bank: Path) -> None:
+    loaded = load_project(bank)
+    lake, rows = loaded.lake(), _rows(loaded)
+    stray = {**rows[-1], "day": rows[-1]["day"] + timedelta(days=3)}
+    message = {key: one for key, one in lake.history("by_day")[0]["message"].items() if key in ("inputs", "tables")}
+    lake.append("by_day", pa.Table.from_pylist([stray], lake.schema("by_day")), message=message)
+    _backfill(bank, Period(JANUARY.begin, JANUARY.begin + DAY_US, open=True), "by_day")
+    assert _rows(loaded) == rows

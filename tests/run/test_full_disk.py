@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.run import load_project, registry, run, train
-from tests.disks import filled_up, small_disk
+from headrace.run import Asked, Retry, Stop, load_project, registry, run, train
+from tests.disks import fill, filled_up, small_disk
 from tests.run.bank import WITH_MODEL, edit, make_bank
 
 KB = 1024
@@ -61,3 +61,27 @@ def _train(disk: Path, folder: Path) -> None:
         train(load_project(folder))
         assert [one.number for one in registry(load_project(folder)).versions("score")] == [1, 2]
         assert [one.step.action for one in train(load_project(folder))] == ["kept"]
+
+
+class Freeing(Stop):
+    """Waits no time; makes room for the second attempt."""
+
+    def __init__(self, filler: Path) -> None:
+        super().__init__()
+        self._filler = filler
+
+    def wait(self, seconds: float) -> bool:
+        self._filler.unlink(missing_ok=True)
+        return self.asked
+
+
+@pytest.mark.parametrize("left", [0, 4, 12, 20, 40])
+def test_a_full_disk_under_the_journal_is_tried_again(disk: Path, left: int) -> None:
+    folder = make_bank(disk / "bank", months=(1,))
+    load_project(folder)
+    fill(disk, left * KB)
+    stop = Freeing(disk / "filler")
+    report = run(load_project(folder), asked=Asked(retry=Retry(1)), stop=stop)
+    assert report.ok
+    assert not (disk / "filler").exists(), "it failed at first"
+    assert load_project(folder).lake().rows("payments")

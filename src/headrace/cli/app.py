@@ -7,17 +7,21 @@ import importlib
 import json
 import os
 import select
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
 from headrace import __version__, clock
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.starting import INTERRUPTED, leave_quietly
 
 COMMANDS = {
     "init": "Make a project folder from a template.",
@@ -44,7 +48,7 @@ COMMANDS = {
 """Commands and their short help, so that ``--help`` imports none of them; each lives in ``commands/<name>.py``."""
 
 FAULT_OF_OURS = 70
-INTERRUPTED = 130
+TERMINATED = 128 + signal.SIGTERM
 
 
 class Commands(click.Group):
@@ -82,10 +86,15 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         given = list(sys.argv[1:] if args is None else args)
-        code, tell = self._outcome(given, *more, **extra)
-        with contextlib.suppress(BrokenPipeError):
-            tell()
-        _flush()
+        with _heard() as terminated:
+            code, tell = self._outcome(given, *more, **extra)
+            if terminated and code == INTERRUPTED:
+                code, tell = TERMINATED, partial(_told_interrupted, given, TERMINATED)
+            with contextlib.suppress(BrokenPipeError):
+                tell()
+            _flush()
+        if code == TERMINATED:
+            os.kill(os.getpid(), signal.SIGTERM)  # a service manager takes that for a clean end, the code alone not
         sys.exit(code)
 
     def _outcome(self, given: list[str], *more: Any, **extra: Any) -> tuple[int, Callable[[], None]]:
@@ -106,6 +115,31 @@ class Commands(click.Group):
         except Exception as error:  # noqa: BLE001 - the last resort, which tells where the traceback is
             return FAULT_OF_OURS, partial(_told_own_fault, error, given)
         return (outcome if isinstance(outcome, int) else 0), _flush
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[int]]:
+    """Let SIGTERM interrupt as Ctrl-C does, within a ``with`` block; give a list that then is not empty.
+
+    What ignores signals, such as ``nohup``, or has handlers of its own, keeps them.
+    """
+    terminated: list[int] = []
+
+    def interrupted(number: int, _frame: FrameType | None) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is leave_quietly:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield terminated
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _PipeBroke(Exception):
@@ -171,10 +205,10 @@ def _told_usage(error: click.ClickException, args: Sequence[str]) -> None:
         _write({"ok": False, "exit_code": error.exit_code, "faults": [fault.as_dict()]})
 
 
-def _told_interrupted(args: Sequence[str]) -> None:
+def _told_interrupted(args: Sequence[str], code: int = INTERRUPTED) -> None:
     click.echo("\nInterrupted. Nothing is lost: the same command goes on where it stopped.", err=True)
     if _as_json(args):
-        _write({"ok": False, "exit_code": INTERRUPTED, "faults": []})
+        _write({"ok": False, "exit_code": code, "faults": []})
 
 
 def _told_own_fault(error: Exception, args: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ def limit_options(function: Command) -> Command:
 def period_options(function: Command) -> Command:
     """Add the options of a backfill."""
     begin = click.option("--from", "begin", help="Backfill: make tables by query anew from this event time on.")
-    end = click.option("--to", "end", help="Up to before this one.  [default: now]")
+    end = click.option("--to", "end", help="Up to before this one.  [default: the newest row]")
     return begin(end(click.option("--step", help="Piece of it that is one commit.  [default: 1d]")(function)))
 
 
@@ -63,7 +63,7 @@ def period_given(given: Mapping[str, Any]) -> Period | None:
         raise click.BadParameter("the end is not after the beginning", param_hint="--to")
     if (end - begin) / duration_us(step) > _PIECES:
         raise click.BadParameter(f"that makes more than {_PIECES:,} pieces, each a commit", param_hint="--step")
-    return Period(begin, end, duration_us(step))
+    return Period(begin, end, duration_us(step), open=given["end"] is None)
 
 
 def schedule_given(loaded: LoadedProject, given: Mapping[str, Any]) -> Schedule | None:

@@ -233,43 +233,6 @@ class Ledger:
         self._lake.append(self.table, pa.Table.from_pylist(rows, schema=_SCHEMA), message=message)
 
 
-@dataclass(frozen=True)
-class Account:
-    """All that a stream or table has received until now, from files and live; ``received`` is what became of it.
-
-    Args:
-        accepted: rows in its table; where rows take the place of others, all that ever came in.
-        quarantined: rows in ``quarantine_<name>``.
-        files: loaded to their end.
-        unfinished: files whose load was cut off; their rows so far are among the others.
-    """
-
-    accepted: int
-    quarantined: int
-    files: int
-    unfinished: int
-
-    @property
-    def received(self) -> int:
-        return self.accepted + self.quarantined
-
-
-def account(lake: Lake, stream: str, *, merged: bool = False) -> Account:
-    """Return what a stream or table has received, from the lake itself: no run has to have ended well.
-
-    Args:
-        lake: with its tables.
-        stream: its name.
-        merged: whether rows take the place of others, so that only the ledger knows how many came.
-    """
-    accepted, quarantined = (lake.rows(name) if lake.exists(name) else 0 for name in (stream, f"quarantine_{stream}"))
-    ledger = Ledger(lake, stream)
-    files = sum(past.finished for past in ledger.by_name.values())
-    if merged:
-        accepted = sum(past.accepted for past in ledger.by_id.values() if past.finished)
-    return Account(accepted, quarantined, files, len(ledger.unfinished))
-
-
 def _row(load: Load | Past, state: str, received: int, accepted: int, quarantined: int) -> dict[str, object]:
     return {
         "_load": load.id,

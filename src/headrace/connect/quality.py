@@ -130,12 +130,26 @@ def looks_up(lake: Lake, tables: Mapping[str, Stream | Table]) -> Referred:
     return rows
 
 
+def refused_loads(lake: Lake, name: str) -> set[str]:
+    """Return the ids of loads that a rule ever stopped."""
+    if not lake.exists(table_of(name)):
+        return set()
+    found = lake.sql(f"select distinct _load from \"{table_of(name)}\" where starts_with(_load, '{REFUSED}:')")
+    return {one.partition(":")[2] for one in found["_load"].to_pylist()}
+
+
 def quality_now(lake: Lake, name: str, last: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
-    """Return the share of rows accepted of each of the last loads, the newest last, and the rules that it broke."""
+    """Return the share of rows accepted of each of the last loads, the newest last, and the rules that it broke.
+
+    Loads that were withdrawn, such as refused ones whose file was replaced or taken away, and removed ones are none.
+    """
     if not lake.exists(table_of(name)):
         return (), ()
     table = f'"{table_of(name)}"'
-    said = f"select _load, at, value from {table} where rule = 'rows' order by at desc limit {last}"
+    gone = [past.id for past in Ledger(lake, name).by_id.values() if past.state == "withdrawn" or past.removed]
+    listed = ", ".join(quoted(id) for one in gone for id in (one, f"{REFUSED}:{one}")) or "''"
+    counts = f"rule = 'rows' and _load not in ({listed})"
+    said = f"select _load, at, value from {table} where {counts} order by at desc limit {last}"
     broken = f"select _load, rule from {table} where not ok and rule <> 'rows'"
     rules = "list(distinct rule order by rule) filter (rule is not null) as broken"
     loads = lake.sql(

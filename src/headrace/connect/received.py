@@ -142,10 +142,13 @@ def _asked(rows: Sequence[Received], contract: type[Contract], query: str) -> pa
         "_row": pa.array([row.row for row in rows], pa.int64()),
         "place": pa.array(range(len(rows)), pa.int64()),
     }
-    with sql.connected() as connection, sql.told({"rows": list(columns)}):
-        connection.register("rows", pa.table(columns))
-        sql.lock(connection)
-        return connection.sql(sql.readable(query)).to_arrow_table()
+    with sql.connected() as connection:
+        with sql.told({"rows": list(columns)}):
+            connection.register("rows", pa.table(columns))
+            sql.lock(connection)
+            asked = connection.sql(sql.readable(query))
+        with sql.reading(query):
+            return asked.to_arrow_table()
 
 
 def _values(text: str) -> dict[str, Any]:

@@ -26,13 +26,14 @@ def withdraw(lake: Lake, stream: str, ledger: Ledger, broken: Sequence[Past], th
         there: names of the files that there are now.
 
     Returns:
-        A warning for each load.
+        A warning for each load that had rows; one that was refused had none, and nothing is told of it.
     """
     if not broken:
         return []
     counts = [forget(lake, table, broken) for table in (stream, f"quarantine_{stream}") if lake.exists(table)]
     ledger.withdraw(broken)
-    return [_told(past, sum(count.get(past.id, 0) for count in counts), past.name in there) for past in broken]
+    rows = {past.id: sum(count.get(past.id, 0) for count in counts) for past in broken}
+    return [_told(past, rows[past.id], past.name in there) for past in broken if rows[past.id]]
 
 
 def forget(lake: Lake, table: str, loads: Sequence[Past]) -> dict[str, int]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.connect import quality
+from headrace.connect.before import Before
 from headrace.connect.files import READ_ROWS, read_batches
 from headrace.connect.holding import Holding
 from headrace.connect.known import known_at
@@ -23,6 +24,7 @@ from headrace.connect.outcome import Outcome, Quality
 from headrace.connect.resumed import Aside, asides, counted
 from headrace.connect.together import Group, Rows, Taken, gathered
 from headrace.contracts import QUARANTINE, Across, Referred, Validated, judge, validate
+from headrace.contracts.across import possible
 from headrace.declare import Contract
 from headrace.declare.kept import loaded
 from headrace.errors import Fault, HeadraceError
@@ -79,6 +81,7 @@ class Work:
         self._reached: dict[str, int] = {}
         self._rows = 0
         self._ending: list[tuple[Load, int, int, Outcome]] = []
+        self._before = Before()
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
         self._across = Across(job.received, self._stored, job.referred)
@@ -115,6 +118,9 @@ class Work:
                 bad += self._validate(load, batch, rows, reached, held, outcome)
         except HeadraceError as error:
             return faults_at(load.name, error)
+        finally:
+            self.counts += self._before.counts()
+            self._before = Before()
         self._ends(load, position - 1, bad, outcome)
         return []
 
@@ -264,7 +270,9 @@ class Work:
         self.done += batch.num_rows
         if not new.all():
             old = rows[~new]
-            outcome.before(*judge(self.job.received, batch.filter(pa.array(~new))), np.isin(old, held))
+            typed, problems = judge(self.job.received, batch.filter(pa.array(~new)))
+            outcome.before(typed, problems, np.isin(old, held))
+            self._before.learn(problems)
         if not new.any():
             return 0
         fresh = batch if new.all() else batch.filter(pa.array(new))
@@ -324,10 +332,11 @@ class Work:
         return load.begun and (load.id in self._held_before or self._reach(load) > 0)
 
     def _held(self, load: Load) -> npt.NDArray[np.int64]:
-        """Return the positions of a load's rows that are in quarantine already, and count their reasons."""
+        """Return the positions of a load's rows that are in quarantine already, and keep their reasons."""
         before = self._held_before.get(load.id, ())
-        for _, reasons in before:
-            self.counts.append({f"{reason.split(':')[0]}: before an interruption": 1 for reason in reasons})
+        self._before = Before([reasons for _, reasons in before])
+        if before:
+            self._before.learn(possible(self.job.received))  # of keys and references rows are not judged again
         return np.array([row for row, _ in before], np.int64)
 
     def _verify(self, ended: list[tuple[Load, int, int, int]]) -> None:

@@ -107,6 +107,20 @@ def repetition(names: Sequence[str], rows: Rows, rule: Rule | None = None, sever
     return Problem(UNIQUE, ", ".join(names), text, rows, True, rule.name, rule.severity)
 
 
+def absence(rule: Reference, rows: Rows) -> Problem:
+    """Return the problem of rows whose values another table does not have."""
+    text = f"is not in {rule.to}" if len(rule.of) == 1 else f"are not in {rule.to}"
+    return Problem(REFERENCE, ", ".join(rule.of), text, rows, True, rule.name, rule.severity)
+
+
+def possible(contract: type[Contract]) -> list[Problem]:
+    """Return each problem that other rows can make of a row, here of none."""
+    none = np.empty(0, np.int64)
+    references = [one for one in contract.rules().values() if isinstance(one, Reference)]
+    repeated = [repetition(names, none, rule) for names, rule in uniques_of(contract)]
+    return [*repeated, *(absence(one, none) for one in references)]
+
+
 def _reading(stored: Stored, names: list[str]) -> Callable[[], Iterable[pa.Table | pa.RecordBatch]]:
     return lambda: stored(names)
 
@@ -123,9 +137,8 @@ class References:
         found = []
         for one, lookup in self._lookups:
             rows = lookup.missing(typed.select(list(one.of)))
-            text = f"is not in {one.to}" if len(one.of) == 1 else f"are not in {one.to}"
             if len(rows):
-                found.append(Problem(REFERENCE, ", ".join(one.of), text, rows, True, one.name, one.severity))
+                found.append(absence(one, rows))
         return found
 
 

@@ -21,6 +21,7 @@ from headrace.lake.bucket import Address, Place, options
 from headrace.lake.disk import FULL, sync
 from headrace.lake.log import ordered
 from headrace.lake.parts import Part, discard, write
+from headrace.refusals import told_of_arrow, told_of_disk
 
 Once = tuple[str, int] | Sequence[tuple[str, int]]
 """Application transactions of a commit: each an id and a number that only grows."""
@@ -364,7 +365,7 @@ def _fault(name: str, error: Exception) -> Fault:
     if isinstance(error, TableNotFoundError):
         return Fault("HR-LAKE-001", "", f"no table {name} in the lake", "a table", "load it with 'headrace run'")
     if isinstance(error, (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)):
-        found, cure = f"rows for {name} of other types: {_first_line(text)}", "declare what they are, or cast them"
+        found, cure = f"rows for {name} of other types: {told_of_arrow(text)}", "declare what they are, or cast them"
         return Fault("HR-LAKE-008", "", found, "values of the table's types", cure)
     if any(sign in text for sign in ("AWS Error", "S3", "AWS_")):
         # What a client of S3 says may hold keys: only the kind of the error is told.
@@ -372,11 +373,7 @@ def _fault(name: str, error: Exception) -> Fault:
         found = f"{name}, in a bucket that could not be read or written{f' ({kind})' if kind else ''}"
         return Fault("HR-LAKE-023", "", found, "a bucket that takes and gives objects", _BUCKET)
     found, cure = (
-        f"{name} could not be written: {_first_line(text)}",
+        f"{name} could not be written: {told_of_disk(error)}",
         "make the folder of the lake writable, and run again",
     )
     return Fault("HR-LAKE-010", "", found, "a folder that can be written", cure)
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:300] if text.strip() else "no reason given"

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.errors import HeadraceError
 from headrace.lake.evolve import may_lack
 from headrace.lake.strangers import alike
-from headrace.sql import connected, fault_of, lock, quoted, readable, tables, told
+from headrace.sql import connected, lock, quoted, readable, reading, tables, told
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,7 +36,9 @@ def run(query: str, sources: Mapping[str, Source], known: bool = False) -> pa.Ta
             view(connection, name, files, schema)
         lock(connection, _files(sources) if known else _open(query, sources))
         with told({name: schema.names for name, (_, schema) in sources.items()}):
-            result: pa.Table = connection.sql(readable(query)).to_arrow_table()
+            relation = connection.sql(readable(query))
+        with reading(query):
+            result: pa.Table = relation.to_arrow_table()
             return result
 
 
@@ -84,10 +85,8 @@ def streamed(
             """Work beside, since a thread that waits for Arrow hears no Ctrl-C."""
             coming = worker.submit(work)
             try:
-                with told():
+                with reading(query):
                     return coming.result()
-            except OSError as error:
-                raise HeadraceError(fault_of(error)) from error
             except BaseException:
                 connection.interrupt()
                 raise

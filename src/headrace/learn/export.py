@@ -15,7 +15,7 @@ import numpy.typing as npt
 from headrace.errors import CheckFailed, Fault, HeadraceError
 from headrace.learn import converters
 from headrace.learn.cases import Matrix, frame
-from headrace.learn.fit import is_booster, scores, told
+from headrace.learn.fit import is_booster, scores
 from headrace.learn.scorer import METADATA, Scorer, open_session
 
 TOLERANCE = 1e-5
@@ -82,7 +82,7 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     except HeadraceError:
         raise
     except Exception as error:  # whatever a converter has against an estimator
-        found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX ({told(error)})"
+        found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX ({_said(error)})"
         raise HeadraceError(_unsupported(found, place)) from error
 
 
@@ -244,6 +244,12 @@ def _not_run(error: Exception, place: str) -> Fault:
     found = f"an exported model that cannot be run ({type(error).__name__}: {why})"
     cure = "replace the step by one that skl2onnx converts rightly"
     return Fault("HR-LEARN-009", place, found, "a model that ONNX Runtime runs", cure)
+
+
+def _said(error: Exception) -> str:
+    """Return an exception's name and the first line of what it says."""
+    text = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}" + (f": {text}" if text else "")
 
 
 def dropped(estimator: Any, learned: Matrix, names: Sequence[str], place: str) -> Fault | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Fit = Callable[["Training"], Any]
+_CURE = "mend the function: Python tells all of it, as the cause of this error, where 'project.train()' is called"
+_NULLS = "; where it takes no nulls (NaN), put an imputer before it"
 _METHODS = ("predict_proba", "decision_function", "predict")
 _LIKELIHOODS = ("binary", "cross_entropy", "multiclass", "multiclassova")
 """Objectives of LightGBM whose predictions are probabilities of classes."""
@@ -122,27 +124,26 @@ def _require_classes(estimator: Any, place: str) -> None:
 
 
 def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
-    """The fault of an exception in the user's code: the innermost line that lies in the file of ``fit``."""
+    """The fault of an exception in the user's code: the innermost line that lies in the file of ``fit``.
+
+    Not what it says: that may be of a row.
+    """
     code = getattr(fit, "__code__", None)
     lines = [
         f"{relative(frame.filename)}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
         if code is not None and frame.filename == code.co_filename
     ]
-    found = told(error, " in fit")
-    cure = "mend the function; the original traceback is the cause of this error"
+    found = f"{type(error).__name__} in fit"
+    cure = _CURE
+    if np.isnan(cases.x).any():
+        cure += _NULLS
     empty = [name for i, name in enumerate(cases.names) if np.isnan(cases.x[:, i]).all()]
     if empty:
         cure += (
             f"; it may be that {', '.join(empty)} has no value in any row of train: choose a longer train or drop it"
         )
     return Fault("HR-LEARN-004", lines[-1] if lines else place, found, "a fitted estimator", cure)
-
-
-def told(error: Exception, where: str = "") -> str:
-    """Return an exception's name and the first line of what it says."""
-    text = (str(error).strip().splitlines() or [""])[0][:200]
-    return f"{type(error).__name__}{where}" + (f": {text}" if text else "")
 
 
 def scores(estimator: Any, x: Matrix, names: tuple[str, ...], place: str) -> npt.NDArray[np.float64]:
@@ -173,10 +174,10 @@ def scores(estimator: Any, x: Matrix, names: tuple[str, ...], place: str) -> npt
         expected = f"({len(x)},) or ({len(x)}, 2)"
         raise HeadraceError(Fault("HR-LEARN-006", place, found, expected, "return one score for each row")) from None
     except Exception as error:
-        found = told(error, f" in {method} of {type(estimator).__name__}")
+        found = f"{type(error).__name__} in {method} of {type(estimator).__name__}"
         cure = "return a fitted estimator that scores all columns of train.X, in their order"
         if np.isnan(x).any():
-            cure += "; where it takes no nulls (NaN), put an imputer before it"
+            cure += _NULLS
         raise HeadraceError(Fault("HR-LEARN-004", place, found, "a score for each row", cure)) from error
     _check_finite(values, f"{method} of {type(estimator).__name__}", place)
     return values

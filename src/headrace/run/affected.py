@@ -194,11 +194,11 @@ class Touched:
         self._run(f"create or replace view {_name(name)} as {over(self._connection, *self._files[name])}")
 
     def _run(self, statement: str) -> None:
-        with sql.told():
+        with sql.reading(self._query):
             self._connection.execute(statement)
 
     def _count(self, query: str) -> int:
-        with sql.told():
+        with sql.reading(self._query):
             found = self._connection.execute(query).fetchone()
         return int(found[0]) if found else 0
 

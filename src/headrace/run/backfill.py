@@ -6,7 +6,8 @@ is one commit, and the journal remembers the last: what was killed goes on behin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 class Period:
     """A span of event time, microseconds UTC: from ``begin`` to before ``end``, in pieces of ``step``.
 
+    An ``open`` one ends with the piece that holds the newest row, of each table by itself, wherever ``end`` is.
+
     Example:
         >>> Period(0, 25, 10).pieces()
         [(0, 10), (10, 20), (20, 25)]
@@ -38,6 +41,17 @@ class Period:
     begin: int
     end: int
     step: int = clock.DAY_US
+    open: bool = False
+
+    def upto(self, newest: int | None) -> Period:
+        """Return the span that ends with the piece that holds a moment; one without pieces if there is none.
+
+        Example:
+            >>> Period(0, 99, 10, open=True).upto(20).pieces()
+            [(0, 10), (10, 20), (20, 30)]
+        """
+        pieces = 0 if newest is None else max(0, (newest - self.begin) // self.step + 1)
+        return replace(self, end=self.begin + pieces * self.step, open=False)
 
     def pieces(self, begin: int | None = None) -> list[tuple[int, int]]:
         """Return the pieces, in order; those from a moment on, where one is given."""
@@ -45,7 +59,7 @@ class Period:
         return [(one, min(one + self.step, self.end)) for one in starts if begin is None or one >= begin]
 
     def __str__(self) -> str:
-        return f"{_told(self.begin)} to {_told(self.end)}"
+        return f"{_told(self.begin)} to {'the newest row' if self.open else _told(self.end)}"
 
 
 def backfilled(
@@ -137,12 +151,13 @@ class _Backfill:
 
     def made(self, progress: Progress) -> dict[str, Any]:
         id = f"backfill:{self.table.name}"
-        wanted = {**self.inputs, "period": f"{self.period.begin} {self.period.end} {self.period.step}"}
+        versions = {key.split()[1]: int(to.split()[1]) for key, to in self.inputs.items() if to.startswith("version ")}
+        period = self.period.upto(self._newest(versions)) if self.period.open else self.period
+        wanted = {**self.inputs, "period": f"{period.begin} {period.end} {period.step}"}
         before = self.journal.step(id)
         reached = before.figures if before is not None and before.inputs == wanted else {}
         changed = int(reached.get("changed", 0))
-        versions = {key.split()[1]: int(to.split()[1]) for key, to in wanted.items() if to.startswith("version ")}
-        total, pieces = len(self.period.pieces()), self.period.pieces(reached.get("next"))
+        total, pieces = len(period.pieces()), period.pieces(reached.get("next"))
         for number, (begin, end) in enumerate(pieces, total - len(pieces) + 1):
             changed += self._piece(begin, end, versions)
             self.journal.complete(id, wanted, {"next": end, "changed": changed})
@@ -167,22 +182,39 @@ class _Backfill:
         self.lake.replace(name, new, pa.table({time: times}), message={**message, "backfill": [begin, end]})
         return True
 
+    def _newest(self, versions: Mapping[str, int]) -> int | None:
+        """Return the event time of the newest row that the query gives, or the table has; None where there is none."""
+        newest = f'select epoch_us(max("{time_of(self.table)}")) as newest from '
+        with self._placed():
+            given = self.lake.sql(f"{newest}{self._made()}", versions)
+        found = (given["newest"][0].as_py(), self.lake.sql(f'{newest}"{self.table.name}"')["newest"][0].as_py())
+        return max((one for one in found if one is not None), default=None)
+
     def _rows(self, begin: int, end: int, versions: Mapping[str, int]) -> pa.Table:
         """Return the rows that the query gives in a span; they keep the table's contract."""
-        from headrace.plan.queries import placed
-        from headrace.run.answers import DECLARED, kept
+        from headrace.run.answers import kept
 
         time = time_of(self.table)
         span = f'"{time}" >= make_timestamptz({begin}) and "{time}" < make_timestamptz({end})'
-        query = f"select * from (\n{(self.table.query or '').rstrip().rstrip(';')}\n) as made where {span}"
+        with self._placed(), self.lake.answered(f"select * from {self._made()} where {span}", versions) as answer:
+            found: pa.Table = kept(answer, self.table).read_all()
+        return found.select(self.lake.schema(self.table.name).names).cast(self.lake.schema(self.table.name))
+
+    def _made(self) -> str:
+        return f"(\n{(self.table.query or '').rstrip().rstrip(';')}\n) as made"
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        """Tell faults of the query where it is declared."""
+        from headrace.plan.queries import placed
+        from headrace.run.answers import DECLARED
+
         try:
-            with self.lake.answered(query, versions) as answer:
-                found: pa.Table = kept(answer, self.table).read_all()
+            yield
         except HeadraceError as error:
             raise HeadraceError(
                 placed(one, self.table) if one.code in DECLARED else one for one in error.faults
             ) from None
-        return found.select(self.lake.schema(self.table.name).names).cast(self.lake.schema(self.table.name))
 
     def _held(self, time: str, begin: int, end: int) -> pa.Table:
         import pyarrow as pa

@@ -22,7 +22,7 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import FAULTS, NOTHING_NEW, SILENT, THIS_RUN, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FIRST, GONE, UNENDED, reasons
-from headrace.run.retry import may_pass, waits
+from headrace.run.retry import again, codes_of, may_pass, waits
 from headrace.run.runlog import log_runs
 from headrace.run.selecting import chosen
 from headrace.run.sheets import html_of
@@ -132,8 +132,17 @@ def run(
         RunFailed: when steps failed; it carries their faults and the report.
         Stopped: when it was asked to end, and did.
     """
+    stop = stop or Stop()
+
+    def failing(codes: str, attempt: int, pause: float) -> None:
+        progress.begins("run", (f"{codes} may pass: attempt {attempt} in {pause:.1f} s",))
+
+    # Steps are tried again by themselves; what is around them, such as the journal, only with the run as a whole.
+    return again(lambda: _run(loaded, progress, asked, stop, order or Order()), asked.retry, stop, failing, RunFailed)
+
+
+def _run(loaded: LoadedProject, progress: Progress, asked: Asked, stop: Stop, order: Order) -> RunReport:
     require_sound_evolution(loaded)
-    order = order or Order()
     with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
         declared = Declared(loaded.project)
         every, parts = parts_of(steps_of(loaded, declared, order.accept), loaded, order.only)
@@ -144,7 +153,7 @@ def run(
             steps = backfilled(steps, loaded, declared, journal, asked.period, asked.names)
         _drained(loaded)
         last = journal.runs(1)
-        work = _Work(journal, journal.begin(order.kind), progress, asked, stop or Stop())
+        work = _Work(journal, journal.begin(order.kind), progress, asked, stop)
         work.after = "cut off" if last and last[0].outcome == "running" else ""
         try:
             work.bring_up(steps)
@@ -218,12 +227,11 @@ class _Work:
         for attempt, pause in enumerate(waits(self.asked.retry), 2):
             if report.action != "failed" or not may_pass(report.faults):
                 break
-            codes = ", ".join(sorted({fault.code for fault in report.faults if fault.severity == "error"}))
-            self.progress.begins(step.id, (f"{codes} may pass: attempt {attempt} in {pause:.1f} s",))
+            self.progress.begins(step.id, (f"{codes_of(report.faults)} may pass: attempt {attempt} in {pause:.1f} s",))
             self.stop.wait(pause)
             self.stop.heed()
-            again = _one(step, self.journal, Heeding(self.progress, self.stop))
-            report = replace(again, attempts=attempt, seconds=clock.monotonic_s() - begun)
+            once_more = _one(step, self.journal, Heeding(self.progress, self.stop))
+            report = replace(once_more, attempts=attempt, seconds=clock.monotonic_s() - begun)
         return report
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from headrace.clock import backoff_s
-from headrace.errors import Fault
+from headrace.errors import Fault, HeadraceError
+from headrace.run.stopping import Stop
+
+T = TypeVar("T")
 
 MAY_PASS = frozenset(
     {
@@ -58,3 +62,38 @@ def may_pass(faults: Sequence[Fault]) -> bool:
 def waits(retry: Retry) -> Iterator[float]:
     """Yield the seconds to wait before each further attempt: twice as long each time, part of it by chance."""
     return (backoff_s(number, retry.wait_s, LONGEST_S) for number in range(retry.times))
+
+
+def codes_of(faults: Sequence[Fault]) -> str:
+    """Return the codes of what went wrong, each once."""
+    return ", ".join(sorted({fault.code for fault in faults if fault.severity == "error"}))
+
+
+def again(
+    work: Callable[[], T],
+    retry: Retry,
+    stop: Stop,
+    failing: Callable[[str, int, float], None],
+    settled: type[HeadraceError],
+) -> T:
+    """Do work, again and again as long as it is asked for and what it raises may pass.
+
+    Args:
+        work: that can be done again.
+        retry: how often.
+        stop: ends a wait, and the work with it.
+        failing: told, before each wait, of the codes, the number of the next attempt and the seconds until then.
+        settled: an error that is not tried again, whatever its faults.
+    """
+    for attempt, pause in enumerate(waits(retry), 2):
+        try:
+            return work()
+        except settled:
+            raise
+        except HeadraceError as error:
+            if not may_pass(error.faults):
+                raise
+            failing(codes_of(error.faults), attempt, pause)
+        stop.wait(pause)
+        stop.heed()
+    return work()

@@ -34,7 +34,7 @@ class TableStatus:
     while a load is cut off. ``rows`` are there now: where rows take the place of others, not all that were accepted.
     ``age_s`` is how long ago its newest row became known, or happened; ``changed`` when it was last written to.
     ``quality`` is the share of rows that each of the last loads had accepted, the newest last, and ``broken`` the rules
-    that the newest load broke.
+    that the newest load broke; ``refused`` files were kept out as a whole by such a rule.
     """
 
     name: str
@@ -52,6 +52,7 @@ class TableStatus:
     changed: str | None = None
     quality: tuple[float, ...] = ()
     broken: tuple[str, ...] = ()
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ def _table(source: Stream | Table, lake: Lake) -> TableStatus:
     received, accepted = (None, None) if by_query else (found.received, found.accepted)
     rows = lake.rows(source.name) if version is not None else 0
     about = (source.name, kind_of(source), source.owner, rows, version, last)
-    return TableStatus(*about, received, accepted, found.quarantined, found.files, found.unfinished, *lately)
+    figures = received, accepted, found.quarantined, found.files, found.unfinished
+    return TableStatus(*about, *figures, *lately, found.refused)
 
 
 def _set(name: str, journal: Journal) -> SetStatus:

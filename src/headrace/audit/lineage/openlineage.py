@@ -8,14 +8,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from headrace import clock
+from headrace.audit.lineage.datasets import dataset
 from headrace.audit.lineage.layers import short
 from headrace.declare import Node as Declared
-from headrace.declare import Project, Service, Stream, Table
+from headrace.declare import Project, Service, Stream, Table, sources_of
 from headrace.plan.lineage import Edge, Lineage, Node
+from headrace.plan.tracing import origin_name
 
 Data = dict[str, Any]
 
@@ -38,7 +40,9 @@ _INDIRECT = {
 }  # fmt: skip
 
 
-def events(project: Project, graph: Lineage, at_us: int, completed: bool = False) -> list[Data]:
+def events(
+    project: Project, graph: Lineage, at_us: int, completed: bool = False, folder: Path | None = None
+) -> list[Data]:
     """Return a run event for each job of a graph: each load, query, group, training set, model and service.
 
     Args:
@@ -47,6 +51,7 @@ def events(project: Project, graph: Lineage, at_us: int, completed: bool = False
         at_us: the time of the events, UTC microseconds since 1970.
         completed: whether that is when a run completed, which the events then say; else they are additional metadata
             (``OTHER``), as the specification calls what is sent outside of runs.
+        folder: of the project, which makes paths of files absolute, so that those of two projects are two.
 
     Returns:
         Events as plain values, in the order of the work.
@@ -62,18 +67,20 @@ def events(project: Project, graph: Lineage, at_us: int, completed: bool = False
         >>> event["job"]["name"], event["inputs"][0]["name"], event["outputs"][0]["name"]
         ('load.payments', 'data/*.csv', 'payments')
     """
-    made = _Events(project, graph, at_us, "COMPLETE" if completed else "OTHER")
+    made = _Events(project, graph, at_us, "COMPLETE" if completed else "OTHER", folder)
     declared = project.nodes()
     there = dict.fromkeys(one.of for one in graph.nodes.values())
     return [made.event(of, declared[of]) for of in there if of in declared and made.has_inputs(of)]
 
 
 class _Events:
-    def __init__(self, project: Project, graph: Lineage, at_us: int, kind: str) -> None:
+    def __init__(self, project: Project, graph: Lineage, at_us: int, kind: str, folder: Path | None) -> None:
         self._graph, self._kind = graph, kind
         self._namespace = f"headrace://{project.name}"
         self._time = clock.from_us(at_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
         self._producer = f"https://pypi.org/project/headrace/{metadata.version('headrace')}"
+        loaded = [one for one in sources_of(project) if one.source is not None]
+        self._origins = {origin_name(one): dataset(one, self._namespace, folder) for one in loaded}
         self._of: dict[str, list[Node]] = {}
         for node in graph.nodes.values():
             self._of.setdefault(node.of, []).append(node)
@@ -129,7 +136,7 @@ class _Events:
     def _dataset(self, of: str) -> Data:
         kind, _, name = of.partition(":")
         if kind == "origin":
-            return _origin(name)
+            return self._origins[name]
         return {"namespace": self._namespace, "name": name if kind in ("stream", "table") else f"{kind}.{name}"}
 
     def _described(self, of: str, node: Declared) -> Data:
@@ -183,14 +190,6 @@ class _Events:
 def field_of(node: Node) -> str:
     """Return what a node is called as a field of its dataset."""
     return "score" if node.kind == "model" else short(node)
-
-
-def _origin(name: str) -> Data:
-    """A source as the specification names data sets: files by their path, all else by scheme and host, and the path."""
-    parts = urlsplit(name)
-    if not parts.scheme or not parts.netloc:
-        return {"namespace": "file", "name": name}
-    return {"namespace": f"{parts.scheme}://{parts.netloc}", "name": parts.path.strip("/") or "/"}
 
 
 def _tags(node: Node) -> Iterable[Data]:

@@ -72,7 +72,8 @@ def _events(loaded: LoadedProject, found: Traced) -> list[dict[str, Any]]:
         with Journal(path) as journal:
             ended = [one.finished for one in journal.runs() if one.kind == "run" and one.outcome == "done"]
             last = next((one for one in ended if one is not None), None)
-    return events(loaded.project, found.graph, clock.now_us() if last is None else last, last is not None)
+    at = clock.now_us() if last is None else last
+    return events(loaded.project, found.graph, at, last is not None, loaded.folder)
 
 
 def _print(found: Traced, written: dict[str, Any]) -> None:

@@ -82,7 +82,8 @@ def bars(shares: Sequence[float]) -> str:
 
 
 def _files(table: TableStatus) -> str:
-    return f"{table.files:,}" + (f" + {table.unfinished:,} cut off" if table.unfinished else "")
+    others = {"cut off": table.unfinished, "refused": table.refused}
+    return " + ".join([f"{table.files:,}", *(f"{count:,} {word}" for word, count in others.items() if count)])
 
 
 def _told(figures: Mapping[str, float]) -> str:
