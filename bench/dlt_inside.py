@@ -94,6 +94,7 @@ def postgres(backend: str, **kwargs: Any) -> Any:
 WAYS = {
     "csv-arrow": csv_arrow,
     "csv-rows": csv_rows,
+    "postgres-sqlalchemy": lambda _: postgres("sqlalchemy"),
     "postgres-pyarrow": lambda _: postgres("pyarrow"),
     "postgres-connectorx": lambda _: postgres("connectorx"),
     "postgres-connectorx-stream": lambda _: postgres("connectorx", return_type="arrow_stream"),

@@ -1,6 +1,6 @@
 """Sources: each yields Arrow batches; loading brings them through their contract into the lake, each row once."""
 
-from headrace.connect.account import Account, account
+from headrace.connect.accounts import Account, account
 from headrace.connect.files import find_files, read_batches
 from headrace.connect.ingest import IngestReport, ingest
 from headrace.connect.quality import age_us, freshness, looks_up, newest, quality_now
