@@ -48,6 +48,7 @@ COMMANDS = {
 """Commands and their short help, so that ``--help`` imports none of them; each lives in ``commands/<name>.py``."""
 
 FAULT_OF_OURS = 70
+_OF_FIT = "HR-LEARN-004"
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -189,10 +190,19 @@ def _told_faults(error: HeadraceError, args: Sequence[str]) -> None:
     from headrace.cli.terminal import print_faults
 
     print_faults(error.faults)
+    if sys.stderr.isatty() and any(fault.code == _OF_FIT for fault in error.faults):
+        _told_words(error)
     if _as_json(args):
         report = getattr(error, "report", None)
         shown = {} if report is None else {"report": report.as_dict()}
         _write({"ok": False, "exit_code": error.exit_code, "faults": [f.as_dict() for f in error.faults], **shown})
+
+
+def _told_words(error: BaseException) -> None:
+    """Tell what the user's own function said: to who sits at the terminal, and to no log, as it may quote a row."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    click.echo(f"{type(error).__name__}: {error}", err=True)
 
 
 def _told_usage(error: click.ClickException, args: Sequence[str]) -> None:
