@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from headrace.clock import now_us
 from headrace.connect.files import find_files
 from headrace.connect.inbox import Delivery, Inbox
-from headrace.connect.loads import Ledger, Load
+from headrace.connect.loads import Ledger
 from headrace.connect.origins import Place
 from headrace.connect.places import File
 from headrace.connect.seen import Known
@@ -68,14 +68,22 @@ class Given:
             cure = "run again: what is missing by now is read"
             raise HeadraceError(Fault("HR-SOURCE-028", "", "a restore while the source was read", "one of them", cure))
 
-    def remember(self, lake: Lake, name: str, loads: Sequence[Load]) -> None:
+    def remember(self, lake: Lake, name: str) -> None:
         """Remember rows that were refused, where all are read each time, and would come again."""
-        if self.inbox is None or self.delivery is None or self.mode != "append" or not self.delivery.whole:
-            return
-        held = lake.read(f"quarantine_{name}", columns=["_load", "_row"])
-        for load in loads:
-            mine = held.filter(pc.equal(held["_load"], load.id))
-            self.inbox.refuse(self.delivery, load.name, (mine["_row"].to_numpy() - 1).tolist())
+        if self.inbox is not None and self.delivery is not None and self.mode == "append":
+            _remember(self.inbox, self.delivery, lake, name, Ledger(lake, name))
+
+
+def _remember(box: Inbox, delivery: Delivery, lake: Lake, name: str, ledger: Ledger) -> None:
+    """Remember rows of all parts that were refused, also of those that a run has loaded which was killed."""
+    if not delivery.whole:
+        return
+    held = lake.read(f"quarantine_{name}", columns=["_load", "_row"])
+    for file in box.files(delivery):
+        past = ledger.by_name.get(file.name)
+        if past is not None:
+            mine = held.filter(pc.equal(held["_load"], past.id))
+            box.refuse(delivery, file.name, (mine["_row"].to_numpy() - 1).tolist())
 
 
 @contextmanager
@@ -123,6 +131,8 @@ def _delivery(
     ledger = Ledger(lake, source.name)
     columns = list(place.contract.fields())
     held = box.held()
+    if held is not None and isinstance(source, Stream) and _is_loaded(held, ledger):
+        _remember(box, held, lake, source.name, ledger)
     if held is not None and (held.restores != ledger.restores or held.columns != columns or _is_loaded(held, ledger)):
         box.clear()
         held = None

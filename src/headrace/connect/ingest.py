@@ -122,7 +122,7 @@ def ingest(
         if not (todo.failed and there.whole):
             work.end()
         todo.faults += [*work.faults, *judged.warnings(), *judged.freshness()]
-        there.remember(lake, stream.name, todo.loads)
+        there.remember(lake, stream.name)
     return _report(todo, work)
 
 
