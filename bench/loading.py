@@ -20,7 +20,7 @@ import headrace as hr
 from bench import dlt_rival
 from bench.apart import Absent, answer
 from bench.measure import Result
-from headrace.connect.ingest import ingest
+from headrace.connect.loading.ingest import ingest
 from headrace.lake import Lake
 
 CHUNK = 1_000_000

@@ -17,7 +17,7 @@ from bench import dlt_rival
 from bench.apart import Absent, answer
 from bench.loading import Payment
 from bench.measure import Result
-from headrace.connect.ingest import ingest
+from headrace.connect.loading.ingest import ingest
 from headrace.lake import Lake
 from tests.connect.servers import SECRET, Postgres, postgres_folder, running
 

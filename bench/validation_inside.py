@@ -8,6 +8,7 @@ import json
 import sys
 import time
 import warnings
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -41,13 +42,6 @@ def by_pandera(rows: pd.DataFrame) -> Any:
     )
     told = told_by_pandera()
 
-    def validate() -> Any:
-        try:
-            schema.validate(rows, lazy=True)
-        except pa.errors.SchemaErrors as errors:
-            return errors.failure_cases
-        return None
-
     def count(cases: Any) -> dict[str, int]:
         found = dict.fromkeys(told.values(), 0)
         if cases is None:
@@ -60,7 +54,7 @@ def by_pandera(rows: pd.DataFrame) -> Any:
             found[name] += int(number)
         return found
 
-    return validate, count
+    return partial(_failures, schema, rows, pa.errors.SchemaErrors), count
 
 
 def by_pandera_on_polars(rows: pd.DataFrame) -> Any:
@@ -94,13 +88,6 @@ def by_pandera_on_polars(rows: pd.DataFrame) -> Any:
     told = told_by_pandera()
     frame = pl.from_pandas(rows)
 
-    def validate() -> Any:
-        try:
-            schema.validate(frame, lazy=True)
-        except pa.errors.SchemaErrors as errors:
-            return errors.failure_cases
-        return None
-
     def count(cases: Any) -> dict[str, int]:
         found = dict.fromkeys(told.values(), 0)
         if cases is None:
@@ -111,7 +98,15 @@ def by_pandera_on_polars(rows: pd.DataFrame) -> Any:
         found["key"] = int(rows["payment_id"].dropna().duplicated().sum()) if found["key"] else 0
         return found
 
-    return validate, count
+    return partial(_failures, schema, frame, pa.errors.SchemaErrors), count
+
+
+def _failures(schema: Any, rows: Any, refused: type[Exception]) -> Any:
+    try:
+        schema.validate(rows, lazy=True)
+    except refused as errors:
+        return errors.failure_cases  # type: ignore[attr-defined]  # of pandera's exception alone
+    return None
 
 
 def told_by_pandera() -> dict[tuple[str | None, str], str]:

@@ -14,7 +14,7 @@ import pytest
 
 import headrace as hr
 from headrace.connect import boundary, ingest
-from headrace.connect.ingest import IngestReport
+from headrace.connect.loading.ingest import IngestReport
 from headrace.declare import Stream
 from headrace.errors import HeadraceError
 from headrace.lake import Lake

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 import headrace as hr
-from headrace.connect import account, given, inbox, ingest
-from headrace.connect.ingest import IngestReport
+from headrace.connect import account, inbox, ingest
+from headrace.connect.loading import given
+from headrace.connect.loading.ingest import IngestReport
 from headrace.connect.loads import Ledger
 from headrace.connect.origins import Batch, Place, away, reader_of
 from headrace.errors import HeadraceError

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import headrace as hr
-from headrace.connect import account, ingest, replay, restore
-from headrace.connect.received import Received, matching, set_by
+from headrace.connect import account, ingest, restore
+from headrace.connect.repair import replay
+from headrace.connect.repair.received import Received, matching, set_by
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from headrace.connect import account, restore
-from headrace.connect import restore as connect_restore
 from headrace.connect.loads import Ledger
+from headrace.connect.repair import restore as restoring
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
 from tests.connect.test_ingest import line, load, write
@@ -144,9 +144,8 @@ def test_a_restore_that_was_cut_off_is_completed_by_the_next_load(two: Path, mis
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    module = __import__(connect_restore.__module__, fromlist=["_"])
     with monkeypatch.context() as patch:
-        patch.setattr(module if missing == "_complete" else Ledger, missing, killed)
+        patch.setattr(restoring if missing == "_complete" else Ledger, missing, killed)
         with pytest.raises(KeyboardInterrupt):
             back(two)
     assert load(two).files_skipped == 2

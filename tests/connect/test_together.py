@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import headrace as hr
-from headrace.connect import ingest, together, work
+from headrace.connect import ingest
+from headrace.connect.loading import together, work
 from headrace.lake import Lake
 
 

@@ -2,10 +2,10 @@
 
 from headrace.connect.accounts import Account, account
 from headrace.connect.files import find_files, read_batches
-from headrace.connect.ingest import IngestReport, ingest
+from headrace.connect.loading.ingest import IngestReport, ingest
 from headrace.connect.quality import age_us, freshness, looks_up, newest, quality_now
-from headrace.connect.replay import replays
-from headrace.connect.restore import Restored, restore, restores
+from headrace.connect.repair.replay import replays
+from headrace.connect.repair.restore import Restored, restore, restores
 
 __all__ = [
     "Account",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def find_files(folder: Path, source: str) -> list[File]:
     return places.find_files(folder, source, SUFFIXES)
 
 
-def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_ROWS) -> Generator[pa.Table]:
     """Yield a file's rows as received, in order, in memory bounded by ``batch_rows``.
 
     Args:

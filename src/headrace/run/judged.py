@@ -59,7 +59,7 @@ class Judged:
 
     def told(self, version: int) -> list[Fault]:
         """Keep the figures of what was committed as a version, and return what is to be told of it."""
-        from headrace.connect.outcome import stale
+        from headrace.connect.loading.outcome import stale
         from headrace.connect.quality import freshness, keep_figures, keep_verdicts
 
         table, contract = self._table, self._table.contract

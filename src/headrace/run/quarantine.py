@@ -17,8 +17,8 @@ from headrace.run.project import LoadedProject
 from headrace.run.sheets import html_of
 
 if TYPE_CHECKING:
-    from headrace.connect.received import Received
-    from headrace.connect.replay import Trial
+    from headrace.connect.repair.received import Received
+    from headrace.connect.repair.replay import Trial
     from headrace.contracts import Referred
 
 
@@ -81,7 +81,7 @@ class Repair:
 
 def refused(loaded: LoadedProject) -> list[Refused]:
     """Return what is in quarantine, table by table and rule by rule, the most frequent first."""
-    from headrace.connect.replay import held_rows
+    from headrace.connect.repair.replay import held_rows
 
     lake, found = loaded.lake(), list[Refused]()
     for source in sources_of(loaded.project):
@@ -106,8 +106,8 @@ def rows_of(loaded: LoadedProject, table: str, where: str | None = None, reason:
     Raises:
         HeadraceError: HR-QUARANTINE-001 no such stream or table, HR-LAKE-006 what DuckDB says of the condition.
     """
-    from headrace.connect.received import matching
-    from headrace.connect.replay import held_rows
+    from headrace.connect.repair.received import matching
+    from headrace.connect.repair.replay import held_rows
 
     source = _source(loaded, table)
     rows = held_rows(loaded.lake(), table)
@@ -134,7 +134,7 @@ def repaired(
     Raises:
         HeadraceError: HR-QUARANTINE-002 no such field, 004 no such row, HR-LAKE-006 what DuckDB says.
     """
-    from headrace.connect.received import set_by
+    from headrace.connect.repair.received import set_by
 
     contract = _source(loaded, table).contract
     assert contract is not None
@@ -166,7 +166,7 @@ def _require_each_once(table: str, asked: Sequence[str | None], known: Collectio
 
 def tried(loaded: LoadedProject, table: str, rows: Sequence[Received]) -> Repair:
     """Return what would become of rows, as they are or repaired; nothing is written."""
-    from headrace.connect.replay import try_rows
+    from headrace.connect.repair.replay import try_rows
 
     source = _source(loaded, table)
     return _told(loaded, source, rows, try_rows(loaded.lake(), source, rows, _referred(loaded)), done=False)
@@ -178,7 +178,7 @@ def replayed(loaded: LoadedProject, table: str, rows: Sequence[Received]) -> Rep
     Raises:
         HeadraceError: HR-QUARANTINE-003 a table that its source replaces; HR-RUN-001 when a run is going on.
     """
-    from headrace.connect.replay import replay
+    from headrace.connect.repair.replay import replay
     from headrace.run.steps import live_events
 
     source, lake = _source(loaded, table), loaded.lake()

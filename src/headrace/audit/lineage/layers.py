@@ -131,6 +131,6 @@ def _ordered(layers: list[list[str]], links: Iterable[tuple[str, str]]) -> list[
                 name: sum(place[one] for one in near[name]) / len(near[name]) if near.get(name) else place[name]
                 for name in layer
             }
-            layer.sort(key=lambda name, middles=middles: middles[name])  # type: ignore[misc]
+            layer.sort(key=middles.__getitem__)
             place |= {name: (position + 0.5) / len(layer) for position, name in enumerate(layer)}
     return layers

@@ -13,7 +13,7 @@ from headrace.cli.options import Session, session_options
 from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
-    from headrace.connect.received import Received
+    from headrace.connect.repair.received import Received
     from headrace.run import LoadedProject
     from headrace.run.quarantine import Refused, Repair
 

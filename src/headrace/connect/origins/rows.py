@@ -137,7 +137,8 @@ class RowsReader:
         column = table[found]
         if pa.types.is_timestamp(column.type):
             column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
-        return column.to_pylist()  # type: ignore[no-any-return]
+        values: list[Any] = column.to_pylist()
+        return values
 
     def _table(self, frame: Any) -> pa.Table:
         """Return a frame as a table, in which what is nested is a column of its own, as in a document."""

@@ -115,7 +115,8 @@ def is_object(value: Any) -> bool:
 def _pairs(document: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(document, Mapping):
         return [(str(name), value) for name, value in document.items()]
-    return document  # type: ignore[no-any-return]
+    pairs: Iterable[tuple[str, Any]] = document
+    return pairs
 
 
 def at(document: Any, path: Iterable[str]) -> Any:

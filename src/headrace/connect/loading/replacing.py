@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc as ipc
 
-from headrace.connect.holding import waiting
+from headrace.connect.loading.holding import waiting
+from headrace.connect.loading.repeatable import Repeatable
+from headrace.connect.loading.work import Job
 from headrace.connect.loads import Past
-from headrace.connect.repeatable import Repeatable
-from headrace.connect.work import Job
 from headrace.declare.kept import loaded
 from headrace.types import arrow_schema
 

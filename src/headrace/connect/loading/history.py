@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.connect.given import Given
+from headrace.connect.loading.given import Given
+from headrace.connect.loading.merging import Merging, last_of_each
+from headrace.connect.loading.work import Job
 from headrace.connect.loads import Past
-from headrace.connect.merging import Merging, last_of_each
-from headrace.connect.work import Job
 from headrace.contracts import KeyIndex
 from headrace.sql import connected
 from headrace.types import Timestamp

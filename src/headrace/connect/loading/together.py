@@ -6,7 +6,7 @@ validate three rows costs as much as to validate three thousand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -132,7 +132,7 @@ class Group:
 
 def gathered(
     loads: Sequence[Load],
-    read: Callable[[Load], Iterator[pa.Table]],
+    read: Callable[[Load], Generator[pa.Table]],
     contract: type[Contract],
     room: Callable[[], int],
     alone: Callable[[Load], bool],
@@ -209,10 +209,10 @@ class _Held:
 _NO_ROWS = pa.table({})
 
 
-def _rows_of(load: Load, read: Callable[[Load], Iterator[pa.Table]]) -> pa.Table | None:
+def _rows_of(load: Load, read: Callable[[Load], Generator[pa.Table]]) -> pa.Table | None:
     """Return all rows of a file; None where they are of several batches, or cannot be read."""
     try:
-        with closing(read(load)) as batches:  # type: ignore[type-var]
+        with closing(read(load)) as batches:
             first = next(batches, _NO_ROWS)
             return first if next(batches, None) is None else None
     except HeadraceError:

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from headrace.connect.evolve import Reads, nobody, settle
 from headrace.connect.files import BATCH_ROWS
-from headrace.connect.given import Given, given
-from headrace.connect.history import Keeping
-from headrace.connect.merging import Merging
-from headrace.connect.outcome import Quality
-from headrace.connect.planning import Plan, plan
+from headrace.connect.loading.given import Given, given
+from headrace.connect.loading.history import Keeping
+from headrace.connect.loading.merging import Merging
+from headrace.connect.loading.outcome import Quality
+from headrace.connect.loading.planning import Plan, plan
+from headrace.connect.loading.replacing import Replacing
+from headrace.connect.loading.withdraw import withdraw
+from headrace.connect.loading.work import Job, Progress, Work
 from headrace.connect.quality import looks_up
-from headrace.connect.replacing import Replacing
-from headrace.connect.restore import complete_restore
-from headrace.connect.withdraw import withdraw
-from headrace.connect.work import Job, Progress, Work
+from headrace.connect.repair.restore import complete_restore
 from headrace.contracts import Referred, check_rules, total
 from headrace.declare import Stream, Table
 from headrace.errors import Fault, HeadraceError

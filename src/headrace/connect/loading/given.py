@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from headrace.clock import now_us
 from headrace.connect.files import find_files
 from headrace.connect.inbox import Delivery, Inbox
+from headrace.connect.loading.seen import Known
+from headrace.connect.loading.work import Progress
 from headrace.connect.loads import Ledger
 from headrace.connect.origins import Place
 from headrace.connect.places import File
-from headrace.connect.seen import Known
-from headrace.connect.work import Progress
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.origins import Origin
 from headrace.errors import Fault, HeadraceError

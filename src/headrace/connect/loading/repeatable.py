@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headrace.connect.loading.withdraw import forget
+from headrace.connect.loading.work import Job, Work
 from headrace.connect.loads import Load, Past
-from headrace.connect.withdraw import forget
-from headrace.connect.work import Job, Work
 
 
 class Repeatable(Work):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from headrace.connect.loads import Ledger, Past
-from headrace.connect.replay import complete_replay
+from headrace.connect.repair.replay import complete_replay
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 

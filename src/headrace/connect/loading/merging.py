@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headrace.connect.given import Given
+from headrace.connect.loading.given import Given
+from headrace.connect.loading.repeatable import Repeatable
+from headrace.connect.loading.seen import keys_of
+from headrace.connect.loading.work import Job
 from headrace.connect.loads import Past
-from headrace.connect.repeatable import Repeatable
-from headrace.connect.seen import keys_of
-from headrace.connect.work import Job
 from headrace.contracts import Across, KeyIndex
 from headrace.contracts.keys import Look
 from headrace.errors import Fault

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Past
-from headrace.connect.received import Received, as_batch, received
+from headrace.connect.repair.received import Received, as_batch, received
 from headrace.contracts import Across, Referred, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.kept import stated

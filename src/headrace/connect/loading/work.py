@@ -7,7 +7,7 @@ already: so nothing is lost or doubled between the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,14 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.connect import quality
-from headrace.connect.before import Before
 from headrace.connect.files import READ_ROWS, read_batches
-from headrace.connect.holding import Holding
 from headrace.connect.known import known_at
+from headrace.connect.loading.before import Before
+from headrace.connect.loading.holding import Holding
+from headrace.connect.loading.outcome import Outcome, Quality
+from headrace.connect.loading.together import Group, Rows, Taken, gathered
 from headrace.connect.loads import Ledger, Load
-from headrace.connect.outcome import Outcome, Quality
 from headrace.connect.resumed import Aside, asides, counted
-from headrace.connect.together import Group, Rows, Taken, gathered
 from headrace.contracts import QUARANTINE, Across, Referred, Validated, judge, validate
 from headrace.contracts.across import possible
 from headrace.declare import Contract
@@ -206,7 +206,7 @@ class Work:
         self._ends(load, received, bad, outcome)
         return []
 
-    def _read(self, load: Load) -> Iterator[pa.Table]:
+    def _read(self, load: Load) -> Generator[pa.Table]:
         return read_batches(load.file, self.job.received, min(READ_ROWS, self.job.batch_rows))
 
     def _ends(self, load: Load, received: int, bad: int, outcome: Outcome) -> None:

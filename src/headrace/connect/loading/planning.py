@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from headrace.connect.evolve import Reads, nobody, read_by
 from headrace.connect.files import check_file, digest
-from headrace.connect.given import Given
+from headrace.connect.loading.given import Given
+from headrace.connect.loading.work import faults_at
 from headrace.connect.loads import Ledger, Load, Past
 from headrace.connect.places import File
-from headrace.connect.work import faults_at
 from headrace.contracts import Unfit
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError
