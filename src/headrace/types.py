@@ -115,6 +115,10 @@ Date = LogicalType("date")
 """A calendar day, without a zone."""
 
 
+MOST_DIGITS = 18
+"""Of a decimal: with them each value is a whole number of 64 bits."""
+
+
 def Decimal(precision: int, scale: int) -> LogicalType:  # noqa: N802 - reads as a type in a contract
     """Return an exact decimal type of at most 18 digits, held as a scaled int64 by the kernel.
 
@@ -126,7 +130,7 @@ def Decimal(precision: int, scale: int) -> LogicalType:  # noqa: N802 - reads as
         decimal(12,2)
     """
     whole = isinstance(precision, int) and isinstance(scale, int)
-    if not (whole and 1 <= precision <= 18 and 0 <= scale <= precision):
+    if not (whole and 1 <= precision <= MOST_DIGITS and 0 <= scale <= precision):
         raise ValueError(f"Decimal({precision!r}, {scale!r}): precision is 1 to 18 and scale 0 to precision")
     return LogicalType("decimal", precision, scale)
 

@@ -376,7 +376,9 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-QUALITY-008": [(lambda: referring("two", "one"), "tables that refer to each other")],
     "HR-CONTRACT-011": [
         (lambda: broken(x=(int, hr.field()), y=(int, hr.field(name="x"))), "Broken.y is the column 'x', as x is"),
+        (lambda: broken(order=(int, hr.field()), Order=(int, hr.field())), "do not tell capitals apart"),
     ],
+    "HR-CONTRACT-012": [(lambda: broken(_Seq=(int, hr.field())), "Broken._Seq is the column '_Seq'")],
     "HR-CONTRACT-020": [
         (lambda: broken(x=(Literal["a", "b"], hr.field(isin=["a"]))), "one set: a, b"),
     ],

@@ -12,6 +12,7 @@ from headrace.contracts.validation import (
     Validated,
     judge,
     plain_rows,
+    plain_values,
     total,
     validate,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "check_rules",
     "judge",
     "plain_rows",
+    "plain_values",
     "read_column",
     "readable",
     "tally",

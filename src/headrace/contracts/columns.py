@@ -29,7 +29,7 @@ from headrace.contracts.text import Read, digits_text, in_zone, local_text, read
 from headrace.contracts.years import near
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
-from headrace.types import LogicalType
+from headrace.types import MOST_DIGITS, LogicalType
 
 _NO_ROWS = np.empty(0, np.int64)
 _EXACT = 2**53
@@ -80,14 +80,15 @@ def read_column(field: Field, raw: pa.Array) -> Read:
         raw = raw.dictionary_decode()
     if pat.is_null(raw.type):
         return pa.nulls(len(raw), field.type.arrow()), []
-    values, problems = _of_text(field, raw) if _is_text(raw.type) else _READERS[field.type.name](field, raw)
+    values, problems = _of_text(field, raw) if is_text(raw.type) else _READERS[field.type.name](field, raw)
     if field.type.name not in ("timestamp", "date"):
         return values, problems
     values, far = near(field, values)
     return values, problems + far
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether values of a type are text."""
     return bool(pat.is_string(kind) or pat.is_large_string(kind) or pat.is_string_view(kind))
 
 
@@ -251,6 +252,9 @@ def _decimals(units: np.ndarray[tuple[int], np.dtype[np.int64]], kind: pa.DataTy
 
 
 def _string(_field: Field, raw: pa.Array) -> Read:
+    """Of numbers only those for which no type has room, as their digits."""
+    if pat.is_uint64(raw.type) or (pat.is_decimal(raw.type) and raw.type.precision > MOST_DIGITS):
+        return pc.cast(raw, pa.string()), []
     return _refuse(raw.type)
 
 

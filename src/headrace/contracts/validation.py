@@ -19,7 +19,7 @@ import pyarrow.types as pat
 
 from headrace.contracts.across import Across
 from headrace.contracts.checks import broken_checks
-from headrace.contracts.columns import check_columns, read_column
+from headrace.contracts.columns import check_columns, is_text, read_column
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.problems import Problem, never_taken, where
 from headrace.contracts.rules import broken, broken_period
@@ -93,7 +93,7 @@ def validate(
         [['HR-DATA-004 amount: -3 is below 0']]
     """
     faults = check_columns(contract, batch.schema, source)
-    batch = batch.combine_chunks()  # once: each column as a whole is read, and rows are taken out of it
+    batch = _without_views(batch).combine_chunks()  # once: each column as a whole is read, and rows are taken out of it
     typed, problems = judge(contract, batch)
     across = seen_keys if isinstance(seen_keys, Across) else Across(contract, key=seen_keys)
     problems += across.problems(typed, unmarked(problems, batch.num_rows))
@@ -101,7 +101,7 @@ def validate(
     positions = np.arange(first_row, first_row + batch.num_rows) if rows is None else rows
     return Validated(
         typed if good.all() else typed.filter(pa.array(good)),
-        _quarantined(batch, [one for one in problems if one.rejects], np.flatnonzero(~good), source, positions),
+        _quarantined(batch, typed, [one for one in problems if one.rejects], np.flatnonzero(~good), source, positions),
         {problem.rule: len(problem.rows) for problem in problems if problem.rejects},
         tuple(faults),
         tuple(problems),
@@ -114,7 +114,7 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     Keys, unique columns and references are not among these rules: other batches and tables have to say (``Across``).
     """
     columns: dict[str, pa.Array] = {}
-    problems = _malformed(batch)
+    problems = _malformed(contract, batch)
     told = list(problems)
 
     def judged(field: Field) -> tuple[pa.Array, list[Problem]]:
@@ -130,6 +130,27 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     problems += broken_period(contract, columns)
     problems += broken_checks(contract, columns, problems, batch.num_rows)
     return pa.table(columns, schema=arrow_schema(stated(contract))), problems
+
+
+def _without_views(batch: pa.Table) -> pa.Table:
+    """Text and bytes as views, as Polars writes them: Arrow takes rows out of them only when they are plain."""
+    kinds = [_plain_kind(kind) for kind in batch.schema.types]
+    if kinds == batch.schema.types:
+        return batch
+    return batch.cast(pa.schema(list(zip(batch.column_names, kinds, strict=True))))
+
+
+def _plain_kind(kind: pa.DataType) -> pa.DataType:
+    if pat.is_string_view(kind):
+        return pa.large_string()
+    if pat.is_binary_view(kind):
+        return pa.large_binary()
+    if pat.is_struct(kind):
+        return pa.struct([one.with_type(_plain_kind(one.type)) for one in kind])
+    if pat.is_list(kind) or pat.is_large_list(kind):
+        item = kind.value_field.with_type(_plain_kind(kind.value_type))
+        return pa.large_list(item) if pat.is_large_list(kind) else pa.list_(item)
+    return kind
 
 
 def _of(problem: Problem, field: Field) -> bool:
@@ -156,7 +177,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _malformed(batch: pa.Table) -> list[Problem]:
+def _malformed(contract: type[Contract], batch: pa.Table) -> list[Problem]:
     if MALFORMED not in batch.column_names:
         return []
     column = _one_chunk(batch[MALFORMED])
@@ -165,7 +186,9 @@ def _malformed(batch: pa.Table) -> list[Problem]:
     for row, value in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
         for one in value["problems"]:
             found.setdefault((one["code"], one["field"], one["text"]), []).append(row)
-    return [Problem(code, name, text, np.array(at), False) for (code, name, text), at in found.items()]
+    problems = [Problem(code, name, text, np.array(at), False) for (code, name, text), at in found.items()]
+    fields = contract.fields()
+    return [told for one in problems for told in never_taken(fields.get(one.field.partition(".")[0], Field()), [one])]
 
 
 def unmarked(problems: Iterable[Problem], length: int) -> npt.NDArray[np.bool_]:
@@ -187,6 +210,7 @@ def _among(read: npt.NDArray[np.bool_], problems: list[Problem]) -> list[Problem
 
 def _quarantined(
     batch: pa.Table,
+    typed: pa.Table,
     problems: list[Problem],
     bad: npt.NDArray[np.int64],
     source: str,
@@ -200,6 +224,7 @@ def _quarantined(
         places = np.searchsorted(bad, problem.rows).tolist()
         for place in places:
             reasons[place].append(_reason(problem, received[place]))
+    _as_read(received, batch.schema, typed.take(pa.array(bad)))
     columns = [
         pa.array([source] * len(bad), pa.string()),
         pa.array(positions[bad], pa.int64()),
@@ -207,6 +232,20 @@ def _quarantined(
         pa.array([_json(row) for row in received], pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=QUARANTINE)
+
+
+def _as_read(received: list[dict[str, object]], schema: pa.Schema, typed: pa.Table) -> None:
+    """Give values that could be read the form in which they are read again: 5 where 5.0 was sound for an int.
+
+    What is text stays as it was received.
+    """
+    for field, values in zip(typed.schema, typed.columns, strict=True):
+        given = schema.field(field.name).type
+        if given == field.type or pat.is_null(given) or is_text(given):
+            continue
+        for row, value in zip(received, plain_values(_one_chunk(values)), strict=True):
+            if value is not None:
+                row[field.name] = value
 
 
 def _reason(problem: Problem, row: dict[str, object]) -> str:
@@ -234,11 +273,11 @@ def _json(row: dict[str, object]) -> str:
 
 def plain_rows(rows: pa.Table) -> list[dict[str, object]]:
     """Return rows as values that JSON can say exactly, as they stand in quarantine."""
-    columns = [_plain(_one_chunk(column)) for column in rows.columns]
+    columns = [plain_values(_one_chunk(column)) for column in rows.columns]
     return [dict(zip(rows.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _plain(column: pa.Array) -> list[object]:
+def plain_values(column: pa.Array) -> list[object]:
     """Return values that JSON can say exactly: text for times, decimals and what is not finite."""
     if pat.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -249,6 +288,8 @@ def _plain(column: pa.Array) -> list[object]:
         return [None if one is None else one.decode("utf-8", "replace") for one in raw]
     if pat.is_nested(column.type):
         return [_sayable(value) for value in column.to_pylist()]
+    if pat.is_float16(column.type) or pat.is_float32(column.type):  # 1.1, and not the float64 nearest to it
+        column = pa.array([None if one is None else float(str(np.float32(one))) for one in column.to_pylist()])
     if pat.is_floating(column.type):
         return [value if value is None or np.isfinite(value) else str(value) for value in column.to_pylist()]
     return list(column.to_pylist())

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from headrace.declare.base import here, here_within
-from headrace.declare.fields import HEADS, NO_COLUMN, Field, is_column
+from headrace.declare.fields import HEADS, NO_COLUMN, OF_THE_LAKE, Field, is_column
 from headrace.declare.nested import annotation_faults, leaves, with_annotation
 from headrace.declare.promises import promise_faults, written
 from headrace.declare.rule_faults import rule_faults, untyped
@@ -66,8 +66,12 @@ def _column_faults(cls: ContractType, name: str, written_as: str, own: Mapping[s
     if name != written_as and not is_column(name):
         expected = f"a name that a column can have: text without blanks and without {NO_COLUMN}"
         return [Fault("HR-CONTRACT-010", place, f"name={name!r} of {what}", expected, "rename it where it comes from")]
-    if name in own:
-        found, expected = f"{what} is the column {name!r}, as {own[name]} is", "each column once"
+    if name.lower() in OF_THE_LAKE:
+        expected, cure = f"a name beside {', '.join(OF_THE_LAKE)}, which the lake gives each row", "rename the column"
+        return [Fault("HR-CONTRACT-012", place, f"{what} is the column {name!r}", expected, cure)]
+    if twin := next((one for one in own if one.lower() == name.lower()), None):
+        found = f"{what} is the column {name!r}, as {own[twin]} is" + ("" if twin == name else f" {twin!r}")
+        expected = "each column once" + ("" if twin == name else ": tables and SQL do not tell capitals apart")
         return [Fault("HR-CONTRACT-011", place, found, expected, f"take {written_as} away, or give it another name=")]
     return []
 

@@ -14,8 +14,10 @@ from headrace.types import STR, LogicalType, plain_member
 
 ROLES = ("key", "event_time", "known_time", "valid_from", "valid_to")
 TIME_ROLES = ROLES[1:]
-NO_COLUMN = ", ; { } ( ) ="
+NO_COLUMN = ', ; { } ( ) = "'
 """What no column of a Delta table may have in its name, beside blanks."""
+OF_THE_LAKE = ("_seq", "_known_at", "_load")
+"""Columns that each row of the lake has beside those of its contract."""
 HEADS = ("field", "type", "role", "bounds", "unit", "privacy")
 
 

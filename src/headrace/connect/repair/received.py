@@ -12,15 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from headrace import sql
-from headrace.connect.formats import delimited
+from headrace.connect.formats import delimited, jsondocs, jsonlines
 from headrace.connect.formats.documents import rows_of
+from headrace.contracts import plain_values, read_column
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.types import LogicalType
+from headrace.types import STR, LogicalType
 
 LINE = "#line"
 """The one field of a row of which nothing could be read but its text."""
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_JSON = tuple(suffix for one in (*jsondocs.FORMATS, *jsonlines.FORMATS) for suffix in one.suffixes)
 _TEXT = tuple(suffix for one in delimited.FORMATS for suffix in one.suffixes)
 
 
@@ -55,7 +57,12 @@ class Received:
     @property
     def is_text(self) -> bool:
         """Whether it comes from a file of text, in which all values are texts."""
-        return self.source.removesuffix(".gz").removesuffix(".zst").endswith(_TEXT)
+        return _plain(self.source).endswith(_TEXT)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it comes from a document, in which a number and a text are two values."""
+        return _plain(self.source).endswith(_JSON)
 
     @property
     def unread(self) -> bool:
@@ -67,17 +74,18 @@ class Received:
         return {name: _text(value) for name, value in self.values.items()}
 
     def repaired(self, changes: Mapping[str, str | None], contract: type[Contract]) -> Received:
-        """Return it with other values, given as texts; what is the same text stays as it was.
+        """Return it with other values, given as texts; what is the same text and of the field's type stays as it was.
 
         A row of which nothing could be read becomes what it is given.
         """
         before = {} if LINE in self.values else self.texts()
         fields = contract.fields()
-        new = {
-            name: _value(value, fields[name].type)
-            for name, value in changes.items()
-            if name in fields and (before[name] != value if name in before else value is not None)
-        }
+        new = {}
+        for name in changes.keys() & fields.keys():
+            text, value = changes[name], _value(changes[name], fields[name].type)
+            meant = not self.is_text and name in before and type(value) is not type(self.values[name])
+            if meant or (before[name] != text if name in before else text is not None):
+                new[name] = value
         kept = {} if LINE in self.values and new else self.values
         return Received(self.load, self.source, self.row, self.reasons, {**kept, **new})
 
@@ -94,7 +102,7 @@ def as_batch(rows: Sequence[Received], contract: type[Contract], *, text: bool) 
     """Return rows as a reader of files gives them: texts, or values of JSON."""
     fields = list(contract.fields())
     if not text:
-        return rows_of([_said(row.values) for row in rows], contract, fields)
+        return rows_of([_said(one) for one in _typed(rows, contract)], contract, fields)
     return pa.table({name: pa.array([row.texts().get(name) for row in rows], pa.string()) for name in fields})
 
 
@@ -149,6 +157,27 @@ def _asked(rows: Sequence[Received], contract: type[Contract], query: str) -> pa
             asked = connection.sql(sql.readable(query))
         with sql.reading(query):
             return asked.to_arrow_table()
+
+
+def _typed(rows: Sequence[Received], contract: type[Contract]) -> list[dict[str, Any]]:
+    """Return the values of rows; a text in a column whose type is its origin's is read as in a file of text."""
+    values = [dict(row.values) for row in rows]
+    for name, field in contract.fields().items():
+        told = [
+            at
+            for at, row in enumerate(rows)
+            if not row.is_json and not row.unread and type(row.values.get(name)) is str
+        ]
+        if not told or field.type.bare == STR:
+            continue
+        read = read_column(field, pa.array([values[at][name] for at in told], pa.string()))[0]
+        for at, one in zip(told, plain_values(read), strict=True):
+            values[at][name] = values[at][name] if one is None else one
+    return values
+
+
+def _plain(source: str) -> str:
+    return source.removesuffix(".gz").removesuffix(".zst")
 
 
 def _values(text: str) -> dict[str, Any]:

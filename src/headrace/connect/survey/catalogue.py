@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from headrace.connect.origins.databases.database import table_named, table_parts
 from headrace.connect.origins.databases.duck import DuckLink
 from headrace.connect.origins.databases.link import Link
 from headrace.connect.origins.databases.mysql import MysqlLink
@@ -14,9 +15,10 @@ from headrace.connect.origins.databases.sqlite import SqliteLink
 from headrace.connect.survey.found import Catalogue, Known
 
 
-def tables_of(link: Link) -> list[str]:
-    """Return the names of the tables of a database, with the schema of those that need one."""
-    return _TABLES[type(link)](link)
+def tables_of(link: Link) -> tuple[list[str], list[str]]:
+    """Return the names of the tables of a database and those of its views, with the schema of those that need one."""
+    found = sorted(_TABLES[type(link)](link))
+    return [name for name, is_view in found if not is_view], [name for name, is_view in found if is_view]
 
 
 def catalogue_of(link: Link, table: str) -> Catalogue:
@@ -29,18 +31,22 @@ def _text(value: str) -> str:
 
 
 def _parts(table: str, schema: str) -> tuple[str, str]:
-    before, _, name = table.rpartition(".")
-    return before or schema, name
+    *before, name = table_parts(table)
+    return before[0] if before else schema, name
 
 
-def _postgres_tables(link: PostgresLink) -> list[str]:
+def _postgres_tables(link: PostgresLink) -> list[tuple[str, bool]]:
     found = link.query(
-        "select case when n.nspname = current_schema() then c.relname else n.nspname || '.' || c.relname end::text as t"
+        "select n.nspname::text as schema, c.relname::text as name, n.nspname = current_schema() as here,"
+        " c.relkind in ('v', 'm') as is_view"
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-        " where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not like 'pg\\_%'"
-        " and n.nspname <> 'information_schema' and has_table_privilege(c.oid, 'select') order by 1"
-    )
-    return [str(one) for one in found["t"].to_pylist()]
+        " where c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition and n.nspname not like 'pg\\_%'"
+        " and n.nspname <> 'information_schema' and has_table_privilege(c.oid, 'select')"
+    ).to_pylist()
+    return [
+        (table_named(one["name"]) if one["here"] else table_named(one["schema"], one["name"]), one["is_view"])
+        for one in found
+    ]
 
 
 def _postgres(link: PostgresLink, table: str) -> Catalogue:
@@ -58,12 +64,15 @@ def _postgres(link: PostgresLink, table: str) -> Catalogue:
     rules = link.query(
         "select c.contype::text as kind, pg_get_constraintdef(c.oid) as sql, "
         f"{names.format('c.conkey', 'c.conrelid')} as names, {names.format('c.confkey', 'c.confrelid')} as others,"
-        f" c.confrelid::regclass::text as other from pg_constraint c where c.conrelid = {at} order by c.conname"
+        " o.relname::text as other, on_.nspname::text as other_schema, on_.nspname = current_schema() as other_here"
+        " from pg_constraint c left join pg_class o on o.oid = c.confrelid"
+        f" left join pg_namespace on_ on on_.oid = o.relnamespace where c.conrelid = {at} order by c.conname"
     ).to_pylist()
     comment = link.query(f"select obj_description({at}, 'pg_class') as comment")["comment"].to_pylist()[0]
     listed = [(one["kind"], json.loads(one["names"] or "[]"), one) for one in rules]
     refers = {
-        have[0]: f"{one['other']}.{json.loads(one['others'])[0]}"
+        have[0]: f"{table_named(*(() if one['other_here'] else (one['other_schema'],)), one['other'])}"
+        f".{json.loads(one['others'])[0]}"
         for kind, have, one in listed
         if kind == "f" and len(have) == 1
     }
@@ -85,12 +94,12 @@ def _postgres(link: PostgresLink, table: str) -> Catalogue:
     return Catalogue(known, key, checks, comment or "", "postgres")
 
 
-def _mysql_tables(link: MysqlLink) -> list[str]:
+def _mysql_tables(link: MysqlLink) -> list[tuple[str, bool]]:
     rows = link.query(
-        "select table_name from information_schema.tables where table_schema = database()"
-        " and table_type = 'BASE TABLE' order by 1"
+        "select table_name, table_type = 'VIEW' from information_schema.tables where table_schema = database()"
+        " and table_type in ('BASE TABLE', 'VIEW')"
     )
-    return [str(row[0]) for row in rows]
+    return [(table_named(str(row[0])), bool(row[1])) for row in rows]
 
 
 def _mysql(link: MysqlLink, table: str) -> Catalogue:
@@ -103,13 +112,16 @@ def _mysql(link: MysqlLink, table: str) -> Catalogue:
     unique = _alone((row[0], row[1]) for row in rules if row[0] != "PRIMARY" and row[2] is None)
     refers = {row[1]: f"{row[2]}.{row[3]}" for row in rules if row[2] is not None}
     columns = link.query(
-        "select column_name, column_type, is_nullable, column_comment from information_schema.columns"
+        "select column_name, column_type, is_nullable, column_comment, extra from information_schema.columns"
         f" where {at} order by ordinal_position"
     )
     known = {
-        row[0]: Known(row[1], row[2] == "YES", row[0] in unique, row[3] or "", _labels(row[1]), refers.get(row[0], ""))
+        row[0]: Known(
+            row[1], row[2] == "YES", row[0] in unique, row[3] or "", _labels(row[1]), refers.get(row[0], ""),
+            "on update" in row[4].lower(),
+        )
         for row in columns
-    }
+    }  # fmt: skip
     comment = link.query(f"select table_comment from information_schema.tables where {at}")
     made = link.query(f"show create table {'.'.join(link.quoted(one) for one in (before, name) if one)}")
     key = tuple(row[1] for row in rules if row[0] == "PRIMARY")
@@ -134,9 +146,12 @@ def _alone(named: Iterable[tuple[str, str]]) -> set[str]:
     return {columns[0] for columns in members.values() if len(columns) == 1}
 
 
-def _sqlite_tables(link: SqliteLink) -> list[str]:
-    rows = link.query("select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\'")
-    return sorted(str(row[0]) for row in rows)
+def _sqlite_tables(link: SqliteLink) -> list[tuple[str, bool]]:
+    rows = link.query(
+        "select name, type from sqlite_master where type in ('table', 'view')"
+        " and name not like 'sqlite\\_%' escape '\\'"
+    )
+    return [(table_named(str(name)), kind == "view") for name, kind in rows]
 
 
 def _sqlite(link: SqliteLink, table: str) -> Catalogue:
@@ -158,12 +173,14 @@ def _sqlite(link: SqliteLink, table: str) -> Catalogue:
     return Catalogue(known, key, _checks(str(made[0][0]), "sqlite") if made else (), "", "sqlite")
 
 
-def _duckdb_tables(link: DuckLink) -> list[str]:
+def _duckdb_tables(link: DuckLink) -> list[tuple[str, bool]]:
     rows = link.query(
-        "select case when schema_name = 'main' then table_name else schema_name || '.' || table_name end"
-        " from duckdb_tables() where database_name = current_database() and not internal order by 1"
+        "select schema_name, table_name, false from duckdb_tables()"
+        " where database_name = current_database() and not internal"
+        " union all select schema_name, view_name, true from duckdb_views()"
+        " where database_name = current_database() and not internal"
     )
-    return [str(row[0]) for row in rows]
+    return [(table_named(*(() if row[0] == "main" else (row[0],)), row[1]), bool(row[2])) for row in rows]
 
 
 def _duckdb(link: DuckLink, table: str) -> Catalogue:
@@ -204,7 +221,7 @@ def _checks(made: str, dialect: str) -> tuple[str, ...]:
     return tuple(one.this.sql(dialect) for one in parsed.find_all(exp.CheckColumnConstraint, exp.Check))
 
 
-_TABLES: dict[type[Link], Callable[[Any], list[str]]] = {
+_TABLES: dict[type[Link], Callable[[Any], list[tuple[str, bool]]]] = {
     PostgresLink: _postgres_tables, MysqlLink: _mysql_tables, SqliteLink: _sqlite_tables, DuckLink: _duckdb_tables,
 }  # fmt: skip
 _CATALOGUES: dict[type[Link], Callable[[Any, str], Catalogue]] = {

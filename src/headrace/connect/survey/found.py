@@ -26,6 +26,7 @@ class Known:
         comment: of its owner.
         values: of an enumeration.
         refers: ``table.column`` that it refers to.
+        changes: whether the database sets it whenever a row changes.
     """
 
     declared: str = ""
@@ -34,6 +35,7 @@ class Known:
     comment: str = ""
     values: tuple[str, ...] = ()
     refers: str = ""
+    changes: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from headrace.connect.survey.found import Found, Guess, Known, Sample
 from headrace.connect.survey.kinds import CODES, has_offset, kind_of, of_type
 from headrace.contracts import read_column, readable
 from headrace.declare import Field
-from headrace.declare.fields import is_column
+from headrace.declare.fields import OF_THE_LAKE, is_column
 from headrace.types import STR, Date, LogicalType, Timestamp, list_of, value_as
 
-_CHANGED = re.compile(r"updat|modif|chang|edited|last_|refreshed|synced", re.I)
+_CHANGED = re.compile(r"updat|(^|_)upd($|_)|modif|chang|edited|last_|refreshed|synced", re.I)
 _NOT_WHEN = re.compile(
     r"updat|modif|chang|delet|valid|expir|due|birth|until|end|closed|cancel|scheduled|expected", re.I
 )
@@ -60,7 +60,12 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
     when = [name for name in times if not _NOT_WHEN.search(name)] or []
     event_time = next((name for name in _WHEN if name in when), when[0] if when else "")
     changed = next(
-        (name for name, one in fields.items() if one.field.type.bare == Timestamp and _CHANGED.search(name)), ""
+        (
+            name
+            for name, one in fields.items()
+            if one.field.type.bare == Timestamp and (_CHANGED.search(name) or _known(sample, name).changes)
+        ),
+        "",
     )
     stream = bool(event_time and key and not changed and sample.name not in others)
     notes = list(_notes(sample, key, times, event_time if stream else "", changed, sample.name in others))
@@ -87,8 +92,11 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
 
 def _not_held(sample: Sample, name: str) -> str:
     """Why no contract can have a column, or nothing."""
-    if not is_column(name):
+    if not is_column(name) or name.lower() in OF_THE_LAKE:
         return "no column of the lake can be called that"
+    names = sample.rows.column_names
+    if any(one.lower() == name.lower() for one in names[: names.index(name)]):
+        return "another column is called that but for its capitals"
     if name in sample.mixed:
         return "values of several types"
     if name in sample.within:
@@ -97,9 +105,19 @@ def _not_held(sample: Sample, name: str) -> str:
     present = sample.rows.num_rows - sample.rows[name].null_count
     if present and _off_the_calendar(sample, name) == present:
         return f"{_known(sample, name).declared or 'times'}, and none of {present:,} values is of the calendar"
-    if of_type(kind) is None or not readable(_field(sample, name).field, sample.kinds.get(name, kind)):
+    field = _field(sample, name).field
+    if of_type(kind) is None or not readable(field, sample.kinds.get(name, kind)):
         return f"{kind}, which no contract takes from there"
-    return ""
+    bad, why = _refused(field, sample.rows[name])
+    return f"{kind}, and each of {present:,} values {why}" if present and bad == present else ""
+
+
+def _refused(field: Field, values: pa.ChunkedArray) -> tuple[int, str]:
+    """How many values no field of this type takes, and what is wrong with the first sort of them."""
+    if not len(values) or field.type.nested:
+        return 0, ""
+    problems = read_column(field, values.combine_chunks())[1]
+    return len({row for one in problems for row in one.rows.tolist()}), problems[0].text if problems else ""
 
 
 def _known(sample: Sample, name: str) -> Known:
@@ -135,7 +153,8 @@ def _field(sample: Sample, name: str) -> Guess:
     if kind == Timestamp and not (pa.types.is_timestamp(told) and told.tz is not None) and not has_offset(values):
         zone = "UTC"
         notes.append("times without a zone: UTC is a guess")
-    if bad := _off_the_calendar(sample, name):
+    bad = _off_the_calendar(sample, name)
+    if bad:
         notes.append(f"{bad:,} of {len(values) - values.null_count:,} values are not of the calendar: quarantined")
     empty = values.null_count == len(values)
     by_catalogue = bool(sample.catalogue.columns) and known.nullable
@@ -146,6 +165,8 @@ def _field(sample: Sample, name: str) -> Guess:
     if values.null_count or empty or (by_catalogue and not sample.whole):
         kind = kind | None
     made = Field(name=name, type=kind, zone=zone, description=known.comment)
+    if not bad and (several := _refused(made, values))[0]:
+        notes.append(f"{several[0]:,} of {len(values) - values.null_count:,} values: {several[1]}, quarantined")
     bounded, more = _bounded(sample, made, values, known)
     return Guess(bounded, (*notes, *more, *_of_meaning(name, known)))
 

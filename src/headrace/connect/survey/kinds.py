@@ -12,6 +12,7 @@ import pyarrow.types as pat
 from headrace.contracts.text import DAY, MOMENT, OFFSET
 from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp, list_of
 
+_LARGEST = pa.scalar(2**63 - 1, pa.uint64())
 _INT = r"^-?(0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -43,13 +44,18 @@ def kind_of(
         loose = True
     if pat.is_integer(values.type) and declared.lower().startswith(_WORDS) and _are_flags(values):
         return BOOL
+    if pat.is_uint64(values.type) and pc.any(pc.greater(values, _LARGEST)).as_py():
+        return STR
     if pat.is_timestamp(told):
         return Timestamp
     if pat.is_date(told):
         return Date
     if pat.is_string(values.type) or pat.is_large_string(values.type):
         return _of_text(name, values.drop_null(), loose=loose, timed=timed)
-    return of_type(values.type) or STR
+    found = of_type(values.type) or STR
+    if found.item is not None and pc.list_flatten(values).null_count:
+        return list_of(found.item | None)
+    return found
 
 
 def of_type(kind: pa.DataType) -> LogicalType | None:

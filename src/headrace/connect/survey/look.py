@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ from headrace.connect.formats import format_of
 from headrace.connect.formats.jsondocs import texts_of
 from headrace.connect.formats.jsonlines import lines_of
 from headrace.connect.origins.databases import DatabaseReader, open_database
-from headrace.connect.origins.databases.database import link_to
+from headrace.connect.origins.databases.database import link_to, table_parts
 from headrace.connect.origins.reader import Place
 from headrace.connect.places import PACKED, File
 from headrace.connect.survey.answers import in_api, in_collections
@@ -128,21 +129,24 @@ def _relative(path: str, folder: Path) -> str:
 def _in_database(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Found]:
     place = Place("", Contract, folder)
     with closing(link_to(Database(address), place)) as link:
-        there = tables_of(link)
+        there, views = tables_of(link)
         shown = Database(address).address
-        if not there:
+        if not there and not views:
             raise HeadraceError(nothing(shown, "a database without a table that may be read"))
-        if missing := [one for one in tables if one not in there]:
+        if missing := [one for one in tables if one not in there and one not in views]:
+            cure = nearest(missing[0], [*there, *views])
             raise HeadraceError(
-                Fault("HR-SOURCE-036", shown, f"no table {one}", "tables that it has", nearest(one, there))
+                Fault("HR-SOURCE-036", shown, f"no table {one}", "tables and views that it has", cure)
                 for one in missing
             )
+        # a view shows rows of tables again: it is looked at where it is named, or where there is nothing else
+        there = list(tables) or there or views
         known = {one: catalogue_of(link, one) for one in there}
     others = frozenset(
         column.refers.rpartition(".")[0] for one in known.values() for column in one.columns.values() if column.refers
     )
-    names = _names(list(tables or there))
-    for table in tables or there:
+    names = _names(there)
+    for table in there:
         sample = _sample(address, folder, table, names[table], known[table])
         named = "" if names[table] == table else table
         referred = frozenset(names[one] for one in others if one in names)
@@ -151,9 +155,9 @@ def _in_database(address: str, folder: Path, tables: Sequence[str]) -> Iterator[
 
 def _names(tables: list[str]) -> dict[str, str]:
     """Names of streams and tables to be: of two that are called alike in several schemas, with the schema."""
-    plain = [table_name(one.rpartition(".")[2]) for one in tables]
+    plain = [table_name(table_parts(one)[-1]) for one in tables]
     return {
-        one: (name if plain.count(name) == 1 and name else table_name(one.replace(".", "_"))) or "table_1"
+        one: (name if plain.count(name) == 1 and name else table_name("_".join(table_parts(one)))) or "table_1"
         for one, name in zip(tables, plain, strict=True)
     }
 
@@ -165,9 +169,21 @@ def _sample(address: str, folder: Path, table: str, name: str, known: Catalogue)
     fields = {one.name: Field(type=STR) for one in schema}
     with closing(open_database(origin, Place(name, contract_of("Sample", fields), folder))) as reader:
         rows, whole = _first(reader, schema)
+    rows = _listed(rows, [name for name, one in known.columns.items() if one.declared.endswith("[]")])
     loose = frozenset(name for name, one in known.columns.items() if one.declared.lower().startswith(_NUMERIC))
     kinds = {one.name: one.type for one in schema if not pa.types.is_null(one.type)}
     return Sample(name, rows, kinds, whole, loose, known.dialect == "sqlite", catalogue=known)
+
+
+def _listed(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Columns of arrays arrive as JSON; those of several dimensions stay so."""
+    for name in names:
+        at = rows.schema.get_field_index(name)
+        if at >= 0 and pa.types.is_string(rows[name].type):
+            with suppress(pa.ArrowInvalid, pa.ArrowTypeError):
+                lists = [None if one is None else json.loads(one) for one in rows[name].to_pylist()]
+                rows = rows.set_column(at, name, pa.array(lists, None if any(lists) else pa.list_(pa.string())))
+    return rows
 
 
 def _first(reader: DatabaseReader, schema: pa.Schema) -> tuple[pa.Table, bool]:

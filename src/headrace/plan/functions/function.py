@@ -112,6 +112,9 @@ def to_scale(node: Node, scale: int) -> Node:
     factor = 10 ** (scale - have)
     low, high = (None if bound is None else int(bound) * factor for bound in bounds(node))
     if isinstance(node, Literal):
+        if abs(node.value * factor) > LARGEST:
+            found = f"{said(node)} beside a decimal of {scale} digits behind the point"
+            raise Refused(found, "numbers below 2**63 in their last digit", "write cast(… as double) of the decimal")
         return Literal(node.value * factor, Domain(target, low, high))
     return call("rescale", (node, Literal(factor, Domain(target))), target, low, high)
 

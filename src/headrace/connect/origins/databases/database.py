@@ -142,7 +142,28 @@ def table_sql(table: str, quoted: Callable[[str], str]) -> str:
         >>> table_sql('public."odd.name"', lambda part: f"[{part}]")
         '[public].[odd.name]'
     """
-    return ".".join(quoted(inner.replace('""', '"') or plain) for inner, plain in _PART.findall(table))
+    return ".".join(map(quoted, table_parts(table)))
+
+
+def table_parts(table: str) -> list[str]:
+    """Return the parts of a table's name: its schema, where it says one, and its own name.
+
+    Example:
+        >>> table_parts('public."odd.name"')
+        ['public', 'odd.name']
+    """
+    return [inner.replace('""', '"') or plain for inner, plain in _PART.findall(table)]
+
+
+def table_named(*parts: str) -> str:
+    """Return the name of a table as ``Database(table=)`` takes it; a part with a point or a quote is quoted.
+
+    Example:
+        >>> table_named("public", "odd.name")
+        'public."odd.name"'
+    """
+    odd = re.compile(r'[."]')
+    return ".".join('"' + one.replace('"', '""') + '"' if odd.search(one) else one for one in parts)
 
 
 def open_database(origin: Database, place: Place) -> DatabaseReader:

@@ -33,6 +33,8 @@ _PLAIN = ("int2", "int4", "int8", "float4", "float8", "bool", "text", "varchar",
           "timestamp", "timestamptz", "numeric")  # fmt: skip
 """Types that arrive as they are; numeric as text with all its digits."""
 _LISTS = tuple(f"_{one}" for one in _PLAIN if one not in ("bpchar", "name", "numeric"))
+"""Arrays arrive as JSON: the binary form tells the driver no dimensions, and a matrix would become one long list."""
+_BYTES = """replace(to_json(({})::text[])::text, '"\\\\x', '"')"""
 _CASTS = {"bytea": "encode({}, 'hex')", "money": "({})::numeric", "oid": "({})::int8"}
 _CURSORS = {
     "int2": pa.int64(), "int4": pa.int64(), "int8": pa.int64(), "oid": pa.int64(), "date": pa.date32(),
@@ -116,13 +118,17 @@ class PostgresLink:
         name, kind = self.quoted(field.name), _plain(field.type)
         if declared == "numeric":
             return Column(field.name, pa.string(), name, declared, pa.decimal256(76, _scale(field)))
-        if declared in _PLAIN or declared in _LISTS:
+        if declared in _LISTS:
+            return Column(field.name, pa.string(), f"to_json({name})::text", declared)
+        if declared in _PLAIN:
             return Column(field.name, kind, name, declared, _CURSORS.get(declared))
         if declared in _CASTS:
             kind = pa.int64() if declared == "oid" else pa.string()
             return Column(field.name, kind, _CASTS[declared].format(name), declared, _CURSORS.get(declared))
+        if declared == "_bytea":
+            return Column(field.name, pa.string(), _BYTES.format(name), declared)
         if declared.startswith("_"):
-            return Column(field.name, pa.list_(pa.string()), f"({name})::text[]", declared)
+            return Column(field.name, pa.string(), f"to_json(({name})::text[])::text", declared)
         return Column(field.name, pa.string(), f"({name})::text", declared, _CURSORS.get(declared))
 
     @contextmanager
