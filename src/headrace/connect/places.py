@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -50,12 +50,12 @@ class File:
     @property
     def plain(self) -> str:
         """Its name without the ending that says how it is compressed."""
-        return next((self.name.removesuffix(end) for end in PACKED if self.name.endswith(end)), self.name)
+        return next((self.name[: -len(end)] for end in PACKED if self.name.lower().endswith(end)), self.name)
 
     @property
     def packed(self) -> str | None:
         """How it is compressed, or None."""
-        return next((kind for end, kind in PACKED.items() if self.name.endswith(end)), None)
+        return next((kind for end, kind in PACKED.items() if self.name.lower().endswith(end)), None)
 
     def stream(self) -> pa.NativeFile:
         """Open what it holds, unpacked, to be read once from its beginning."""
@@ -115,7 +115,7 @@ def find_files(folder: Path, source: str, suffixes: Iterable[str]) -> list[File]
 def _here(folder: Path, source: str, suffixes: tuple[str, ...]) -> list[File]:
     named = folder / source
     if named.is_dir():
-        found = [path for path in named.rglob("*") if path.name.endswith(suffixes) and path.is_file()]
+        found = [path for path in named.rglob("*") if _is_meant(path, named, suffixes) and path.is_file()]
     elif named.is_file():
         found = [named]
     else:
@@ -123,6 +123,12 @@ def _here(folder: Path, source: str, suffixes: tuple[str, ...]) -> list[File]:
         base = Path(pattern.anchor) if pattern.anchor else folder
         found = [path for path in base.glob(str(pattern.relative_to(pattern.anchor))) if path.is_file()]
     return [local(path, folder) for path in found]
+
+
+def _is_meant(path: PurePath, folder: PurePath | str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file below a folder is one of its rows: of a known ending, and not hidden as half-written ones are."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.name.lower().endswith(suffixes) and not hidden
 
 
 def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
@@ -143,7 +149,7 @@ def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
     if match:
         files = [info for info in files if _fits(info.path, path)]
     elif len(files) != 1 or files[0].path != path:
-        files = [info for info in files if info.path.endswith(suffixes)]
+        files = [info for info in files if _is_meant(PurePosixPath(info.path), path, suffixes)]
     return [File(f"s3://{one.path}", one.path, one.size, f"{one.size}:{one.mtime_ns}", store) for one in files]
 
 

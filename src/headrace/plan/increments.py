@@ -163,9 +163,23 @@ def _followed(query: str, columns: Mapping[str, list[str]]) -> Follower:
         _one_meaning(tree, columns)
         schema: dict[str, object] = {name: dict.fromkeys(some, "unknown") for name, some in columns.items()}
         tree = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=True)
+        _single_columns(tree)
         return relation(tree, columns, aggregates)
     except (sqlglot.errors.SqlglotError, RecursionError) as error:
         raise Unfit("it is written in a way that is not followed", "write it more simply") from error
+
+
+def _single_columns(tree: Any) -> None:
+    """Refuse a query that takes a row as one value, or columns by a pattern: which it reads, is not written there."""
+    from sqlglot import exp
+
+    sources = {one.alias_or_name.lower() for one in tree.find_all(exp.Table, exp.Subquery, exp.CTE)}
+    for one in tree.find_all(exp.Column, exp.TableColumn):
+        if isinstance(one, exp.TableColumn) or (not one.table and one.name.lower() in sources):
+            raise Unfit("it takes a row as one value", "name the columns that it needs")
+    stars = (one for one in tree.find_all(exp.Star) if not isinstance(one.parent, exp.Count))
+    if tree.find(exp.Columns) or any(stars):
+        raise Unfit("it takes columns by a pattern", "name the columns that it needs")
 
 
 def _same_functions(tree: Any, used: Counter[str], aggregates: frozenset[str]) -> None:
@@ -219,6 +233,7 @@ def _kinds() -> dict[str, frozenset[str]]:
     aggregate = {name for name, kind, _, _ in rows if kind == "aggregate"}
     volatile = {name for name, _, stability, _ in rows if stability not in (None, "CONSISTENT")}
     volatile |= {"current_timestamp", "current_time", "localtime", "localtimestamp"}
+    volatile |= {"current_localtime", "current_localtimestamp"}  # DuckDB has them as always the same
     volatile |= {"age"}  # of one time it is how long ago that was
     for name, kind, _, text in rows:
         if kind == "macro" and text:

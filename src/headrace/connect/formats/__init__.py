@@ -18,4 +18,5 @@ __all__ = ["FORMATS", "SUFFIXES", "Format", "format_of"]
 
 def format_of(file: File) -> Format | None:
     """Return the kind of a file by its name, or None."""
-    return next((one for one in FORMATS if (file.plain if one.packed else file.name).endswith(one.suffixes)), None)
+    plain, name = file.plain.lower(), file.name.lower()
+    return next((one for one in FORMATS if (plain if one.packed else name).endswith(one.suffixes)), None)

@@ -49,7 +49,7 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes, file: File) -> Non
             decoder.decode(block, final=not block)
         if b"\0" not in block:
             return
+        found = "a byte of value 0, which no text has; UTF-16 is full of them"
     except UnicodeDecodeError:
-        pass
-    found = "bytes that are not text in UTF-8"
+        found = "bytes that are not text in UTF-8"
     raise HeadraceError(Fault("HR-SOURCE-004", file.name, found, "UTF-8, with or without BOM", "save it as UTF-8"))

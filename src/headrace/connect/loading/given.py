@@ -36,6 +36,7 @@ class Given:
         others: yields the keys of all rows that there are, where only some of the rows are in the files.
         delivery: of an origin, and
         inbox: where it is.
+        before: whether it was read by a run that was cut off, so that there may be more by now.
     """
 
     mode: str
@@ -45,6 +46,7 @@ class Given:
     others: Callable[[], Iterable[pa.Table]] | None = None
     delivery: Delivery | None = None
     inbox: Inbox | None = None
+    before: bool = False
 
     @property
     def whole(self) -> bool:
@@ -109,12 +111,12 @@ def given(
     place = Place(source.name, contract, folder)
     with lake.lock(f"inbox_{source.name}"):
         box = Inbox(inbox, source.origin, place)
-        delivery = _delivery(source, source.origin, place, lake, box, batch_rows, progress)
+        delivery, before = _delivery(source, source.origin, place, lake, box, batch_rows, progress)
         _refuse_nothing(source, source.origin, delivery, lake, box)
         files = box.files(delivery)
         positions = {file.name: piece.position for file, piece in zip(files, delivery.pieces, strict=True)}
         others = box.keys if delivery.keys else None
-        yield Given(mode, files, delivery.at, positions, others, delivery, box)
+        yield Given(mode, files, delivery.at, positions, others, delivery, box, before)
         box.clear()
 
 
@@ -126,8 +128,8 @@ def _delivery(
     box: Inbox,
     batch_rows: int,
     progress: Progress,
-) -> Delivery:
-    """Return what there is to load: what was read before and not loaded, or what is read now."""
+) -> tuple[Delivery, bool]:
+    """Return what there is to load, what was read before and not loaded or what is read now; and whether it was."""
     ledger = Ledger(lake, source.name)
     columns = list(place.contract.fields())
     held = box.held()
@@ -137,14 +139,14 @@ def _delivery(
         box.clear()
         held = None
     if held is not None and held.done:
-        return held
+        return held, True
     whole = origin.cursor is None
     delivery = held or Delivery(ledger.pieces + 1, now_us(), ledger.restores, columns, whole)
     deletes = isinstance(source, Table) and bool(getattr(origin, "deletes", False)) and not whole
     unknown = _same
     if whole and isinstance(source, Stream):
         unknown = Known(lake, source.name, place.contract, box.refused(ledger.restores)).news
-    return box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown)
+    return box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown), False
 
 
 def _is_loaded(delivery: Delivery, ledger: Ledger) -> bool:

@@ -52,6 +52,19 @@ class IngestReport:
     files_skipped: int = 0
     faults: tuple[Fault, ...] = ()
 
+    def then(self, other: IngestReport) -> IngestReport:
+        """Return the report of this load and of another one behind it."""
+        return IngestReport(
+            self.received + other.received,
+            self.accepted + other.accepted,
+            self.quarantined + other.quarantined,
+            total([self.reasons, other.reasons]),
+            total([self.warned, other.warned]),
+            self.files_new + other.files_new,
+            other.files_skipped,
+            tuple(dict.fromkeys((*self.faults, *other.faults))),
+        )
+
     def as_dict(self) -> dict[str, object]:
         """Return the report as plain values for ``--json``."""
         return {**asdict(self), "faults": [fault.as_dict() for fault in self.faults]}
@@ -101,29 +114,40 @@ def ingest(
         raise HeadraceError(faults)
     beside = lake.root.parent if isinstance(lake.root, Path) else Path(".headrace")
     told, box = progress or _silent, inbox or beside / "inbox"
-    with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
-        ledger = complete_restore(lake, stream.name)
-        first()
-        lookup = referred or looks_up(lake, {})
-        settle(stream, lake, ledger, reads=reads, accept=accept, referred=lookup)
-        there.require(ledger)
-        todo = plan(received, there, ledger, batch_rows, reads)
-        newest = lake.sequence(stream.name)
-        todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
-        judged = Quality(stream, received, lake)
-        if (todo.failed and there.whole) or not (todo.loads or there.ends):
-            return IngestReport(files_skipped=todo.skipped, faults=(*todo.faults, *judged.freshness()))
-        ledger.begin(todo.loads)
-        judged.compare(ledger)
-        job = Job(lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1, judged, lookup)
-        work = _work(stream, there, todo, job)
-        appends = there.mode == "append"
-        todo.faults += work.take_all(todo.loads, together=appends or not judged.stops, appends=appends)
-        if not (todo.failed and there.whole):
-            work.end()
-        todo.faults += [*work.faults, *judged.warnings(), *judged.freshness()]
-        there.remember(lake, stream.name)
-    return _report(todo, work)
+
+    def load() -> tuple[IngestReport, bool]:
+        with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
+            ledger = complete_restore(lake, stream.name)
+            first()
+            lookup = referred or looks_up(lake, {})
+            settle(stream, lake, ledger, reads=reads, accept=accept, referred=lookup)
+            there.require(ledger)
+            todo = plan(received, there, ledger, batch_rows, reads)
+            newest = lake.sequence(stream.name)
+            todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
+            judged = Quality(stream, received, lake)
+            if (todo.failed and there.whole) or not (todo.loads or there.ends):
+                told_of = IngestReport(files_skipped=todo.skipped, faults=(*todo.faults, *judged.freshness()))
+                return told_of, there.before
+            ledger.begin(todo.loads)
+            judged.compare(ledger)
+            assert stream.contract is not None
+            job = Job(
+                lake, stream.name, stream.contract, received, ledger, told, batch_rows, newest + 1, judged, lookup
+            )
+            work = _work(stream, there, todo, job)
+            appends = there.mode == "append"
+            todo.faults += work.take_all(todo.loads, together=appends or not judged.stops, appends=appends)
+            if not (todo.failed and there.whole):
+                work.end()
+            todo.faults += [*work.faults, *judged.warnings(), *judged.freshness()]
+            there.remember(lake, stream.name)
+        return _report(todo, work), there.before
+
+    report, before = load()
+    if before and not any(one.severity == "error" for one in report.faults):
+        report = report.then(load()[0])  # what was read by a run that was cut off is loaded; then what is there now
+    return report
 
 
 def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:

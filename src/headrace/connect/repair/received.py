@@ -177,7 +177,7 @@ def _typed(rows: Sequence[Received], contract: type[Contract]) -> list[dict[str,
 
 
 def _plain(source: str) -> str:
-    return source.removesuffix(".gz").removesuffix(".zst")
+    return source.lower().removesuffix(".gz").removesuffix(".zst")
 
 
 def _values(text: str) -> dict[str, Any]:

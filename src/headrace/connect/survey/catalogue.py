@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -214,6 +215,7 @@ def _checks(made: str, dialect: str) -> tuple[str, ...]:
     import sqlglot
     from sqlglot import exp
 
+    logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # of a statement that it does not know, it warns
     try:
         parsed = sqlglot.parse_one(made, read=dialect)
     except sqlglot.errors.SqlglotError:
