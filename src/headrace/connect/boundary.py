@@ -13,6 +13,7 @@ import datetime
 import decimal
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,8 @@ from headrace.types import duration_us
 
 MOST = 200_000
 """Rows that are remembered at most."""
+_FLOAT = re.compile(r"-?\d+\.0|-?\d\.\d+e[+-]\d+", re.ASCII)
+"""A float as databases write one that has no digits behind the point, or many."""
 _KINDS: dict[str, Any] = {
     "int": int,
     "decimal": decimal.Decimal,
@@ -224,10 +227,26 @@ def digests(
     chosen = rows.take(pa.array(places, pa.int64()))
     if isinstance(chosen, pa.Table):
         same = columns and set(columns) <= set(chosen.column_names)
-        texts = [json.dumps(row) for row in plain_rows(chosen.select(columns) if same else chosen)]
+        found = plain_rows(chosen.select(columns) if same else chosen)
+        texts = [json.dumps({name: _alike(value) for name, value in row.items()}) for row in found]
     else:
         texts = chosen.to_pylist()
     return [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest() for text in texts]
+
+
+def _alike(value: Any) -> Any:
+    """Return a value without the type of its column: that may be another the next time, by what else stands in it.
+
+    A column of SQLite has the type of all values that are read, and one of pandas becomes float when a value is missing.
+    """
+    match value:
+        case str() if _FLOAT.fullmatch(value):
+            return _alike(float(value))
+        case float() if value.is_integer() and abs(value) < 2**53:
+            return str(int(value))
+        case bool() | None | list() | dict():
+            return value
+    return str(value)
 
 
 def _kind(value: Any) -> str:

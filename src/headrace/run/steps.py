@@ -284,8 +284,8 @@ def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Str
     def inputs() -> Inputs:
         return own | _versions(reads, lake) | freshness_of(table, lake)
 
-    def stands(_: Mapping[str, Any]) -> bool:
-        return lake.exists(table.name)
+    def stands(figures: Mapping[str, Any]) -> bool:
+        return lake.exists(table.name) and figures.get("version") == lake.version(table.name)
 
     def work(_: Progress) -> Figures:
         from headrace.run.refresh import brought_up
