@@ -13,7 +13,6 @@ import datetime
 import decimal
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -23,14 +22,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.contracts import plain_rows
+from headrace.contracts import plain_values, read_column, readable
+from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
 from headrace.types import duration_us
 
 MOST = 200_000
 """Rows that are remembered at most."""
-_FLOAT = re.compile(r"-?\d+\.0|-?\d\.\d+e[+-]\d+", re.ASCII)
-"""A float as databases write one that has no digits behind the point, or many."""
 _KINDS: dict[str, Any] = {
     "int": int,
     "decimal": decimal.Decimal,
@@ -44,6 +42,7 @@ class Boundary:
     """The last value of a cursor and the rows from the overlap before it on.
 
     Args:
+        contract: by which rows are read.
         place: of the declaration, for faults.
         overlap: as declared.
         last: value of the cursor; None before the first row.
@@ -54,6 +53,7 @@ class Boundary:
 
     def __init__(
         self,
+        contract: type[Contract],
         place: str,
         overlap: str | int | None,
         last: Any = None,
@@ -64,7 +64,7 @@ class Boundary:
         self.last = last
         self.strays = 0
         """Rows without a cursor that this reading found for the first time."""
-        self._place, self._overlap = place, overlap
+        self._contract, self._place, self._overlap = contract, place, overlap
         self._rows, self._columns = list(rows), list(columns)
         self._old, self._old_columns = self._rows, self._columns
         self._known = Counter[str]()
@@ -94,7 +94,7 @@ class Boundary:
         self._compare_with(cursor)
         if self._known and self.last is not None:
             old = _places(pc.less_equal(cursor, pa.scalar(self.last, cursor.type)))
-            fresh[old] = _unknown(digests(rows, old, self._old_columns), self._known)
+            fresh[old] = _unknown(digests(rows, old, self._contract, self._old_columns), self._known)
         if len(astray):
             fresh[astray] = self._news_astray(rows, astray)
         self._remember(rows, cursor)
@@ -117,14 +117,14 @@ class Boundary:
         return json.dumps({"last": last, "columns": self._columns, "rows": rows, "astray": self._all_astray()})
 
     @classmethod
-    def read(cls, text: str, place: str, overlap: str | int | None) -> Boundary:
+    def read(cls, contract: type[Contract], text: str, place: str, overlap: str | int | None) -> Boundary:
         """Return what ``text`` gave, or where to begin."""
         if not text:
-            return cls(place, overlap)
+            return cls(contract, place, overlap)
         said = {"last": None, "rows": [], "columns": [], "astray": [], **json.loads(text)}
         last = None if said["last"] is None else _value(said["last"])
         rows = [(_value(value), digest) for value, digest in said["rows"]]
-        return cls(place, overlap, last, rows, said["columns"], said["astray"])
+        return cls(contract, place, overlap, last, rows, said["columns"], said["astray"])
 
     def _left(self) -> list[tuple[Any, str]]:
         """What was read, and what was remembered before and may still come again."""
@@ -141,8 +141,9 @@ class Boundary:
         return [*self._astray, *self._expected.elements()]
 
     def _news_astray(self, rows: pa.Table | pa.StringArray, places: npt.NDArray[np.int64]) -> list[bool]:
-        now = digests(rows, places)
-        unknown = _unknown(now if not self._expected else digests(rows, places, self._old_columns), self._expected)
+        now = digests(rows, places, self._contract)
+        before = digests(rows, places, self._contract, self._old_columns) if self._expected else now
+        unknown = _unknown(before, self._expected)
         self._astray += now
         self._columns = _columns_of(rows)
         self.strays += sum(unknown)
@@ -167,7 +168,7 @@ class Boundary:
         self._columns = _columns_of(rows)
         end = _places(pc.greater_equal(cursor, pa.scalar(start, cursor.type)))
         values = cursor.take(pa.array(end)).to_pylist()
-        self._rows += zip(values, digests(rows, end, self._columns), strict=True)
+        self._rows += zip(values, digests(rows, end, self._contract, self._columns), strict=True)
         if len(self._rows) > MOST:
             found = f"more than {MOST:,} rows from {start} on, the last value of the cursor{self._less()}"
             cure = "take a cursor that tells rows apart better, or a shorter overlap"
@@ -221,32 +222,47 @@ def _is_like(value: Any, kind: pa.DataType) -> bool:
 
 
 def digests(
-    rows: pa.Table | pa.StringArray, places: npt.NDArray[np.int64], columns: Sequence[str] = ()
+    rows: pa.Table | pa.StringArray,
+    places: npt.NDArray[np.int64],
+    contract: type[Contract],
+    columns: Sequence[str] = (),
 ) -> Sequence[str]:
-    """Return digests of the rows at some places, of some of their columns or all."""
+    """Return digests of the rows at some places, of some of their columns or all.
+
+    They are of values as the contract reads them. The type that a column has when it arrives may be another the next
+    time: it is altered in the database, SQLite gives it that of all values which are read, pandas floats for whole
+    numbers of which one is missing.
+    """
     chosen = rows.take(pa.array(places, pa.int64()))
     if isinstance(chosen, pa.Table):
         same = columns and set(columns) <= set(chosen.column_names)
-        found = plain_rows(chosen.select(columns) if same else chosen)
-        texts = [json.dumps({name: _alike(value) for name, value in row.items()}) for row in found]
+        table = chosen.select(columns) if same else chosen
+        fields = contract.fields()
+        read = [
+            _alike(fields.get(name), column) for name, column in zip(table.column_names, table.columns, strict=True)
+        ]
+        texts = [json.dumps(dict(zip(table.column_names, row, strict=True))) for row in zip(*read, strict=True)]
     else:
         texts = chosen.to_pylist()
     return [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest() for text in texts]
 
 
-def _alike(value: Any) -> Any:
-    """Return a value without the type of its column: that may be another the next time, by what else stands in it.
+def _alike(field: Field | None, column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column as a field reads them, numbers without zeros at their end; else as they are."""
+    raw = column.combine_chunks()
+    values = plain_values(raw)
+    if field is None or not readable(field, raw.type):
+        return values
+    read = plain_values(read_column(field, raw)[0])
+    found = [one if value is None else value for one, value in zip(values, read, strict=True)]
+    return [_number(one) for one in found] if field.type.numeric else found
 
-    A column of SQLite has the type of all values that are read, and one of pandas becomes float when a value is missing.
-    """
-    match value:
-        case str() if _FLOAT.fullmatch(value):
-            return _alike(float(value))
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return str(int(value))
-        case bool() | None | list() | dict():
-            return value
-    return str(value)
+
+def _number(value: Any) -> Any:
+    try:
+        return value if value is None else str(decimal.Decimal(str(value)).normalize())
+    except decimal.InvalidOperation:
+        return value
 
 
 def _kind(value: Any) -> str:

@@ -140,9 +140,10 @@ class Inbox:
             rows: places from 0.
         """
         number = int(name.rpartition("#")[2].partition(".")[0]) - delivery.number
-        found = digests(self._rows(delivery.pieces[number].file), np.asarray(rows, np.int64)) if rows else []
-        lines = "".join(f"{delivery.restores} {digest}\n" for digest in found)
-        if lines:
+        if rows:
+            whole, places = self._rows(delivery.pieces[number].file), np.asarray(rows, np.int64)
+            found = digests(whole, places, self._place.contract)
+            lines = "".join(f"{delivery.restores} {digest}\n" for digest in found)
             path = self.folder.with_suffix(".refused")
             before = path.read_text() if path.exists() else ""
             _written(path, lambda beside: beside.write_text(before + lines))
@@ -254,7 +255,7 @@ class _Reading:
     def _take_news(self, reader: Reader, batch_rows: int, *, resumable: bool) -> None:
         delivery = self._delivery
         reached = delivery.pieces[-1].position if delivery.pieces else self._position
-        boundary = Boundary.read(reached, self._origin.place, self._origin.overlap)
+        boundary = Boundary.read(self._place.contract, reached, self._origin.place, self._origin.overlap)
         start = boundary.start
         boundary.begin()
         for batch in reader.batches(start, batch_rows):

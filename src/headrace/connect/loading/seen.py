@@ -33,7 +33,7 @@ class Known:
         fresh = ~self._index.holds(keys_of(rows, self._contract))
         if self._refused:
             left = np.flatnonzero(fresh)
-            fresh[left] = [digest not in self._refused for digest in digests(rows, left)]
+            fresh[left] = [digest not in self._refused for digest in digests(rows, left, self._contract)]
         return rows if fresh.all() else rows.filter(pa.array(fresh))
 
     def _keys(self) -> Iterator[pa.RecordBatch]:
