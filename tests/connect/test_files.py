@@ -165,3 +165,32 @@ def test_what_a_source_names(tmp_path: Path) -> None:
         names("data/x*")
     with pytest.raises(hr.HeadraceError, match=r"HR-SOURCE-008 data/notes\.txt: found a file of an unknown kind"):
         next(read_batches(local(tmp_path / "data" / "notes.txt", tmp_path), Payment))
+
+
+def test_endings_in_capitals_are_known_and_hidden_files_are_left(data: Path) -> None:
+    (data / "A.CSV").write_text(GOOD.replace("g1", "g0"))
+    (data / ".b.csv").write_text(GOOD.replace("g1", "g2"))
+    (data / ".checkpoints").mkdir()
+    (data / ".checkpoints" / "c.csv").write_text(GOOD.replace("g1", "g3"))
+    with gzip.open(data / "D.CSV.GZ", "wt") as packed:
+        packed.write(GOOD.replace("g1", "g4"))
+    _, accepted, faults = load(data.parent)
+    assert (sorted(accepted), faults) == (["g0", "g1", "g4"], [])
+
+
+def test_a_byte_of_zero_is_told_as_one(data: Path) -> None:
+    (data / "a.csv").write_bytes(GOOD.encode("utf-16-le"))
+    _, _, faults = load(data.parent)
+    assert "a byte of value 0" in faults[0]
+
+
+def test_views_of_text_as_polars_writes_them_are_text(data: Path) -> None:
+    import polars as pl
+
+    rows = pl.DataFrame(
+        {"payment_id": ["g1", "a rather long identifier", "g3", "g4"], "amount": ["1.00", "-1", "2.5", "2.555"]}
+    )
+    (data / "z-good.csv").unlink()
+    rows.write_ipc(data / "a.arrow", compat_level=pl.CompatLevel.newest())
+    lake, accepted, faults = load(data.parent)
+    assert (accepted, faults, lake.rows("quarantine_payments")) == (["g1", "g3"], [], 2)

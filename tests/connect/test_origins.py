@@ -406,6 +406,20 @@ def test_what_was_cut_off_goes_on(
     assert not Ledger(Lake(tmp_path / "state" / "lake"), "payments").unfinished
 
 
+def test_what_a_killed_run_had_read_is_loaded_and_the_source_read_again(
+    tmp_path: Path, bank: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(bank, 1, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(given.Given, "require", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            load(stream(cursor="payment_id"), tmp_path)
+    pay(bank, 3)
+    report = load(stream(cursor="payment_id"), tmp_path)
+    assert (report.received, report.accepted, report.files_new) == (3, 3, 2)
+    assert rows(tmp_path, "payments", "payment_id") == [1, 2, 3]
+
+
 def test_files_are_merged_and_replaced(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     merged = hr.Table("merged", Customer, source="c/*.csv", load="merge")

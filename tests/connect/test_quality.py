@@ -45,6 +45,15 @@ def table(contract: type[hr.Contract]) -> hr.Table:
     return hr.Table("sales", contract, source="data/*.csv")
 
 
+@pytest.mark.parametrize("odd", ["", '{"sale_id": "s2", "amount": 1, "paid": "two"}\n'])
+def test_a_value_of_another_type_stops_a_load_of_json_lines_too(tmp_path: Path, odd: str) -> None:
+    (tmp_path / "data").mkdir()
+    lines = '{"sale_id": "s1", "amount": 1, "paid": 1}\n{"sale_id": "s3", "amount": "five", "paid": 1}\n'
+    (tmp_path / "data" / "a.jsonl").write_text(lines + odd)
+    report = ingest(hr.Table("sales", Sale, source="data/*.jsonl"), tmp_path, Lake(tmp_path / "lake"))
+    assert (report.received, [one.code for one in report.faults]) == (0, ["HR-QUALITY-020"])
+
+
 def write(folder: Path, name: str, *rows: tuple[str, int, int]) -> None:
     (folder / "data").mkdir(exist_ok=True)
     lines = [f"{key},{amount},{paid}\n" for key, amount, paid in rows]

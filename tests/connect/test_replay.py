@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import headrace as hr
@@ -186,3 +189,78 @@ def test_a_table_that_is_replaced_is_mended_at_its_source(lake: Lake) -> None:
     a_file(lake)
     with pytest.raises(HeadraceError, match="HR-QUARANTINE-003"):
         replay.try_rows(lake, table, held(lake))
+
+
+TYPED: list[tuple[Any, pa.Array]] = [
+    (int, pa.array([5.0])),
+    (int, pa.array(["007"])),
+    (int, pa.array([Decimal("5.00")], pa.decimal128(38, 2))),
+    (bool, pa.array([1], pa.int8())),
+    (bool, pa.array(["true"])),
+    (hr.Decimal(8, 2), pa.array([1.1], pa.float32())),
+    (hr.Timestamp, pa.array([10**18], pa.timestamp("ns", tz="UTC"))),
+    (list[int], pa.array(["[1, 2]"])),
+    (list[int], pa.array([[1.0]])),
+    (str, pa.array([2**64 - 1], pa.uint64())),
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), TYPED, ids=[f"{one!r} of {values.type}" for one, values in TYPED])
+def test_a_row_that_came_with_types_is_read_again_as_it_was_read(lake: Lake, kind: Any, values: pa.Array) -> None:
+    body = {"__annotations__": {"key": int, "low": int, "value": kind}, "key": hr.key(), "low": hr.field(ge=0)}
+    made = type("Made", (hr.Contract,), body)
+    table = hr.Table("made", made, source="data/*.parquet", load="append")
+    for key, low in ((1, 1), (2, -1)):
+        rows = pa.table({"key": [key], "low": [low], "value": values})
+        pq.write_table(rows, lake.root.parents[1] / f"data/{key}.parquet")
+        ingest(table, lake.root.parents[1], lake)
+    with lake.lock("made"):
+        done = replay.replay(lake, table, set_by(replay.held_rows(lake, "made"), made, {"low": "1"}))
+    assert len(done.passing) == 1
+    first, second = lake.read("made")["value"].to_pylist()
+    assert first == second
+
+
+def test_a_value_of_another_type_of_json_is_mended_though_its_text_stays(lake: Lake) -> None:
+    class Order(hr.Contract):
+        order_id: int = hr.key()
+        name: str
+        paid: bool
+
+    table = hr.Table("orders", Order, source="data/*.jsonl", load="append")
+    folder = lake.root.parents[1]
+    (folder / "data/a.jsonl").write_text('{"order_id": "5", "name": 7, "paid": "true"}\n')
+    ingest(table, folder, lake)
+    (row,) = replay.held_rows(lake, "orders")
+    assert not replay.try_rows(lake, table, [row]).passing
+    (mended,) = set_by([row], Order, {"order_id": "cast(order_id as int)", "name": "name", "paid": "paid"})
+    assert replay.try_rows(lake, table, [mended]).accepted.to_pylist() == [{"order_id": 5, "name": "7", "paid": True}]
+
+
+def test_a_refused_update_of_a_merged_table_is_mended_unless_newer_loads_came(lake: Lake) -> None:
+    table = hr.Table("payments", Flat, source="data/*.csv", load="merge")
+    folder = lake.root.parents[1]
+
+    def bring_rows(name: str, *rows: str) -> None:
+        (folder / "data" / name).write_text(HEADER + "".join(f"{one}\n" for one in rows))
+        ingest(table, folder, lake)
+
+    def mend() -> replay.Trial:
+        with lake.lock("payments"):
+            return replay.replay(lake, table, set_by(held(lake), Flat, {"amount": "ltrim(amount, '-')"}))
+
+    at = "2026-01-01T00:00:00Z"
+    bring_rows("1.csv", f"1,{at},5,a", f"2,{at},5,b")
+    bring_rows("2.csv", f"1,{at},-7,c")
+    assert len(mend().passing) == 1
+    assert [(one[0], str(one[1]), one[2]) for one in sorted(taken(lake, "payment_id", "amount", "note"))] == [
+        (1, "7.00", "c"),
+        (2, "5.00", "b"),
+    ]
+    found = account(lake, "payments", merged=True)
+    assert (found.received, found.quarantined) == (3, 0)
+    bring_rows("3.csv", f"2,{at},-9,d")
+    bring_rows("4.csv", f"2,{at},6,e", f"3,{at},1,f")
+    done = mend()
+    assert (len(done.passing), ["newer row of its key" in why[0] for _, why in done.staying]) == (0, [True])
+    assert [str(one[0]) for one in sorted(taken(lake, "amount"))] == ["1.00", "6.00", "7.00"]

@@ -19,6 +19,11 @@ FULL = [
     ("select sum(id) over (order by id) as s, id from payments", "a window goes over all rows"),
     ("select *, now() as t from payments", "now gives another value each time"),
     ("select *, current_date as t from payments", "current_date gives another value each time"),
+    ("select id, current_localtimestamp() as t from payments", "current_localtimestamp gives another value each time"),
+    ("select shop, list(to_json(payments)::varchar) as j from payments group by shop", "it takes a row as one value"),
+    ("select shop, max(p) as m from payments p group by shop", "it takes a row as one value"),
+    ("select id, greatest(*columns(['shop', 'amount'])) as g from payments", "it takes columns by a pattern"),
+    ("select id, struct_pack(*columns(*)) as s from payments", "it takes columns by a pattern"),
     ("select * from payments using sample 10", "it takes a sample"),
     ("select kind, region from payments full join shops using (shop)", "a full join shows rows of both sides"),
     (

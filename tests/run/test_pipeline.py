@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 
+import deltalake
 import pytest
 
 from headrace.errors import HeadraceError
@@ -84,6 +85,18 @@ def test_lost_outputs_are_made_again(bank):
     shutil.rmtree(bank / ".headrace" / "lake")
     assert _run(bank)["ingest:payments"] == ("done", ("its output is gone",))
     assert _rows(bank, "payments") == 19
+
+
+def test_a_table_by_query_that_somebody_else_wrote_to_is_made_again(bank):
+    _run(bank)
+    lake = load_project(bank).lake()
+    rows = lake.rows("daily")
+    deltalake.DeltaTable(str(lake.root / "daily")).delete()
+    assert lake.rows("daily") == 0
+    assert _run(bank)["query:daily"] == ("done", ("somebody else wrote to its output",))
+    assert lake.rows("daily") == rows
+    lake.compact("daily")
+    assert _run(bank)["query:daily"] == KEPT
 
 
 def test_a_lost_journal_doubles_nothing(bank):

@@ -21,7 +21,7 @@ from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
 from headrace.run.progress import FAULTS, NOTHING_NEW, SILENT, THIS_RUN, Progress, StepReport
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import FIRST, GONE, UNENDED, reasons
+from headrace.run.reasons import FIRST, FOREIGN, GONE, UNENDED, reasons
 from headrace.run.retry import again, codes_of, may_pass, waits
 from headrace.run.runlog import log_runs
 from headrace.run.selecting import chosen
@@ -255,12 +255,12 @@ def _one(step: Step, journal: Journal, progress: Progress) -> StepReport:
             else reasons(before.inputs, settled(before.inputs, inputs, step.same))
         )
         if before is not None and not why and not step.forced:
-            if step.stands(before.figures):
+            if step.stands(before.figures) and step.ours(before.figures):
                 why = ("nothing changed",)
                 if inputs != before.inputs or step.timed:
                     journal.complete(step.id, inputs, before.figures)
                 return reported("kept", _lasting(before.figures))
-            why = GONE
+            why = FOREIGN if step.stands(before.figures) else GONE
         why = step.forced or why
         progress.begins(step.id, why)
         figures = step.work(progress)

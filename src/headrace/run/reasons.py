@@ -27,6 +27,7 @@ FIRST: tuple[str, ...] = ("not built yet",)
 UNENDED: tuple[str, ...] = ("no run that ended well is on record",)
 UNTRAINED: tuple[str, ...] = ("not trained yet",)
 GONE = ("its output is gone",)
+FOREIGN = ("somebody else wrote to its output",)
 FORCED = ("asked to",)
 
 

@@ -43,6 +43,7 @@ class Step:
         rests: why it need not even be looked at, given its inputs and the moment of the last time; nothing if it must.
         timed: whether that depends on when it was last looked at.
         forced: why it is done though nothing changed; nothing if it is not.
+        ours: whether nobody else has written to what came of it, and would be believed.
         partial: whether it does only a part, so that what it is up to date with stays as it was.
     """
 
@@ -56,6 +57,7 @@ class Step:
     rests: Callable[[Mapping[str, str], int], tuple[str, ...]] = lambda _, __: ()
     timed: bool = False
     forced: tuple[str, ...] = ()
+    ours: Callable[[Mapping[str, Any]], bool] = lambda _: True
     partial: bool = False
 
 
@@ -284,8 +286,11 @@ def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Str
     def inputs() -> Inputs:
         return own | _versions(reads, lake) | freshness_of(table, lake)
 
-    def stands(figures: Mapping[str, Any]) -> bool:
-        return lake.exists(table.name) and figures.get("version") == lake.version(table.name)
+    def stands(_: Mapping[str, Any]) -> bool:
+        return lake.exists(table.name)
+
+    def ours(figures: Mapping[str, Any]) -> bool:
+        return figures.get("version") == lake.version(table.name)
 
     def work(_: Progress) -> Figures:
         from headrace.run.refresh import brought_up
@@ -295,7 +300,9 @@ def _query(table: Table, lake: Lake, declared: Declared, named: Mapping[str, Str
     others = (*reads, *(name for name in tables_referred_to(table) if name not in reads))
     needs = tuple(_load_of(named[name]) if name in named else f"ingest:{name}" for name in others)
     rests = resting(table, lambda: declared.own(node_id(table)))
-    return Step(f"query:{table.name}", needs, inputs, stands, work, rests=rests, timed=table.refresh is not None)
+    return Step(
+        f"query:{table.name}", needs, inputs, stands, work, rests=rests, timed=table.refresh is not None, ours=ours
+    )
 
 
 def _training_set(

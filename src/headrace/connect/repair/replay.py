@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 from headrace.connect.known import known_at
 from headrace.connect.loads import Ledger, Past
 from headrace.connect.repair.received import Received, as_batch, received
-from headrace.contracts import Across, Referred, validate
+from headrace.contracts import Across, KeyIndex, Referred, validate
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.kept import stated
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.types import arrow_schema
 
+_OVERTAKEN = "its table may have a newer row of its key: mend it where it comes from, or change it there again"
 _APP = "replay"
 """Application id of the commits of a replay; their number counts those of a table, from 1."""
 
@@ -61,9 +62,13 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
     Raises:
         HeadraceError: HR-QUARANTINE-003 for a table that is replaced or kept with its history.
     """
-    contract = _contract(source)
-    unfinished = {past.id for past in Ledger(lake, source.name).unfinished}
-    across = Across(contract, lambda columns: _stored(lake, source.name, columns), referred)
+    contract, ledger = _contract(source), Ledger(lake, source.name)
+    unfinished = {past.id for past in ledger.unfinished}
+    merged = isinstance(source, Table) and source.mode == "merge"
+    if merged:  # a row follows that of its key; what is unique is so among those that come together
+        across = Across(contract, referred=referred, key=KeyIndex(contract.key_fields()))
+    else:
+        across = Across(contract, lambda columns: _stored(lake, source.name, columns), referred)
     accepted, passing = [], list[Received]()
     staying: list[tuple[Received, tuple[str, ...]]] = []
     for text in (True, False):
@@ -72,7 +77,15 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
             continue
         done = validate(contract, as_batch(some, contract, text=text), across)
         refused = dict(zip(done.quarantined["_row"].to_pylist(), done.quarantined["reasons"].to_pylist(), strict=True))
-        accepted.append(done.accepted)
+        if merged:
+            good = [place for place in range(1, len(some) + 1) if place not in refused]
+            loads = [some[place - 1].load for place in good]
+            late = [good[at] for at in _overtaken(lake, source.name, ledger, done.accepted, loads, contract)]
+            refused |= {place: [_OVERTAKEN] for place in late}
+            kept = pa.array([place not in refused for place in good], pa.bool_())
+            accepted.append(done.accepted.filter(kept))
+        else:
+            accepted.append(done.accepted)
         for place, row in enumerate(some, 1):
             if place in refused:
                 staying.append((row, tuple(refused[place])))
@@ -82,6 +95,29 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
     staying += [(row, tuple(row.reasons)) for row in rows if row.unread and row.load not in unfinished]
     nothing = arrow_schema(stated(contract)).empty_table()
     return Trial(pa.concat_tables([nothing, *accepted]), tuple(passing), tuple(staying))
+
+
+def _overtaken(
+    lake: Lake, name: str, ledger: Ledger, rows: pa.Table, loads: Sequence[str], contract: type[Contract]
+) -> list[int]:
+    """Return the places of rows whose key the table has, where what it has may be newer than they are."""
+    if not rows.num_rows or not lake.exists(name):
+        return []
+    names = list(contract.key_fields())
+    asked = rows.select(names).append_column("place", pa.array(range(rows.num_rows), pa.int64()))
+    there = pa.concat_tables(
+        pa.Table.from_batches([part]).join(asked, names, join_type="inner").select(["place", "_load"])
+        for part in lake.batches(name, columns=[*names, "_load"])
+    ).to_pydict()
+    order = {load: number for number, load in enumerate(ledger.by_id)}
+    brought = [number for load, number in order.items() if ledger.by_id[load].received]
+    newest = max(brought, default=-1)
+    # What a load found to be as it was, it left untouched: only of the newest is it sure that none came behind it.
+    return sorted(
+        place
+        for place, load in zip(there["place"], there["_load"], strict=True)
+        if order.get(loads[place], -1) < newest or load == loads[place]
+    )
 
 
 def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referred: Referred | None = None) -> Trial:
@@ -102,7 +138,11 @@ def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referre
         loads = pa.array([row.load for row in trial.passing], pa.string())
         table = table.append_column("_seq", pa.array(np.arange(first, first + table.num_rows)))
         table = table.append_column("_known_at", known_at(contract, table)).append_column("_load", loads)
-        lake.append(name, table, once=(_APP, number), message={"replayed": _ids(trial.passing)})
+        once, message = (_APP, number), {"replayed": _ids(trial.passing)}
+        if isinstance(source, Table) and source.mode == "merge":
+            lake.merge(name, table, keys=contract.key_fields(), once=once, message=message)
+        else:
+            lake.append(name, table, once=once, message=message)
         complete_replay(lake, name, ledger)
     return trial
 
