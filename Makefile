@@ -9,7 +9,7 @@ CODE := src tests docs $(wildcard bench examples)
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | \
-		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 env: $(STAMP) ## make .venv, the environment that all else runs in
 
@@ -29,9 +29,12 @@ check: $(STAMP) ## format, lint, types, layers
 	@failed=0; for step in "ruff format --check --quiet --diff $(CODE)" "ruff check --quiet $(CODE)" \
 		"mypy --strict" "lint-imports --no-logo"; do echo "$$step"; $(BIN)/$$step || failed=1; done; exit $$failed
 
-test: check ## everything that check says, and all tests with their coverage
+test: check ## everything that check says, and all tests
 	@$(BIN)/python -m tests.docs.blocks
-	@$(BIN)/python -m pytest -q -n 2 --timeout 300 --cov --cov-report=term --cov-report=xml
+	@$(BIN)/python -m pytest -q -n 2 --timeout 300
+
+coverage: $(STAMP) ## all tests, and which lines they do not reach; takes longer
+	@$(BIN)/python -m pytest -q -n 2 --timeout 600 --cov --cov-report=term --cov-report=xml
 
 bench: $(STAMP) ## compare speed with the best alternatives, results first, and write docs/benchmarks.md
 	@$(BIN)/python -m bench --write
@@ -51,4 +54,4 @@ clean: ## remove all that was made here, the environment too
 
 ALWAYS:
 
-.PHONY: ALWAYS help env demo check test bench docs format clean
+.PHONY: ALWAYS help env demo check test coverage bench docs format clean

@@ -165,6 +165,8 @@ def test_what_was_received_is_what_was_accepted_and_quarantined_where_rows_take_
             rows = [(n, None if n == changed == 3 else f"p{changed}", changed) for n in range(5)]
             plans.executemany("insert into plans values (?, ?, ?)", rows)
             assert _call("run", "--project", tmp_path).exit_code == 0
+    said = _call("plan", "--project", tmp_path).stdout
+    assert "What is new in plans (sqlite:///plans.db), rates (sqlite:///plans.db) is asked by the run alone." in said
     told = _call("status", "--project", tmp_path).stdout
     assert "In all 20 received = 18 accepted + 2 quarantined" in told
     found = {one["name"]: one for one in _json("status", "--project", tmp_path)["tables"]}

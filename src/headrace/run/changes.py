@@ -82,6 +82,7 @@ class Changes:
         queries: table by query that is to be brought up to date, to how, and what that can read at most.
         warnings: what is to be known, such as a champion that was trained from another declaration.
         evolution: node to what its changed contract is for the rows in the lake and for what reads them.
+        asked: source to the address that a run asks for what is new: whether there is anything, is not looked up.
     """
 
     first: bool
@@ -92,6 +93,7 @@ class Changes:
     warnings: tuple[Fault, ...] = ()
     evolution: Mapping[str, Verdict] = field(default_factory=dict)
     queries: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
@@ -114,6 +116,7 @@ class Changes:
             "training": {name: list(why) for name, why in self.training.items()},
             "evolution": [one.as_dict() for one in self.evolution.values()],
             "queries": dict(self.queries),
+            "asked": dict(self.asked),
             "faults": [fault.as_dict() for fault in (*self.refused, *self.warnings)],
         }
 
@@ -171,7 +174,8 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     known = tuple(fault for fault in warnings if fault is not None)
     how = {} if before is None else planned(loaded, made)
-    return Changes(before is None, changes, files, invalidated, training, known, evolution, how)
+    asked = {one.name: one.origin.address for one in sources_of(loaded.project) if one.origin is not None}
+    return Changes(before is None, changes, files, invalidated, training, known, evolution, how, asked)
 
 
 def _training(

@@ -55,6 +55,9 @@ def print_changes(changes: Changes) -> None:
     for down in changes.invalidated:
         owners = f"  [{', '.join(down.owners)}]" if down.owners else ""
         say(f"  {down.node}  because of {', '.join(down.because)}{owners}")
+    if changes.asked and not changes.first:
+        listed = ", ".join(f"{name} ({address})" for name, address in changes.asked.items())
+        say(f"What is new in {listed} is asked by the run alone.", "dim")
     for name, how in changes.queries.items():
         say(f"= {name}: {how}", "cyan")
     for name, why in changes.training.items():
