@@ -194,6 +194,40 @@ def test_a_contract_that_says_one_tag_of_two_loses_the_other() -> None:
     assert (fault.code, fault.found.split(",")[0]) == ("HR-LINEAGE-002", "t.it without the privacy tag 'health'")
 
 
+class Ward(hr.Contract):
+    since: hr.Timestamp = hr.valid_from()
+    patient: int = hr.key()
+
+
+class Flag(hr.Contract):
+    since: hr.Timestamp = hr.valid_from()
+    patient: int = hr.key()
+    ill: bool | None
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "patient in (select patient from patients where sick = 1)",
+        "patient not in (select patient from patients where sick = 1)",
+        "patient = any(select patient from patients where sick = 1)",
+        "exists(select 1 from patients b where b.patient = a.patient and sick = 1)",
+        "(select true from patients b where b.patient = a.patient and sick = 1)",
+        "patient in (from ill)",
+    ],
+)
+def test_a_flag_by_a_query_within_tells_what_that_query_chooses_by(flag: str) -> None:
+    ill = "with ill as (select patient from patients where sick = 1)"
+    table = hr.Table("t", Flag, query=f"{ill} select since, patient, {flag} as ill from wards a")
+    group = hr.Features("f", table, by=hr.Entity("patient"), features={"ill": "ill"})
+    label = hr.label(patients, "left", on="patient", matures="7d")
+    learner = replace(score, cases=hr.TrainingSet("cases", patients, [group], label=label))
+    wards = hr.Table("wards", Ward, source="data/wards*")
+    faults = {one.code: one.found for one in check(hr.Project("p", models=[learner], sources=[wards]))}
+    assert faults["HR-LINEAGE-002"].startswith("t.ill without the privacy tag 'health', which patients.sick has")
+    assert faults["HR-LINEAGE-003"] == "returns learns from f.ill, which is made of patients.sick, tagged 'health'"
+
+
 def test_a_rank_among_persons_is_personal() -> None:
     query = "select percent_rank() over (order by birth_year) as it, ntile(4) over w as part from patients"
     table = hr.Table("t", query=query + " window w as (order by birth_year)")

@@ -166,16 +166,19 @@ class _Reader:
                         for one in self.columns(side).values():
                             found.choose(one, "filter")
             elif isinstance(whole, exp.Select):
-                for name, (_, source) in scope.selected_sources.items():
-                    found.take(self._source_rows(name, source))
+                for _, source in scope.selected_sources.values():
+                    found.take(self._source_rows(source, scope))
                 for how, part in _choosing(whole):
                     found.choose(self.made(part, scope), how)
         return self._rows[id(scope)]
 
     def made(self, node: exp.Expr, scope: Scope) -> Made:
-        """Return what an expression is made of."""
+        """Return what an expression is made of; of a column of a query within, as it is written there."""
+        from sqlglot import exp
+
         unit = lambda one: self._unit_of(one, scope)  # noqa: E731
-        found = Made(unit=sql_unit(node, unit), said=_said(node))
+        given = self._column(node, scope).said if isinstance(node, exp.Column) else ""
+        found = Made(unit=sql_unit(node, unit), said=given or _said(node))
         self._visit(node, scope, found, _how(node))
         found.mix(Mix(units, _said(part)) for units, part in sql_mixes(node, unit))
         return found
@@ -203,9 +206,7 @@ class _Reader:
                 inner = self._scopes[id(node.unnest())]
                 for one in self.columns(inner).values():
                     found.take(one, how)
-                rows = self.rows(inner)
-                for column in (*rows.direct, *rows.indirect):
-                    found.indirect.setdefault(column, "filter")
+                self._chooses(inner, found, how)
             case exp.Window():
                 placed = _is_place(node)
                 if placed:
@@ -222,14 +223,19 @@ class _Reader:
                     self._visit(node.this, scope, found, how)
                 self._chosen(node.expressions, scope, found, "order")
             case exp.Exists():
-                rows = self.rows(self._scopes[id(node.this.unnest())])
-                for column in (*rows.direct, *rows.indirect):
-                    found.direct.setdefault(column, how)
+                self._chooses(self._scopes[id(node.this.unnest())], found, how)
             case exp.Count() if not list(node.find_all(exp.Column)):
                 self._all_rows(scope, found)
             case _:
                 for one in node.iter_expressions():
                     self._visit(one, scope, found, how)
+
+    def _chooses(self, inner: Scope, found: Made, how: str) -> None:
+        """Add what decides about the rows of a query within an expression: the value tells whether there is one."""
+        rows = self.rows(inner)
+        for column in (*rows.direct, *rows.indirect):
+            found.direct.setdefault(column, how)
+        found.mix(rows.mixed)
 
     def _chosen(self, nodes: Iterable[Any], scope: Scope, found: Made, how: str) -> None:
         for one in nodes:
@@ -238,18 +244,23 @@ class _Reader:
             found.choose(chosen, how)
 
     def _all_rows(self, scope: Scope, found: Made) -> None:
-        for name, (_, source) in scope.selected_sources.items():
-            for column in self._source_rows(name, source).direct:
+        for _, source in scope.selected_sources.values():
+            for column in self._source_rows(source, scope).direct:
                 found.direct.setdefault(column, "rows")
 
-    def _source_rows(self, name: str, source: Any) -> Made:
+    def _source_rows(self, source: Any, within: Scope) -> Made:
         from sqlglot import exp
 
         if isinstance(source, exp.Table):
             table = source.name.lower()
             return Made({(table, "*"): "rows"} if table in self._tables else {})
-        inner: Scope = source
-        return Made() if not isinstance(inner.expression, exp.Query) else self.rows(inner)
+        inner: Scope = self._lateral(source)
+        if isinstance(inner.expression, exp.Query):
+            return self.rows(inner)
+        listed, made = Made(), Made()  # unnest gives as many rows as its lists have items
+        self._visit(inner.expression, within, listed, "join")
+        made.choose(listed, "join")
+        return made
 
     def _column(self, node: exp.Column, scope: Scope) -> Made:
         """What a column is made of, as the scope that it is named in, or one around that, sees it."""
@@ -263,7 +274,7 @@ class _Reader:
             if node.table or name not in self.columns(scope):
                 raise _Unread
             return self.columns(scope)[name]  # a column of the query itself, as ORDER BY and DISTINCT ON name it
-        source: Any = within.sources[alias]
+        source: Any = self._lateral(within.sources[alias])
         if isinstance(source, exp.Table):
             table = source.name.lower()
             if name.lower() not in self._tables.get(table, ()):
@@ -277,6 +288,15 @@ class _Reader:
         if name not in given:
             raise _Unread
         return given[name]
+
+    def _lateral(self, source: Any) -> Any:
+        """Return the scope of the query that stands after LATERAL; any other source as it is."""
+        from sqlglot import exp
+
+        held = None if isinstance(source, exp.Table) else source.expression
+        if isinstance(held, exp.Lateral) and isinstance(held.this, exp.Subquery):
+            return self._scopes[id(held.this.unnest())]
+        return source
 
     def _unit_of(self, node: exp.Expr, scope: Scope) -> str:
         from sqlglot import exp
@@ -339,12 +359,21 @@ def _said(node: exp.Expr) -> str:
     return bare.sql("duckdb", normalize_functions="lower")
 
 
+def _unnests(node: exp.Expr) -> bool:
+    """Whether an expression gives one row for each item of a list."""
+    from sqlglot import exp
+
+    walked = node.walk(prune=lambda one: isinstance(one, exp.Query))
+    return any(isinstance(one, exp.Unnest | exp.Explode) for one in walked)
+
+
 def _choosing(whole: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
     """Yield the parts of a SELECT that choose, group and cut its rows."""
     from sqlglot import exp
 
     parts = {"filter": [whole.args.get(name) for name in ("where", "having", "qualify")]}
     parts["join"] = [one.args.get("on") for one in whole.args.get("joins") or ()]
+    parts["join"] += [one.unalias() for one in whole.selects if _unnests(one)]
     group = whole.args.get("group")
     keys = [] if group is None else list(group.iter_expressions())
     if group is not None and group.args.get("all"):
