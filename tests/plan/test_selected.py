@@ -79,6 +79,20 @@ CASES: dict[str, list[set[str]]] = {
     "select (select count(*) from (select who from cust where kind = 'a')) from pay": [{"cust.*", "cust.kind"}],
     "select u.x, amount from pay, unnest([who, 1]) as u(x)": [{"pay.who"}, {"pay.amount"}],
     "select {'a': amount, 'b': who} as both from pay": [{"pay.amount", "pay.who"}],
+    "from (unpivot pay on amount, who into name k value v)": [
+        {"pay.id"},
+        {"pay.at"},
+        set(),
+        {"pay.amount", "pay.who"},
+    ],
+    "select v, u.id from pay unpivot (v for k in (AMOUNT, who)) as u": [{"pay.amount", "pay.who"}, {"pay.id"}],
+    "unpivot pay on columns(* exclude (id, at)) into name k value v": [
+        {"pay.id"},
+        {"pay.at"},
+        set(),
+        {"pay.amount", "pay.who"},
+    ],
+    "with u as (unpivot (select id, amount from pay) on amount) select value from u": [{"pay.amount"}],
     "select q.k from pay p, lateral (select max(kind) as k from cust c where c.who = p.who) q": [{"cust.kind"}],
     "select 1 as one, t.b from (values (1, 2)) as t(a, b)": [set(), set()],
 }
@@ -143,6 +157,7 @@ def test_rows_are_chosen_by(query: str) -> None:
     "query",
     [
         "select columns('a.*') from pay",
+        "select k, v from pay unpivot ((v, w) for k in ((amount, who)))",
         "from (pivot pay on who in (1, 2) using sum(amount))",
         "select p from pay p",
         "select t.d from pay as t(a, b, c, d)",
@@ -195,3 +210,10 @@ def test_what_is_copied_from_a_query_within_is_said_as_it_is_written_there(query
 def test_units_that_operations_keep(expression: str, unit: str) -> None:
     suffix = " group by all" if any(name in expression for name in ("sum(", "avg(", "min(", "count(")) else ""
     assert found(f"select {expression} as it from pay{suffix}").columns[0].unit == unit
+
+
+def test_units_of_what_is_unpivoted() -> None:
+    both = "(select id, amount as a, amount * 1 as c, amount as b from pay)"
+    query = f"select v from {both} unpivot (v for k in (a, b))"
+    assert found(query).columns[0].unit == "EUR"
+    assert found(f"select v from {both} unpivot (v for k in (a, c))").columns[0].unit == ""

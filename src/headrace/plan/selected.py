@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace import sql
 from headrace.plan.lineage import Mix
 from headrace.plan.units import agreed, differing, path_of, sql_mixes, sql_unit
+from headrace.plan.unpivot import without_unpivot
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -70,7 +71,11 @@ class _Unread(Exception):
 
 
 def selected(
-    query: str, count: int, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str] = lambda _: ""
+    query: str,
+    count: int,
+    tables: Mapping[str, Sequence[str]],
+    unit: Callable[[Column], str] = lambda _: "",
+    fields: Callable[[Column], Sequence[str] | None] = lambda _: None,
 ) -> Selected:
     """Return what the columns and rows of a query are made of.
 
@@ -84,6 +89,8 @@ def selected(
         count: how many columns it gives.
         tables: those that it reads, with their columns, all in lower case.
         unit: of a column of a table; of a field within one by its path, ``address.geo``.
+        fields: names of the fields that make up a column, or one within it; none of what is no struct, None of what is
+            not known.
 
     Example:
         >>> found = selected("select sum(amount) as total from payments where ok", 1, {"payments": ["amount", "ok"]})
@@ -93,19 +100,24 @@ def selected(
     import sqlglot
 
     try:
-        found = _followed(query, tables, unit)
+        found = _followed(query, tables, unit, fields)
     except (_Unread, RecursionError, sqlglot.errors.SqlglotError, KeyError, ValueError, AttributeError, TypeError):
         return _whole(query, count, tables)
     return found if len(found.columns) == count else _whole(query, count, tables)
 
 
-def _followed(query: str, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str]) -> Selected:
+def _followed(
+    query: str,
+    tables: Mapping[str, Sequence[str]],
+    unit: Callable[[Column], str],
+    fields: Callable[[Column], Sequence[str] | None],
+) -> Selected:
     import sqlglot
     from sqlglot import exp
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    parsed = sqlglot.parse_one(sql.readable(query), read="duckdb")
+    parsed = without_unpivot(sqlglot.parse_one(sql.readable(query), read="duckdb"), tables)
     if not isinstance(parsed, exp.Query) or parsed.find(exp.Pivot, exp.Columns, exp.Command):
         raise _Unread
     known: dict[str, object] = {name: dict.fromkeys(columns, "varchar") for name, columns in tables.items()}
@@ -113,7 +125,7 @@ def _followed(query: str, tables: Mapping[str, Sequence[str]], unit: Callable[[C
     scope = build_scope(whole)
     if scope is None or any(isinstance(one, exp.Star) for each in whole.find_all(exp.Select) for one in each.selects):
         raise _Unread
-    reader = _Reader(tables, unit, {id(one.expression): one for one in scope.traverse()})
+    reader = _Reader(tables, unit, fields, {id(one.expression): one for one in scope.traverse()})
     return Selected(tuple(reader.columns(scope).values()), reader.rows(scope))
 
 
@@ -128,9 +140,13 @@ class _Reader:
     """Follows columns through the scopes of a qualified query: CTEs, subqueries, set operations."""
 
     def __init__(
-        self, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str], scopes: Mapping[int, Scope]
+        self,
+        tables: Mapping[str, Sequence[str]],
+        unit: Callable[[Column], str],
+        fields: Callable[[Column], Sequence[str] | None],
+        scopes: Mapping[int, Scope],
     ) -> None:
-        self._tables, self._unit, self._scopes = tables, unit, scopes
+        self._tables, self._unit, self._fields, self._scopes = tables, unit, fields, scopes
         self._columns: dict[int, dict[str, Made]] = {}
         self._rows: dict[int, Made] = {}
 
@@ -144,10 +160,10 @@ class _Reader:
             if isinstance(whole, exp.SetOperation):
                 self._columns[id(scope)] = self._united(scope)
             elif isinstance(whole, exp.Select):
-                self._columns[id(scope)] = {
-                    one.alias_or_name or str(at): self.made(one.unalias(), scope)
-                    for at, one in enumerate(whole.selects)
-                }
+                each: dict[str, Made] = {}
+                for at, one in enumerate(whole.selects):
+                    each |= self._opened(one, scope) or {one.alias_or_name or str(at): self.made(one.unalias(), scope)}
+                self._columns[id(scope)] = each
             else:
                 raise _Unread
         return self._columns[id(scope)]
@@ -179,7 +195,7 @@ class _Reader:
         unit = lambda one: self._unit_of(one, scope)  # noqa: E731
         given = self._column(node, scope).said if isinstance(node, exp.Column) else ""
         found = Made(unit=sql_unit(node, unit), said=given or _said(node))
-        self._visit(node, scope, found, _how(node))
+        self._visit(node, scope, found, _how(node) if self._part(node, scope) is None else _COPY)
         found.mix(Mix(units, _said(part)) for units, part in sql_mixes(node, unit))
         return found
 
@@ -202,6 +218,11 @@ class _Reader:
                 found.take(self._column(node, scope), how)
             case exp.TableColumn():
                 raise _Unread
+            case exp.Dot() | exp.Bracket() | exp.StructExtract() if (inside := self._part(node, scope)) is not None:
+                found.take(inside, how)
+                for step in node.find_all(exp.Bracket):
+                    for place in step.expressions:
+                        self._visit(place, scope, found, how)
             case exp.Query():
                 inner = self._scopes[id(node.unnest())]
                 for one in self.columns(inner).values():
@@ -288,6 +309,41 @@ class _Reader:
         if name not in given:
             raise _Unread
         return given[name]
+
+    def _part(self, node: exp.Expr, scope: Scope) -> Made | None:
+        """What a field within a column is made of, where that is known of each column that it is a copy of."""
+        from sqlglot import exp
+
+        base, path = path_of(node)
+        if not path or not isinstance(base, exp.Column):
+            return None
+        return self._field(self._column(base, scope), path)
+
+    def _field(self, whole: Made, path: str) -> Made | None:
+        parts = {(table, f"{name}.{path}".lower()): how for (table, name), how in whole.direct.items()}
+        if not parts or any(how != _COPY or self._fields(one) is None for one, how in parts.items()):
+            return None
+        return Made(parts, dict(whole.indirect), agreed(map(self._unit, parts)), mixed=whole.mixed)
+
+    def _opened(self, node: exp.Expr, scope: Scope) -> dict[str, Made]:
+        """The columns that ``address.*`` or ``unnest(address)`` makes of a struct; none of anything else."""
+        from sqlglot import exp
+
+        inner = node.unalias()
+        starred = isinstance(inner, exp.Dot) and isinstance(inner.expression, exp.Star)
+        if not (starred or (isinstance(inner, exp.Explode | exp.Unnest) and not inner.expressions)):
+            return {}
+        base, path = path_of(inner.this)
+        if not isinstance(base, exp.Column):
+            return {}
+        whole = self._part(inner.this, scope) if path else self._column(base, scope)
+        names = [] if whole is None else [self._fields(one) for one in whole.direct]
+        if whole is None or not names or any(one != names[0] for one in names):
+            return {}
+        found = {name: self._field(whole, name) for name in names[0] or ()}
+        return {
+            name: replace(one, said=f"{_said(inner.this)}.{name}") for name, one in found.items() if one is not None
+        }
 
     def _lateral(self, source: Any) -> Any:
         """Return the scope of the query that stands after LATERAL; any other source as it is."""
