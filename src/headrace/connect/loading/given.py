@@ -67,7 +67,7 @@ class Given:
         return [] if self.delivery is None else self.delivery.faults
 
     def told_once(self, faults: Iterable[Fault]) -> list[Fault]:
-        """Return faults; of a delivery, what each of its parts says of the columns once, and what was told not again."""
+        """Return faults; what the parts of a delivery say of its columns once, and what was told before not again."""
         if self.inbox is None:
             return list(faults)
         address, found = self.inbox.address, list[Fault]()
