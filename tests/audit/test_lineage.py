@@ -275,3 +275,23 @@ def test_what_only_arrives_over_http_has_no_job() -> None:
     live = replace(project.streams["sales"], source=None)
     bank = hr.Project("p", sources=[live])
     assert events(bank, trace(bank).whole, 0) == []
+
+
+def test_events_know_fields_within_columns() -> None:
+    class Address(hr.Contract):
+        city: str
+        floor: int
+
+    class Home(hr.Contract):
+        home: int = hr.key()
+        at: hr.Timestamp = hr.event_time()
+        addr: Address
+
+    homes = hr.Stream("homes", Home, source="data/homes.csv")
+    table = hr.Table("t", query="select addr.floor as floor from homes")
+    nested = hr.Project("p", sources=[homes, table])
+    load, query = events(nested, trace(nested).whole, 0)
+    (inner,) = load["outputs"][0]["facets"]["columnLineage"]["fields"]["addr.floor"]["inputFields"]
+    assert inner["name"].endswith("data/homes.csv")
+    (made,) = query["outputs"][0]["facets"]["columnLineage"]["fields"]["floor"]["inputFields"]
+    assert (made["name"], made["field"]) == ("homes", "addr.floor")

@@ -74,6 +74,16 @@ def test_events_are_one_a_line(bank, tmp_path):
     assert "query.daily" in {one["job"]["name"] for one in events}
 
 
+def test_events_on_standard_output(bank, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = _call(bank, "--openlineage", "-")
+    assert result.exit_code == 0
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert "query.daily" in {one["job"]["name"] for one in events}
+    assert _call(bank, "--openlineage", "-", "--json").exit_code == 2
+    assert not list(tmp_path.glob("-*"))
+
+
 def test_events_after_a_run_are_of_its_end(bank, tmp_path):
     run(load_project(bank))
     _json(bank, "--openlineage", tmp_path / "it.jsonl")

@@ -76,6 +76,25 @@ def rows(folder: Path, name: str, *columns: str) -> list[Any]:
     return [one[0] for one in picked] if len(columns) == 1 else picked
 
 
+class Amount(hr.Contract):
+    payment_id: int = hr.key()
+    at: hr.Timestamp = hr.event_time(zone="UTC")  # type: ignore[valid-type]
+
+
+def test_columns_that_the_contract_does_not_know_are_told_once(bank: sqlite3.Connection, tmp_path: Path) -> None:
+    source = hr.Stream("payments", Amount, source=hr.Database(URL, table="payments", cursor="payment_id"))
+    pay(bank, *range(1, 10))
+    (told,) = load(source, tmp_path, batch_rows=2).faults  # five parts
+    assert (told.code, told.place, told.found) == ("HR-DATA-102", "sqlite:///bank.db", "the columns amount, changed")
+    pay(bank, 10)
+    assert load(source, tmp_path).faults == load(source, tmp_path).faults == ()
+    bank.execute("alter table payments add column note text")
+    pay_with_note = "insert into payments values (11, '2026-01-01', '1.00', 1, 'x')"
+    bank.execute(pay_with_note)
+    assert [one.found for one in load(source, tmp_path).faults] == ["the columns amount, changed, note"]
+    assert load(source, tmp_path).faults == ()
+
+
 def stream(**more: Any) -> hr.Stream:
     return hr.Stream("payments", Payment, source=hr.Database(URL, **more))
 

@@ -184,6 +184,15 @@ def test_extra_column_is_ignored_and_told() -> None:
     ]
 
 
+def test_extra_columns_are_told_in_one_warning() -> None:
+    more = payments(("p1", "1", None)).append_column("note", pa.array(["x"])).append_column("who", pa.array(["y"]))
+    (told,) = validate(Payment, more, None, "a.csv").faults
+    assert str(told) == (
+        "HR-DATA-102 a.csv: found the columns note, who; expected the fields of Payment. "
+        "Cure: nothing, they are ignored; or declare them in the contract."
+    )
+
+
 def test_malformed_line_has_one_reason_and_its_text() -> None:
     wrong = {"code": "HR-DATA-013", "field": "line", "text": "has 2 fields where the header has 3"}
     line = pa.array([{"text": "p9,1", "problems": [wrong]}])

@@ -194,6 +194,40 @@ def test_a_contract_that_says_one_tag_of_two_loses_the_other() -> None:
     assert (fault.code, fault.found.split(",")[0]) == ("HR-LINEAGE-002", "t.it without the privacy tag 'health'")
 
 
+class Ward(hr.Contract):
+    since: hr.Timestamp = hr.valid_from()
+    patient: int = hr.key()
+
+
+class Flag(hr.Contract):
+    since: hr.Timestamp = hr.valid_from()
+    patient: int = hr.key()
+    ill: bool | None
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "patient in (select patient from patients where sick = 1)",
+        "patient not in (select patient from patients where sick = 1)",
+        "patient = any(select patient from patients where sick = 1)",
+        "exists(select 1 from patients b where b.patient = a.patient and sick = 1)",
+        "(select true from patients b where b.patient = a.patient and sick = 1)",
+        "patient in (from ill)",
+    ],
+)
+def test_a_flag_by_a_query_within_tells_what_that_query_chooses_by(flag: str) -> None:
+    ill = "with ill as (select patient from patients where sick = 1)"
+    table = hr.Table("t", Flag, query=f"{ill} select since, patient, {flag} as ill from wards a")
+    group = hr.Features("f", table, by=hr.Entity("patient"), features={"ill": "ill"})
+    label = hr.label(patients, "left", on="patient", matures="7d")
+    learner = replace(score, cases=hr.TrainingSet("cases", patients, [group], label=label))
+    wards = hr.Table("wards", Ward, source="data/wards*")
+    faults = {one.code: one.found for one in check(hr.Project("p", models=[learner], sources=[wards]))}
+    assert faults["HR-LINEAGE-002"].startswith("t.ill without the privacy tag 'health', which patients.sick has")
+    assert faults["HR-LINEAGE-003"] == "returns learns from f.ill, which is made of patients.sick, tagged 'health'"
+
+
 def test_a_rank_among_persons_is_personal() -> None:
     query = "select percent_rank() over (order by birth_year) as it, ntile(4) over w as part from patients"
     table = hr.Table("t", query=query + " window w as (order by birth_year)")
@@ -316,3 +350,98 @@ def test_the_inverse_holds_in_a_project(name: str) -> None:
     (start,) = GRAPH.find(name)
     for other in GRAPH.downstream(name).nodes:
         assert start in GRAPH.upstream(other).nodes
+
+
+# -- fields within columns -------------------------------------------------------------------------------------------
+
+
+class Geo(hr.Contract):
+    lat: float = hr.field(ge=-90, le=90, privacy="personal")
+    zone: int = hr.field(ge=0, le=99)
+
+
+class Address(hr.Contract):
+    street: str = hr.field(privacy="personal")
+    floor: int = hr.field(ge=0, le=99, unit="m")
+    geo: Geo
+
+
+class Home(hr.Contract):
+    home: int = hr.key()
+    at: hr.Timestamp = hr.event_time()
+    addr: Address
+    past: list[Address]
+    told: Address = hr.field(privacy="health")
+
+
+homes = hr.Stream("homes", Home, source="data/homes*")
+
+
+def homed(query: str) -> Lineage:
+    first = hr.Table("first", query="select home, at, addr, addr as same, past from homes")
+    return lineage(hr.Project("p", sources=[homes, first, hr.Table("t", query=query)]))
+
+
+@pytest.mark.parametrize(
+    ("value", "made", "tags"),
+    [
+        ("addr.floor", {"homes.addr.floor"}, ()),
+        ("homes.addr.street", {"homes.addr.street"}, ("personal",)),
+        ("addr['floor'] + 1", {"homes.addr.floor"}, ()),
+        ("struct_extract(addr, 'street')", {"homes.addr.street"}, ("personal",)),
+        ("ADDR.Geo.ZONE", {"homes.addr.geo.zone"}, ()),
+        ("addr.geo", {"homes.addr.geo"}, ("personal",)),
+        ("past[1].floor", {"homes.past.floor"}, ()),
+        ("past[addr.floor].street", {"homes.past.street", "homes.addr.floor"}, ("personal",)),
+        ("told.floor", {"homes.told.floor"}, ("health",)),
+        ("told.street", {"homes.told.street"}, ("personal",)),
+        ("addr", {"homes.addr"}, ("personal",)),
+        ("coalesce(addr, told).floor", {"homes.addr", "homes.told"}, ("health", "personal")),
+        ("(select a.addr.floor from homes a limit 1)", {"homes.addr.floor", "homes.*"}, ()),
+    ],
+)
+def test_a_field_within_a_column_has_its_own_tags(value: str, made: set[str], tags: tuple[str, ...]) -> None:
+    graph = homed(f"select {value} as it from homes")
+    assert {graph.nodes[edge.source].name for edge in graph.into["column:t.it"] if edge.direct} == made
+    assert graph.nodes["column:t.it"].privacy == tags
+    assert "data/homes*" in {one.name for one in graph.upstream("t.it", direct=True).nodes.values()}
+
+
+@pytest.mark.parametrize(
+    "query", ["select addr.* from homes", "select unnest(addr) from homes", "select same.* from first"]
+)
+def test_a_column_opened_into_its_fields(query: str) -> None:
+    graph = homed(query)
+    given = {name: graph.nodes[f"column:t.{name}"] for name in ("street", "floor", "geo")}
+    assert {name: one.privacy for name, one in given.items()} == {
+        "street": ("personal",),
+        "floor": (),
+        "geo": ("personal",),
+    }
+    assert given["floor"].unit == "m"
+
+
+def test_fields_are_followed_through_tables_that_copy_the_column() -> None:
+    graph = homed("select same.floor as a, x.geo.zone as b, x.street as c from (select same, addr as x from first)")
+    assert graph.nodes["column:t.a"].privacy == graph.nodes["column:t.b"].privacy == ()
+    assert graph.nodes["column:t.c"].privacy == ("personal",)
+    above = {one.name for one in graph.upstream("t.b", direct=True).nodes.values()}
+    assert {"first.addr.geo.zone", "homes.addr.geo.zone", "homes.addr"} <= above
+    assert "t.b" in {one.name for one in graph.downstream("homes.addr", direct=True).nodes.values()}
+
+
+def test_a_struct_that_a_query_makes_keeps_all_tags() -> None:
+    class Made(hr.Contract):
+        addr: Address
+
+    made = "{'street': 'x', 'floor': length(addr.street), 'geo': addr.geo}"
+    table = hr.Table("made", Made, query=f"select {made} as addr from homes")
+    last = hr.Table("t", query="select addr.floor as it from made")
+    graph = lineage(hr.Project("p", sources=[homes, table, last]))
+    assert graph.nodes["column:t.it"].privacy == ("personal",)
+
+
+def test_a_feature_of_a_field_has_the_tags_of_the_field() -> None:
+    group = hr.Features("f", homes, features={"high": "addr.floor > 3", "north": "addr.geo.lat > 0"})
+    nodes = lineage(hr.Project("p", features=[group])).nodes
+    assert (nodes["feature:f.high"].privacy, nodes["feature:f.north"].privacy) == ((), ("personal",))

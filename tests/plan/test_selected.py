@@ -20,6 +20,8 @@ def found(query: str) -> Selected:
     return selected(query, count, TABLES, lambda column: "EUR" if column == ("pay", "amount") else "")
 
 
+IN = {"pay.who", "cust.*", "cust.who", "cust.kind"}
+"""Of a value that asks whether a customer is among those of a kind: the kind is told by it."""
 CASES: dict[str, list[set[str]]] = {
     "select amount, who as w from pay": [{"pay.amount"}, {"pay.who"}],
     "from pay": [{"pay.id"}, {"pay.at"}, {"pay.who"}, {"pay.amount"}],
@@ -52,11 +54,45 @@ CASES: dict[str, list[set[str]]] = {
         {"pay.id"},
     ],
     "select sum(amount) over w from pay window w as (partition by who order by at)": [{"pay.amount"}],
-    "select (select max(kind) from cust c where c.who = p.who) from pay p": [{"cust.kind"}],
+    "select (select max(kind) from cust c where c.who = p.who) from pay p": [
+        {"cust.*", "cust.kind", "cust.who", "pay.who"}
+    ],
     "select exists(select 1 from cust c where kind = 'a') from pay": [{"cust.*", "cust.kind"}],
-    "select who in (select who from cust where kind = 'a') from pay": [{"pay.who", "cust.who"}],
+    "select who in (select who from cust where kind = 'a') from pay": [IN],
+    "select who not in (select who from cust where kind = 'a') from pay": [IN],
+    "select who = any(select who from cust where kind = 'a') from pay": [IN],
+    "select who > all(select who from cust where kind = 'a') from pay": [IN],
+    "select (who, 1) in (select who, 1 from cust where kind = 'a') from pay": [IN],
+    "select sum(case when who in (select who from cust where kind = 'a') then 1 end) as n from pay": [IN],
+    "select (select true from cust c where c.who = p.who and kind = 'a') from pay p": [IN],
+    "select array(select who from cust where kind = 'a') from pay": [{"cust.*", "cust.who", "cust.kind"}],
+    "select [x for x in (select list(who) from cust where kind = 'a')] from pay": [{"cust.*", "cust.who", "cust.kind"}],
+    "select who in (select who from cust qualify row_number() over (order by kind) = 1) from pay": [IN],
+    "select who in (select who from cust group by who having max(kind) = 'a') from pay": [IN],
+    "select who in (select who from cust group by who, kind) from pay": [IN],
+    "select who in (select who from cust order by kind limit 1) from pay": [IN],
+    "select who in (select who from cust order by kind) from pay": [{"cust.*", "cust.who", "pay.who"}],
+    "select who in (select a.who from cust a join cust b on a.kind = b.kind) from pay": [IN],
+    "select who in (select who from cust where who in (select who from cust where kind = 'a')) from pay": [IN],
+    "with k as (select who from cust where kind = 'a'), l as (from k) select who in (from l as m) from pay": [IN],
+    "select who in (select who from cust where kind = 'a' intersect select 1) from pay": [IN],
+    "select (select count(*) from (select who from cust where kind = 'a')) from pay": [{"cust.*", "cust.kind"}],
     "select u.x, amount from pay, unnest([who, 1]) as u(x)": [{"pay.who"}, {"pay.amount"}],
     "select {'a': amount, 'b': who} as both from pay": [{"pay.amount", "pay.who"}],
+    "from (unpivot pay on amount, who into name k value v)": [
+        {"pay.id"},
+        {"pay.at"},
+        set(),
+        {"pay.amount", "pay.who"},
+    ],
+    "select v, u.id from pay unpivot (v for k in (AMOUNT, who)) as u": [{"pay.amount", "pay.who"}, {"pay.id"}],
+    "unpivot pay on columns(* exclude (id, at)) into name k value v": [
+        {"pay.id"},
+        {"pay.at"},
+        set(),
+        {"pay.amount", "pay.who"},
+    ],
+    "with u as (unpivot (select id, amount from pay) on amount) select value from u": [{"pay.amount"}],
     "select q.k from pay p, lateral (select max(kind) as k from cust c where c.who = p.who) q": [{"cust.kind"}],
     "select 1 as one, t.b from (values (1, 2)) as t(a, b)": [set(), set()],
 }
@@ -92,6 +128,19 @@ ROWS = {
         "cust.who": "filter",
         "pay.who": "filter",
     },
+    "select amount from pay where who in (select who from cust where kind = 'a')": {
+        "pay.who": "filter",
+        "cust.who": "filter",
+        "cust.*": "filter",
+        "cust.kind": "filter",
+    },
+    "select amount, unnest([who, 1]) as x from pay": {"pay.who": "join"},
+    "select u.x from pay, unnest([who, 1]) as u(x)": {"pay.who": "join"},
+    "select amount, (select max(x) from unnest([who, 1]) as u(x)) as x from pay": {},
+    "select q.k from pay p, lateral (select kind as k, who as other from cust c where c.who = p.who) q": {
+        "cust.who": "filter",
+        "pay.who": "filter",
+    },
     "with few as (select * from pay where at > now()) select amount from few": {"pay.at": "filter"},
 }
 
@@ -108,6 +157,7 @@ def test_rows_are_chosen_by(query: str) -> None:
     "query",
     [
         "select columns('a.*') from pay",
+        "select k, v from pay unpivot ((v, w) for k in ((amount, who)))",
         "from (pivot pay on who in (1, 2) using sum(amount))",
         "select p from pay p",
         "select t.d from pay as t(a, b, c, d)",
@@ -135,6 +185,18 @@ def test_how_a_column_is_made() -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "select part from (select id, who % 7 as part from pay) group by all",
+        "with a as (select who % 7 as part from pay), b as (from a) select b.part as p from b order by b.part",
+    ],
+)
+def test_what_is_copied_from_a_query_within_is_said_as_it_is_written_there(query: str) -> None:
+    (made,) = found(query).columns
+    assert (made.said, made.direct) == ("who % 7", {("pay", "who"): "expression"})
+
+
+@pytest.mark.parametrize(
     ("expression", "unit"),
     [
         ("amount", "EUR"), ("sum(amount)", "EUR"), ("avg(amount)", "EUR"), ("min(amount)", "EUR"),
@@ -148,3 +210,10 @@ def test_how_a_column_is_made() -> None:
 def test_units_that_operations_keep(expression: str, unit: str) -> None:
     suffix = " group by all" if any(name in expression for name in ("sum(", "avg(", "min(", "count(")) else ""
     assert found(f"select {expression} as it from pay{suffix}").columns[0].unit == unit
+
+
+def test_units_of_what_is_unpivoted() -> None:
+    both = "(select id, amount as a, amount * 1 as c, amount as b from pay)"
+    query = f"select v from {both} unpivot (v for k in (a, b))"
+    assert found(query).columns[0].unit == "EUR"
+    assert found(f"select v from {both} unpivot (v for k in (a, c))").columns[0].unit == ""

@@ -63,3 +63,13 @@ def test_what_changed_is_seen_from_when_it_was_read(folder: Path) -> None:
         crm.execute("delete from customers where customer_id = 2")
     # On 4 January the source said b, and nobody had read it yet: a service would have answered a.
     assert segments(folder) == [None, "a", "a", "b", None]
+    planned = """
+        select p.payment_id, case when c.until is null or p.at < c.until then c.segment end as segment
+        from payments p asof left join customers c on p.customer_id = c.customer_id and p.at >= c.since
+        order by payment_id
+    """
+    loaded = load_project(folder)
+    right = [row["segment"] for row in loaded.lake().sql(planned).to_pylist()]
+    assert right == [None, "a", "b", "b", None], "by today's knowledge b holds since 3 January; one row of each payment"
+    now = loaded.lake().sql("select customer_id, segment from customers where until is null").to_pylist()
+    assert now == [{"customer_id": 1, "segment": "b"}]

@@ -50,6 +50,20 @@ def test_the_life_of_a_model(bank):
     assert _train(bank) == [("done", ("cases changed",))]
 
 
+def test_trainings_are_in_the_run_log_by_model(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    run(load_project(folder))
+    train(load_project(folder))
+    edit(folder, "hr.label(", "hr.label( ")
+    train(load_project(folder))
+    lake = load_project(folder).lake()
+    logged = lake.sql("select run, kind, outcome, step, action from run_log where kind = 'train' order by run")
+    assert [tuple(row.values()) for row in logged.to_pylist()] == [
+        (2, "train", "done", "model:score", "done"),
+        (3, "train", "done", "model:score", "kept"),
+    ]
+
+
 def test_unknown_models_and_sets_that_were_never_built(tmp_path):
     folder = make_bank(tmp_path / "bank", WITH_MODEL)
     with pytest.raises(HeadraceError, match=r"HR-RUN-005: .*'scroe'.*did you mean 'score'"):

@@ -96,6 +96,11 @@ class Inbox:
     ) -> None:
         self.folder, self._origin, self._place, self._wait = folder / place.name, origin, place, wait
 
+    @property
+    def address(self) -> str:
+        """Of the origin, without what signs in there."""
+        return self._origin.address
+
     def held(self) -> Delivery | None:
         """Return the delivery that there is, or None."""
         path = self.folder / _LIST
@@ -147,6 +152,16 @@ class Inbox:
             path = self.folder.with_suffix(".refused")
             before = path.read_text() if path.exists() else ""
             _written(path, lambda beside: beside.write_text(before + lines))
+
+    def told(self) -> set[str]:
+        """Return what was told of the columns at the end of the last loading, so that it is told once."""
+        path = self.folder.with_suffix(".told")
+        return set(json.loads(path.read_text())) if path.exists() else set()
+
+    def tell(self, told: Iterable[str]) -> None:
+        """Remember what was told of the columns."""
+        text = json.dumps(list(told))
+        _written(self.folder.with_suffix(".told"), lambda beside: beside.write_text(text))
 
     def receive(
         self,

@@ -1,7 +1,7 @@
 """Validation: rows become typed columns that keep a contract's promises, or go to quarantine with all reasons."""
 
 from headrace.contracts.across import Across, Referred
-from headrace.contracts.columns import Unfit, check_columns, read_column, readable
+from headrace.contracts.columns import UNKNOWN, Unfit, check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
 from headrace.contracts.rules import check_rules
 from headrace.contracts.tally import Tally, tally
@@ -21,6 +21,7 @@ __all__ = [
     "MALFORMED",
     "MALFORMED_TYPE",
     "QUARANTINE",
+    "UNKNOWN",
     "Across",
     "KeyIndex",
     "Referred",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,8 @@ from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
 from headrace.types import MOST_DIGITS, LogicalType
 
+UNKNOWN = "HR-DATA-102"
+"""The warning about columns that a contract does not know."""
 _NO_ROWS = np.empty(0, np.int64)
 _EXACT = 2**53
 """Up to here every whole number is a float of its own."""
@@ -45,7 +47,7 @@ class Unfit(HeadraceError):
 
 
 def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> list[Fault]:
-    """Return warnings for columns that the contract does not know, and refuse a file that lacks what it promises.
+    """Return a warning about columns that the contract does not know, and refuse a file that lacks what it promises.
 
     Args:
         contract: what is expected.
@@ -67,11 +69,8 @@ def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> l
             faults += [(name, one) for one in _unreadable(fields[name], schema.field(name).type, source)]
     if faults:
         raise Unfit(faults)
-    return [
-        Fault("HR-DATA-102", source, f"the column {name}", f"the fields of {contract.name}", _ignored(name), "warning")
-        for name in schema.names
-        if name not in fields and not name.startswith("#")
-    ]
+    more = [name for name in schema.names if name not in fields and not name.startswith("#")]
+    return [_ignored(more, contract, source)] if more else []
 
 
 def read_column(field: Field, raw: pa.Array) -> Read:
@@ -116,8 +115,13 @@ def _missing(contract: type[Contract], name: str, schema: pa.Schema, source: str
     return Fault("HR-DATA-101", source, f"no column {name}", f"every field of {contract.name}", cure)
 
 
-def _ignored(name: str) -> str:
-    return f"nothing, it is ignored; or declare {name} in the contract"
+def _ignored(names: Sequence[str], contract: type[Contract], source: str) -> Fault:
+    one = len(names) == 1
+    found = f"the column{'' if one else 's'} {', '.join(names)}"
+    cure = (
+        f"nothing, {'it is' if one else 'they are'} ignored; or declare {names[0] if one else 'them'} in the contract"
+    )
+    return Fault(UNKNOWN, source, found, f"the fields of {contract.name}", cure, "warning")
 
 
 def readable(field: Field, kind: pa.DataType) -> bool:

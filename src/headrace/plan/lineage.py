@@ -12,6 +12,9 @@ from headrace.declare import Field
 KINDS = ("origin", "column", "rows", "feature", "case", "label", "model", "decision")
 """What a node can be, from where data comes to what is decided; ``rows`` are those of a table, ``case`` is of a set."""
 
+PART = "part"
+"""How a field within a column is made of it; its tags are its own."""
+
 
 @dataclass(frozen=True)
 class Mix:
@@ -215,6 +218,8 @@ def carried(
 ) -> dict[str, tuple[str, ...]]:
     """Return tags for each node: its own where it says any, else those of all that it is directly made of, sorted.
 
+    A field within a column has not those of the whole.
+
     Args:
         nodes, edges: of a graph, which may have circles: a decision on record may be read again.
         own: what a node says itself.
@@ -222,7 +227,7 @@ def carried(
     """
     out: dict[str, list[str]] = {}
     for edge in edges:
-        if edge.direct:
+        if edge.direct and edge.how != PART:
             out.setdefault(edge.source, []).append(edge.target)
     said = {name: own(one) for name, one in nodes.items()}
     found = {name: {*tags, *more(nodes[name])} for name, tags in said.items()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace import sql
 from headrace.plan.lineage import Mix
 from headrace.plan.units import agreed, differing, path_of, sql_mixes, sql_unit
+from headrace.plan.unpivot import without_unpivot
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -70,7 +71,11 @@ class _Unread(Exception):
 
 
 def selected(
-    query: str, count: int, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str] = lambda _: ""
+    query: str,
+    count: int,
+    tables: Mapping[str, Sequence[str]],
+    unit: Callable[[Column], str] = lambda _: "",
+    fields: Callable[[Column], Sequence[str] | None] = lambda _: None,
 ) -> Selected:
     """Return what the columns and rows of a query are made of.
 
@@ -84,6 +89,8 @@ def selected(
         count: how many columns it gives.
         tables: those that it reads, with their columns, all in lower case.
         unit: of a column of a table; of a field within one by its path, ``address.geo``.
+        fields: names of the fields that make up a column, or one within it; none of what is no struct, None of what is
+            not known.
 
     Example:
         >>> found = selected("select sum(amount) as total from payments where ok", 1, {"payments": ["amount", "ok"]})
@@ -93,19 +100,24 @@ def selected(
     import sqlglot
 
     try:
-        found = _followed(query, tables, unit)
+        found = _followed(query, tables, unit, fields)
     except (_Unread, RecursionError, sqlglot.errors.SqlglotError, KeyError, ValueError, AttributeError, TypeError):
         return _whole(query, count, tables)
     return found if len(found.columns) == count else _whole(query, count, tables)
 
 
-def _followed(query: str, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str]) -> Selected:
+def _followed(
+    query: str,
+    tables: Mapping[str, Sequence[str]],
+    unit: Callable[[Column], str],
+    fields: Callable[[Column], Sequence[str] | None],
+) -> Selected:
     import sqlglot
     from sqlglot import exp
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    parsed = sqlglot.parse_one(sql.readable(query), read="duckdb")
+    parsed = without_unpivot(sqlglot.parse_one(sql.readable(query), read="duckdb"), tables)
     if not isinstance(parsed, exp.Query) or parsed.find(exp.Pivot, exp.Columns, exp.Command):
         raise _Unread
     known: dict[str, object] = {name: dict.fromkeys(columns, "varchar") for name, columns in tables.items()}
@@ -113,7 +125,7 @@ def _followed(query: str, tables: Mapping[str, Sequence[str]], unit: Callable[[C
     scope = build_scope(whole)
     if scope is None or any(isinstance(one, exp.Star) for each in whole.find_all(exp.Select) for one in each.selects):
         raise _Unread
-    reader = _Reader(tables, unit, {id(one.expression): one for one in scope.traverse()})
+    reader = _Reader(tables, unit, fields, {id(one.expression): one for one in scope.traverse()})
     return Selected(tuple(reader.columns(scope).values()), reader.rows(scope))
 
 
@@ -128,9 +140,13 @@ class _Reader:
     """Follows columns through the scopes of a qualified query: CTEs, subqueries, set operations."""
 
     def __init__(
-        self, tables: Mapping[str, Sequence[str]], unit: Callable[[Column], str], scopes: Mapping[int, Scope]
+        self,
+        tables: Mapping[str, Sequence[str]],
+        unit: Callable[[Column], str],
+        fields: Callable[[Column], Sequence[str] | None],
+        scopes: Mapping[int, Scope],
     ) -> None:
-        self._tables, self._unit, self._scopes = tables, unit, scopes
+        self._tables, self._unit, self._fields, self._scopes = tables, unit, fields, scopes
         self._columns: dict[int, dict[str, Made]] = {}
         self._rows: dict[int, Made] = {}
 
@@ -144,10 +160,10 @@ class _Reader:
             if isinstance(whole, exp.SetOperation):
                 self._columns[id(scope)] = self._united(scope)
             elif isinstance(whole, exp.Select):
-                self._columns[id(scope)] = {
-                    one.alias_or_name or str(at): self.made(one.unalias(), scope)
-                    for at, one in enumerate(whole.selects)
-                }
+                each: dict[str, Made] = {}
+                for at, one in enumerate(whole.selects):
+                    each |= self._opened(one, scope) or {one.alias_or_name or str(at): self.made(one.unalias(), scope)}
+                self._columns[id(scope)] = each
             else:
                 raise _Unread
         return self._columns[id(scope)]
@@ -166,17 +182,20 @@ class _Reader:
                         for one in self.columns(side).values():
                             found.choose(one, "filter")
             elif isinstance(whole, exp.Select):
-                for name, (_, source) in scope.selected_sources.items():
-                    found.take(self._source_rows(name, source))
+                for _, source in scope.selected_sources.values():
+                    found.take(self._source_rows(source, scope))
                 for how, part in _choosing(whole):
                     found.choose(self.made(part, scope), how)
         return self._rows[id(scope)]
 
     def made(self, node: exp.Expr, scope: Scope) -> Made:
-        """Return what an expression is made of."""
+        """Return what an expression is made of; of a column of a query within, as it is written there."""
+        from sqlglot import exp
+
         unit = lambda one: self._unit_of(one, scope)  # noqa: E731
-        found = Made(unit=sql_unit(node, unit), said=_said(node))
-        self._visit(node, scope, found, _how(node))
+        given = self._column(node, scope).said if isinstance(node, exp.Column) else ""
+        found = Made(unit=sql_unit(node, unit), said=given or _said(node))
+        self._visit(node, scope, found, _how(node) if self._part(node, scope) is None else _COPY)
         found.mix(Mix(units, _said(part)) for units, part in sql_mixes(node, unit))
         return found
 
@@ -199,13 +218,16 @@ class _Reader:
                 found.take(self._column(node, scope), how)
             case exp.TableColumn():
                 raise _Unread
+            case exp.Dot() | exp.Bracket() | exp.StructExtract() if (inside := self._part(node, scope)) is not None:
+                found.take(inside, how)
+                for step in node.find_all(exp.Bracket):
+                    for place in step.expressions:
+                        self._visit(place, scope, found, how)
             case exp.Query():
                 inner = self._scopes[id(node.unnest())]
                 for one in self.columns(inner).values():
                     found.take(one, how)
-                rows = self.rows(inner)
-                for column in (*rows.direct, *rows.indirect):
-                    found.indirect.setdefault(column, "filter")
+                self._chooses(inner, found, how)
             case exp.Window():
                 placed = _is_place(node)
                 if placed:
@@ -222,14 +244,19 @@ class _Reader:
                     self._visit(node.this, scope, found, how)
                 self._chosen(node.expressions, scope, found, "order")
             case exp.Exists():
-                rows = self.rows(self._scopes[id(node.this.unnest())])
-                for column in (*rows.direct, *rows.indirect):
-                    found.direct.setdefault(column, how)
+                self._chooses(self._scopes[id(node.this.unnest())], found, how)
             case exp.Count() if not list(node.find_all(exp.Column)):
                 self._all_rows(scope, found)
             case _:
                 for one in node.iter_expressions():
                     self._visit(one, scope, found, how)
+
+    def _chooses(self, inner: Scope, found: Made, how: str) -> None:
+        """Add what decides about the rows of a query within an expression: the value tells whether there is one."""
+        rows = self.rows(inner)
+        for column in (*rows.direct, *rows.indirect):
+            found.direct.setdefault(column, how)
+        found.mix(rows.mixed)
 
     def _chosen(self, nodes: Iterable[Any], scope: Scope, found: Made, how: str) -> None:
         for one in nodes:
@@ -238,18 +265,23 @@ class _Reader:
             found.choose(chosen, how)
 
     def _all_rows(self, scope: Scope, found: Made) -> None:
-        for name, (_, source) in scope.selected_sources.items():
-            for column in self._source_rows(name, source).direct:
+        for _, source in scope.selected_sources.values():
+            for column in self._source_rows(source, scope).direct:
                 found.direct.setdefault(column, "rows")
 
-    def _source_rows(self, name: str, source: Any) -> Made:
+    def _source_rows(self, source: Any, within: Scope) -> Made:
         from sqlglot import exp
 
         if isinstance(source, exp.Table):
             table = source.name.lower()
             return Made({(table, "*"): "rows"} if table in self._tables else {})
-        inner: Scope = source
-        return Made() if not isinstance(inner.expression, exp.Query) else self.rows(inner)
+        inner: Scope = self._lateral(source)
+        if isinstance(inner.expression, exp.Query):
+            return self.rows(inner)
+        listed, made = Made(), Made()  # unnest gives as many rows as its lists have items
+        self._visit(inner.expression, within, listed, "join")
+        made.choose(listed, "join")
+        return made
 
     def _column(self, node: exp.Column, scope: Scope) -> Made:
         """What a column is made of, as the scope that it is named in, or one around that, sees it."""
@@ -263,7 +295,7 @@ class _Reader:
             if node.table or name not in self.columns(scope):
                 raise _Unread
             return self.columns(scope)[name]  # a column of the query itself, as ORDER BY and DISTINCT ON name it
-        source: Any = within.sources[alias]
+        source: Any = self._lateral(within.sources[alias])
         if isinstance(source, exp.Table):
             table = source.name.lower()
             if name.lower() not in self._tables.get(table, ()):
@@ -277,6 +309,50 @@ class _Reader:
         if name not in given:
             raise _Unread
         return given[name]
+
+    def _part(self, node: exp.Expr, scope: Scope) -> Made | None:
+        """What a field within a column is made of, where that is known of each column that it is a copy of."""
+        from sqlglot import exp
+
+        base, path = path_of(node)
+        if not path or not isinstance(base, exp.Column):
+            return None
+        return self._field(self._column(base, scope), path)
+
+    def _field(self, whole: Made, path: str) -> Made | None:
+        parts = {(table, f"{name}.{path}".lower()): how for (table, name), how in whole.direct.items()}
+        if not parts or any(how != _COPY or self._fields(one) is None for one, how in parts.items()):
+            return None
+        return Made(parts, dict(whole.indirect), agreed(map(self._unit, parts)), mixed=whole.mixed)
+
+    def _opened(self, node: exp.Expr, scope: Scope) -> dict[str, Made]:
+        """The columns that ``address.*`` or ``unnest(address)`` makes of a struct; none of anything else."""
+        from sqlglot import exp
+
+        inner = node.unalias()
+        starred = isinstance(inner, exp.Dot) and isinstance(inner.expression, exp.Star)
+        if not (starred or (isinstance(inner, exp.Explode | exp.Unnest) and not inner.expressions)):
+            return {}
+        base, path = path_of(inner.this)
+        if not isinstance(base, exp.Column):
+            return {}
+        whole = self._part(inner.this, scope) if path else self._column(base, scope)
+        names = [] if whole is None else [self._fields(one) for one in whole.direct]
+        if whole is None or not names or any(one != names[0] for one in names):
+            return {}
+        found = {name: self._field(whole, name) for name in names[0] or ()}
+        return {
+            name: replace(one, said=f"{_said(inner.this)}.{name}") for name, one in found.items() if one is not None
+        }
+
+    def _lateral(self, source: Any) -> Any:
+        """Return the scope of the query that stands after LATERAL; any other source as it is."""
+        from sqlglot import exp
+
+        held = None if isinstance(source, exp.Table) else source.expression
+        if isinstance(held, exp.Lateral) and isinstance(held.this, exp.Subquery):
+            return self._scopes[id(held.this.unnest())]
+        return source
 
     def _unit_of(self, node: exp.Expr, scope: Scope) -> str:
         from sqlglot import exp
@@ -339,12 +415,21 @@ def _said(node: exp.Expr) -> str:
     return bare.sql("duckdb", normalize_functions="lower")
 
 
+def _unnests(node: exp.Expr) -> bool:
+    """Whether an expression gives one row for each item of a list."""
+    from sqlglot import exp
+
+    walked = node.walk(prune=lambda one: isinstance(one, exp.Query))
+    return any(isinstance(one, exp.Unnest | exp.Explode) for one in walked)
+
+
 def _choosing(whole: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
     """Yield the parts of a SELECT that choose, group and cut its rows."""
     from sqlglot import exp
 
     parts = {"filter": [whole.args.get(name) for name in ("where", "having", "qualify")]}
     parts["join"] = [one.args.get("on") for one in whole.args.get("joins") or ()]
+    parts["join"] += [one.unalias() for one in whole.selects if _unnests(one)]
     group = whole.args.get("group")
     keys = [] if group is None else list(group.iter_expressions())
     if group is not None and group.args.get("all"):

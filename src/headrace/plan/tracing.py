@@ -30,6 +30,7 @@ from headrace.plan.expression import references
 from headrace.plan.feature_units import feature_units
 from headrace.plan.lineage import Edge, Lineage, Mix, Node, carried, tags_of, tags_of_field, units_within
 from headrace.plan.meaning import Plan
+from headrace.plan.parts import Parts
 from headrace.plan.privacy import said_of
 from headrace.plan.queries import given_columns, in_order, reads_of
 from headrace.plan.reads import Read, reads
@@ -98,6 +99,7 @@ class _Tracing:
         """What is there only where a query reads it: columns that loading adds, tables beside the declared ones."""
         self._within: dict[str, str] = {}
         """Units of fields within columns, by the id of the column and the path, in lower case."""
+        self._parts = Parts(self._later)
 
     def graph(self) -> Lineage:
         """Return what was gathered, with tags and owners carried along."""
@@ -123,7 +125,7 @@ class _Tracing:
             self._node(Node(origin, origin.partition(":")[2], "origin", origin))
         self._node(Node(f"column:{whole}.*", f"{whole}.*", "rows", of, owners=owners, place=source.place))
         for one in source.contract.fields().values():
-            self._node(_column(source, one, repr(one.type), one.unit))
+            self._parts.declare(self._node(_column(source, one, repr(one.type), one.unit)), one)
             self._within |= units_within(one, f"column:{whole}.{one.name}")
         for name in self._tables[whole.lower()].values():
             self._edge(origin, name, "direct", "load")
@@ -157,7 +159,8 @@ class _Tracing:
         """A table by query: its columns by what the query makes them of, its rows by what chooses them."""
         read = {name: self._tables[name] for name in reads_of(table) if name in self._tables}
         columns = {name: [one for one in ids if one != "*"] for name, ids in read.items()}
-        found = selected(table.query or "", len(given), columns, partial(self._unit_at, read))
+        about = partial(self._unit_at, read), partial(self._fields_at, read)
+        found = selected(table.query or "", len(given), columns, *about)
         whole, owners = str(table.name), (table.owner,) if table.owner else ()
         rows = Node(f"column:{whole}.*", f"{whole}.*", "rows", node_id(table), owners=owners, place=table.place)
         self._node(replace(rows, mixed=found.rows.mixed))
@@ -169,7 +172,7 @@ class _Tracing:
             one = fields.get(name)
             node = _column(table, one or Field(name=name), kind.lower() if one is None else repr(one.type), made.unit)
             self._node(replace(node, made=made.unit, mixed=made.mixed))
-            self._within |= self._copied(made, read, node.id) if one is None else units_within(one, node.id)
+            self._within |= self._copied(made, read, node) if one is None else units_within(one, node.id)
             self._made(node.id, made, read)
             self._edge(rows.id, node.id, "indirect", "rows")
         learned = None if table.contract is None else table.contract.role("known_time")
@@ -287,9 +290,22 @@ class _Tracing:
     def _made(self, target: str, made: Made, read: Mapping[str, Mapping[str, str]]) -> None:
         for kind, columns in (("direct", made.direct), ("indirect", made.indirect)):
             for column, how in columns.items():
-                if column[1] in read.get(column[0], ()):
+                if (source := self._id(read, column)) is not None:
                     expression = made.said if kind == "direct" and how not in ("copy", "rows") else ""
-                    self._edge(read[column[0]][column[1]], target, kind, how, expression)
+                    self._edge(source, target, kind, how, expression)
+
+    def _id(self, read: Mapping[str, Mapping[str, str]], column: Column) -> str | None:
+        """The id of a column of a table that is read, or of a field within one; None where there is none."""
+        table, name = column
+        columns = read.get(table, {})
+        outer, _, path = name.partition(".")
+        if name in columns:
+            return columns[name]
+        return self._parts.id(columns[outer], path) if outer in columns else None
+
+    def _fields_at(self, read: Mapping[str, Mapping[str, str]], column: Column) -> tuple[str, ...] | None:
+        name = self._id(read, column)
+        return None if name is None else self._parts.fields(name)
 
     def _at(self, read: Mapping[str, Mapping[str, str]], column: Column) -> Node:
         name = read[column[0]][column[1]]
@@ -306,14 +322,15 @@ class _Tracing:
         name = read[column[0]][outer]
         return self._within.get(f"{name}.{path}".lower(), "") if path else self._at(read, column).unit
 
-    def _copied(self, made: Made, read: Mapping[str, Mapping[str, str]], node: str) -> dict[str, str]:
-        """The units within a column that a query copies."""
-        copies = [read[table][one] for (table, one), how in made.direct.items() if how == "copy" and one != "*"]
-        if len(copies) != 1 or len(made.direct) > 1:
+    def _copied(self, made: Made, read: Mapping[str, Mapping[str, str]], node: Node) -> dict[str, str]:
+        """The units within a column that a query copies; its fields are known as well from now on."""
+        copies = [self._id(read, column) for column, how in made.direct.items() if how == "copy" and column[1] != "*"]
+        if len(copies) != 1 or len(made.direct) > 1 or copies[0] is None:
             return {}
+        self._parts.copy(copies[0], node)
         before = f"{copies[0]}.".lower()
         within = {name.removeprefix(before): unit for name, unit in self._within.items() if name.startswith(before)}
-        return {f"{node}.{path}".lower(): unit for path, unit in within.items()}
+        return {f"{node.id}.{path}".lower(): unit for path, unit in within.items()}
 
     def _unit(self, name: str) -> str:
         return self.nodes[name].unit if name in self.nodes else self._within.get(name.lower(), "")

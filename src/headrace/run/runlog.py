@@ -41,7 +41,7 @@ def log_runs(loaded: LoadedProject, journal: Journal) -> None:
 
 
 def _rows(run: PastRun) -> Iterator[dict[str, Any]]:
-    """Yield a row for each step; one without a step for a run that had none."""
+    """Yield a row for each step, or each model that was trained; one without a step for a run that had none."""
     about = {
         "run": run.number,
         "kind": run.kind,
@@ -49,7 +49,7 @@ def _rows(run: PastRun) -> Iterator[dict[str, Any]]:
         "started": run.started,
         "finished": run.finished,
     }
-    for step in run.report.get("steps") or [{}]:
+    for step in run.report.get("steps") or run.report.get("models") or [{}]:
         yield about | _row(step)
 
 

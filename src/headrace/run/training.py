@@ -20,6 +20,7 @@ from headrace.run.lock import one_at_a_time
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 from headrace.run.reasons import FORCED, GONE, UNTRAINED, reasons
+from headrace.run.runlog import log_runs
 from headrace.run.sheets import html_of
 from headrace.run.steps import steps_of
 
@@ -98,8 +99,10 @@ def train(
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
                 journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
+                log_runs(loaded, journal)
             raise
         journal.finish(number, "done", {"models": [one.as_dict() for one in found]})
+        log_runs(loaded, journal)
     return found
 
 

@@ -16,7 +16,7 @@ from headrace.audit.lineage.datasets import dataset
 from headrace.audit.lineage.layers import short
 from headrace.declare import Node as Declared
 from headrace.declare import Project, Service, Stream, Table, sources_of
-from headrace.plan.lineage import Edge, Lineage, Node
+from headrace.plan.lineage import PART, Edge, Lineage, Node
 from headrace.plan.tracing import origin_name
 
 Data = dict[str, Any]
@@ -169,7 +169,11 @@ class _Events:
     def _inputs(self, node: Node) -> list[Data]:
         """The fields that a field is made of; rows are no field, and stand as inputs of the job."""
         found: dict[str, tuple[Node, list[Data]]] = {}
-        for edge in self._graph.into.get(node.id, ()):
+        into = self._graph.into.get(node.id, ())
+        made = [edge for edge in into if edge.how != PART]
+        if into and not made:  # a field within a column is loaded with it
+            return self._inputs(self._graph.nodes[into[0].source])
+        for edge in made:
             source = self._graph.nodes[edge.source]
             if source.kind != "rows" and (source.kind != "origin" or node.kind != "rows"):
                 found.setdefault(source.id, (source, []))[1].append(_transformation(edge, source, node))

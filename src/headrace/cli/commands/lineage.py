@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from headrace.audit.lineage import Traced
     from headrace.run import LoadedProject
 
+_OUT = Path("-")
+"""``--openlineage`` to standard output."""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -25,7 +27,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--down", is_flag=True, help="Only what is made of it.")
 @click.option("--direct", is_flag=True, help="Without keys, filters, joins and orders.")
 @click.option("--picture", type=_FILE, help="Draw it into this SVG file.")
-@click.option("--openlineage", type=_FILE, help="Write it into this file as OpenLineage events, one a line.")
+@click.option(
+    "--openlineage", type=_FILE, help="Write it into this file as OpenLineage events, one a line; - is standard output."
+)
 @session_options
 def command(
     session: Session, name: str, up: bool, down: bool, direct: bool, picture: Path | None, openlineage: Path | None
@@ -41,6 +45,8 @@ def command(
     if picture is not None and picture.suffix.lower() != ".svg":
         cure = f"--picture {picture.with_suffix('.svg').name}, which browsers show and print as PDF or PNG"
         raise HeadraceError(Fault("HR-CLI-001", "", f"--picture {picture.name}", "a file that ends in .svg", cure))
+    if session.as_json and openlineage == _OUT:
+        raise click.UsageError("--json and --openlineage - exclude one another: events are JSON, one a line")
     loaded = session.load()
     both = up == down
     found = trace(loaded.project, name, up=up or both, down=down or both, direct=direct)
@@ -50,7 +56,11 @@ def command(
         written["picture"] = picture.name
     if openlineage is not None:
         told = _events(loaded, found)
-        _write(openlineage, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told))
+        lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
+        if openlineage == _OUT:
+            session.out.write(lines)
+            return
+        _write(openlineage, lines)
         written |= {"openlineage": openlineage.name, "events": len(told)}
     session.tell({"ok": True, **found.as_dict(), **written}, lambda: _print(found, written))
 

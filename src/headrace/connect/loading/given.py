@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from headrace.connect.loading.work import Progress
 from headrace.connect.loads import Ledger
 from headrace.connect.origins import Place
 from headrace.connect.places import File
+from headrace.contracts import UNKNOWN
 from headrace.declare import Contract, Stream, Table
 from headrace.declare.origins import Origin
 from headrace.errors import Fault, HeadraceError
@@ -37,6 +38,7 @@ class Given:
         delivery: of an origin, and
         inbox: where it is.
         before: whether it was read by a run that was cut off, so that there may be more by now.
+        columns: warnings about the columns of a delivery, which are told when they are not those of the last one.
     """
 
     mode: str
@@ -47,6 +49,7 @@ class Given:
     delivery: Delivery | None = None
     inbox: Inbox | None = None
     before: bool = False
+    columns: list[Fault] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
@@ -62,6 +65,19 @@ class Given:
     def faults(self) -> list[Fault]:
         """Warnings of the reading."""
         return [] if self.delivery is None else self.delivery.faults
+
+    def told_once(self, faults: Iterable[Fault]) -> list[Fault]:
+        """Return faults; what the parts of a delivery say of its columns once, and what was told before not again."""
+        if self.inbox is None:
+            return list(faults)
+        address, found = self.inbox.address, list[Fault]()
+        for one in faults:
+            if one.code != UNKNOWN:
+                found.append(one)
+            elif (whole := replace(one, place=address)) not in self.columns:
+                self.columns.append(whole)
+        told = self.inbox.told()
+        return [*found, *(one for one in self.columns if str(one) not in told)]
 
     def require(self, ledger: Ledger) -> None:
         """Refuse a delivery that was read on from where nothing is any more."""
@@ -116,7 +132,10 @@ def given(
         files = box.files(delivery)
         positions = {file.name: piece.position for file, piece in zip(files, delivery.pieces, strict=True)}
         others = box.keys if delivery.keys else None
-        yield Given(mode, files, delivery.at, positions, others, delivery, box, before)
+        there = Given(mode, files, delivery.at, positions, others, delivery, box, before)
+        yield there
+        if (delivery.pieces or there.columns) and {str(one) for one in there.columns} != box.told():
+            box.tell(map(str, there.columns))
         box.clear()
 
 

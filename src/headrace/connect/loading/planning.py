@@ -57,6 +57,7 @@ def plan(contract: type[Contract], given: Given, ledger: Ledger, batch_rows: int
         made.all_or_nothing()
     else:
         made.each()
+    made.plan.faults = given.told_once(made.plan.faults)
     going_on = {load.id for load in made.plan.loads}
     made.plan.broken = [past for past in ledger.unfinished if past.id not in going_on]
     if given.whole and (made.plan.loads or given.ends):
