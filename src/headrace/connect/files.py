@@ -13,6 +13,7 @@ import pyarrow as pa
 from headrace.connect import places
 from headrace.connect.ahead import ahead
 from headrace.connect.formats import SUFFIXES, Format, format_of
+from headrace.connect.naming import named
 from headrace.connect.places import File
 from headrace.contracts import check_columns
 from headrace.declare import Contract
@@ -41,11 +42,11 @@ def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_R
 
     Args:
         file: of a kind that is known, see ``formats``.
-        contract: whose fields are read; other columns are passed over.
+        contract: whose fields are read, from the columns of its ``outside``; others are passed over.
         batch_rows: rows of a batch at most.
 
     Yields:
-        Tables of the contract's columns: text, or the file's own types. What could not be read of a row is told in the
+        Tables of the contract's fields: text, or the file's own types. What could not be read of a row is told in the
         column ``contracts.MALFORMED``.
 
     Raises:
@@ -53,7 +54,8 @@ def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_R
     """
     kind = _kind(file)
     with _readable(file, kind):
-        batches = kind.batches(file, contract, batch_rows)
+        received = kind.batches(file, contract.outside, batch_rows)
+        batches = received if contract.outside is contract else (named(one, contract) for one in received)
         yield from ahead(batches) if file.size > _SMALL else batches
 
 
@@ -65,7 +67,7 @@ def check_file(file: File, contract: type[Contract], batch_rows: int) -> list[Fa
     Raises:
         HeadraceError: HR-SOURCE-002 damaged, 004 not UTF-8, 008 unknown kind; HR-DATA-1xx other columns.
     """
-    kind = _kind(file)
+    kind, contract = _kind(file), contract.outside
     with _readable(file, kind):
         kind.check(file)
         warnings = check_columns(contract, kind.columns(file, contract), file.name)
