@@ -53,7 +53,7 @@ def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_R
         HeadraceError: HR-SOURCE-002 damaged, 008 of an unknown kind, 015 withheld by its bucket, 017 no library.
     """
     kind = _kind(file)
-    with _readable(file, kind):
+    with readable(file, kind):
         received = kind.batches(file, contract.outside, batch_rows)
         batches = received if contract.outside is contract else (named(one, contract) for one in received)
         yield from ahead(batches) if file.size > _SMALL else batches
@@ -68,7 +68,7 @@ def check_file(file: File, contract: type[Contract], batch_rows: int) -> list[Fa
         HeadraceError: HR-SOURCE-002 damaged, 004 not UTF-8, 008 unknown kind; HR-DATA-1xx other columns.
     """
     kind, contract = _kind(file), contract.outside
-    with _readable(file, kind):
+    with readable(file, kind):
         kind.check(file)
         warnings = check_columns(contract, kind.columns(file, contract), file.name)
         rows = kind.rows(file)
@@ -87,7 +87,7 @@ def digest(file: File, size: int | None = None) -> str:
     Raises:
         HeadraceError: HR-SOURCE-002 when it cannot be read.
     """
-    with _readable(file, format_of(file)):
+    with readable(file, format_of(file)):
         return file.digest(size)
 
 
@@ -101,8 +101,8 @@ def _kind(file: File) -> Format:
 
 
 @contextmanager
-def _readable(file: File, kind: Format | None) -> Iterator[None]:
-    """Tell a damaged file by its name only: what a parser says of it may quote a person's data."""
+def readable(file: File, kind: Format | None) -> Iterator[None]:
+    """Tell a damaged file (HR-SOURCE-002) by its name only: what a parser says of it may quote a person's data."""
     name = "" if kind is None else f" as {kind.name}"
     found = f"a file that cannot be read to its end{name}"
     errors = (*_ERRORS, OSError, *(() if kind is None else kind.errors))
