@@ -114,6 +114,7 @@ class Found:
             are.
         cursor: by which new rows are known, or empty.
         columns: field to what its column is called in the source, where that is not the field's own name.
+        pages: of an API, how the next page is found, where its answer shows that.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Found:
     table: str = ""
     cursor: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    pages: str = ""
 
 
 @dataclass(frozen=True)
