@@ -304,3 +304,30 @@ def test_a_changed_name_is_a_changed_declaration() -> None:
 
     assert of({}) == of({"note": "note"})
     assert len({of({}), of({"note": "Note"}), of({"note": "Remark"})}) == 3
+
+
+def test_lineage_says_what_the_source_calls_a_column() -> None:
+    from headrace.plan.tracing import lineage
+
+    stream = hr.Stream("visits", Visit, source="a.csv", columns={"customer_id": "Customer ID"})
+    graph = lineage(hr.Project("p", sources=[stream]))
+    said = {one.target: one.expression for one in graph.edges if one.how == "load"}
+    assert said["column:visits.customer_id"] == "Customer ID"
+    assert said["column:visits.note"] == ""
+
+
+@pytest.mark.parametrize("source", ["a.csv", "sqlite:///a.db"])
+def test_a_table_that_is_replaced_is_read_again_when_a_name_changes(tmp_path: Path, source: str) -> None:
+    class Pair(hr.Contract):
+        low: int = hr.key()
+        high: int
+
+    (tmp_path / "a.csv").write_text("A,B\n1,2\n")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as made:
+        made.executescript("create table pairs (A int, B int); insert into pairs values (1, 2)")
+    lake = Lake(tmp_path / "state" / "lake")
+    for columns, low in (({"low": "A", "high": "B"}, 1), ({"low": "B", "high": "A"}, 2)):
+        pairs = hr.Table("pairs", Pair, source=source, load="replace", columns=columns)
+        assert ingest(pairs, tmp_path, lake).files_new == 1
+        assert ingest(pairs, tmp_path, lake).files_new == 0
+        assert lake.read("pairs", columns=["low"]).to_pylist() == [{"low": low}]

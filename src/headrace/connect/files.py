@@ -13,10 +13,10 @@ import pyarrow as pa
 from headrace.connect import places
 from headrace.connect.ahead import ahead
 from headrace.connect.formats import SUFFIXES, Format, format_of
-from headrace.connect.naming import named
+from headrace.connect.naming import named, read_as
 from headrace.connect.places import File
 from headrace.contracts import check_columns
-from headrace.declare import Contract
+from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 
 _SMALL = 16 << 20
@@ -89,6 +89,17 @@ def digest(file: File, size: int | None = None) -> str:
     """
     with readable(file, format_of(file)):
         return file.digest(size)
+
+
+def content_of(file: File, source: Stream | Table) -> str:
+    """Return the digest by which a loaded file is known: of a table that is replaced also of the names it is read by.
+
+    Raises:
+        HeadraceError: HR-SOURCE-002 when it cannot be read.
+    """
+    found, received = digest(file), source.received
+    replaced = isinstance(source, Table) and source.mode == "replace"
+    return read_as(found, received) if replaced and received is not None else found
 
 
 def _kind(file: File) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -39,6 +40,13 @@ def named(rows: pa.Table, contract: type[Contract]) -> pa.Table:
         return table
     told = [None if one is None else _told(one, outside) for one in table[MALFORMED].to_pylist()]
     return table.set_column(at, MALFORMED, pa.array(told, MALFORMED_TYPE))
+
+
+def read_as(content: str, contract: type[Contract]) -> str:
+    """Return the digest of what is read under the names of a contract: of the same content another under others."""
+    outside = contract.outside
+    names = {name: outside.field_of(name) for name in outside.fields() if outside.field_of(name) != name}
+    return content if not names else hashlib.sha256(json.dumps([content, names]).encode()).hexdigest()
 
 
 def _told(one: Mapping[str, Any], outside: type[Contract]) -> dict[str, Any]:
