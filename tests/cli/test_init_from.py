@@ -85,13 +85,13 @@ def test_a_database_becomes_a_project_that_runs(here: Path, shop: str) -> None:
     }  # fmt: skip
     assert fields_of(here / "bank", "orders") == {
         "order_id": ("int", "key"), "customer_id": ("int", ""), "created_at": ("timestamp", "event_time"),
-        "total": ("decimal(10,2)", ""), "state": ("str", ""),
+        "total": ("decimal(10,2)", ""), "state": ("str", ""), "a_b": ("int", ""),
     }  # fmt: skip
     assert runs(here / "bank") == {"customers": 100, "orders": 400}
     python = (here / "bank" / "project.py").read_text()
     assert "# refers to customers.id" in python
     assert 'isin=["new", "done"]' in python
-    assert "# Left out, a b: no column of the lake" in python
+    assert 'columns={"a_b": "a b"}' in python
     assert "# times without a zone: UTC is a guess" in python
     assert 'privacy="personal"' in python
     orders = next(one for one in sources_of(load_project(here / "bank").project) if one.name == "orders")
@@ -150,7 +150,7 @@ def test_a_folder_of_files_becomes_a_source_for_each_sort(here: Path) -> None:
     assert fields_of(here / "bank", "logs") == {"id": ("int", "key"), "price": ("decimal(18,2)", "")}
     python = (here / "bank" / "project.py").read_text()
     assert 'isin=["EUR", "USD"]' in python
-    assert "# all 2 values of 300 rows: is that all there can be?" in python
+    assert "# all 2 values of 600 rows: is that all there can be?" in python
     assert "# Left out, odd: values of several types." in python
     assert runs(here / "bank") == {"payments": 600, "payments_refunds": 100, "logs": 50}
 

@@ -170,6 +170,10 @@ def origin(source: Any) -> hr.Project:
     return hr.Project("p", sources=[hr.Stream("s", Event, source=source)])
 
 
+def renamed(columns: Any, source: Any = "data/*.csv") -> hr.Project:
+    return hr.Project("p", sources=[hr.Stream("events", Event, source=source, columns=columns)])
+
+
 def project(*groups: hr.Features) -> hr.Project:
     return hr.Project("p", features=groups)
 
@@ -241,6 +245,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", schedule="1h", zone=1), "text such as 'Europe/Berlin'"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", sources=[hr.Stream("s", dict)]), "a class that derives from hr.Contract"),  # type: ignore[arg-type]
         (lambda: origin(hr.Collection("mongodb://h/db", where={"at": {1}})), "where of hr.Collection"),
+        (lambda: renamed(["User ID"]), "such as {'customer_id': 'Customer ID'}"),
         (lambda: project(hr.Features("f", events, by=user, features={"c": "amount"})), "an aggregate such as"),
         (lambda: project(hr.Features("f", events, features={"c": hr.count("1d")})), "an SQL scalar expression"),
         (lambda: project(hr.Features("f", events, by="user", features={"c": hr.count("1d")})), "an Entity"),  # type: ignore[arg-type]
@@ -450,6 +455,18 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-ORIGIN-013": [
         (lambda: origin(hr.Rows(lambda: [{}], cursor="at")), "the last value of the cursor"),
         (lambda: origin(lambda since: []), "no argument"),
+    ],
+    "HR-ORIGIN-014": [
+        (lambda: renamed({"usr": "User ID"}), "Cure: did you mean 'user'?"),
+        (lambda: renamed({"User ID": "user"}), "turn it round: columns={'user': 'User ID'}"),
+    ],
+    "HR-ORIGIN-015": [
+        (lambda: renamed({"user": "ID", "event_id": "ID"}), "stream events for event_id and user"),
+        (lambda: renamed({"user": "amount"}), "say in columns= what the column of amount is called"),
+    ],
+    "HR-ORIGIN-016": [
+        (lambda: renamed({"user": "User ID"}, None), "take columns= away"),
+        (lambda: table(query="select * from events", columns={"level": "Level"}), "table t, which has no source"),
     ],
     "HR-LAKE-001": [
         (lambda: query("select * from evnts"), "t: no table evnts in the project; expected the name of a stream or"),

@@ -11,6 +11,7 @@ from headrace.contracts.as_python import (
     classes_python,
     comment_python,
     doc_python,
+    mapping_python,
     text_python,
 )
 from headrace.contracts.names import class_name, variable_name
@@ -60,9 +61,9 @@ def _classes(one: Found, made: str, taken: list[str]) -> Iterator[str]:
 
 def _declared(one: Found, made: str, kind: str) -> str:
     what = "Stream" if one.stream else "Table"
-    return call_python(
-        f"{variable_name(one.name)} = hr.{what}", [text_python(one.name), made, f"source={_source(one, kind)}"]
-    )
+    given = [text_python(one.name), made, f"source={_source(one, kind)}"]
+    given += [mapping_python("columns", one.columns)] if one.columns else []
+    return call_python(f"{variable_name(one.name)} = hr.{what}", given)
 
 
 def _source(one: Found, kind: str) -> str:
@@ -70,5 +71,6 @@ def _source(one: Found, kind: str) -> str:
         return text_python(one.address)
     named = {"Collection": "name", "Api": "rows"}.get(kind, "table")
     given = [f"{named}={text_python(one.table)}"] if one.table else []
+    given += [f"pages={text_python(one.pages)}"] if one.pages else []
     given += [f"cursor={text_python(one.cursor)}"] if one.cursor else []
     return f"hr.{kind}({', '.join(['ORIGIN', *given])})" if given else "ORIGIN"

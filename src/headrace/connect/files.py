@@ -13,9 +13,10 @@ import pyarrow as pa
 from headrace.connect import places
 from headrace.connect.ahead import ahead
 from headrace.connect.formats import SUFFIXES, Format, format_of
+from headrace.connect.naming import named, read_as
 from headrace.connect.places import File
 from headrace.contracts import check_columns
-from headrace.declare import Contract
+from headrace.declare import Contract, Stream, Table
 from headrace.errors import Fault, HeadraceError
 
 _SMALL = 16 << 20
@@ -41,19 +42,20 @@ def read_batches(file: File, contract: type[Contract], batch_rows: int = BATCH_R
 
     Args:
         file: of a kind that is known, see ``formats``.
-        contract: whose fields are read; other columns are passed over.
+        contract: whose fields are read, from the columns of its ``outside``; others are passed over.
         batch_rows: rows of a batch at most.
 
     Yields:
-        Tables of the contract's columns: text, or the file's own types. What could not be read of a row is told in the
+        Tables of the contract's fields: text, or the file's own types. What could not be read of a row is told in the
         column ``contracts.MALFORMED``.
 
     Raises:
         HeadraceError: HR-SOURCE-002 damaged, 008 of an unknown kind, 015 withheld by its bucket, 017 no library.
     """
     kind = _kind(file)
-    with _readable(file, kind):
-        batches = kind.batches(file, contract, batch_rows)
+    with readable(file, kind):
+        received = kind.batches(file, contract.outside, batch_rows)
+        batches = received if contract.outside is contract else (named(one, contract) for one in received)
         yield from ahead(batches) if file.size > _SMALL else batches
 
 
@@ -65,8 +67,8 @@ def check_file(file: File, contract: type[Contract], batch_rows: int) -> list[Fa
     Raises:
         HeadraceError: HR-SOURCE-002 damaged, 004 not UTF-8, 008 unknown kind; HR-DATA-1xx other columns.
     """
-    kind = _kind(file)
-    with _readable(file, kind):
+    kind, contract = _kind(file), contract.outside
+    with readable(file, kind):
         kind.check(file)
         warnings = check_columns(contract, kind.columns(file, contract), file.name)
         rows = kind.rows(file)
@@ -85,8 +87,19 @@ def digest(file: File, size: int | None = None) -> str:
     Raises:
         HeadraceError: HR-SOURCE-002 when it cannot be read.
     """
-    with _readable(file, format_of(file)):
+    with readable(file, format_of(file)):
         return file.digest(size)
+
+
+def content_of(file: File, source: Stream | Table) -> str:
+    """Return the digest by which a loaded file is known: of a table that is replaced also of the names it is read by.
+
+    Raises:
+        HeadraceError: HR-SOURCE-002 when it cannot be read.
+    """
+    found, received = digest(file), source.received
+    replaced = isinstance(source, Table) and source.mode == "replace"
+    return read_as(found, received) if replaced and received is not None else found
 
 
 def _kind(file: File) -> Format:
@@ -99,8 +112,8 @@ def _kind(file: File) -> Format:
 
 
 @contextmanager
-def _readable(file: File, kind: Format | None) -> Iterator[None]:
-    """Tell a damaged file by its name only: what a parser says of it may quote a person's data."""
+def readable(file: File, kind: Format | None) -> Iterator[None]:
+    """Tell a damaged file (HR-SOURCE-002) by its name only: what a parser says of it may quote a person's data."""
     name = "" if kind is None else f" as {kind.name}"
     found = f"a file that cannot be read to its end{name}"
     errors = (*_ERRORS, OSError, *(() if kind is None else kind.errors))

@@ -23,6 +23,7 @@ import pyarrow.ipc as ipc
 
 from headrace.clock import backoff_s
 from headrace.connect.boundary import Boundary, digests
+from headrace.connect.naming import read_as
 from headrace.connect.origins import Away, Place, Reader, reader_of
 from headrace.connect.places import File
 from headrace.contracts import check_columns
@@ -293,7 +294,8 @@ class _Reading:
             delivery.read += len(batch.rows)
             if len(news := self._unknown(batch.rows)):
                 self._write(news, "")
-        position = json.dumps({"digest": digest.hexdigest(), "restores": delivery.restores})
+        content = read_as(digest.hexdigest(), self._place.contract)
+        position = json.dumps({"digest": content, "restores": delivery.restores})
         if position == self._position:
             delivery.pieces.clear()
             delivery.same = True

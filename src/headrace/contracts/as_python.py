@@ -130,6 +130,20 @@ def assigned_python(name: str, items: list[str]) -> str:
     return _listed(f"{name} = ", items, "")
 
 
+def mapping_python(name: str, mapping: Mapping[str, str], indent: str = "    ") -> str:
+    """Return an argument of a call that maps texts to texts, as it stands on a line of its own behind an indent.
+
+    Example:
+        >>> mapping_python("columns", {"customer_id": "Customer ID"})
+        'columns={"customer_id": "Customer ID"}'
+    """
+    pairs = [f"{text_python(key)}: {text_python(value)}" for key, value in mapping.items()]
+    short = f"{name}={{{', '.join(pairs)}}}"
+    if len(indent) + len(short) + 1 <= WIDTH:
+        return short
+    return "\n".join([f"{name}={{", *(f"{indent}    {one}," for one in pairs), f"{indent}}}"])
+
+
 def call_python(begin: str, given: list[str], indent: str = "") -> str:
     """Return a call, on one line where it fits."""
     short = f"{begin}({', '.join(given)})"

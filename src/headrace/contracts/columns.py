@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from headrace.contracts.alike import is_ascii
+from headrace.contracts.names import table_name
 from headrace.contracts.nested import read_list, read_struct, read_written
 from headrace.contracts.problems import (
     CALENDAR,
@@ -28,6 +29,7 @@ from headrace.contracts.problems import (
 from headrace.contracts.text import Read, digits_text, in_zone, local_text, read_text, safe_cast
 from headrace.contracts.years import near
 from headrace.declare import Contract, Field
+from headrace.declare.fields import is_column
 from headrace.errors import Fault, HeadraceError
 from headrace.types import MOST_DIGITS, LogicalType
 
@@ -50,7 +52,7 @@ def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> l
     """Return a warning about columns that the contract does not know, and refuse a file that lacks what it promises.
 
     Args:
-        contract: what is expected.
+        contract: what is expected; where the source has other names than the fields, its ``outside``.
         schema: columns as received; in text files every one is a string.
         source: name of the file, for the place of faults.
 
@@ -60,17 +62,26 @@ def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> l
     """
     fields, faults = contract.fields(), list[tuple[str, Fault]]()
     for name in fields:
+        meant = contract.field_of(name)
         if schema.names.count(name) > 1:
             cure = "rename or remove one of them: which is meant cannot be known"
-            faults.append((name, Fault("HR-DATA-105", source, f"the column {name} twice", "each column once", cure)))
+            found = f"the column {_shown(contract, name)} twice"
+            faults.append((meant, Fault("HR-DATA-105", source, found, "each column once", cure)))
         elif name not in schema.names:
-            faults.append((name, _missing(contract, name, schema, source)))
+            faults.append((meant, _missing(contract, name, schema, source)))
         else:
-            faults += [(name, one) for one in _unreadable(fields[name], schema.field(name).type, source)]
+            column = _shown(contract, name)
+            faults += [(meant, one) for one in _unreadable(fields[name], schema.field(name).type, source, column)]
     if faults:
         raise Unfit(faults)
     more = [name for name in schema.names if name not in fields and not name.startswith("#")]
     return [_ignored(more, contract, source)] if more else []
+
+
+def _shown(contract: type[Contract], column: str) -> str:
+    """A column, and the field that it becomes where that is called otherwise."""
+    field = contract.field_of(column)
+    return column if field == column else f"{column!r} for {field}"
 
 
 def read_column(field: Field, raw: pa.Array) -> Read:
@@ -107,20 +118,42 @@ def _utf8(raw: pa.Array) -> tuple[pa.Array, Rows]:
 def _missing(contract: type[Contract], name: str, schema: pa.Schema, source: str) -> Fault:
     unknown = [column for column in schema.names if column not in contract.fields()]
     close = difflib.get_close_matches(name, unknown, n=1)
-    cure = (
-        f"rename the column {close[0]} to {name}" if close else "add the column, or take the field out of the contract"
-    )
+    field, alike = contract.field_of(name), _alike(name, unknown)
+    if alike or (close and field != name):
+        cure = f"write columns={{{field!r}: {alike or close[0]!r}}} in the declaration of what is read"
+    elif close:
+        cure = f"rename the column {close[0]} to {name}"
+    else:
+        cure = "add the column, or take the field out of the contract"
     if len(schema.names) == 1 and any(mark in schema.names[0] for mark in ";\t|"):
         cure = "separate the fields by commas"
-    return Fault("HR-DATA-101", source, f"no column {name}", f"every field of {contract.name}", cure)
+    found = f"no column {_shown(contract, name)}"
+    return Fault("HR-DATA-101", source, found, f"every field of {contract.name}", cure)
+
+
+def _alike(name: str, columns: Iterable[str]) -> str:
+    """The column that is called the same but for blanks, marks and capitals: ``Customer ID`` of ``customer_id``."""
+    letters = _letters(name)
+    return next((one for one in columns if letters and _letters(one) == letters), "")
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _ignored(names: Sequence[str], contract: type[Contract], source: str) -> Fault:
     one = len(names) == 1
     found = f"the column{'' if one else 's'} {', '.join(names)}"
-    cure = (
-        f"nothing, {'it is' if one else 'they are'} ignored; or declare {names[0] if one else 'them'} in the contract"
-    )
+    cure = f"nothing, {'it is' if one else 'they are'} ignored"
+    read_from = {contract.field_of(column): column for column in contract.fields()}
+    taken = [f"{name} is read from {read_from[name]!r}" for name in names if name in read_from]
+    odd = {table_name(name) or "a field for it": name for name in names if not is_column(name)}
+    if taken:
+        cure += f": {'; '.join(taken)}"
+    elif odd:
+        cure += f"; or declare {'it' if one else 'them'} in the contract, and say columns={odd!r}"
+    else:
+        cure += f"; or declare {names[0] if one else 'them'} in the contract"
     return Fault(UNKNOWN, source, found, f"the fields of {contract.name}", cure, "warning")
 
 
@@ -138,14 +171,14 @@ def _readable(logical: LogicalType, zone: str, inner: tuple[Field, ...], kind: p
     return True
 
 
-def _unreadable(field: Field, kind: pa.DataType, source: str) -> list[Fault]:
+def _unreadable(field: Field, kind: pa.DataType, source: str, column: str) -> list[Fault]:
     """What a type cannot become is the file's fault, not a row's."""
     if pat.is_timestamp(kind) and kind.tz is None and field.type.name == "timestamp" and not field.zone:
         helper = f"hr.{field.role}" if field.role else "hr.field"
-        found, cure = f"times without zone in {field.name}", f'{helper}(zone="UTC") in the contract, if they are UTC'
+        found, cure = f"times without zone in {column}", f'{helper}(zone="UTC") in the contract, if they are UTC'
         return [Fault("HR-DATA-104", source, found, "times with a zone", cure)]
     if not readable(field, kind):
-        found, cure = f"{kind} in {field.name}", "declare the type that it has there, or give the column this one"
+        found, cure = f"{kind} in {column}", "declare the type that it has there, or give the column this one"
         return [Fault("HR-DATA-103", source, found, f"{field.type!r}, or what can be read as it", cure)]
     return []
 

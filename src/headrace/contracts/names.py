@@ -24,6 +24,27 @@ def table_name(name: str) -> str:
     return (f"table_{plain}" if plain[:1].isdigit() else plain)[:63]
 
 
+def field_name(column: str, taken: Container[str]) -> str:
+    """Return a name for the field that a column becomes whose own name no field can have.
+
+    Args:
+        column: as its source calls it.
+        taken: names of other fields, in lower case.
+
+    Example:
+        >>> field_name("Net; EUR", ()), field_name("Größe (cm)", ()), field_name("_seq", {"seq"}), field_name("%", ())
+        ('net_eur', 'größe_cm', 'seq_2', 'column')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", unicodedata.normalize("NFKC", column))
+    plain = re.sub(r"[\W_]+", "_", words.lower()).strip("_")
+    name = "_".join(part for part in ("column" if not plain or plain[0].isdigit() else "", plain) if part)
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
+
+
 def class_name(table: str, taken: Container[str]) -> str:
     """Return a name for the contract of a table that no other has.
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from headrace.declare.base import here, here_within
 from headrace.declare.fields import HEADS, NO_COLUMN, OF_THE_LAKE, Field, is_column
@@ -112,6 +112,8 @@ class ContractType(type):
     doc: str
     _fields: dict[str, Field]
     _rules: dict[str, Rule]
+    _outside: ContractType | None = None
+    _field_of: Mapping[str, str] = {}
 
     def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> ContractType:
         said = {key: body.pop(key) for key in body.get("__annotations__", {}) if key in body}
@@ -158,6 +160,18 @@ class ContractType(type):
     def rules(cls) -> dict[str, Rule]:
         """Return the promises beyond single fields by name, in the order in which they were written."""
         return dict(cls._rules)
+
+    @property
+    def outside(cls) -> type[Contract]:
+        """The contract under the names that the columns have where rows come from: itself where they are the fields'.
+
+        What reads a source goes by this one; behind it rows have the names of the fields.
+        """
+        return cast("type[Contract]", cls._outside or cls)
+
+    def field_of(cls, column: str) -> str:
+        """Return the field that a column of ``outside`` becomes."""
+        return cls._field_of.get(column, column)
 
     def key_fields(cls) -> tuple[str, ...]:
         """Return the names of the fields that form the key."""

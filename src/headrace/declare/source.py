@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.declare.base import Declared, name_faults, type_fault
+from headrace.declare.called import called, columns_faults
 from headrace.declare.contract import Contract, ContractType, without
 from headrace.declare.fields import HEADS
 from headrace.declare.origins import Origin, origin_of
@@ -19,7 +21,10 @@ LOADS = ("append", "merge", "replace")
 class Sourced(Declared):
     """What streams and tables have in common: where their rows come from."""
 
+    name: str
+    contract: Any
     source: Any
+    columns: Mapping[str, str]
 
     @property
     def files(self) -> str | None:
@@ -40,6 +45,25 @@ class Sourced(Declared):
         expected = "a path or a glob as text, such as 'data/events*.csv', a data frame, or hr.Database(…) and the like"
         return [type_fault(self.place, f"source of {name}", self.source, expected)]
 
+    @property
+    def received(self) -> type[Contract] | None:
+        """The contract of rows as they arrive; its ``outside`` has the names that the columns have in the source."""
+        arriving = self._arriving()
+        return arriving if arriving is None else called(arriving, self.columns)
+
+    def _arriving(self) -> type[Contract] | None:
+        """The contract without what is filled here."""
+        contract: type[Contract] | None = self.contract
+        return contract
+
+    def _columns_faults(self, kind: str) -> list[Fault]:
+        what = f"{kind} {self.name}"
+        if self.columns and self.source is None and isinstance(self.columns, Mapping):
+            found, cure = f"columns= of {what}, which has no source", "take columns= away, or add source="
+            return [Fault("HR-ORIGIN-016", self.place, found, "a source whose columns they are", cure)]
+        sound = isinstance(self.contract, ContractType) and not self.contract.faults
+        return columns_faults(self.columns, self._arriving() if sound else None, what, self.place)
+
 
 @dataclass(frozen=True, repr=False)
 class Stream(Sourced):
@@ -51,6 +75,8 @@ class Stream(Sourced):
         source: file, folder or glob, relative to the project's folder or in a bucket; the address of a database, a
             collection or an API; a data frame, or a function that makes rows; ``hr.Database(…)`` and the like, to say
             more; see the page on sources.
+        columns: what columns are called in the source, where that is not what the field is called, such as
+            ``{"customer_id": "Customer ID"}``; behind the reading all goes by the field.
         owner: team that answers for it.
         lateness: how late an event may arrive, e.g. ``"2h"``.
         refresh: how often the source is to be read again, e.g. ``"1h"``; by default each run looks for what is new.
@@ -67,6 +93,7 @@ class Stream(Sourced):
     name: str
     contract: type[Contract]
     source: Any = field(default=None, kw_only=True)
+    columns: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     owner: str = field(default="", kw_only=True)
     lateness: str | None = field(default=None, kw_only=True)
     refresh: str | None = field(default=None, kw_only=True)
@@ -79,7 +106,7 @@ class Stream(Sourced):
             times = [one.name for one in self.contract.fields().values() if one.type.name == "timestamp"]
             cure = f"write {times[0] if times else 'at'}: hr.Timestamp = hr.event_time() in the contract"
             faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()", cure))
-        faults += self._source_faults(self.name) + self._news_faults()
+        faults += self._source_faults(self.name) + self._columns_faults("stream") + self._news_faults()
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
         if self.refresh is not None:
@@ -114,7 +141,7 @@ class Table(Sourced):
     Args:
         name: of the table in the lake.
         contract: class of the contract; with ``valid_from`` its rows can be read as of a moment.
-        source: as of a stream.
+        source, columns: as of a stream.
         query: SQL over other streams and tables, instead of a source.
         load: what a delivery is: ``append``, rows that are not there yet; ``merge``, rows that are new or take the
             place of those with their key; ``replace``, all that there is now. By default append for files, merge for
@@ -130,6 +157,7 @@ class Table(Sourced):
     name: str
     contract: type[Contract] | None = None
     source: Any = field(default=None, kw_only=True)
+    columns: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     query: str | None = field(default=None, kw_only=True)
     load: str | None = field(default=None, kw_only=True)
     history: bool | str = field(default=False, kw_only=True)
@@ -150,7 +178,7 @@ class Table(Sourced):
             found = f"table {self.name} has a source and no contract"
             cure = f"write hr.Table({self.name!r}, {_class_name(self.name)}, source=…), with a class of hr.Contract"
             faults.append(Fault("HR-TABLE-002", self.place, found, "a contract for what arrives", cure))
-        faults += self._source_faults(self.name) + self._load_faults()
+        faults += self._source_faults(self.name) + self._columns_faults("table") + self._load_faults()
         if self.query is not None and not isinstance(self.query, str):
             faults.append(type_fault(self.place, f"query of {self.name}", self.query, "SQL as text"))
         if self.incremental is not None and (self.query is None or not isinstance(self.incremental, bool)):
@@ -166,9 +194,8 @@ class Table(Sourced):
             return Sheet(f"Table {self.name}", self.query or "", (), ())
         return _sheet(f"Table {self.name}", self.contract, _said(self.source) or self.query, self.owner)
 
-    @property
-    def received(self) -> type[Contract] | None:
-        """The contract of rows as the source has them: without what keeping their history fills."""
+    def _arriving(self) -> type[Contract] | None:
+        """The contract without what keeping the history of rows fills."""
         if self.contract is None or not self.history:
             return self.contract
         filled = ("valid_to",) if self.history == "source" else ("valid_from", "valid_to")

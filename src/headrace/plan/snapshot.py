@@ -133,17 +133,21 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
         case Stream():
             promises = contract_meaning(node.contract)
             said = {"contract": promises, "source": _source(node), "lateness": _length(node.lateness)}
-            return said | _rules(node)
+            return said | _columns(node) | _rules(node)
         case Table():
             contract = None if node.contract is None else contract_meaning(node.contract)
             query = None if node.query is None else canonical(node.query)
-            return {
-                "contract": contract,
-                "source": _source(node),
-                **_loading(node),
-                "query": query,
-                "refresh": _length(node.refresh),
-            } | _rules(node)
+            return (
+                {
+                    "contract": contract,
+                    "source": _source(node),
+                    **_loading(node),
+                    "query": query,
+                    "refresh": _length(node.refresh),
+                }
+                | _columns(node)
+                | _rules(node)
+            )
         case Features():
             return _features_meaning(node, project)
         case TrainingSet():
@@ -153,6 +157,12 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
         case Service():
             rules = [[decision, normal(rule)] for decision, rule in compile_rules(node)]
             return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise}
+
+
+def _columns(source: Stream | Table) -> dict[str, Any]:
+    """What columns of the source are called, where they are not called as the field is."""
+    other = {field: column for field, column in source.columns.items() if field != column}
+    return {"columns": other} if other else {}
 
 
 def _rules(source: Stream | Table) -> dict[str, Any]:

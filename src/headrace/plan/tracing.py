@@ -127,8 +127,9 @@ class _Tracing:
         for one in source.contract.fields().values():
             self._parts.declare(self._node(_column(source, one, repr(one.type), one.unit)), one)
             self._within |= units_within(one, f"column:{whole}.{one.name}")
+        called = {f"column:{whole}.{name}": column for name, column in source.columns.items() if name != column}
         for name in self._tables[whole.lower()].values():
-            self._edge(origin, name, "direct", "load")
+            self._edge(origin, name, "direct", "load", called.get(name, ""))
         for name, kind in loaded(source.contract).items():
             if name not in source.contract.fields():
                 node = Node(f"column:{whole}.{name}", f"{whole}.{name}", "column", of, repr(kind), owners=owners)

@@ -25,7 +25,7 @@ def gone_files(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None
         folder: the project's.
         lake: with what was loaded.
     """
-    from headrace.connect.files import digest
+    from headrace.connect.files import content_of
     from headrace.connect.loads import Ledger
 
     if source.files is None:
@@ -36,7 +36,7 @@ def gone_files(source: Stream | Table, folder: Path, lake: Lake) -> Fault | None
     missing = [name for name in loaded if name not in there]
     if not missing:
         return None
-    renamed = {digest(file) for name, file in there.items() if name not in loaded}
+    renamed = {content_of(file, source) for name, file in there.items() if name not in loaded}
     names = [name for name in missing if loaded[name].sha256 not in renamed]
     if not names:
         return None

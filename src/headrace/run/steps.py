@@ -229,7 +229,7 @@ def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str
     A file that was an input the last time may also be a copy of one that was loaded.
     """
     from headrace.connect import find_files
-    from headrace.connect.files import digest
+    from headrace.connect.files import content_of
     from headrace.connect.loads import Ledger
 
     ledger = Ledger(lake, source.name)
@@ -242,7 +242,8 @@ def as_loaded(source: Stream | Table, folder: Path, lake: Lake) -> Callable[[str
         file, past = files.get(key.removeprefix("file ")), ledger.by_name.get(key.removeprefix("file "))
         if file is None or not key.startswith("file ") or _is_other(past, file.size):
             return False
-        return digest(file) == past.sha256 if past else had and digest(file) in ledger.by_content
+        found = content_of(file, source)
+        return found == past.sha256 if past else had and found in ledger.by_content
 
     return same
 

@@ -119,4 +119,10 @@ def _told(one: Found) -> dict[str, object]:
     ]
     kind = "stream" if one.stream else "table"
     told = {"name": one.name, "kind": kind, "rows": one.rows, "whole": one.whole, "cursor": one.cursor}
-    return {**told, "fields": fields, "left_out": list(one.left_out), "notes": list(one.notes)}
+    return {
+        **told,
+        "fields": fields,
+        "columns": dict(one.columns),
+        "left_out": list(one.left_out),
+        "notes": list(one.notes),
+    }

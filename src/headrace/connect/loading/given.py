@@ -16,6 +16,7 @@ from headrace.connect.inbox import Delivery, Inbox
 from headrace.connect.loading.seen import Known
 from headrace.connect.loading.work import Progress
 from headrace.connect.loads import Ledger
+from headrace.connect.naming import named
 from headrace.connect.origins import Place
 from headrace.connect.places import File
 from headrace.contracts import UNKNOWN
@@ -124,14 +125,14 @@ def given(
     if source.origin is None:
         yield Given(mode, find_files(folder, source.files or ""), now_us())
         return
-    place = Place(source.name, contract, folder)
+    place = Place(source.name, contract.outside, folder)
     with lake.lock(f"inbox_{source.name}"):
         box = Inbox(inbox, source.origin, place)
-        delivery, before = _delivery(source, source.origin, place, lake, box, batch_rows, progress)
+        delivery, before = _delivery(source, source.origin, contract, lake, box, batch_rows, progress)
         _refuse_nothing(source, source.origin, delivery, lake, box)
         files = box.files(delivery)
         positions = {file.name: piece.position for file, piece in zip(files, delivery.pieces, strict=True)}
-        others = box.keys if delivery.keys else None
+        others = (lambda: (named(one, contract) for one in box.keys())) if delivery.keys else None  # noqa: SIM118
         there = Given(mode, files, delivery.at, positions, others, delivery, box, before)
         yield there
         if (delivery.pieces or there.columns) and {str(one) for one in there.columns} != box.told():
@@ -142,7 +143,7 @@ def given(
 def _delivery(
     source: Stream | Table,
     origin: Origin,
-    place: Place,
+    contract: type[Contract],
     lake: Lake,
     box: Inbox,
     batch_rows: int,
@@ -150,7 +151,7 @@ def _delivery(
 ) -> tuple[Delivery, bool]:
     """Return what there is to load, what was read before and not loaded or what is read now; and whether it was."""
     ledger = Ledger(lake, source.name)
-    columns = list(place.contract.fields())
+    columns = list(contract.outside.fields())
     held = box.held()
     if held is not None and isinstance(source, Stream) and _is_loaded(held, ledger):
         _remember(box, held, lake, source.name, ledger)
@@ -164,7 +165,7 @@ def _delivery(
     deletes = isinstance(source, Table) and bool(getattr(origin, "deletes", False)) and not whole
     unknown = _same
     if whole and isinstance(source, Stream):
-        unknown = Known(lake, source.name, place.contract, box.refused(ledger.restores)).news
+        unknown = Known(lake, source.name, contract, box.refused(ledger.restores)).news
     return box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown), False
 
 

@@ -106,7 +106,7 @@ def ingest(
             or that some break (HR-DATA-108), disk full (run again to go on); of an origin that it is away
             (HR-SOURCE-020) and what its reader says.
     """
-    received = stream.contract if isinstance(stream, Stream) else stream.received
+    received = stream.received
     if received is None or stream.contract is None or stream.source is None:
         found, cure = f"{stream.name} without contract or source", f"source=… and a contract for {stream.name}"
         raise HeadraceError(Fault("HR-SOURCE-010", stream.place, found, "both, to load rows", cure))

@@ -10,6 +10,7 @@ from headrace.connect.files import check_file, digest
 from headrace.connect.loading.given import Given
 from headrace.connect.loading.work import faults_at
 from headrace.connect.loads import Ledger, Load, Past
+from headrace.connect.naming import read_as
 from headrace.connect.places import File
 from headrace.contracts import Unfit
 from headrace.declare import Contract
@@ -83,7 +84,7 @@ class _Planning:
         """Load all files again when one is new, changed or gone: together they are what there is."""
         found: list[tuple[File, str]] = []
         for file in self._given.files:
-            self._tried(file, lambda file: found.append((file, digest(file))))
+            self._tried(file, lambda file: found.append((file, read_as(digest(file), self._contract))))
         standing = {past.name: past.sha256 for past in self._ledger.by_name.values() if past.finished}
         if self.plan.failed or standing == {file.name: sha256 for file, sha256 in found}:
             self.plan.skipped = len(found)

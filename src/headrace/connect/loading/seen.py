@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.connect.boundary import digests
 from headrace.connect.formats.documents import rows_of
+from headrace.connect.naming import named
 from headrace.contracts import KeyIndex, read_column
 from headrace.declare import Contract
 from headrace.lake import Lake
@@ -20,7 +21,7 @@ class Known:
     Args:
         lake: with its table, if there is one yet.
         name: of the stream.
-        contract: with a key.
+        contract: with a key, of rows as they arrive.
         refused: digests of the rows that are in quarantine.
     """
 
@@ -30,10 +31,11 @@ class Known:
 
     def news(self, rows: pa.Table | pa.StringArray) -> pa.Table | pa.StringArray:
         """Return the rows that were neither accepted nor refused."""
-        fresh = ~self._index.holds(keys_of(rows, self._contract))
+        keys = named(keys_of(rows, self._contract.outside), self._contract)
+        fresh = ~self._index.holds(keys)
         if self._refused:
             left = np.flatnonzero(fresh)
-            fresh[left] = [digest not in self._refused for digest in digests(rows, left, self._contract)]
+            fresh[left] = [digest not in self._refused for digest in digests(rows, left, self._contract.outside)]
         return rows if fresh.all() else rows.filter(pa.array(fresh))
 
     def _keys(self) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from headrace.connect.origins.cursors import Cursors, field_of
 from headrace.connect.origins.gather import gathered
 from headrace.connect.origins.http import Access, Answer, Client
-from headrace.connect.origins.page import NoPage, Page, aside, page_of
+from headrace.connect.origins.page import NoPage, Page, Path, aside, page_of
 from headrace.connect.origins.paging import Ask, Paging
 from headrace.connect.origins.reader import Batch, Place
 from headrace.connect.origins.shape import Shape, at, json_text
@@ -29,16 +29,26 @@ class ApiReader:
         place: for whom.
         pause: waits some seconds.
         read_s: seconds without a byte after which an answer is given up.
+        looks: paths of the first answer that are kept in ``said``, beside those that paging needs.
     """
 
     ordered = False
 
     def __init__(
-        self, origin: Api, place: Place, pause: Callable[[float], object] = time.sleep, read_s: float = 60.0
+        self,
+        origin: Api,
+        place: Place,
+        pause: Callable[[float], object] = time.sleep,
+        read_s: float = 60.0,
+        looks: tuple[Path, ...] = (),
     ) -> None:
         self._origin, self._place = origin, place
         self.lists: list[str] = []
         """Names under which an answer has lists, where it has its rows in one of them."""
+        self.said: Mapping[Path, Any] | None = None
+        self.link: str | None = None
+        """The next page, as the header of the first answer names it."""
+        self._looks = looks
         secret = {name for name, value in origin.params.items() if SECRET.search(value)}
         params = self._resolved(origin.params)
         self._params = {name: value for name, value in params.items() if name not in secret}
@@ -92,8 +102,11 @@ class ApiReader:
         path = tuple(self._origin.rows.split(".")) if self._origin.rows else ()
         try:
             with answer.body:
-                page = Page(aside()) if answer.is_empty else page_of(answer.body, path, paging.wanted)
+                wanted = (*paging.wanted, *self._looks)
+                page = Page(aside()) if answer.is_empty else page_of(answer.body, path, wanted)
             self._look_at_object(page)
+            if self.said is None:
+                self.said, self.link = page.said, answer.link
             return page, paging.after(asked, page, answer.link)
         except NoPage as error:
             raise self._client.no_page(error, answer) from error

@@ -64,6 +64,9 @@ class Sample:
         catalogue: of a database.
         within: of columns that nest objects, these objects.
         listed: those of them that hold lists.
+        columns: what columns are called in the source whose names here are made, by these.
+        looked: at how many files of how many, or which part of an answer; empty where there is but one thing.
+        notes: for whoever corrects the contract.
     """
 
     name: str
@@ -76,6 +79,13 @@ class Sample:
     catalogue: Catalogue = Catalogue()
     within: Mapping[str, Sample] = field(default_factory=dict)
     listed: frozenset[str] = frozenset()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    looked: str = ""
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str) -> str:
+        """Return what the source calls a column."""
+        return self.columns.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,8 @@ class Found:
         table: in a database, or collection, where it is another than the name, else empty; of an API, where its rows
             are.
         cursor: by which new rows are known, or empty.
+        columns: field to what its column is called in the source, where that is not the field's own name.
+        pages: of an API, how the next page is found, where its answer shows that.
     """
 
     name: str
@@ -116,6 +128,8 @@ class Found:
     address: str
     table: str = ""
     cursor: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    pages: str = ""
 
 
 @dataclass(frozen=True)

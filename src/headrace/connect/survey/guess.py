@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.connect.survey.called import under_fields
 from headrace.connect.survey.checks import bounds_of
 from headrace.connect.survey.found import Found, Guess, Known, Sample
 from headrace.connect.survey.kinds import CODES, has_offset, kind_of, of_type
-from headrace.contracts import read_column, readable
+from headrace.contracts import MALFORMED, read_column, readable
 from headrace.declare import Field
 from headrace.declare.fields import OF_THE_LAKE, is_column
 from headrace.types import STR, Date, LogicalType, Timestamp, list_of, value_as
@@ -50,7 +51,8 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
         table: as it is declared, or empty.
         others: tables that some table refers to.
     """
-    names = [name for name in sample.rows.column_names if not name.startswith("#")]
+    sample = under_fields(sample)
+    names = [name for name in sample.rows.column_names if name != MALFORMED]
     reasons = {name: why for name in names if (why := _not_held(sample, name))}
     fields = {name: _field(sample, name) for name in names if name not in reasons}
     key = _key(sample, fields)
@@ -80,13 +82,14 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
         stream=stream,
         doc=sample.catalogue.comment or f"One row of {table or sample.name}.",
         fields=tuple(fields.values()),
-        left_out=tuple(f"{name}: {why}" for name, why in reasons.items()),
+        left_out=tuple(f"{sample.column(name)}: {why}" for name, why in reasons.items()),
         notes=tuple(notes),
         rows=sample.rows.num_rows,
         whole=sample.whole,
         address=address,
         table=table,
-        cursor=cursor if sample.catalogue.dialect else "",
+        cursor=sample.column(cursor) if sample.catalogue.dialect else "",
+        columns={name: column for name, column in sample.columns.items() if name in fields},
     )
 
 
@@ -114,7 +117,7 @@ def _not_held(sample: Sample, name: str) -> str:
 
 def _refused(field: Field, values: pa.ChunkedArray) -> tuple[int, str]:
     """How many values no field of this type takes, and what is wrong with the first sort of them."""
-    if not len(values) or field.type.nested:
+    if not len(values) or field.type.nested or not readable(field, values.type):
         return 0, ""
     problems = read_column(field, values.combine_chunks())[1]
     return len({row for one in problems for row in one.rows.tolist()}), problems[0].text if problems else ""
@@ -191,7 +194,7 @@ def _of_meaning(name: str, known: Known) -> Iterator[str]:
 
 
 def _bounded(sample: Sample, made: Field, values: pa.ChunkedArray, known: Known) -> tuple[Field, list[str]]:
-    checked = bounds_of(sample.catalogue.checks, sample.catalogue.dialect).get(made.name, {})
+    checked = bounds_of(sample.catalogue.checks, sample.catalogue.dialect).get(sample.column(made.name), {})
     if known.values:
         checked.setdefault("isin", known.values)
     checked = {name: value for name, value in checked.items() if _fits(made, name, value)}
@@ -276,8 +279,10 @@ def _as_key(one: Field) -> Field:
 def _notes(
     sample: Sample, key: tuple[str, ...], times: list[str], event_time: str, changed: str, referred: bool
 ) -> Iterator[str]:
-    looked = f"{'all' if sample.whole else 'the first'} {sample.rows.num_rows:,} rows"
+    rows = f"{sample.rows.num_rows:,} rows{f' of {sample.looked}' if sample.looked else ''}"
+    looked = f"all {rows}" if sample.whole else rows if sample.looked else f"the first {rows}"
     yield f"Guessed from {looked}{' and the catalogue of the database' if sample.catalogue.columns else ''}."
+    yield from sample.notes
     if key:
         of = "the primary key" if sample.catalogue.key else f"unique and never null in {looked}, so taken for the key"
         yield f"Key: {', '.join(key)}, {of}."

@@ -5,28 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
-from headrace.connect.files import find_files, read_batches
-from headrace.connect.formats import format_of
-from headrace.connect.formats.jsondocs import texts_of
-from headrace.connect.formats.jsonlines import lines_of
 from headrace.connect.origins.databases import DatabaseReader, open_database
 from headrace.connect.origins.databases.database import link_to, table_parts
 from headrace.connect.origins.reader import Place
-from headrace.connect.places import PACKED, File
 from headrace.connect.survey.answers import in_api, in_collections
 from headrace.connect.survey.catalogue import catalogue_of, tables_of
-from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing, sample_of
+from headrace.connect.survey.files import in_files, seen_from
+from headrace.connect.survey.found import SAMPLE_ROWS, Catalogue, Found, Sample, Survey, nothing
 from headrace.connect.survey.guess import guessed
-from headrace.connect.survey.kinds import of_type
-from headrace.connect.survey.objects import objects_of
 from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
 from headrace.declare.origins import SECRET, origin_of
@@ -34,13 +27,6 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import STR
 
 _SECRETS = re.compile(r"pass|pwd|token|secret|key|sig", re.IGNORECASE)
-_NUMBERED = re.compile(r"[-_. ]*(part)?[-_. ]*\d[-\d_.TZ]*$")
-_GLOB = re.compile(r"[*?\[]")
-_TEXTUAL = ("CSV", "TSV")
-_OBJECTS: dict[str, Callable[[File], Iterator[str]]] = {
-    "JSON lines": lambda file: (line for part in lines_of(file) for line in part.cast(pa.string()).to_pylist()),
-    "JSON": texts_of,
-}
 _NUMERIC = ("numeric", "decimal")
 
 
@@ -69,7 +55,7 @@ def look(address: str, folder: Path, tables: Sequence[str], project: str) -> Sur
             raise HeadraceError(faults)
         found = in_collections if isinstance(origin, Collection) else in_api
         return Survey(tuple(found(safe, folder, tables)), type(origin).__name__, secrets)
-    return Survey(tuple(_in_files(address, folder, tables)), "files")
+    return Survey(tuple(in_files(address, folder, tables)), "files")
 
 
 def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:
@@ -116,14 +102,7 @@ def _seen_from(address: str, folder: Path) -> str:
     parts = urlsplit(address)
     if parts.scheme not in ("sqlite", "duckdb") or parts.path.startswith("//") or not parts.path.strip("/"):
         return address
-    return f"{parts.scheme}:///{_relative(parts.path[1:], folder)}"
-
-
-def _relative(path: str, folder: Path) -> str:
-    return Path(os.path.relpath(Path.cwd() / path, folder)).as_posix()
-
-
-# -- databases --------------------------------------------------------------------------------------------------------
+    return f"{parts.scheme}:///{seen_from(parts.path[1:], folder)}"
 
 
 def _in_database(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Found]:
@@ -182,7 +161,9 @@ def _listed(rows: pa.Table, names: Sequence[str]) -> pa.Table:
         if at >= 0 and pa.types.is_string(rows[name].type):
             with suppress(pa.ArrowInvalid, pa.ArrowTypeError):
                 lists = [None if one is None else json.loads(one) for one in rows[name].to_pylist()]
-                rows = rows.set_column(at, name, pa.array(lists, None if any(lists) else pa.list_(pa.string())))
+                made = pa.array(lists, None if any(lists) else pa.list_(pa.string()))
+                if not pa.types.is_list(made.type.value_type):
+                    rows = rows.set_column(at, name, made)
     return rows
 
 
@@ -196,102 +177,3 @@ def _first(reader: DatabaseReader, schema: pa.Schema) -> tuple[pa.Table, bool]:
         if count > SAMPLE_ROWS:
             return pa.concat_tables(parts).slice(0, SAMPLE_ROWS), False
     return (pa.concat_tables(parts) if parts else schema.empty_table()), True
-
-
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-def _in_files(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Found]:
-    files = [one for one in find_files(Path.cwd(), address) if one.size]
-    if not files:
-        raise HeadraceError(nothing(address, "files without a row"))
-    groups = {address: files} if _GLOB.search(address) else _groups(files, of_folder=not _is_file(address, files))
-    names = {source: _name_of(_named_after(source, members)) for source, members in groups.items()}
-    if missing := [one for one in tables if one not in names.values()]:
-        raise HeadraceError(
-            Fault("HR-SOURCE-036", address, f"no files of {one}", "names that are there", nearest(one, names.values()))
-            for one in missing
-        )
-    for source, members in groups.items():
-        if tables and names[source] not in tables:
-            continue
-        where = source if source.startswith("s3://") else _relative(source, folder)
-        yield guessed(_sample_of_files(names[source], members), where, "", frozenset())
-
-
-def _is_file(address: str, files: list[File]) -> bool:
-    return files[0].name == address if address.startswith("s3://") else (Path.cwd() / address).is_file()
-
-
-def _named_after(source: str, members: list[File]) -> str:
-    """A glob of all files of an ending says nothing of them: then the file does that is there."""
-    return members[0].name if source.rpartition("/")[2].startswith("*") else source
-
-
-def _groups(files: list[File], *, of_folder: bool) -> dict[str, list[File]]:
-    """Files that are called alike but for a number or a day are one source: its glob, and the files.
-
-    The only file of its kind in a folder is the first of others to come.
-    """
-    found: dict[tuple[str, str, str], list[File]] = {}
-    for file in files:
-        before, _, name = file.name.rpartition("/")
-        stem, ending = _split(name)
-        found.setdefault((before, _NUMBERED.sub("", stem), ending), []).append(file)
-    sources = {}
-    for (before, stem, ending), members in found.items():
-        glob = f"{before}/{stem}*{ending}" if before else f"{stem}*{ending}"
-        kin = [one for one in found if one != (before, stem, ending) and (one[0], one[2]) == (before, ending)]
-        if any(one[1].startswith(stem) for one in kin):
-            glob = glob.replace("*", "[-_.0-9]*")
-        alone = len(members) == 1 and members[0].name == f"{before}/{stem}{ending}".lstrip("/")
-        if alone and of_folder and not kin and ending:
-            glob = f"{before}/*{ending}"
-        elif alone:
-            glob = members[0].name
-        sources[glob.lstrip("/") if not before else glob] = members
-    return sources
-
-
-def _split(name: str) -> tuple[str, str]:
-    packed = next((end for end in PACKED if name.endswith(end)), "")
-    stem, dot, ending = name.removesuffix(packed).rpartition(".")
-    return (stem, f"{dot}{ending}{packed}") if stem else (name, "")
-
-
-def _name_of(source: str) -> str:
-    """A name for what a path or glob holds: that of its files, else of the nearest folder that has one."""
-    parts = [part for part in source.removeprefix("s3://").split("/") if part not in (".", "..", "")]
-    for at, part in enumerate(reversed(parts)):
-        stem = _split(part)[0] if at == 0 else part
-        stem = _NUMBERED.sub("", re.sub(r"\[.*?\]|[*?]", "", stem))
-        if (name := table_name(stem)) and name not in ("part", "data"):
-            return name
-    return "rows"
-
-
-def _sample_of_files(name: str, files: list[File]) -> Sample:
-    file = files[0]
-    kind = format_of(file)
-    if kind is None:
-        raise HeadraceError(nothing(file.name, "a file of an unknown kind"))
-    if kind.name in _OBJECTS:
-        kind.check(file)
-        texts = list(islice(_OBJECTS[kind.name](file), SAMPLE_ROWS + 1))
-        return sample_of(name, objects_of(texts[:SAMPLE_ROWS]), len(files) == 1 and len(texts) <= SAMPLE_ROWS)
-    schema = kind.columns(file, Contract)
-    columns = schema.names
-    textual = kind.name in _TEXTUAL  # of a sheet, that cells are texts must not be asked for
-    told = {one.name: STR if textual else of_type(one.type) or STR for one in schema}
-    contract = contract_of("Sample", {name: Field(type=one | None) for name, one in told.items()})
-    parts: list[pa.Table] = []
-    count = 0
-    for batch in read_batches(file, contract, SAMPLE_ROWS):
-        parts.append(batch.select(columns))
-        count += batch.num_rows
-        if count > SAMPLE_ROWS:
-            break
-    rows = pa.concat_tables(parts) if parts else pa.table({one: pa.array([], pa.string()) for one in columns})
-    whole = len(files) == 1 and count <= SAMPLE_ROWS
-    loose = frozenset(columns if textual else ())
-    return Sample(name, rows.slice(0, SAMPLE_ROWS), {}, whole, loose)

@@ -13,6 +13,7 @@ _PROMISES = ("lateness",)
 _WORDS: dict[str, tuple[type, ...]] = {
     "lateness": (str,),
     "source": (str,),
+    "columns": (dict,),
     "query": (str,),
     "load": (str,),
     "history": (bool, str),
@@ -44,6 +45,8 @@ def _value(node: Stream | Table, word: str) -> Any:
     """A word as it is declared, None where it is as usual; addresses may hold what is for nobody else."""
     if word == "source":
         return node.files if node.files != usual_source(node.name) else None
+    if word == "columns":
+        return dict(node.columns)
     return getattr(node, word, None)
 
 
@@ -54,6 +57,6 @@ def loading(one: Mapping[str, Any], stream: bool) -> dict[str, Any]:
         >>> loading({"customProperties": [{"property": "lateness", "value": "2h"}]}, stream=True)
         {'lateness': '2h'}
     """
-    known = ("lateness", "source", "refresh") if stream else [word for word in _WORDS if word != "lateness"]
+    known = ("lateness", "source", "columns", "refresh") if stream else [word for word in _WORDS if word != "lateness"]
     said = {word: custom(one, word) for word in known}
     return {word: value for word, value in said.items() if value and isinstance(value, _WORDS[word])}

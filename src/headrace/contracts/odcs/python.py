@@ -12,6 +12,7 @@ from headrace.contracts.as_python import (
     call_python,
     classes_python,
     doc_python,
+    mapping_python,
     text_python,
 )
 from headrace.contracts.names import class_name, table_name, variable_name
@@ -113,7 +114,10 @@ def _is_stream(one: Mapping[str, Any], fields: list[Field]) -> bool:
 def _declaration(name: str, made: str, stream: bool, said: Mapping[str, Any], owner: str) -> str:
     given = [text_python(name), made]
     usual: dict[str, Any] = {} if "query" in said else {"source": usual_source(name)}
-    given += [argument_python(word, value) for word, value in (usual | dict(said)).items()]
+    given += [
+        mapping_python(word, value) if isinstance(value, dict) else argument_python(word, value)
+        for word, value in (usual | dict(said)).items()
+    ]
     given += [argument_python("owner", owner)] if owner else []
     return call_python(f"{variable_name(name)} = hr.{'Stream' if stream else 'Table'}", given, "")
 
