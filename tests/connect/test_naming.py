@@ -263,7 +263,7 @@ def test_what_is_not_there_is_told_by_both_names(tmp_path: Path) -> None:
     (beside,) = told("visit_id,at,Customer ID,note,customer_id", columns)
     assert "it is ignored: customer_id is read from 'Customer ID'" in beside
     (odd,) = told("visit_id,at,Customer ID,note,Odd Name", columns)
-    assert "declare odd_name in the contract, and say columns={'odd_name': 'Odd Name'}" in odd
+    assert "declare it in the contract, and say columns={'odd_name': 'Odd Name'}" in odd
 
 
 def test_a_frame_that_lacks_a_column_is_told_by_both_names(tmp_path: Path) -> None:
