@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace import sql
 from headrace.plan.lineage import Mix
-from headrace.plan.units import agreed, differing, path_of, sql_mixes, sql_unit
+from headrace.plan.made import COPY, Column, Made, both, choosing, how_used, is_place, said_of
+from headrace.plan.units import agreed, path_of, sql_mixes, sql_unit
 from headrace.plan.unpivot import without_unpivot
 
 if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.optimizer.scope import Scope
-
-Column = tuple[str, str]
-"""A table and a column of it, in lower case; the column ``*`` stands for its rows."""
-_COPY = "copy"
-
-
-@dataclass
-class Made:
-    """What a column, or the rows, of a query come from: columns of tables, each with how it is used.
-
-    Args:
-        direct: the value is computed from these.
-        indirect: these decide which rows count, how they are grouped, or in which order they are.
-        unit: of the value, where the operations keep it.
-        said: the expression, as SQL.
-        mixed: units that come together in it, or on the way to it within the query.
-    """
-
-    direct: dict[Column, str] = field(default_factory=dict)
-    indirect: dict[Column, str] = field(default_factory=dict)
-    unit: str = ""
-    said: str = ""
-    mixed: tuple[Mix, ...] = ()
-
-    def take(self, other: Made, how: str = _COPY) -> None:
-        """Add what another is made of; where it is more than copied, by how it is used here."""
-        for column, was in other.direct.items():
-            self.direct.setdefault(column, was if how == _COPY else how)
-        for column, was in other.indirect.items():
-            self.indirect.setdefault(column, was)
-        self.mix(other.mixed)
-
-    def choose(self, other: Made, how: str) -> None:
-        """Add what another is made of as what decides about rows."""
-        for column in (*other.direct, *other.indirect):
-            self.indirect.setdefault(column, how)
-        self.mix(other.mixed)
-
-    def mix(self, more: Iterable[Mix]) -> None:
-        """Add what units come together in a part of it."""
-        self.mixed = tuple(dict.fromkeys((*self.mixed, *more)))
 
 
 @dataclass(frozen=True)
@@ -184,7 +144,7 @@ class _Reader:
             elif isinstance(whole, exp.Select):
                 for _, source in scope.selected_sources.values():
                     found.take(self._source_rows(source, scope))
-                for how, part in _choosing(whole):
+                for how, part in choosing(whole):
                     found.choose(self.made(part, scope), how)
         return self._rows[id(scope)]
 
@@ -194,9 +154,9 @@ class _Reader:
 
         unit = lambda one: self._unit_of(one, scope)  # noqa: E731
         given = self._column(node, scope).said if isinstance(node, exp.Column) else ""
-        found = Made(unit=sql_unit(node, unit), said=given or _said(node))
-        self._visit(node, scope, found, _how(node) if self._part(node, scope) is None else _COPY)
-        found.mix(Mix(units, _said(part)) for units, part in sql_mixes(node, unit))
+        found = Made(unit=sql_unit(node, unit), said=given or said_of(node))
+        self._visit(node, scope, found, how_used(node) if self._part(node, scope) is None else COPY)
+        found.mix(Mix(units, said_of(part)) for units, part in sql_mixes(node, unit))
         return found
 
     def _united(self, scope: Scope) -> dict[str, Made]:
@@ -206,7 +166,7 @@ class _Reader:
         united: dict[str, Made] = {}
         for at, (name, one) in enumerate(left.items()):
             other = right.get(name) if by_name else list(right.values())[at]
-            united[name] = _both([one] if other is None else [one, other])
+            united[name] = both([one] if other is None else [one, other])
         more = {name: one for name, one in right.items() if name not in left} if by_name else {}
         return united | more
 
@@ -229,7 +189,7 @@ class _Reader:
                     found.take(one, how)
                 self._chooses(inner, found, how)
             case exp.Window():
-                placed = _is_place(node)
+                placed = is_place(node)
                 if placed:
                     self._all_rows(scope, found)
                 self._visit(node.this, scope, found, how)
@@ -300,7 +260,7 @@ class _Reader:
             table = source.name.lower()
             if name.lower() not in self._tables.get(table, ()):
                 raise _Unread
-            return Made({(table, name.lower()): _COPY}, unit=self._unit((table, name.lower())))
+            return Made({(table, name.lower()): COPY}, unit=self._unit((table, name.lower())))
         if not isinstance(source.expression, exp.Query):  # unnest, values, a lateral function
             made = Made()
             self._visit(source.expression, within, made, "expression")
@@ -321,7 +281,7 @@ class _Reader:
 
     def _field(self, whole: Made, path: str) -> Made | None:
         parts = {(table, f"{name}.{path}".lower()): how for (table, name), how in whole.direct.items()}
-        if not parts or any(how != _COPY or self._fields(one) is None for one, how in parts.items()):
+        if not parts or any(how != COPY or self._fields(one) is None for one, how in parts.items()):
             return None
         return Made(parts, dict(whole.indirect), agreed(map(self._unit, parts)), mixed=whole.mixed)
 
@@ -342,7 +302,7 @@ class _Reader:
             return {}
         found = {name: self._field(whole, name) for name in names[0] or ()}
         return {
-            name: replace(one, said=f"{_said(inner.this)}.{name}") for name, one in found.items() if one is not None
+            name: replace(one, said=f"{said_of(inner.this)}.{name}") for name, one in found.items() if one is not None
         }
 
     def _lateral(self, source: Any) -> Any:
@@ -359,7 +319,7 @@ class _Reader:
 
         base, path = path_of(node)
         if path and isinstance(base, exp.Column):  # which column the whole of a nested one is a copy of
-            copied = [column for column, how in self._column(base, scope).direct.items() if how == _COPY]
+            copied = [column for column, how in self._column(base, scope).direct.items() if how == COPY]
             return self._unit((copied[0][0], f"{copied[0][1]}.{path}")) if len(copied) == 1 else ""
         if isinstance(node, exp.Column):
             return self._column(node, scope).unit
@@ -367,84 +327,3 @@ class _Reader:
             return ""
         units = [one.unit for one in self.columns(self._scopes[id(node.unnest())]).values()]
         return units[0] if len(units) == 1 else ""
-
-
-def _both(each: list[Made]) -> Made:
-    """A column of a set operation."""
-    found = Made(unit=agreed(one.unit for one in each), said=each[0].said if each else "")
-    for one in each:
-        found.take(one)
-    said = " and ".join(one.said for one in each)
-    found.mix(Mix(units, said) for units in differing(one.unit for one in each))
-    return found
-
-
-_PLACES = ("CumeDist", "DenseRank", "Ntile", "PercentRank", "Rank", "RowNumber")
-"""Names of the classes of SQLGlot whose value is a place in the order of a window."""
-
-
-def _is_place(node: exp.Window) -> bool:
-    """Whether the value of a window function tells of its order alone, as that of each function of no column does."""
-    from sqlglot import exp
-
-    inner = node.this
-    while isinstance(inner, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
-        inner = inner.this
-    return type(inner).__name__ in _PLACES or inner.find(exp.Column) is None
-
-
-def _how(node: exp.Expr) -> str:
-    from sqlglot import exp
-
-    inner = node.unnest() if isinstance(node, exp.Paren) else node
-    if isinstance(inner, exp.Column):
-        return _COPY
-    if inner.find(exp.Window):
-        return "window"
-    return "aggregate" if inner.find(exp.AggFunc) else "expression"
-
-
-def _said(node: exp.Expr) -> str:
-    """An expression as SQL, without the names of tables that it was qualified by."""
-    from sqlglot import exp
-
-    bare = node.copy()
-    for one in list(bare.find_all(exp.Column)):
-        one.set("table", None)
-        one.this.set("quoted", False)
-    return bare.sql("duckdb", normalize_functions="lower")
-
-
-def _unnests(node: exp.Expr) -> bool:
-    """Whether an expression gives one row for each item of a list."""
-    from sqlglot import exp
-
-    walked = node.walk(prune=lambda one: isinstance(one, exp.Query))
-    return any(isinstance(one, exp.Unnest | exp.Explode) for one in walked)
-
-
-def _choosing(whole: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
-    """Yield the parts of a SELECT that choose, group and cut its rows."""
-    from sqlglot import exp
-
-    parts = {"filter": [whole.args.get(name) for name in ("where", "having", "qualify")]}
-    parts["join"] = [one.args.get("on") for one in whole.args.get("joins") or ()]
-    parts["join"] += [one.unalias() for one in whole.selects if _unnests(one)]
-    group = whole.args.get("group")
-    keys = [] if group is None else list(group.iter_expressions())
-    if group is not None and group.args.get("all"):
-        keys += [one.unalias() for one in whole.selects if not one.find(exp.AggFunc)]
-    parts["group"] = keys
-    distinct = whole.args.get("distinct")
-    if distinct is not None:
-        on = distinct.args.get("on")
-        parts["group"] = [
-            *keys,
-            *(on.iter_expressions() if on is not None else (one.unalias() for one in whole.selects)),
-        ]
-    if whole.args.get("limit") or whole.args.get("offset") or (distinct is not None and distinct.args.get("on")):
-        parts["order"] = [whole.args.get("order")]
-    for how, nodes in parts.items():
-        for node in nodes:
-            if isinstance(node, exp.Expr):
-                yield how, node

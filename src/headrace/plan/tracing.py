@@ -29,12 +29,13 @@ from headrace.plan.expression import Node as Expression
 from headrace.plan.expression import references
 from headrace.plan.feature_units import feature_units
 from headrace.plan.lineage import Edge, Lineage, Mix, Node, carried, tags_of, tags_of_field, units_within
+from headrace.plan.made import Column, Made
 from headrace.plan.meaning import Plan
 from headrace.plan.parts import Parts
 from headrace.plan.privacy import said_of
 from headrace.plan.queries import given_columns, in_order, reads_of
 from headrace.plan.reads import Read, reads
-from headrace.plan.selected import Column, Made, selected
+from headrace.plan.selected import selected
 from headrace.plan.units import expression_mixes
 
 _SIGNED = re.compile(r"(?<=://)[^/@\s]*@")
