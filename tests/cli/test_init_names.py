@@ -139,7 +139,7 @@ def test_a_file_among_others_that_cannot_be_read_is_told(here: Path) -> None:  #
     assert call("init", "bank", "--from", "b-*.parquet").exit_code == 0
     python = (here / "bank" / "project.py").read_text()
     assert "# Guessed from 4 rows of 2 of 3 files." in python
-    assert "# 1 files could not be read: HR-SOURCE-002, b-1.parquet and the like." in python
+    assert "# Not looked at, since they cannot be read: b-1.parquet (HR-SOURCE-002)." in python
 
 
 def test_tables_of_postgresql_with_odd_names(

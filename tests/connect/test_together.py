@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import headrace as hr
@@ -74,6 +78,49 @@ def line(names: list[str]) -> str:
     return ",".join(str(told[name]) for name in names)
 
 
+def write_mixed(folder: Path, first: int, last: int, seed: int) -> None:
+    """Files of several kinds one after the other, with their columns in any order, and some that cannot be read."""
+    random.seed(seed)
+    folder.mkdir(exist_ok=True)
+    for number in range(first, last):
+        names = ["payment_id", "at", "amount", "country", "receipt"]
+        random.shuffle(names)
+        rows = [dict(zip(names, line(names).split(","), strict=False)) for _ in range(random.choice([0, 1, 3, 5]))]
+        path = folder / f"{number:04}"
+        match random.choice(
+            ["csv", "tsv", "jsonl", "no newline", "json", "parquet", "dictionaries", "torn", "nonsense"]
+        ):
+            case "csv" | "tsv" as kind:
+                mark = {"csv": ",", "tsv": "\t"}[kind]
+                lines = [mark.join(names), *(mark.join(row.get(name, "") for name in names) for row in rows)]
+                path.with_suffix(f".{kind}").write_text("\n".join(lines))
+            case "jsonl":
+                path.with_suffix(".jsonl").write_text("".join(json.dumps(typed(row)) + "\n" for row in rows))
+            case "no newline":
+                path.with_suffix(".jsonl").write_text("\n".join(json.dumps(typed(row)) for row in rows))
+            case "json":
+                path.with_suffix(".json").write_text(json.dumps([typed(row) for row in rows]))
+            case "parquet" | "dictionaries" as kind:
+                table = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
+                place = table.column_names.index("country")
+                if kind == "dictionaries":
+                    table = table.set_column(place, "country", table["country"].dictionary_encode())
+                pq.write_table(table, path.with_suffix(".parquet"))
+            case "torn":
+                path.with_suffix(".csv").write_text("\n".join([",".join(names), '"torn']))
+            case "nonsense":
+                path.with_suffix(".jsonl").write_text('{"payment_id": 1}\nnull\n')
+
+
+def typed(row: dict[str, str]) -> dict[str, Any]:
+    """Values as JSON has them: some of no type of their field, some that keep it whole from being read by columns."""
+    found: dict[str, Any] = {name: value or None for name, value in row.items()}
+    if random.random() < 0.9:
+        found |= {name: float(found[name]) for name in ("amount",) if found.get(name)}
+        found |= {"payment_id": int(found["payment_id"])} if (found.get("payment_id") or "x").isdigit() else {}
+    return found
+
+
 def told_of(lake: Lake, report: Any) -> dict[str, Any]:
     """All that is in the lake but the moments of the run, and what was reported."""
     tables = {name: lake.read(name).to_pylist() for name in lake.tables()}
@@ -83,11 +130,12 @@ def told_of(lake: Lake, report: Any) -> dict[str, Any]:
     return {**tables, "report": {**report.as_dict(), "reasons": sorted(report.reasons.items())}}
 
 
+@pytest.mark.parametrize("form", [write, write_mixed])
 @pytest.mark.parametrize(
     ("kind", "batch_rows"), [*((kind, 1_000_000) for kind in SOURCES), ("stream", 40), ("merged", 40)]
 )
 def test_files_taken_together_come_to_what_they_come_to_alone(
-    tmp_path: Path, kind: str, batch_rows: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: str, batch_rows: int, form: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
     for most in (together.SMALL, -1):
@@ -96,7 +144,7 @@ def test_files_taken_together_come_to_what_they_come_to_alone(
         folder.mkdir()
         lake = Lake(folder / "lake")
         for first, last in ((0, 30), (30, 40)):
-            write(folder / "data", first, last, seed=first)
+            form(folder / "data", first, last, seed=first)
             report = ingest(SOURCES[kind], folder, lake, batch_rows=batch_rows)
             found.append(told_of(lake, report))
     assert found[0]["quarantine_payments"]
@@ -104,7 +152,9 @@ def test_files_taken_together_come_to_what_they_come_to_alone(
     assert found[:2] == found[2:]
 
 
-def test_files_of_json_and_compressed_ones_are_taken_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_any_kinds_and_compressed_ones_are_taken_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import gzip
 
     (tmp_path / "data").mkdir()
@@ -112,12 +162,16 @@ def test_files_of_json_and_compressed_ones_are_taken_together(tmp_path: Path, mo
         row = f'{{"payment_id": {number}, "at": "2026-01-02T03:04:05Z", "amount": {number - 1}, "country": "DE"}}\n'
         name = tmp_path / "data" / f"{number:03}.jsonl"
         if number % 2:
-            name.write_text(row)
+            name.write_text(row if number % 3 else row.strip())
+        elif number % 4:
+            name.with_suffix(".csv").write_text(
+                f"amount,at,country,payment_id,receipt\n{number - 1},2026-01-02T03:04:05Z,DE,{number},\n"
+            )
         else:
             name.with_suffix(".jsonl.gz").write_bytes(gzip.compress(row.encode()))
     calls = []
-    real = work.validate
-    monkeypatch.setattr(work, "validate", lambda *args, **more: calls.append(1) or real(*args, **more))
+    real = work.validate_mixed
+    monkeypatch.setattr(work, "validate_mixed", lambda *args: calls.append(1) or real(*args))
     lake = Lake(tmp_path / "lake")
     report = ingest(SOURCES["stream"], tmp_path, lake)
     assert (report.accepted, report.quarantined, report.files_new) == (39, 1, 40)
@@ -149,6 +203,33 @@ def test_many_files_that_were_begun_and_brought_nothing_are_taken_together(
         ingest(SOURCES["stream"], tmp_path, lake)
     monkeypatch.setattr(work.Work, "_take_first", real)
     assert 0 < lake.rows("payments") < expected.rows("payments")
+    ingest(SOURCES["stream"], tmp_path, lake)
+    for name in ("payments", "quarantine_payments"):
+        assert lake.read(name).to_pylist() == expected.read(name).to_pylist()
+
+
+def test_a_long_load_of_small_files_is_committed_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_mixed(tmp_path / "data", 0, 60, seed=2)
+    lake, expected = Lake(tmp_path / "lake"), Lake(tmp_path / "expected")
+    ingest(SOURCES["stream"], tmp_path, expected)
+    monkeypatch.setattr(together, "_FILES", 12)
+    real = work.Work._take_first
+    calls: list[int] = []
+
+    def three_times(self: Any, *args: Any) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        real(self, *args)
+
+    for longest, reached in ((3600.0, False), (0.0, True)):
+        calls.clear()
+        monkeypatch.setattr(work, "_LONGEST_S", longest)
+        monkeypatch.setattr(work.Work, "_take_first", three_times)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(SOURCES["stream"], tmp_path, lake)
+        assert (lake.rows("payments") > 0) is reached
+    monkeypatch.setattr(work.Work, "_take_first", real)
     ingest(SOURCES["stream"], tmp_path, lake)
     for name in ("payments", "quarantine_payments"):
         assert lake.read(name).to_pylist() == expected.read(name).to_pylist()

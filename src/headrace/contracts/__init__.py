@@ -3,6 +3,7 @@
 from headrace.contracts.across import Across, Referred
 from headrace.contracts.columns import UNKNOWN, Unfit, check_columns, read_column, readable
 from headrace.contracts.keys import KeyIndex
+from headrace.contracts.mixed import validate_mixed
 from headrace.contracts.rules import check_rules
 from headrace.contracts.tally import Tally, tally
 from headrace.contracts.validation import (
@@ -38,4 +39,5 @@ __all__ = [
     "tally",
     "total",
     "validate",
+    "validate_mixed",
 ]

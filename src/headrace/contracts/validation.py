@@ -93,7 +93,7 @@ def validate(
         [['HR-DATA-004 amount: -3 is below 0']]
     """
     faults = check_columns(contract, batch.schema, source)
-    batch = _without_views(batch).combine_chunks()  # once: each column as a whole is read, and rows are taken out of it
+    batch = without_views(batch).combine_chunks()  # once: each column as a whole is read, and rows are taken out of it
     typed, problems = judge(contract, batch)
     across = seen_keys if isinstance(seen_keys, Across) else Across(contract, key=seen_keys)
     problems += across.problems(typed, unmarked(problems, batch.num_rows))
@@ -101,7 +101,7 @@ def validate(
     positions = np.arange(first_row, first_row + batch.num_rows) if rows is None else rows
     return Validated(
         typed if good.all() else typed.filter(pa.array(good)),
-        _quarantined(batch, typed, [one for one in problems if one.rejects], np.flatnonzero(~good), source, positions),
+        set_aside(batch, typed, [one for one in problems if one.rejects], np.flatnonzero(~good), source, positions),
         {problem.rule: len(problem.rows) for problem in problems if problem.rejects},
         tuple(faults),
         tuple(problems),
@@ -132,8 +132,8 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     return pa.table(columns, schema=arrow_schema(stated(contract))), problems
 
 
-def _without_views(batch: pa.Table) -> pa.Table:
-    """Text and bytes as views, as Polars writes them: Arrow takes rows out of them only when they are plain."""
+def without_views(batch: pa.Table) -> pa.Table:
+    """Return text and bytes plain where they are views, as Polars writes them: of views Arrow cannot take some rows."""
     kinds = [_plain_kind(kind) for kind in batch.schema.types]
     if kinds == batch.schema.types:
         return batch
@@ -208,7 +208,7 @@ def _among(read: npt.NDArray[np.bool_], problems: list[Problem]) -> list[Problem
     return [replace(one, rows=rows) for one, rows in kept if len(rows)]
 
 
-def _quarantined(
+def set_aside(
     batch: pa.Table,
     typed: pa.Table,
     problems: list[Problem],
@@ -216,6 +216,7 @@ def _quarantined(
     source: str,
     positions: npt.NDArray[np.int64],
 ) -> pa.Table:
+    """Return the rows of a batch that are bad, with all their reasons, as they stand in quarantine."""
     if not len(bad):
         return QUARANTINE.empty_table()
     received = plain_rows(batch.take(pa.array(bad)))

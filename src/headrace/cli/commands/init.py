@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.template import PLAIN, TEMPLATES, check_new, make_project
-from headrace.cli.terminal import print_table
+from headrace.cli.terminal import print_faults, print_table
 
 if TYPE_CHECKING:
     from headrace.connect.survey import Found, Survey
@@ -86,13 +86,15 @@ def _from_data(folder: Path, name: str, address: str, tables: tuple[str, ...], a
     written = make_project(folder, name, PLAIN, project_python(name, survey))
     if as_json:
         told = {"ok": True, "project": name, "files": written, "secrets": list(survey.secrets)}
-        click.echo(json.dumps(told | {"found": [_told(one) for one in survey.found]}, indent=2))
+        unread = [fault.as_dict() for fault in survey.unread]
+        click.echo(json.dumps(told | {"found": [_told(one) for one in survey.found], "unread": unread}, indent=2))
         return
     rows = [
         (one.name, "stream" if one.stream else "table", one.rows, len(one.fields), _keys(one), one.cursor or None)
         for one in survey.found
     ]
     heads = ("name", "kind", "rows seen", "columns", "key", "cursor")
+    print_faults(survey.unread)
     print_table(f"Found at {_shown(survey)}", heads, rows, right=("rows seen", "columns"))
     click.echo(f"Wrote {name}/project.py, which says beside each field what was guessed: read it and correct it.")
     for secret in survey.secrets:

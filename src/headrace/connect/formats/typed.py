@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+
+_NUMBERS = {int, float, decimal.Decimal}
+_DIGITS = 1e21
+"""From here on a float is written with an exponent."""
 
 
 def column(values: Sequence[Any]) -> pa.Array:
@@ -16,10 +21,13 @@ def column(values: Sequence[Any]) -> pa.Array:
         >>> column([1, 2.5, None]).type, column([1.0, "n/a", True]).to_pylist()
         (DataType(double), ['1', 'n/a', 'true'])
     """
+    kinds = {type(one) for one in values if one is not None}
     try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if one is None else written(one) for one in values], pa.string())
+        if len(kinds) < 2 or kinds <= _NUMBERS:  # of others Arrow may make one without a word: of a time a day
+            return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        pass
+    return pa.array([None if one is None else written(one) for one in values], pa.string())
 
 
 def written(value: Any) -> str:
@@ -28,7 +36,7 @@ def written(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+            return str(int(value)) if value.is_integer() and abs(value) < _DIGITS else repr(value)
         case datetime.datetime() | datetime.date() | datetime.time():
             return value.isoformat()
     return str(value)

@@ -31,6 +31,8 @@ Ints = npt.NDArray[np.int64]
 _NOTHING = QUARANTINE.empty_table()
 
 
+Form: TypeAlias = tuple[tuple[str, pa.DataType], ...]
+"""Columns as they come: names and types, in their order."""
 Rows: TypeAlias = tuple[pa.Array, pa.Table]
 """The id of the load of each row, and the rows."""
 
@@ -40,12 +42,12 @@ class Taken:
     """What became of files that were taken together.
 
     Args:
-        batch: their rows as received.
+        parts: their rows as received.
         accepted, quarantined: the id of the load of each row, and the rows, as in ``Validated``.
         bad: rows of each file that are in quarantine.
     """
 
-    batch: pa.Table
+    parts: Sequence[pa.Table]
     accepted: Rows
     quarantined: Rows
     bad: Sequence[int]
@@ -58,16 +60,29 @@ class Group:
     Args:
         loads: of these, in order.
         lengths: rows of each.
-        batch: all their rows, in this order.
+        forms: in which part the rows of each are.
+        parts: all their rows, those of one form in this order: of the same columns, as the same types.
     """
 
     loads: Sequence[Load]
     lengths: Ints
-    batch: pa.Table
+    forms: Ints
+    parts: Sequence[pa.Table]
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return int(self.lengths.sum())
+
+    @cached_property
+    def places(self) -> list[Ints]:
+        """The places of the rows of each part among all."""
+        forms = np.repeat(self.forms, self.lengths)
+        return [np.flatnonzero(forms == number) for number in range(len(self.parts))]
 
     @cached_property
     def ends(self) -> Ints:
-        """Behind which row of the batch each file ends."""
+        """Behind which row of all each file ends."""
         return np.cumsum(self.lengths)
 
     @cached_property
@@ -78,16 +93,17 @@ class Group:
     @cached_property
     def positions(self) -> Ints:
         """The position of each row in its file, from 1."""
-        return np.arange(1, self.batch.num_rows + 1) - np.repeat(self.ends - self.lengths, self.lengths)
+        return np.arange(1, self.rows + 1) - np.repeat(self.ends - self.lengths, self.lengths)
 
     def behind(self, count: int) -> Group:
         """Return the group without its first files."""
-        start = int(self.ends[count - 1]) if count else 0
-        return Group(self.loads[count:], self.lengths[count:], self.batch.slice(start))
+        ends = self._ends_of_parts(count)
+        parts = [part.slice(end) for part, end in zip(self.parts, ends, strict=True)]
+        return Group(self.loads[count:], self.lengths[count:], self.forms[count:], parts)
 
     def apart(self, result: Validated) -> Iterator[Validated]:
         """Yield what became of the rows of each file; of those that are kept out only their problems."""
-        accepted = self._count(unmarked(result.problems, self.batch.num_rows))
+        accepted = self._count(unmarked(result.problems, self.rows))
         problems = self._problems(result.problems)
         start = 0
         for number, count in enumerate(accepted):
@@ -99,7 +115,7 @@ class Group:
     def first(self, count: int, result: Validated) -> Taken:
         """Return what became of the first files together."""
         rows = int(self.ends[count - 1]) if count else 0
-        good = unmarked(result.problems, self.batch.num_rows)
+        good = unmarked(result.problems, self.rows)
         bad = ~good[:rows]
         ids = pa.array([one.id for one in self.loads], pa.string())
         names = pa.array([one.name for one in self.loads], pa.string())
@@ -107,11 +123,16 @@ class Group:
         aside = result.quarantined.slice(0, len(others))
         place = aside.schema.get_field_index("_source")
         return Taken(
-            self.batch.slice(0, rows),
+            [part.slice(0, end) for part, end in zip(self.parts, self._ends_of_parts(count), strict=True)],
             (ids.take(owners), result.accepted.slice(0, len(owners))),
             (ids.take(others), aside.set_column(place, aside.schema.field(place), names.take(others))),
             self._count(~good)[:count],
         )
+
+    def _ends_of_parts(self, count: int) -> list[int]:
+        """Return behind which row of each part the first files end."""
+        forms = self.forms[:count]
+        return [int(self.lengths[:count][forms == number].sum()) for number in range(len(self.parts))]
 
     def _count(self, marked: npt.NDArray[np.bool_]) -> list[int]:
         """Return how many rows of each file are marked."""
@@ -137,7 +158,7 @@ def gathered(
     room: Callable[[], int],
     alone: Callable[[Load], bool],
 ) -> Iterator[Load | Group]:
-    """Yield loads in order: small ones together, where their columns are the same, and all others alone.
+    """Yield loads in order: small ones together, whatever their columns are, and all others alone.
 
     Args:
         loads: to be taken.
@@ -164,15 +185,20 @@ class _Held:
 
     def __init__(self, contract: type[Contract]) -> None:
         self._contract = contract
-        self._columns: pa.Schema | None = None
-        self._files: list[tuple[Load, pa.Table]] = []
+        self._forms: dict[Form, list[pa.Table]] = {}
+        self._files: list[tuple[Load, int, int]] = []
         self._rows = self._bytes = 0
 
     def add(self, load: Load, rows: pa.Table) -> bool:
-        """Take a file in, unless it has other columns than those before it, or such as cannot be taken."""
-        if rows.num_columns and not self._fits(load, rows.schema):
+        """Take a file in, unless it has columns that cannot be taken with others."""
+        form = _form_of(rows.schema)
+        if not rows.num_columns:
+            self._files.append((load, 0, 0))
+            return True
+        if form not in self._forms and not self._fits(load, rows.schema):
             return False
-        self._files.append((load, rows))
+        self._forms.setdefault(form, []).append(rows)
+        self._files.append((load, rows.num_rows, list(self._forms).index(form)))
         self._rows, self._bytes = self._rows + rows.num_rows, self._bytes + rows.nbytes
         return True
 
@@ -181,29 +207,31 @@ class _Held:
 
     def given(self) -> Iterator[Load | Group]:
         """Yield what is held, and hold nothing any more."""
-        files, columns = self._files, self._columns
-        self._files, self._columns, self._rows, self._bytes = [], None, 0, 0
-        loads = [load for load, _ in files]
-        if columns is None or len(files) == 1:
+        files, forms = self._files, self._forms
+        self._files, self._forms, self._rows, self._bytes = [], {}, 0, 0
+        loads = [load for load, *_ in files]
+        if not forms or len(files) == 1:
             yield from loads
             return
-        batch = pa.concat_tables([rows for _, rows in files if rows.num_columns], promote_options="default")
-        yield Group(loads, np.array([rows.num_rows for _, rows in files], np.int64), batch.combine_chunks())
+        lengths, of = (np.array(one, np.int64) for one in zip(*(counts for _, *counts in files), strict=True))
+        parts = [pa.concat_tables(tables, promote_options="default").combine_chunks() for tables in forms.values()]
+        yield Group(loads, lengths, of, parts)
 
     def _fits(self, load: Load, schema: pa.Schema) -> bool:
-        """Whether columns are those before; what a reader adds for rows that it could not read comes and goes."""
-        told = schema.get_field_index(MALFORMED)
-        plain = schema if told < 0 else schema.remove(told)
-        if self._columns is not None:
-            return bool(plain.equals(self._columns))
-        if any("dictionary" in str(one.type) for one in plain):  # each file has another one
+        """Whether columns are such as the contract has; each file has a dictionary of its own."""
+        if any("dictionary" in str(one.type) for one in schema):
             return False
+        told = schema.get_field_index(MALFORMED)
         try:
-            check_columns(self._contract, plain, load.name)
+            check_columns(self._contract, schema if told < 0 else schema.remove(told), load.name)
         except HeadraceError:
             return False
-        self._columns = plain
         return True
+
+
+def _form_of(schema: pa.Schema) -> Form:
+    """Return columns in their order; what a reader adds for rows that it could not read comes and goes."""
+    return tuple((one.name, one.type) for one in schema if one.name != MALFORMED)
 
 
 _NO_ROWS = pa.table({})

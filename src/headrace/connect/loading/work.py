@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from headrace.connect.loading.outcome import Outcome, Quality
 from headrace.connect.loading.together import Group, Rows, Taken, gathered
 from headrace.connect.loads import Ledger, Load
 from headrace.connect.resumed import Aside, asides, counted
-from headrace.contracts import QUARANTINE, Across, Referred, Validated, judge, validate
+from headrace.contracts import QUARANTINE, Across, Referred, Validated, judge, validate, validate_mixed
 from headrace.contracts.across import possible
 from headrace.declare import Contract
 from headrace.declare.kept import loaded
@@ -33,8 +34,8 @@ from headrace.types import arrow_schema
 
 Progress = Callable[[int, str], None]
 """Called with the rows done so far in this run, and what is being done."""
-_MOST_FILES = 10_000
-"""Files whose rows wait to be committed, where they may be committed at any time."""
+_MOST_FILES, _LONGEST_S = 10_000, 30.0
+"""Files whose rows wait to be committed, and how long they do, where they may be committed at any time."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Work:
         self._quarantined: list[tuple[pa.Array, pa.Table]] = []
         self._reached: dict[str, int] = {}
         self._rows = 0
+        self._flushed = monotonic()
         self._ending: list[tuple[Load, int, int, Outcome]] = []
         self._before = Before()
         self._quarantine = f"quarantine_{self.name}"
@@ -100,7 +102,7 @@ class Work:
         faults: list[Fault] = []
         for part in parts:
             faults += self.take(part) if isinstance(part, Load) else self._take_together(part)
-            if appends and len(self._reached) >= _MOST_FILES:
+            if appends and (len(self._reached) >= _MOST_FILES or monotonic() - self._flushed >= _LONGEST_S):
                 self.flush()
         return faults
 
@@ -131,7 +133,7 @@ class Work:
             if self.job.judged.stops:
                 self.flush()
             try:
-                result = validate(self.job.received, group.batch, self._across, rows=group.positions)
+                result = validate_mixed(self.job.received, group.parts, group.places, self._across, group.positions)
             except HeadraceError:
                 return faults + [fault for load in group.loads for fault in self.take(load)]
             outcomes = self._judged(group, result)
@@ -159,15 +161,16 @@ class Work:
 
     def _take_first(self, outcomes: Sequence[Outcome], group: Group, taken: Taken) -> None:
         lengths = group.lengths[: len(outcomes)].tolist()
-        self._learn(taken.batch)
-        self.done += taken.batch.num_rows
+        for part in taken.parts:
+            self._learn(part)
+        self.done += sum(lengths)
         for outcome in outcomes:
             self.counts += outcome.counts
         reached = {one.load.app: length for one, length in zip(outcomes, lengths, strict=True) if length}
         if reached:
             self._hold(
                 reached,
-                taken.batch.num_rows,
+                sum(lengths),
                 taken.accepted,
                 taken.quarantined,
             )
@@ -232,6 +235,7 @@ class Work:
             self._next += rows.num_rows
         self._across.settle()
         self._accepted, self._quarantined, self._reached, self._rows = [], [], {}, 0
+        self._flushed = monotonic()
         self.job.progress(self.done, f"loaded {self.name}")
 
     def _settle(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from headrace.connect.files import find_files
@@ -24,8 +26,11 @@ def seen_from(path: str, folder: Path) -> str:
     return Path(os.path.relpath(Path.cwd() / path, folder)).as_posix()
 
 
-def in_files(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Found]:
-    """Yield what files are taken to be: those that are called alike are one source.
+def in_files(address: str, folder: Path, tables: Sequence[str]) -> tuple[list[Found], list[Fault]]:
+    """Return what files are taken to be: those that are called alike are one source.
+
+    Of several sources those of which no file can be read are left out, unless they are named: what they are told is the
+    second that is returned, as warnings.
 
     Args:
         address: file, folder or glob, relative to where the command is run, or such an address in a bucket.
@@ -33,23 +38,34 @@ def in_files(address: str, folder: Path, tables: Sequence[str]) -> Iterator[Foun
         tables: names of sources to look at; all by default.
 
     Raises:
-        HeadraceError: HR-SOURCE-036 nothing that could be looked at; and what keeps files from being read.
+        HeadraceError: HR-SOURCE-036 nothing that could be looked at; and what keeps files from being read, where it is
+            all of them or those that are named.
     """
     files = [one for one in find_files(Path.cwd(), address) if one.size]
     if not files:
         raise HeadraceError(nothing(address, "files without a row"))
     groups = {address: files} if _GLOB.search(address) else _groups(files, of_folder=not _is_file(address, files))
-    names = {source: _name_of(_named_after(source, members)) for source, members in groups.items()}
+    names = _names({source: _named_after(source, members) for source, members in groups.items()})
     if missing := [one for one in tables if one not in names.values()]:
         raise HeadraceError(
             Fault("HR-SOURCE-036", address, f"no files of {one}", "names that are there", nearest(one, names.values()))
             for one in missing
         )
+    found: list[Found] = []
+    faults: list[Fault] = []
     for source, members in groups.items():
         if tables and names[source] not in tables:
             continue
         where = source if source.startswith("s3://") else seen_from(source, folder)
-        yield guessed(sample_of_files(names[source], members), where, "", frozenset())
+        try:
+            found.append(guessed(sample_of_files(names[source], members), where, "", frozenset()))
+        except HeadraceError as error:
+            faults += error.faults
+            if tables:
+                raise
+    if not found:
+        raise HeadraceError(faults)
+    return found, [replace(one, severity="warning") for one in faults]
 
 
 def _is_file(address: str, files: list[File]) -> bool:
@@ -90,6 +106,20 @@ def _split(name: str) -> tuple[str, str]:
     packed = next((end for end in PACKED if name.endswith(end)), "")
     stem, dot, ending = name.removesuffix(packed).rpartition(".")
     return (stem, f"{dot}{ending}{packed}") if stem else (name, "")
+
+
+def _names(called: Mapping[str, str]) -> dict[str, str]:
+    """Names of sources to be: of those that are called alike, with the ending of their files, or else a number."""
+    plain = {source: _name_of(path) for source, path in called.items()}
+    names: dict[str, str] = {}
+    for source, name in plain.items():
+        twins = list(plain.values()).count(name) > 1
+        ending = table_name(_split(called[source].rpartition("/")[2])[1]) if twins else ""
+        wanted = f"{name}_{ending}" if ending else name
+        taken = {*names.values(), *(one for one in plain.values() if one != name)}
+        numbered = (wanted if number == 1 else f"{wanted}_{number}" for number in count(1))
+        names[source] = next(one for one in numbered if one not in taken)
+    return names
 
 
 def _name_of(source: str) -> str:

@@ -140,11 +140,13 @@ class Survey:
         found: streams and tables.
         kind: of origin: ``files``, ``Database``, ``Collection`` or ``Api``.
         secrets: names of the environment that have to be set before a run.
+        unread: warnings about files that cannot be read, and so are of no source.
     """
 
     found: tuple[Found, ...]
     kind: str
     secrets: tuple[str, ...] = ()
+    unread: tuple[Fault, ...] = ()
 
 
 def sample_of(name: str, objects: Objects, whole: bool) -> Sample:

@@ -55,7 +55,8 @@ def look(address: str, folder: Path, tables: Sequence[str], project: str) -> Sur
             raise HeadraceError(faults)
         found = in_collections if isinstance(origin, Collection) else in_api
         return Survey(tuple(found(safe, folder, tables)), type(origin).__name__, secrets)
-    return Survey(tuple(in_files(address, folder, tables)), "files")
+    seen, unread = in_files(address, folder, tables)
+    return Survey(tuple(seen), "files", unread=tuple(unread))
 
 
 def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:

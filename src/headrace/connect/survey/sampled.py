@@ -19,13 +19,17 @@ from headrace.connect.survey.kinds import of_type
 from headrace.connect.survey.objects import objects_of
 from headrace.contracts import MALFORMED
 from headrace.declare import Contract, Field, contract_of
-from headrace.errors import HeadraceError
+from headrace.errors import Fault, HeadraceError
 from headrace.types import STR
 
 MOST_FILES, LEAST_FILES = 150, 3
 """Files that are looked at; where they are large, as few as can show a beginning, a middle and an end."""
 _BYTES = 1 << 30
 """Of the files that are looked at together, as far as more than the fewest are: JSON is read through to be checked."""
+_CHECKED = 64 << 20
+"""Bytes up to which a file of any kind is read through to be checked."""
+_NAMED = 5
+"""Files that a note names."""
 _TEXTUAL = ("CSV", "TSV")
 _OBJECTS: dict[str, Callable[[File], Iterator[str]]] = {
     "JSON lines": lambda file: (line for part in lines_of(file) for line in part.cast(pa.string()).to_pylist()),
@@ -99,22 +103,32 @@ def sample_of_files(name: str, files: Sequence[File]) -> Sample:
     if not looked.files:
         raise looked.failed[0]
     made = _of_objects(name, looked) if kind.name in _OBJECTS else _of_tables(name, kind, looked)
-    notes = [f"{len(looked.failed):,} files could not be read: {fault.code}, {fault.place} and the like."
-             for fault in looked.failed[0].faults[:1]] if looked.failed else []  # fmt: skip
+    notes = [_unread([fault for error in looked.failed for fault in error.faults[:1]])] if looked.failed else []
     return replace(
         made, whole=looked.whole and looked.files == looked.of, looked=looked.words, notes=(*made.notes, *notes)
     )
 
 
+def _unread(faults: Sequence[Fault]) -> str:
+    told = ", ".join(f"{one.place} ({one.code})" for one in faults[:_NAMED])
+    more = f" and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
+    return f"Not looked at, since they cannot be read: {told}{more}."
+
+
 def _look_at(file: File, kind: Format, most: int, looked: _Looked) -> int:
     with readable(file, kind):
-        if kind.name in _OBJECTS:
+        if kind.name in _OBJECTS or file.size <= _CHECKED:
             kind.check(file)
+        if kind.name in _OBJECTS:
             texts = list(islice(_OBJECTS[kind.name](file), most + 1))
             looked.whole &= len(texts) <= most
             looked.texts += texts[:most]
             return min(len(texts), most)
-        rows, whole = _rows(file, kind, most, looked)
+        try:
+            rows, whole = _rows(file, kind, most, looked)
+        except Exception:
+            kind.check(file)  # it says better than a parser what is wrong, such as of another encoding
+            raise
     looked.whole &= whole
     looked.tables.append(rows)
     return len(rows)
