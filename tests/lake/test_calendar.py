@@ -17,8 +17,11 @@ import pyarrow.compute as pc
 import pytest
 
 import headrace as hr
+from headrace.audit.data.origins import Tagged
+from headrace.audit.data.profile import Against, profile
 from headrace.lake import Lake
 from headrace.run.refresh import refresh
+from headrace.testing.differing import differences
 from tests.buckets import served
 
 MOMENTS = pa.timestamp("us", "UTC")
@@ -126,3 +129,15 @@ def test_a_query_whose_changed_rows_reach_beyond_the_calendar_is_brought_up_to_d
         assert refresh(table, lake, {"a": "1"}).how == "for 2 values of renewal"
         fresh = lake.sql(query)
         assert sorted(lake.read("renew").to_pylist(), key=str) == sorted(fresh.to_pylist(), key=str)
+
+
+def test_a_report_and_the_test_of_a_query_take_them(lake: Lake) -> None:
+    far = lake.sql("select 'infinity'::timestamptz as until, date '9999-12-31' + 1 as day, 1 as n from range(3)")
+    lake.append("t", far)
+    columns = {name: Tagged("time") for name in far.column_names}
+    found = profile(lake, "t", columns, Against(), lambda *_: None)
+    assert [(one.missing, one.least) for one in found] == [(0, None), (0, None), (0, 1)]
+    assert (
+        differences(far, far.set_column(2, "n", [[1, 1, 2]]))
+        == "row until='infinity', day='10000-01-01': n is 1, not 2"
+    )
