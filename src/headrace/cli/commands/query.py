@@ -62,9 +62,16 @@ def command(
 def _attach(session: Session, file: Path | None) -> None:
     from headrace.run import attach
 
-    path, count = attach(session.load(), None if file == _OWN else file)
-    told = {"ok": True, "file": str(path), "tables": count}
-    session.tell(told, lambda: click.echo(f"{count} views in {path}"))
+    path, count, left_out = attach(session.load(), None if file == _OWN else file)
+    told = {"ok": True, "file": str(path), "tables": count, "faults": [fault.as_dict() for fault in left_out]}
+
+    def human() -> None:
+        from headrace.cli.terminal import print_faults
+
+        print_faults(left_out)
+        click.echo(f"{count} views in {path}")
+
+    session.tell(told, human)
 
 
 def _tell(session: Session, answer: Answer, form: str, limit: int | None, output: Path | None) -> None:
