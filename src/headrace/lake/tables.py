@@ -394,6 +394,7 @@ class Lake(Writing):
                 faults.append(sql.unknown(asked, by_lower.values()))
             else:
                 found[name] = self.source_of(name, versions.get(name))
+        faults = faults or list(sql.natural_joins(query, {name: schema.names for name, (_, schema) in found.items()}))
         if faults:
             raise HeadraceError(faults)
         return found
