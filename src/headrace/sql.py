@@ -28,6 +28,8 @@ _TYPES = {
     "timestamp": "timestamp with time zone",
     "date": "date",
 }
+_LEARNED = {"_seq", "_known_at"}
+"""Columns that loading adds: the order in which a row was learned, and when."""
 _ONLY = "ask with one SELECT over tables of the lake, which 'show tables' names; files are read by a declared source"
 _PIVOT = "write 'select * from (pivot … on … in (…) using …)', with the values that become columns after 'in'"
 
@@ -178,6 +180,59 @@ def functions(query: str) -> tuple[str, ...]:
                 found += ["tablesample"] if isinstance(node.get("sample"), dict) else []
             waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     return tuple(name.lower() for name in found)
+
+
+@functools.lru_cache(256)
+def _natural(query: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Return the tables on the left and the right of each natural join of whole tables, in lower case."""
+    with connected() as connection, told():
+        lock(connection)
+        waiting: list[Any] = [_tree(connection, readable(query))]
+    defined, found = set[str](), list[tuple[list[str], list[str]]]()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            defined |= {one["key"].lower() for one in node.get("cte_map", {}).get("map", ())}
+            if node.get("type") == "JOIN" and node["ref_type"] == "NATURAL":
+                found.append((_whole(node["left"]), _whole(node["right"])))
+        waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return tuple((tuple({*left} - defined), tuple({*right} - defined)) for left, right in found)
+
+
+def _whole(side: Mapping[str, Any]) -> list[str]:
+    """Return the tables of which one side of a join has all columns."""
+    match side["type"]:
+        case "BASE_TABLE":
+            return [side["table_name"].lower()]
+        case "JOIN":
+            return [*_whole(side["left"]), *_whole(side["right"])]
+        case "SUBQUERY" if side["subquery"]["node"].get("type") == "SELECT_NODE":
+            node = side["subquery"]["node"]
+            chosen = [one for one in node["select_list"] if one["type"] != "STAR" or one["exclude_list"]]
+            return [] if chosen else _whole(node["from_table"])
+        case _:
+            return []
+
+
+def natural_joins(query: str, columns: Mapping[str, Collection[str]]) -> Iterator[Fault]:
+    """Yield faults of natural joins that are also by when rows were learned (HR-LAKE-028): hardly one has a partner.
+
+    Args:
+        query: one SELECT.
+        columns: of the tables that it reads.
+    """
+    if "natural" not in query.lower():
+        return
+    known = {name.lower(): {*names} for name, names in columns.items()}
+    for sides in _natural(query):
+        left, right = ({one: known.get(one, set()) for one in side} for side in sides)
+        both = set().union(*left.values()) & set().union(*right.values())
+        if own := sorted(both & _LEARNED):
+            named = " and ".join(", ".join(sorted(side)) for side in (left, right))
+            found = f"a natural join of {named}, by {', '.join(own)} too"
+            meant = ", ".join(sorted(one for one in both if not one.startswith("_"))) or "…"
+            cure = f"write: … join … using ({meant})"
+            yield Fault("HR-LAKE-028", "", found, "a join by what rows are about, not by when they were learned", cure)
 
 
 def readable(query: str) -> str:

@@ -206,6 +206,29 @@ def test_query_as_json_is_what_json_would_be(bank, rows):
     assert len(json.loads(said)) == rows
 
 
+def test_query_as_json_is_json_whatever_the_values(bank):
+    sql = """select 'nan'::double as n, [1.5, '-inf'::double] as l, sum(range) as whole, 2::hugeint ** 70 as large,
+        1.50::decimal(9, 2) as exact, 'infinity'::timestamptz as until, date '9999-12-31' + 1 as day,
+        {'at': '-infinity'::timestamp} as inner, '0044-03-15 (BC)'::date as ides from range(4)"""
+    (row,) = json.loads(_call("query", "--project", bank, sql, "--json").stdout, parse_constant=pytest.fail)
+    assert row == {
+        "n": None,
+        "l": [1.5, None],
+        "whole": 6,
+        "large": 2.0**70,
+        "exact": "1.50",
+        "until": "infinity",
+        "day": "10000-01-01",
+        "inner": {"at": "-infinity"},
+        "ides": "0044-03-15 (BC)",
+    }
+    (wide,) = _json("query", "--project", bank, "select sum(range) * 10000000000000000000 as s from range(4)")
+    assert wide == {"s": "60000000000000000000"}
+    told = _call("query", "--project", bank, sql)
+    assert (told.exit_code, "infinity" in told.stdout, "10000-01-01" in told.stdout) == (0, True, True)
+    assert "0044-03-15 (BC)" in _call("query", "--project", bank, sql, "--format", "csv").stdout
+
+
 def test_limits_end_a_query_early(bank):
     endless = "select range from range(9000000000000)"
     assert len(_json("query", "--project", bank, endless, "--limit", 3)) == 3

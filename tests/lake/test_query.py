@@ -141,3 +141,47 @@ def test_an_answer_that_fails_while_it_comes_and_one_that_is_left(lake: Lake) ->
 def test_ctrl_c_that_duckdb_sees_first_is_ctrl_c(error):
     with pytest.raises(KeyboardInterrupt), told():
         raise error
+
+
+def _learned(*columns: str) -> pa.Table:
+    return pa.table({"_seq": [1, 2], "_known_at": [5, 6], "_load": ["a", "b"], **{one: [1, 2] for one in columns}})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from sales natural join shops",
+        "select count(*) from sales s natural left join (select * from shops) t where amount > 0",
+        "with x as (select 1) select * from x, (sales natural full join shops)",
+        "select (select count(*) from shops natural join SALES)",
+    ],
+)
+def test_a_natural_join_by_when_rows_were_learned_is_refused(tmp_path: Path, query: str) -> None:
+    lake = Lake(tmp_path)
+    lake.append("sales", _learned("shop", "amount"))
+    lake.append("shops", _learned("shop", "region"))
+    with pytest.raises(HeadraceError) as caught:
+        lake.sql(query)
+    (fault,) = caught.value.faults
+    assert fault.code == "HR-LAKE-028"
+    assert fault.found.endswith(", by _known_at, _seq too")
+    assert fault.cure == "write: … join … using (shop)"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from sales join shops using (shop)",
+        "select * from (select shop, amount from sales) natural join (select shop, region from shops)",
+        "select * from (select * exclude (_seq, _known_at, _load) from sales) natural join shops",
+        "with sales as (select 1 as shop) select * from sales natural join shops",
+        "select 'natural join' as text, * from sales",
+        "select * from loads natural join shops",
+    ],
+)
+def test_other_joins_are_as_ever(tmp_path: Path, query: str) -> None:
+    lake = Lake(tmp_path)
+    lake.append("sales", _learned("shop", "amount"))
+    lake.append("shops", _learned("shop", "region"))
+    lake.append("loads", pa.table({"_load": ["a"], "state": ["done"]}))
+    assert lake.sql(query).num_rows > 0

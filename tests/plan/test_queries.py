@@ -223,3 +223,11 @@ print(json.dumps(sorted({{"duckdb", "pandas"}} & set(sys.modules))))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == expected
+
+
+def test_a_natural_join_by_when_rows_were_learned_is_told() -> None:
+    copy = hr.Table("copy", query="select sale_id, _known_at, n from sales")
+    joined = hr.Table("joined", query="select sale_id from sales natural join copy")
+    assert told(copy, joined) == [("HR-LAKE-028", "joined: a natural join of sales and copy, by _known_at too")]
+    by_hand = hr.Table("joined", query="select sale_id from sales join copy using (sale_id, n)")
+    assert told(copy, by_hand) == []

@@ -112,7 +112,7 @@ def test_apply_refuses_what_is_not_accepted_and_does_nothing(bank: Path) -> None
     assert last.report["by"] == done.by
     assert last.as_dict()["by"] == done.by
     assert last.report["accepted"] == ["stream:chargebacks"]
-    assert "contract.terminal_id: removed" in last.report["changes"][0]["parts"]
+    assert "contract.terminal_id: removed (name terminal_id, type int)" in last.report["changes"][0]["parts"]
     assert not plan_changes(load_project(bank)).any
 
 

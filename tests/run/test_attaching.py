@@ -22,7 +22,7 @@ def _sql(path, query):
 
 def test_each_table_is_a_view_by_its_name(bank, monkeypatch):
     monkeypatch.chdir(bank.parent)
-    path, count = attach(load_project(bank))
+    path, count, _ = attach(load_project(bank))
     lake = load_project(bank).lake()
     assert count == len(lake.tables())
     monkeypatch.chdir("/")
@@ -34,8 +34,8 @@ def test_each_table_is_a_view_by_its_name(bank, monkeypatch):
 
 
 def test_a_run_and_a_restore_write_the_projects_own_file_anew(bank, tmp_path):
-    own, _ = attach(load_project(bank))
-    other, _ = attach(load_project(bank), tmp_path / "views" / "bank.duckdb")
+    own, *_ = attach(load_project(bank))
+    other, *_ = attach(load_project(bank), tmp_path / "views" / "bank.duckdb")
     before = load_project(bank).lake().version("payments")
     add_month(bank, 2)
     run(load_project(bank))
@@ -46,7 +46,7 @@ def test_a_run_and_a_restore_write_the_projects_own_file_anew(bank, tmp_path):
 
 
 def test_who_has_the_file_open_goes_on_reading_what_was(bank):
-    path, _ = attach(load_project(bank))
+    path, *_ = attach(load_project(bank))
     with duckdb.connect(str(path), read_only=True) as tool:
         add_month(bank, 2)
         run(load_project(bank))
@@ -71,7 +71,7 @@ def test_a_place_that_cannot_be_written(bank):
 
 
 def test_a_run_tells_when_it_cannot_write_the_file_anew(bank):
-    path, _ = attach(load_project(bank))
+    path, *_ = attach(load_project(bank))
     path.write_text("spoiled")
     report = run(load_project(bank))
     assert report.ok
@@ -79,5 +79,5 @@ def test_a_run_tells_when_it_cannot_write_the_file_anew(bank):
 
 
 def test_a_lake_without_tables(tmp_path):
-    path, count = attach(load_project(make_bank(tmp_path / "new")))
+    path, count, _ = attach(load_project(make_bank(tmp_path / "new")))
     assert (count, _sql(path, "from _lake")) == (0, [])

@@ -58,7 +58,7 @@ def test_a_bound_invalidates_what_is_downstream_with_owners(bank):
 def test_a_bound_of_zero_is_a_bound(bank):
     edit(bank, "ge=0, le=10000", "le=10000")
     changes = plan_changes(load_project(bank))
-    assert {one.node: one.parts[0] for one in changes.changes}["stream:payments"] == "contract.amount.ge: removed"
+    assert {one.node: one.parts[0] for one in changes.changes}["stream:payments"] == "contract.amount.ge: removed (0)"
 
 
 def test_new_and_changed_files(bank):
@@ -129,7 +129,7 @@ def test_differences_of_other_parts():
     assert differences(node(gates=[["at_least", "auc", 0.5]]), node(gates=[["at_least", "auc", 0.6]])) == [
         "gates.at_least auc: 0.5 -> 0.6"
     ]
-    assert differences(node(decide=[["block", "score > 1"]]), node(decide=[])) == ["decide.block: removed"]
+    assert differences(node(decide=[["block", "score > 1"]]), node(decide=[])) == ["decide.block: removed (score > 1)"]
     label = ["cb", ["id"], "is_fraud", 86_400_000_000, 0]
     assert differences(node(label=label), node(label=[*label[:3], 2 * 86_400_000_000, 0])) == [
         "label.matures: 1d -> 2d"

@@ -168,3 +168,42 @@ def test_another_spelling_is_no_change(tmp_path) -> None:
     assert [(one.node, one.parts) for one in found] == [
         ("features:now", ("features.now.amount: amount -> mul(2, amount)",))
     ]
+
+
+SMALL = {"small": hr.check("amount  < 3")}
+RULE = "rule check, severity reject,"
+
+
+def stream(rules: dict[str, Any] | None = None, amount: dict[str, Any] | None = None, **zipped: Any) -> dict[str, Any]:
+    """A stream as a snapshot holds it, of a contract with rules and with fields within a field."""
+
+    class Address(hr.Contract):
+        city: str
+        zip: int = hr.field(**zipped)
+
+    body = {
+        "__annotations__": {"id": str, "at": hr.Timestamp, "amount": float, "home": Address},
+        "__module__": __name__,
+    }
+    body |= {"id": hr.key(), "at": hr.event_time(), "amount": hr.field(**(amount or {}))}
+    contract: Any = type(hr.Contract)("Payment", (hr.Contract,), body | (rules or {}))
+    made = plan.snapshot(hr.Project("p", sources=[hr.Stream("pay", contract)]))
+    found: dict[str, Any] = json.loads(json.dumps(made, default=str))["nodes"]["stream:pay"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "expected"),
+    [
+        (stream(), stream(SMALL), f"promises.small: added ({RULE} condition amount < 3)"),
+        (stream(SMALL), stream(), f"promises.small: removed ({RULE} condition amount < 3)"),
+        (stream(amount={"severity": "warn"}), stream(), "contract.amount.severity: warn -> reject"),
+        (stream(amount={"le": 5}), stream(), "contract.amount.le: removed (5)"),
+        (stream(ge=3), stream(ge=4), "contract.home.fields.zip.ge: 3 -> 4"),
+        (stream(), stream(ge=4), "contract.home.fields.zip.ge: added (4)"),
+    ],
+)
+def test_rules_and_fields_within_are_told_as_written(was: dict[str, Any], now: dict[str, Any], expected: str) -> None:
+    assert differences(was, now) == [expected]
+    without = was | {"words": {}}  # a snapshot of before, which has no words of fields within
+    assert differences(without, now) != ["types of what it reads"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
 
 import click
+
+from headrace.cli.document import document as as_json
 
 if TYPE_CHECKING:
     from headrace.run import LoadedProject
@@ -45,7 +46,7 @@ class Session:
     def tell(self, document: dict[str, Any], human: Callable[[], None]) -> None:
         """Give the result: as JSON where that was asked for, else by a function that prints it for people."""
         if self.as_json:
-            self.out.write(json.dumps(document, indent=2, default=str) + "\n")
+            self.out.write(f"{as_json(document)}\n")
             return
         with contextlib.redirect_stdout(self.out):
             human()

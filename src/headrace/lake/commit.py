@@ -21,6 +21,7 @@ from headrace.lake.bucket import Address, Place, options
 from headrace.lake.disk import FULL, sync
 from headrace.lake.log import ordered
 from headrace.lake.parts import Part, discard, write
+from headrace.lake.strangers import require_writable
 from headrace.refusals import told_of_arrow, told_of_disk
 
 Once = tuple[str, int] | Sequence[tuple[str, int]]
@@ -106,6 +107,7 @@ def restore(
     def attempt(table: deltalake.DeltaTable) -> int:
         if _all_done(table, marks) or table.version() == version:
             return int(table.version())
+        require_writable(path.name, table, removes=True)
         table.restore(version, commit_properties=properties(0, message, [*marks, *notes], retries=0))
         return int(open_table(path).version())
 
@@ -156,6 +158,8 @@ def exchange(path: Place, decide: Callable[[deltalake.DeltaTable], Exchange | No
             return -1
         if not (chosen.gone or chosen.parts or marks):
             return int(table.version())
+        if chosen.new_rows:
+            require_writable(path.name, table, removes=bool(chosen.gone))
         try:
             _exchange(table, chosen, marks)
         except DeltaError:
@@ -201,7 +205,9 @@ def _until_first(table: deltalake.DeltaTable, path: Place, attempt: Callable[[de
         try:
             with clear_errors(path.name):
                 return attempt(table)
-        except CommitFailedError:
+        except CommitFailedError as error:
+            if "Unsupported table features" in str(error):
+                require_writable(path.name, table)
             _back_off(number)
             table = open_table(path)
     found = f"{path.name}: other writers came first {_ATTEMPTS} times"
@@ -272,6 +278,7 @@ def _holds(
     """Return whether a table holds what is to be committed already; refuse rows that it cannot take."""
     if _all_done(table, marks):
         return True
+    require_writable(path.name, table, removes=mode == "overwrite")
     if mode == "append":
         same_columns(path.name, table, schema)
     return False

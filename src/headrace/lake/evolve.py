@@ -54,8 +54,14 @@ def _told(names: list[str], table: deltalake.DeltaTable) -> deltalake.CommitProp
 
 
 def may_lack(schema: pa.Schema) -> bool:
-    """Return whether files of a table may lack some of its columns."""
-    return any((one.metadata or {}).get(b"headrace.added") for one in schema)
+    """Return whether files of a table may lack some of its columns, or have them in a narrower type."""
+    return any((one.metadata or {}).get(b"headrace.added") or _widened(one) for one in schema)
+
+
+def _widened(field: pa.Field) -> bool:
+    """Whether a program such as Spark gave a column a wider type, and left the files of before as they are."""
+    count = field.type.num_fields if pa.types.is_nested(field.type) else 0
+    return b"delta.typeChanges" in (field.metadata or {}) or any(_widened(field.type.field(n)) for n in range(count))
 
 
 def plain(schema: pa.Schema) -> pa.Schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +14,8 @@ import pyarrow.parquet as pq
 import pyarrow.types as pat
 
 from headrace.errors import Fault, HeadraceError
-from headrace.lake.within import ROUNDED_US, leaf, number
+from headrace.lake.bounds import comparable, of_group, without_calendar
+from headrace.lake.within import leaf
 
 Positions = npt.NDArray[np.int64]
 
@@ -69,7 +69,7 @@ class Keys:
         first = 0
         for group in range(file.num_row_groups):
             told = file.metadata.row_group(group)
-            if all(self._may_hold(one, *_bounds(told.column(leaf(file, one)).statistics)) for one in self._values):
+            if all(self._may_hold(one, *of_group(told.column(leaf(file, one)).statistics)) for one in self._values):
                 rows = file.read_row_group(group, columns=self.columns).select(self.columns)
                 found = self.find(rows.cast(pa.schema([schema.field(one) for one in self.columns])))
                 valid = found.is_valid().to_numpy(zero_copy_only=False)
@@ -85,16 +85,10 @@ class Keys:
 
     def _may_hold(self, column: str, least: object, most: object) -> bool:
         values = self._sorted[column]
-        low: Any = _comparable(least)
-        high: Any = _comparable(most)
-        if values is None or low is None or high is None or type(low) is not type(high):
+        kinds = {type(one) for one in (least, most, *(values or [])[:1])}
+        if values is None or kinds not in ({int}, {str}):
             return True
-        if isinstance(high, int) and isinstance(most, datetime.datetime):
-            high += ROUNDED_US
-        if len(values) and type(values[0].as_py()) is not type(low):
-            return True
-        begin = bisect_left(values, low, key=_plain)
-        return bool(begin < bisect_right(values, high, key=_plain))
+        return bisect_left(values, least) < bisect_right(values, most)
 
 
 def same_rows(left: pa.Table, right: pa.Table) -> npt.NDArray[np.bool_]:
@@ -107,7 +101,8 @@ def same_rows(left: pa.Table, right: pa.Table) -> npt.NDArray[np.bool_]:
 
 def _same(left: pa.ChunkedArray, right: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     if pat.is_nested(left.type):
-        pairs = zip(left.to_pylist(), right.to_pylist(), strict=True)
+        kind = without_calendar(left.type)
+        pairs = zip(left.cast(kind).to_pylist(), right.cast(kind).to_pylist(), strict=True)
         return np.fromiter((repr(one) == repr(other) for one, other in pairs), bool, len(left))
     equal = pc.fill_null(pc.equal(left, right), False)
     neither = pc.and_(pc.is_null(left, nan_is_null=True), pc.is_null(right, nan_is_null=True))
@@ -126,29 +121,10 @@ def _distinct(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-def _sorted(values: pa.Array) -> pa.Array | None:
+def _sorted(values: pa.Array) -> list[Any] | None:
     """Values that bounds can be held against, in order; None where null is among them, or they have no such order."""
-    kind = values.type
-    if values.null_count or not (pat.is_integer(kind) or pat.is_temporal(kind) or pat.is_string(kind)):
-        return None
-    if pat.is_timestamp(kind):
-        values = values.cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
-    return values.take(pc.sort_indices(values))
-
-
-def _comparable(bound: object) -> object:
-    """Times as microseconds UTC; dates, texts and whole numbers as they are; None for what cannot be compared."""
-    if isinstance(bound, datetime.date) and not isinstance(bound, datetime.datetime):
-        return bound
-    return bound if isinstance(bound, str) else number(bound)
-
-
-def _plain(value: pa.Scalar) -> Any:
-    return value.as_py()
-
-
-def _bounds(statistics: Any) -> tuple[object, object]:
-    return (None, None) if statistics is None or not statistics.has_min_max else (statistics.min, statistics.max)
+    found = comparable(values)
+    return None if found is None else sorted(found)
 
 
 def _first(found: pa.Array, count: int) -> Positions:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import deltalake
 import pyarrow as pa
 
+from headrace.lake.bounds import of_log
 from headrace.lake.bucket import Place
 
 SAME_ROWS_AS = "same_rows_as"
@@ -69,9 +70,8 @@ def _grew(commit: Mapping[str, Any]) -> bool:
 
 
 def ordered(table: deltalake.DeltaTable) -> list[dict[str, Any]]:
-    """Return the files of a table with their statistics, in the order in which their rows were appended."""
-    added = pa.table(table.get_add_actions(flatten=True))
-    rows: list[dict[str, Any]] = added.to_pylist()
+    """Return the files of a table in the order of their rows, with their statistics: times as ``bounds`` says them."""
+    rows: list[dict[str, Any]] = of_log(pa.table(table.get_add_actions(flatten=True))).to_pylist()
     return sorted(rows, key=lambda row: (row.get("min._seq") or 0, row["path"]))
 
 

@@ -21,6 +21,7 @@ from headrace.lake.keys import Keys, Positions, positions_of, same_rows
 from headrace.lake.log import SAME_ROWS_AS, lifetimes, ordered, standing
 from headrace.lake.parts import Part, discard
 from headrace.lake.sequence import SEQUENCE, highest_sequence
+from headrace.lake.strangers import require_writable
 
 _BATCH_ROWS = 100_000
 
@@ -217,7 +218,9 @@ def _done(work: _Work, once: Once | None) -> MergeReport:
     try:
         with clear_errors(path.name):
             if is_table(path):
-                same_columns(path.name, open_table(path), schema)
+                table = open_table(path)
+                require_writable(path.name, table)
+                same_columns(path.name, table, schema)
             else:
                 path.mkdir(parents=True, exist_ok=True)
                 work.begin()

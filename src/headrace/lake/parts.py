@@ -6,7 +6,6 @@ order of rows (seen in 1.6.6 with a reader of 30 batches), and leaves its files 
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import json
 import re
@@ -22,6 +21,7 @@ import pyarrow.types as pat
 from deltalake.transaction import AddAction
 
 from headrace.clock import now_us
+from headrace.lake.bounds import in_log, of_group
 from headrace.lake.bucket import Place, sink
 from headrace.lake.disk import sync
 
@@ -188,13 +188,11 @@ def _statistics(metadata: pq.FileMetaData) -> dict[str, Any]:
         bounds: list[Any] = [group.statistics for group in groups if group.statistics is not None]
         if not bounds or not all(one.has_min_max for one in bounds) or "." in groups[0].path_in_schema:
             continue
-        low, high = min(one.min for one in bounds), max(one.max for one in bounds)
-        if isinstance(low, (int, datetime.date)) and not isinstance(low, bool):
-            least[groups[0].path_in_schema], most[groups[0].path_in_schema] = _json(low), _json(high)
+        ends: list[Any] = [of_group(one) for one in bounds]
+        if any(None in pair for pair in ends):
+            continue
+        low, high = min(one for one, _ in ends), max(one for _, one in ends)
+        told = in_log(low, bounds[0]), in_log(high, bounds[0])
+        if None not in told:
+            least[groups[0].path_in_schema], most[groups[0].path_in_schema] = told
     return {"numRecords": metadata.num_rows, "minValues": least, "maxValues": most}
-
-
-def _json(value: object) -> object:
-    if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return value.isoformat() if isinstance(value, datetime.date) else value

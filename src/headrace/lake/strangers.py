@@ -18,6 +18,19 @@ from headrace.lake.parts import OURS
 
 _HARMLESS = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "variantType", "typeWidening"}
 """Features of a Delta table whose files still hold its rows and columns as they are."""
+_KEPT = {
+    "appendOnly",
+    "invariants",
+    "checkConstraints",
+    "generatedColumns",
+    "changeDataFeed",
+    "timestampNtz",
+    "v2Checkpoint",
+    "variantType",
+}
+"""Features that ask nothing of a writer unless a setting or a column makes use of them, or that deltalake keeps."""
+_ASKED = {"delta.invariants", "delta.generationExpression", "delta.identity.start"}
+"""With a column, whose values its writer has to check or to make."""
 _CURES = {
     "deletionVectors": "switch delta.enableDeletionVectors off there and run REORG TABLE … APPLY (PURGE), in Spark",
     "columnMapping": "switch column mapping off there, or write it as a new table",
@@ -26,7 +39,7 @@ _CURES = {
 
 def require_plain(name: str, table: deltalake.DeltaTable) -> None:
     """Refuse a table whose files alone do not say what its rows are (HR-LAKE-026)."""
-    special = sorted({*(table.protocol().reader_features or ())} - _HARMLESS)
+    special = sorted({*(table.protocol().reader_features or ()), *_mapped(table)} - _HARMLESS)
     if columns := table.metadata().partition_columns:
         found, cure = f"{name}, partitioned by {', '.join(columns)}", "write it without partitions, or declare a source"
     elif special:
@@ -36,6 +49,43 @@ def require_plain(name: str, table: deltalake.DeltaTable) -> None:
         return
     expected = "a Delta table whose files hold all of its columns and no other rows"
     raise HeadraceError(Fault("HR-LAKE-026", "", found, expected, cure))
+
+
+def _mapped(table: deltalake.DeltaTable) -> set[str]:
+    """Name the feature of tables that are older than names of features."""
+    mode = table.metadata().configuration.get("delta.columnMapping.mode")
+    return set() if mode in (None, "none") else {"columnMapping"}
+
+
+def require_writable(name: str, table: deltalake.DeltaTable, *, removes: bool = False) -> None:
+    """Refuse a table that asks of its writers what Headrace does not do (HR-LAKE-027), before anything is written.
+
+    Args:
+        name: of the table.
+        table: the version that is to be written to.
+        removes: whether rows are taken out of it.
+    """
+    require_plain(name, table)
+    settings = table.metadata().configuration
+    features = sorted({*(table.protocol().writer_features or ())} - _KEPT)
+    rules = sorted(one.rpartition(".")[2] for one in settings if one.startswith("delta.constraints."))
+    marked = [field.name for field in table.schema().fields if _ASKED & {*field.metadata}]
+    if features:
+        found = f"{name}, with {', '.join(features)}"
+        cure = f"write to it in the program that made it, or there: ALTER TABLE … DROP FEATURE {features[0]}"
+    elif rules:
+        found = f"{name}, with the check constraint {', '.join(rules)}, which Headrace does not check"
+        cure = f"write to it in a program that does, or there: ALTER TABLE … DROP CONSTRAINT {rules[0]}"
+    elif marked:
+        found = f"{name}, with {', '.join(marked)}, which is generated, numbered or checked by its writer"
+        cure = "write to it in the program that made it"
+    elif removes and str(settings.get("delta.appendOnly")).lower() == "true":
+        found = f"{name}, with delta.appendOnly, of which rows would be taken out"
+        cure = "append to it, or unset delta.appendOnly where the table was made"
+    else:
+        return
+    expected = "a Delta table that asks nothing more of its writers"
+    raise HeadraceError(Fault("HR-LAKE-027", "", found, expected, cure))
 
 
 def require_sequence(path: Place, table: deltalake.DeltaTable) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ _ENDS = ("min", "max")
 
 
 def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _nobody(left_out: Fault) -> None:
     pass
 
 
@@ -312,8 +316,12 @@ class Lake(Writing):
             return lake_query.run(query, known, known=True)
         return lake_query.run(query, self._sources(query, versions or {}))
 
-    def attach(self, path: Path) -> int:
+    def attach(self, path: Path, left_out: Callable[[Fault], None] = _nobody) -> int:
         """Write a DuckDB database file with a view of each table as it is now; return how many there are.
+
+        Args:
+            path: of the file.
+            left_out: is told why a table is not among them: one that another program made, and that is refused.
 
         Raises:
             HeadraceError: HR-LAKE-015 when the file cannot be written, or is another one; 021 for a lake in a bucket.
@@ -324,11 +332,20 @@ class Lake(Writing):
                 "ask with 'headrace query', or read the Delta tables there",
             )
             raise HeadraceError(Fault("HR-LAKE-021", "", found, "a folder, for views of its files", cure))
-        names = self.tables()
-        tables = {name: self._open(name) for name in names}
+        tables = dict(self._readable(self.tables(), left_out))
         files = {name: self._files(name, table, None) for name, table in tables.items()}
         write_views(path, {name: (files[name], _arrow_schema(one), extent(one)) for name, one in tables.items()})
-        return len(names)
+        return len(tables)
+
+    def _readable(
+        self, names: Iterable[str], left_out: Callable[[Fault], None]
+    ) -> Iterator[tuple[str, deltalake.DeltaTable]]:
+        for name in names:
+            try:
+                yield name, self._open(name)
+            except HeadraceError as error:
+                for fault in error.faults:
+                    left_out(fault)
 
     def add_columns(self, name: str, schema: pa.Schema) -> int:
         """Give a table the columns of a schema that it lacks, null in the rows that are there; return its version.
@@ -370,12 +387,14 @@ class Lake(Writing):
         """Return what a query may see: the tables that it names, or all where it names none, as in ``show tables``."""
         by_lower = {name.lower(): name for name in self.tables()}
         faults, found = [], {}
-        for asked in sql.tables(query) or list(by_lower):
+        named = sql.tables(query)
+        for asked in named or [name.lower() for name, _ in self._readable(by_lower.values(), _nobody)]:
             name = by_lower.get(asked.lower())
             if name is None:
                 faults.append(sql.unknown(asked, by_lower.values()))
             else:
                 found[name] = self.source_of(name, versions.get(name))
+        faults = faults or list(sql.natural_joins(query, {name: schema.names for name, (_, schema) in found.items()}))
         if faults:
             raise HeadraceError(faults)
         return found

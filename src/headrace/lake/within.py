@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.clock import to_us
-
-ROUNDED_US = 1000
-"""Other writers of Delta tables, Spark among them, tell times in whole milliseconds."""
+from headrace.lake.bounds import of_group
 
 
 @dataclass(frozen=True)
@@ -32,10 +27,8 @@ class Within:
 
     def may_hold(self, least: object, most: object) -> bool:
         """Whether there may be such rows where the values have these bounds; what is not known may hold any."""
-        first, last = number(least), number(most)
-        rounded = ROUNDED_US if isinstance(most, datetime.datetime) else 0
-        below = self.low is not None and last is not None and last + rounded < self.low
-        above = self.high is not None and first is not None and first > self.high
+        below = self.low is not None and isinstance(most, int) and most < self.low
+        above = self.high is not None and isinstance(least, int) and least > self.high
         return not (below or above)
 
     def groups(self, file: pq.ParquetFile) -> list[int]:
@@ -43,12 +36,8 @@ class Within:
         if self.column not in file.schema_arrow.names:  # it came later: null in all of these rows
             return []
         place = leaf(file, self.column)
-        found = []
-        for number in range(file.num_row_groups):
-            told: Any = file.metadata.row_group(number).column(place).statistics
-            if told is None or not told.has_min_max or self.may_hold(told.min, told.max):
-                found.append(number)
-        return found
+        told = [file.metadata.row_group(number).column(place).statistics for number in range(file.num_row_groups)]
+        return [number for number, one in enumerate(told) if self.may_hold(*of_group(one))]
 
     def rows(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the rows of a batch that lie between the bounds."""
@@ -66,10 +55,3 @@ def leaf(file: pq.ParquetFile, column: str) -> int:
     """Return the place of a column of one value among all that a file stores: a struct is stored as several."""
     kept = file.metadata.schema
     return next(place for place in range(len(kept)) if kept.column(place).path == column)
-
-
-def number(value: object) -> int | None:
-    """Return a bound as a number, times as microseconds UTC; None for what is neither."""
-    if isinstance(value, datetime.datetime):
-        return to_us(value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC))
-    return value if isinstance(value, int) else None

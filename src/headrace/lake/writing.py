@@ -45,7 +45,8 @@ class Writing:
             The version that holds the rows.
 
         Raises:
-            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns.
+            HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns, 027 a table
+                of another program that asks more of its writers.
         """
         return self._write(name, data, "append", schema, once, message)
 
@@ -91,7 +92,7 @@ class Writing:
 
         Raises:
             HeadraceError: HR-LAKE-002 disk full, 003 too many collisions, 004 bad name, 008 other columns, 011 unknown
-                key, 020 keys that do not say which row is meant.
+                key, 020 keys that do not say which row is meant, 027 as in ``append``.
 
         Example:
             >>> import tempfile

@@ -201,6 +201,8 @@ def _told(table: Table, connection: duckdb.DuckDBPyConnection, names: dict[str, 
     """Yield how a query misses its contract; a table that has none has from now on the columns that its query gives."""
     with sql.told({name: columns or () for name, columns in names.items()}, "the project"):
         given = sql.described(connection, table.query or "")
+    known = {name: names[name] or () for name in reads_of(table)}
+    yield from (placed(fault, table) for fault in sql.natural_joins(table.query or "", known))
     if table.contract is None:
         yield from _unfit(table, given)
         with suppress(HeadraceError), sql.told():

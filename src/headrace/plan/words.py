@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from headrace.declare import Check, Features, Node, Service, Stream, Table, TrainingSet, Window
+from headrace.declare import Check, Features, Field, Node, Service, Stream, Table, TrainingSet, Window
 from headrace.plan.promises import promises
 
 
@@ -23,7 +24,7 @@ def words(node: Node) -> dict[str, Any]:
     match node:
         case Stream() | Table():
             fields = {} if node.contract is None else node.contract.fields()
-            return {f"contract.{name}": promises(one) for name, one in fields.items()} | _conditions(node)
+            return _fields(fields.values(), "contract") | _conditions(node)
         case Features():
             said: dict[str, Any] = {}
             for name, one in node.features.items():
@@ -34,6 +35,13 @@ def words(node: Node) -> dict[str, Any]:
         case Service():
             return {f"decide.{decision}": rule for decision, rule in node.decide.items()}
     return {}
+
+
+def _fields(fields: Iterable[Field], path: str) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for one in fields:
+        said |= {f"{path}.{one.name}": promises(one)} | _fields(one.inner, f"{path}.{one.name}.fields")
+    return said
 
 
 def _conditions(source: Stream | Table) -> dict[str, str]:

@@ -11,8 +11,8 @@ from headrace.run.project import LoadedProject
 _NAME = "lake.duckdb"
 
 
-def attach(loaded: LoadedProject, path: Path | None = None) -> tuple[Path, int]:
-    """Write the file, or write it anew; return where it is, and how many tables it shows.
+def attach(loaded: LoadedProject, path: Path | None = None) -> tuple[Path, int, list[Fault]]:
+    """Write the file, or write it anew; return where it is, how many tables it shows, and warnings of those it cannot.
 
     It shows the tables as they are at that moment. The one in the project's state is written anew by whatever changes
     tables from then on: runs, restores, compactions, vacuums.
@@ -25,7 +25,9 @@ def attach(loaded: LoadedProject, path: Path | None = None) -> tuple[Path, int]:
         HeadraceError: HR-LAKE-015 when it cannot be written, or is there and holds something else.
     """
     path = loaded.state_dir / _NAME if path is None else path
-    return path, loaded.lake().attach(path)
+    left_out = list[Fault]()
+    count = loaded.lake().attach(path, left_out.append)
+    return path, count, [replace(fault, severity="warning") for fault in left_out]
 
 
 def refreshed(loaded: LoadedProject) -> list[Fault]:
@@ -33,7 +35,6 @@ def refreshed(loaded: LoadedProject) -> list[Fault]:
     if not (loaded.state_dir / _NAME).exists():
         return []
     try:
-        attach(loaded)
+        return attach(loaded)[2]
     except HeadraceError as error:
         return [replace(fault, severity="warning") for fault in error.faults]
-    return []

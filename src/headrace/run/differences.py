@@ -14,6 +14,8 @@ _AROUND = 20
 _CODE = ("fit", "baseline")
 _TYPES = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|:[a-z]+(?:\([\d,]*\))?(?: \| None)?(?:\[[^\]]*\])?""")
 """Types and bounds that ``plan.snapshot`` adds to each name and, to be let be, constants that look like them."""
+_UNSAID = {"severity": "reject", "load": "append", "history": False}
+"""What holds where nothing is said."""
 _DERIVED = ("lineage", "metric_params")
 """Parts of a meaning that follow from others: to tell them would be to tell the same change twice."""
 
@@ -38,6 +40,7 @@ def _readable(node: Mapping[str, Any]) -> dict[str, Any]:
             meaning[key] = named(meaning[key])
     if meaning.get("where") is not None:
         meaning["where"] = _untyped(meaning["where"])
+    meaning.setdefault("promises", {})
     return {"owner": node.get("owner", ""), **meaning}
 
 
@@ -88,10 +91,12 @@ def _parts(old: object, new: object, path: str, words: tuple[Mapping[str, Any], 
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys((*old, *new)):
             inner = f"{path}.{key}" if path else str(key)
-            if key not in new:
-                yield f"{inner}: removed"
+            if key in _UNSAID and not (key in old and key in new):
+                yield f"{inner}: {_line(old.get(key, _UNSAID[key]))} -> {_line(new.get(key, _UNSAID[key]))}"
+            elif key not in new:
+                yield f"{inner}: removed{_told(_written(old[key], inner, words[0]))}"
             elif key not in old:
-                yield f"{inner}: added{_told(words[1].get(inner, new[key]))}"
+                yield f"{inner}: added{_told(_written(new[key], inner, words[1]))}"
             else:
                 yield from _parts(old[key], new[key], inner, words)
     elif isinstance(old, list) and isinstance(new, list) and not any(isinstance(one, list) for one in (*old, *new)):
@@ -110,8 +115,23 @@ def _worded(
     was, now = words
     if path not in was or path not in now:
         return old, new
-    both = isinstance(old, Mapping) and isinstance(new, Mapping)
-    return (old, new) if both and not isinstance(now[path], Mapping) else (was[path], now[path])
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if not isinstance(now[path], Mapping):
+            return old, new
+        return _with_inner(was[path], old), _with_inner(now[path], new)
+    return was[path], now[path]
+
+
+def _with_inner(said: Mapping[str, Any], meaning: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was written of a field, and what its meaning says of the fields within: these have words of their own."""
+    return {**said, "fields": meaning["fields"]} if "fields" in meaning else said
+
+
+def _written(value: object, path: str, words: Mapping[str, Any]) -> object:
+    """What was written of a part that one side alone has; of its own parts, too."""
+    if path in words or not isinstance(value, Mapping):
+        return words.get(path, value)
+    return {key: _written(one, f"{path}.{key}", words) for key, one in value.items()}
 
 
 def _members(old: list[Any], new: list[Any], path: str) -> Iterator[str]:
@@ -121,7 +141,8 @@ def _members(old: list[Any], new: list[Any], path: str) -> Iterator[str]:
 
 def _told(value: object) -> str:
     if isinstance(value, Mapping):
-        value = ", ".join(f"{key} {one}" for key, one in value.items() if one not in (None, "", "none", False))
+        told = {key: ", ".join(map(str, one)) if isinstance(one, list) else one for key, one in value.items()}
+        value = ", ".join(f"{key} {one}" for key, one in told.items() if one not in (None, "", "none", False))
     return f" ({_short(_line(value))})"
 
 

@@ -43,7 +43,9 @@ def differences(made: pa.Table, wanted: pa.Table) -> str:
 
 
 def _counted(rows: pa.Table) -> Counter[Row]:
-    columns = [[_plain(value) for value in column.to_pylist()] for column in rows.columns]
+    from headrace.lake import values
+
+    columns = [[_plain(value) for value in values.column(one)] for one in rows.columns]
     return Counter(zip(*columns, strict=True))
 
 

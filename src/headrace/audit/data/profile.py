@@ -147,15 +147,20 @@ def ident(name: str) -> str:
 
 
 def number_of(name: str, kind: pa.DataType) -> str:
-    """Return the SQL of a column as a double; of times microseconds, of what is not finite null."""
+    """Return the SQL of a column as a double; of times microseconds; null of infinity and years beyond 9999."""
     column = ident(name)
     if pa.types.is_date(kind):
-        return f"epoch_us({column}::timestamp)::double"
+        return _within(column, f"epoch_us({column}::timestamp)::double")
     if pa.types.is_timestamp(kind):
-        return f"epoch_us({column})::double"
+        return _within(column, f"epoch_us({column})::double")
     if pa.types.is_floating(kind):
         return f"(case when isfinite({column}) then {column}::double end)"
     return f"{column}::double"
+
+
+def _within(column: str, number: str) -> str:
+    """The number of a time that the calendar of a report has."""
+    return f"(case when {column} >= '0001-01-01' and {column} < '9999-12-31' then {number} end)"
 
 
 def _figures(

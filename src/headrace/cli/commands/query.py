@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from headrace.cli.document import document, plain
 from headrace.cli.options import Session, session_options
 from headrace.cli.output import whole
 
@@ -61,9 +62,16 @@ def command(
 def _attach(session: Session, file: Path | None) -> None:
     from headrace.run import attach
 
-    path, count = attach(session.load(), None if file == _OWN else file)
-    told = {"ok": True, "file": str(path), "tables": count}
-    session.tell(told, lambda: click.echo(f"{count} views in {path}"))
+    path, count, left_out = attach(session.load(), None if file == _OWN else file)
+    told = {"ok": True, "file": str(path), "tables": count, "faults": [fault.as_dict() for fault in left_out]}
+
+    def human() -> None:
+        from headrace.cli.terminal import print_faults
+
+        print_faults(left_out)
+        click.echo(f"{count} views in {path}")
+
+    session.tell(told, human)
 
 
 def _tell(session: Session, answer: Answer, form: str, limit: int | None, output: Path | None) -> None:
@@ -121,12 +129,13 @@ def _print(answer: Answer, limit: int) -> None:
     import pyarrow.types as kinds
 
     from headrace.cli.terminal import print_table, say
+    from headrace.lake import values
 
     numbers = [one.name for one in answer.schema if kinds.is_integer(one.type) or kinds.is_floating(one.type)]
     shown: list[list[object]] = []
     rows = 0
     for batch in answer.batches:
-        first = batch.slice(0, max(0, limit - rows)).to_pylist()
+        first = values.rows(batch.slice(0, max(0, limit - rows)))
         shown += [[_cell(value) for value in row.values()] for row in first]
         rows += batch.num_rows
     print_table("", answer.schema.names, shown, right=numbers)
@@ -143,21 +152,18 @@ def _cell(value: Any) -> object:
 
 def _rows(answer: Answer) -> Iterator[dict[str, Any]]:
     """Return rows as Python values, some thousands at a time: as such they are many times as large."""
+    from headrace.lake import values
+
     for batch in answer.batches:
         for begin in range(0, batch.num_rows, _AT_ONCE):
-            yield from batch.slice(begin, _AT_ONCE).to_pylist()
+            yield from values.rows(batch.slice(begin, _AT_ONCE))
 
 
 def _json(answer: Answer, out: TextIO) -> int:
-    """Write what ``json.dumps(rows, indent=2)`` would, row by row."""
-    import json
-
-    def plain(value: Any) -> Any:
-        return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
+    """Write what ``document(rows)`` would, row by row."""
     rows = 0
     for row in _rows(answer):
-        text = json.dumps(row, indent=2, default=plain).replace("\n", "\n  ")
+        text = document(row, plain).replace("\n", "\n  ")
         out.write(f"{',' if rows else '['}\n  {text}")
         rows += 1
     out.write("\n]\n" if rows else "[]\n")
