@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headrace as hr
-from headrace.connect import read_batches
+from headrace.connect import ingest, read_batches
 from headrace.connect.formats import jsonlines
 from headrace.connect.formats.jsonlines import lines_of
 from headrace.connect.places import local
+from headrace.lake import Lake
 
 
 class Reading(hr.Contract):
@@ -68,3 +69,19 @@ def test_lines_are_whole_wherever_blocks_end(tmp_path: Path, end: str, monkeypat
         monkeypatch.setattr(jsonlines, "_BLOCK", block)
         parts = list(lines_of(file))
         assert [line.decode() for part in parts for line in part.to_pylist()] == lines
+
+
+@pytest.mark.parametrize("more", [0, 40_000])
+@pytest.mark.parametrize("odd", ["NaN", "[-Infinity]"])
+def test_what_json_does_not_have_is_refused_however_many_lines_there_are(tmp_path: Path, odd: str, more: int) -> None:
+    class Bare(hr.Contract):
+        n: int
+
+    (tmp_path / "data").mkdir()
+    lines = [
+        f'{{"n": 0, "unread": {odd}}}',
+        *(f'{{"n": {number}, "unread": "NaN and more"}}' for number in range(more)),
+    ]
+    (tmp_path / "data" / "a.jsonl").write_text("\n".join(lines))
+    report = ingest(hr.Table("bare", Bare, source="data/*.jsonl", load="append"), tmp_path, Lake(tmp_path / "lake"))
+    assert (report.received, report.quarantined) == (1 + more, 1)
