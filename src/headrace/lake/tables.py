@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,12 @@ class Lake(Writing):
 
     def committed(self, name: str, app: str) -> int:
         """Return the highest number that ``append(once=(app, number))`` has committed, or -1."""
-        return done(self._open(name), app) if self.exists(name) else -1
+        return self.committed_each(name, [app])[app]
+
+    def committed_each(self, name: str, apps: Iterable[str]) -> dict[str, int]:
+        """Return the highest number that was committed under each application id, or -1, as of one moment."""
+        table = self._open(name) if self.exists(name) else None
+        return {app: -1 if table is None else done(table, app) for app in apps}
 
     def read(
         self, name: str, *, version: int | None = None, at: int | None = None, columns: list[str] | None = None
