@@ -52,6 +52,9 @@ def account(lake: Lake, stream: str, *, merged: bool = False) -> Account:
 def _refused(lake: Lake, stream: str, ledger: Ledger, merged: bool) -> int:
     """Count loads that are not finished since they were refused; of a table, one refuses what came with it, too."""
     ids = refused_loads(lake, stream) if ledger.unfinished else set()
-    nothing = [past for past in ledger.unfinished if lake.committed(stream, f"load:{past.id}") <= 0]
+    if not ids:
+        return 0
+    reached = lake.committed_each(stream, [f"load:{past.id}" for past in ledger.unfinished])
+    nothing = [past for past in ledger.unfinished if reached[f"load:{past.id}"] <= 0]
     found = [past for past in nothing if past.id in ids]
     return len(nothing) if found and merged else len(found)

@@ -94,7 +94,12 @@ class Lake(Writing):
 
     def committed(self, name: str, app: str) -> int:
         """Return the highest number that ``append(once=(app, number))`` has committed, or -1."""
-        return done(self._open(name), app) if self.exists(name) else -1
+        return self.committed_each(name, [app])[app]
+
+    def committed_each(self, name: str, apps: Iterable[str]) -> dict[str, int]:
+        """Return the highest number that was committed under each application id, or -1, as of one moment."""
+        table = self._open(name) if self.exists(name) else None
+        return {app: -1 if table is None else done(table, app) for app in apps}
 
     def read(
         self, name: str, *, version: int | None = None, at: int | None = None, columns: list[str] | None = None

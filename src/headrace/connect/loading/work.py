@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic
 
 import numpy as np
@@ -87,6 +88,7 @@ class Work:
         self._quarantine = f"quarantine_{self.name}"
         self._make_tables()
         self._across = Across(job.received, self._stored, job.referred)
+        self._begun: dict[str, str] = {}
         self._held_before: dict[str, list[Aside]] = {}
 
     def take_all(self, loads: Sequence[Load], *, together: bool, appends: bool) -> list[Fault]:
@@ -97,7 +99,8 @@ class Work:
             together: whether small ones may be taken together.
             appends: whether rows may be committed at any time.
         """
-        self._held_before = asides(self.lake, self._quarantine, [load.id for load in loads if load.begun])
+        self._begun = {load.id: load.app for load in loads if load.begun}
+        self._held_before = asides(self.lake, self._quarantine, list(self._begun))
         parts = gathered(loads, self._read, self.job.received, self._room, self._goes_on) if together else iter(loads)
         faults: list[Fault] = []
         for part in parts:
@@ -251,7 +254,13 @@ class Work:
 
     def _reach(self, load: Load) -> int:
         """Return the last row of a load that an earlier run committed."""
-        return max(0, self.lake.committed(self.name, load.app))
+        return max(0, self._reached_before.get(load.app, 0))
+
+    @cached_property
+    def _reached_before(self) -> dict[str, int]:
+        """How far an earlier run committed the loads that it began: of many thousands most have no row anywhere."""
+        there = {*counted(self.lake, self.name, self._begun), *self._held_before}
+        return self.lake.committed_each(self.name, [app for id, app in self._begun.items() if id in there])
 
     def _learn(self, batch: pa.Table) -> None:
         """Learn rows as they come, before any of them is judged."""
