@@ -31,7 +31,7 @@ def rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
     Example:
         >>> far = pa.array([0, 3_000_000, 2**31 - 1], pa.int32()).cast(pa.date32())
         >>> [row["day"] for row in rows(pa.table({"day": far}))]
-        [datetime.date(1970, 1, 1), '10183-10-07', 'infinity']
+        [datetime.date(1970, 1, 1), '10183-09-21', 'infinity']
     """
     names = table.schema.names
     columns = [column(one) for one in table.columns]
