@@ -479,6 +479,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: query(" "), "t: no statement"),
         (lambda: query("select * from read_csv('/etc/passwd')"), "t: a query that reaches outside the lake"),
     ],
+    "HR-LAKE-028": [(lambda: query("select * from events natural join levels"), "by _known_at, _seq too")],
     "HR-LAKE-006": [
         (lambda: query("fro events"), 'Parser Error: syntax error at or near "fro"'),
         (lambda: query("select amuont from events"), "Cure: did you mean 'amount'?"),
