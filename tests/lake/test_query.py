@@ -147,6 +147,13 @@ def _learned(*columns: str) -> pa.Table:
     return pa.table({"_seq": [1, 2], "_known_at": [5, 6], "_load": ["a", "b"], **{one: [1, 2] for one in columns}})
 
 
+def _shops(folder: Path) -> Lake:
+    lake = Lake(folder)
+    lake.append("sales", _learned("shop", "amount"))
+    lake.append("shops", _learned("shop", "region"))
+    return lake
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -157,9 +164,7 @@ def _learned(*columns: str) -> pa.Table:
     ],
 )
 def test_a_natural_join_by_when_rows_were_learned_is_refused(tmp_path: Path, query: str) -> None:
-    lake = Lake(tmp_path)
-    lake.append("sales", _learned("shop", "amount"))
-    lake.append("shops", _learned("shop", "region"))
+    lake = _shops(tmp_path)
     with pytest.raises(HeadraceError) as caught:
         lake.sql(query)
     (fault,) = caught.value.faults
@@ -180,8 +185,6 @@ def test_a_natural_join_by_when_rows_were_learned_is_refused(tmp_path: Path, que
     ],
 )
 def test_other_joins_are_as_ever(tmp_path: Path, query: str) -> None:
-    lake = Lake(tmp_path)
-    lake.append("sales", _learned("shop", "amount"))
-    lake.append("shops", _learned("shop", "region"))
+    lake = _shops(tmp_path)
     lake.append("loads", pa.table({"_load": ["a"], "state": ["done"]}))
     assert lake.sql(query).num_rows > 0

@@ -24,6 +24,7 @@ from headrace.clock import now_us
 from headrace.lake.bounds import in_log, of_group
 from headrace.lake.bucket import Place, sink
 from headrace.lake.disk import sync
+from headrace.types import MOST_DIGITS
 
 GROUP_ROWS = 250_000
 """Rows of a Parquet row group: several to a million rows, so that DuckDB reads one file on every core."""
@@ -137,7 +138,7 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _small(kind: pa.DataType) -> bool:
-    return bool(pat.is_decimal128(kind) and kind.precision <= 18)
+    return bool(pat.is_decimal128(kind) and kind.precision <= MOST_DIGITS)
 
 
 def _part(data: pa.Table | pa.RecordBatchReader) -> Iterator[Iterator[pa.Table]]:

@@ -11,7 +11,7 @@ from headrace.clock import to_us
 from headrace.plan.expression import Literal, Node, literal
 from headrace.plan.functions import Refused
 from headrace.plan.instead import of_interval, written
-from headrace.types import FLOAT, INT, LONGEST_US, STR, Date, Decimal, Domain, Timestamp
+from headrace.types import FLOAT, INT, LONGEST_US, MOST_DIGITS, STR, Date, Decimal, Domain, Timestamp
 
 
 def number(tree: sql.Literal) -> Node:
@@ -23,9 +23,9 @@ def number(tree: sql.Literal) -> Node:
         return literal(_finite(text), FLOAT)
     whole, _, digits = text.partition(".")
     value = int((whole or "0") + digits)
-    if abs(value) >= 10**18 or len(digits) > 18:
+    if abs(value) >= 10**MOST_DIGITS or len(digits) > MOST_DIGITS:
         return literal(_finite(text), FLOAT)
-    return literal(value, Decimal(18, len(digits)) if digits else INT)
+    return literal(value, Decimal(MOST_DIGITS, len(digits)) if digits else INT)
 
 
 def _finite(text: str) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from headrace.declare import Contract, Field, contract_of
 from headrace.declare.base import here
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp
+from headrace.types import BOOL, FLOAT, INT, MOST_DIGITS, STR, Date, Decimal, LogicalType, Timestamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,7 +215,7 @@ def _logical(kind: pa.DataType) -> LogicalType | None:
     import pyarrow.types as kinds
 
     if kinds.is_decimal(kind):
-        return Decimal(kind.precision, kind.scale) if kind.precision <= 18 and kind.scale >= 0 else None
+        return Decimal(kind.precision, kind.scale) if kind.precision <= MOST_DIGITS and kind.scale >= 0 else None
     table = (
         (kinds.is_boolean, BOOL),
         (kinds.is_integer, INT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from headrace.connect.loading.withdraw import forget
@@ -9,7 +10,7 @@ from headrace.connect.loading.work import Job, Work
 from headrace.connect.loads import Load, Past
 
 
-class Repeatable(Work):
+class Repeatable(Work, ABC):
     """A load that was cut off is gone through anew; that it is finished is told once all of it stands.
 
     Args:
@@ -33,9 +34,9 @@ class Repeatable(Work):
         self.job.ledger.withdraw(self._superseded)
         self._settle()
 
+    @abstractmethod
     def _become(self) -> None:
         """Do what can only be done once all rows were taken."""
-        raise NotImplementedError
 
     def _reach(self, load: Load) -> int:
         return 0

@@ -80,14 +80,16 @@ class Received:
         """
         before = {} if LINE in self.values else self.texts()
         fields = contract.fields()
-        new = {}
-        for name in changes.keys() & fields.keys():
-            text, value = changes[name], _value(changes[name], fields[name].type)
-            meant = not self.is_text and name in before and type(value) is not type(self.values[name])
-            if meant or (before[name] != text if name in before else text is not None):
-                new[name] = value
+        values = {name: _value(text, fields[name].type) for name, text in changes.items() if name in fields}
+        new = {name: value for name, value in values.items() if self._differs(name, changes[name], value, before)}
         kept = {} if LINE in self.values and new else self.values
         return Received(self.load, self.source, self.row, self.reasons, {**kept, **new})
+
+    def _differs(self, name: str, text: str | None, value: Any, before: Mapping[str, str | None]) -> bool:
+        """Whether a field becomes another: by its text, or as ``"5"`` of JSON that is to be a number."""
+        if name not in before:
+            return text is not None
+        return before[name] != text or (not self.is_text and type(value) is not type(self.values[name]))
 
 
 def received(table: pa.Table) -> list[Received]:
@@ -162,13 +164,10 @@ def _asked(rows: Sequence[Received], contract: type[Contract], query: str) -> pa
 def _typed(rows: Sequence[Received], contract: type[Contract]) -> list[dict[str, Any]]:
     """Return the values of rows; a text in a column whose type is its origin's is read as in a file of text."""
     values = [dict(row.values) for row in rows]
+    typed = [at for at, row in enumerate(rows) if not row.is_json and not row.unread]
     for name, field in contract.fields().items():
-        told = [
-            at
-            for at, row in enumerate(rows)
-            if not row.is_json and not row.unread and type(row.values.get(name)) is str
-        ]
-        if not told or field.type.bare == STR:
+        told = [] if field.type.bare == STR else [at for at in typed if type(values[at].get(name)) is str]
+        if not told:
             continue
         read = read_column(field, pa.array([values[at][name] for at in told], pa.string()))[0]
         for at, one in zip(told, plain_values(read), strict=True):

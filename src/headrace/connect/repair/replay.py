@@ -64,8 +64,7 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
     """
     contract, ledger = _contract(source), Ledger(lake, source.name)
     unfinished = {past.id for past in ledger.unfinished}
-    merged = isinstance(source, Table) and source.mode == "merge"
-    if merged:  # a row follows that of its key; what is unique is so among those that come together
+    if _merges(source):  # a row follows that of its key; what is unique is so among those that come together
         across = Across(contract, referred=referred, key=KeyIndex(contract.key_fields()))
     else:
         across = Across(contract, lambda columns: _stored(lake, source.name, columns), referred)
@@ -77,15 +76,10 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
             continue
         done = validate(contract, as_batch(some, contract, text=text), across)
         refused = dict(zip(done.quarantined["_row"].to_pylist(), done.quarantined["reasons"].to_pylist(), strict=True))
-        if merged:
-            good = [place for place in range(1, len(some) + 1) if place not in refused]
-            loads = [some[place - 1].load for place in good]
-            late = [good[at] for at in _overtaken(lake, source.name, ledger, done.accepted, loads, contract)]
-            refused |= {place: [_OVERTAKEN] for place in late}
-            kept = pa.array([place not in refused for place in good], pa.bool_())
-            accepted.append(done.accepted.filter(kept))
-        else:
-            accepted.append(done.accepted)
+        good = [place for place in range(1, len(some) + 1) if place not in refused]
+        late = _overtaken(lake, source, ledger, done.accepted, [some[place - 1].load for place in good])
+        refused |= {good[at]: [_OVERTAKEN] for at in late}
+        accepted.append(done.accepted.filter(pa.array([place not in refused for place in good], pa.bool_())))
         for place, row in enumerate(some, 1):
             if place in refused:
                 staying.append((row, tuple(refused[place])))
@@ -97,13 +91,15 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
     return Trial(pa.concat_tables([nothing, *accepted]), tuple(passing), tuple(staying))
 
 
-def _overtaken(
-    lake: Lake, name: str, ledger: Ledger, rows: pa.Table, loads: Sequence[str], contract: type[Contract]
-) -> list[int]:
-    """Return the places of rows whose key the table has, where what it has may be newer than they are."""
-    if not rows.num_rows or not lake.exists(name):
+def _merges(source: Stream | Table) -> bool:
+    return isinstance(source, Table) and source.mode == "merge"
+
+
+def _overtaken(lake: Lake, source: Stream | Table, ledger: Ledger, rows: pa.Table, loads: Sequence[str]) -> list[int]:
+    """Return the places of rows of loads whose key a merged table has, where what it has may be newer than they are."""
+    name, names = source.name, list(_contract(source).key_fields())
+    if not _merges(source) or not rows.num_rows or not lake.exists(name):
         return []
-    names = list(contract.key_fields())
     asked = rows.select(names).append_column("place", pa.array(range(rows.num_rows), pa.int64()))
     there = pa.concat_tables(
         pa.Table.from_batches([part]).join(asked, names, join_type="inner").select(["place", "_load"])
@@ -139,7 +135,7 @@ def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referre
         table = table.append_column("_seq", pa.array(np.arange(first, first + table.num_rows)))
         table = table.append_column("_known_at", known_at(contract, table)).append_column("_load", loads)
         once, message = (_APP, number), {"replayed": _ids(trial.passing)}
-        if isinstance(source, Table) and source.mode == "merge":
+        if _merges(source):
             lake.merge(name, table, keys=contract.key_fields(), once=once, message=message)
         else:
             lake.append(name, table, once=once, message=message)

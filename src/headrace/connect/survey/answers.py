@@ -74,8 +74,7 @@ def _seen(origin: Api, place: Place) -> _Seen:
         origin = replace(origin, rows=reader.lists[0])
         reader, texts = _asked(origin, place, SAMPLE_ROWS + 1)
     said = reader.said or {}
-    if texts is None:  # a header names the next page
-        texts = []
+    texts = texts or []  # none where a header names the next page
     how = pages_of(said, reader.link, len(texts))
     if how:
         paged, most = replace(origin, pages=how), min(SAMPLE_ROWS, max(_PAGES * len(texts), _FEW))

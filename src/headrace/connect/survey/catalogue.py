@@ -36,6 +36,11 @@ def _parts(table: str, schema: str) -> tuple[str, str]:
     return before[0] if before else schema, name
 
 
+def _named(schema: str, name: str, *, here: bool) -> str:
+    """A table's name, with its schema unless it is found without."""
+    return table_named(name) if here else table_named(schema, name)
+
+
 def _postgres_tables(link: PostgresLink) -> list[tuple[str, bool]]:
     found = link.query(
         "select n.nspname::text as schema, c.relname::text as name, n.nspname = current_schema() as here,"
@@ -44,10 +49,7 @@ def _postgres_tables(link: PostgresLink) -> list[tuple[str, bool]]:
         " where c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition and n.nspname not like 'pg\\_%'"
         " and n.nspname <> 'information_schema' and has_table_privilege(c.oid, 'select')"
     ).to_pylist()
-    return [
-        (table_named(one["name"]) if one["here"] else table_named(one["schema"], one["name"]), one["is_view"])
-        for one in found
-    ]
+    return [(_named(one["schema"], one["name"], here=one["here"]), one["is_view"]) for one in found]
 
 
 def _postgres(link: PostgresLink, table: str) -> Catalogue:
@@ -72,8 +74,7 @@ def _postgres(link: PostgresLink, table: str) -> Catalogue:
     comment = link.query(f"select obj_description({at}, 'pg_class') as comment")["comment"].to_pylist()[0]
     listed = [(one["kind"], json.loads(one["names"] or "[]"), one) for one in rules]
     refers = {
-        have[0]: f"{table_named(*(() if one['other_here'] else (one['other_schema'],)), one['other'])}"
-        f".{json.loads(one['others'])[0]}"
+        have[0]: f"{_named(one['other_schema'], one['other'], here=one['other_here'])}.{json.loads(one['others'])[0]}"
         for kind, have, one in listed
         if kind == "f" and len(have) == 1
     }
@@ -111,7 +112,7 @@ def _mysql(link: MysqlLink, table: str) -> Catalogue:
         f" from information_schema.key_column_usage where {at} order by constraint_name, ordinal_position"
     )
     unique = _alone((row[0], row[1]) for row in rules if row[0] != "PRIMARY" and row[2] is None)
-    refers = {row[1]: f"{row[2]}.{row[3]}" for row in rules if row[2] is not None}
+    refers = {row[1]: f"{table_named(row[2])}.{row[3]}" for row in rules if row[2] is not None}
     columns = link.query(
         "select column_name, column_type, is_nullable, column_comment, extra from information_schema.columns"
         f" where {at} order by ordinal_position"
@@ -158,7 +159,7 @@ def _sqlite_tables(link: SqliteLink) -> list[tuple[str, bool]]:
 def _sqlite(link: SqliteLink, table: str) -> Catalogue:
     name = _text(_parts(table, "")[1])
     columns = link.query(f'select name, type, "notnull", pk from pragma_table_info({name})')
-    refers = {row[0]: f"{row[1]}.{row[2] or 'rowid'}" for row in
+    refers = {row[0]: f"{table_named(row[1])}.{row[2] or 'rowid'}" for row in
               link.query(f'select "from", "table", "to" from pragma_foreign_key_list({name})')}  # fmt: skip
     indexes = link.query(
         f'select l.name, i.name from pragma_index_list({name}) l, pragma_index_info(l.name) i where l."unique" = 1'
@@ -181,7 +182,7 @@ def _duckdb_tables(link: DuckLink) -> list[tuple[str, bool]]:
         " union all select schema_name, view_name, true from duckdb_views()"
         " where database_name = current_database() and not internal"
     )
-    return [(table_named(*(() if row[0] == "main" else (row[0],)), row[1]), bool(row[2])) for row in rows]
+    return [(_named(schema, name, here=schema == "main"), bool(is_view)) for schema, name, is_view in rows]
 
 
 def _duckdb(link: DuckLink, table: str) -> Catalogue:
@@ -191,7 +192,9 @@ def _duckdb(link: DuckLink, table: str) -> Catalogue:
         "select constraint_type, constraint_column_names, expression, referenced_table, referenced_column_names"
         f" from duckdb_constraints() where {at} order by constraint_index"
     )
-    refers = {row[1][0]: f"{row[3]}.{row[4][0]}" for row in rules if row[0] == "FOREIGN KEY" and len(row[1]) == 1}
+    refers = {
+        row[1][0]: f"{table_named(row[3])}.{row[4][0]}" for row in rules if row[0] == "FOREIGN KEY" and len(row[1]) == 1
+    }
     unique = {row[1][0] for row in rules if row[0] == "UNIQUE" and len(row[1]) == 1}
     columns = link.query(f"select column_name, data_type, is_nullable, comment from duckdb_columns() where {at}")
     known = {

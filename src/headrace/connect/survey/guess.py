@@ -52,9 +52,7 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
         others: tables that some table refers to.
     """
     sample = under_fields(sample)
-    names = [name for name in sample.rows.column_names if name != MALFORMED]
-    reasons = {name: why for name in names if (why := _not_held(sample, name))}
-    fields = {name: _field(sample, name) for name in names if name not in reasons}
+    fields, reasons = _looked_at(sample)
     key = _key(sample, fields)
     for name in key:
         fields[name] = replace(fields[name], field=_as_key(fields[name].field))
@@ -93,8 +91,24 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
     )
 
 
+def _looked_at(sample: Sample) -> tuple[dict[str, Guess], dict[str, str]]:
+    """Return the fields that columns are taken to be, and why no contract can have the others."""
+    fields: dict[str, Guess] = {}
+    reasons: dict[str, str] = {}
+    for name in sample.rows.column_names:
+        if name == MALFORMED:
+            continue
+        if not (why := _not_held(sample, name)):
+            fields[name] = _field(sample, name)
+            why = _not_taken(sample, fields[name].field)
+        if why:
+            fields.pop(name, None)
+            reasons[name] = why
+    return fields, reasons
+
+
 def _not_held(sample: Sample, name: str) -> str:
-    """Why no contract can have a column, or nothing."""
+    """Why no contract can have a column, whatever it is taken for, or nothing."""
     if not is_column(name) or name.lower() in OF_THE_LAKE:
         return "no column of the lake can be called that"
     names = sample.rows.column_names
@@ -102,17 +116,21 @@ def _not_held(sample: Sample, name: str) -> str:
         return "another column is called that but for its capitals"
     if name in sample.mixed:
         return "values of several types"
-    if name in sample.within:
-        return "" if _inner(sample.within[name]) else "objects without a name that a column can have"
-    kind = sample.rows.schema.field(name).type
     present = sample.rows.num_rows - sample.rows[name].null_count
     if present and _off_the_calendar(sample, name) == present:
         return f"{_known(sample, name).declared or 'times'}, and none of {present:,} values is of the calendar"
-    field = _field(sample, name).field
-    if of_type(kind) is None or not readable(field, sample.kinds.get(name, kind)):
-        return f"{kind}, which no contract takes from there"
-    bad, why = _refused(field, sample.rows[name])
-    return f"{kind}, and each of {present:,} values {why}" if present and bad == present else ""
+    return ""
+
+
+def _not_taken(sample: Sample, field: Field) -> str:
+    """Why the field that a column is taken for takes none of its values, or nothing."""
+    if field.name in sample.within:
+        return "" if field.inner else "objects without a name that a column can have"
+    values = sample.rows[field.name]
+    if of_type(values.type) is None or not readable(field, sample.kinds.get(field.name, values.type)):
+        return f"{values.type}, which no contract takes from there"
+    (bad, why), present = _refused(field, values), len(values) - values.null_count
+    return f"{values.type}, and each of {present:,} values {why}" if present and bad == present else ""
 
 
 def _refused(field: Field, values: pa.ChunkedArray) -> tuple[int, str]:
@@ -127,20 +145,14 @@ def _known(sample: Sample, name: str) -> Known:
     return sample.catalogue.columns.get(name, Known())
 
 
-def _inner(sample: Sample) -> dict[str, Guess]:
-    """The fields of objects within, without what no contract can have."""
-    names = sample.rows.column_names
-    return {name: _field(sample, name) for name in names if not _not_held(sample, name)}
-
-
 def _nested(sample: Sample, name: str) -> Guess:
     """A contract within, of the objects that were seen; what some of them lack may be null."""
     within, values = sample.within[name], sample.rows[name]
-    inner = _inner(within)
+    inner, left_out = _looked_at(within)
     kind = LogicalType("struct", fields=tuple((one, guess.field.type) for one, guess in inner.items()))
     kind = list_of(kind) if name in sample.listed else kind
     notes = [f"{one}: {note}" for one, guess in inner.items() for note in guess.notes]
-    notes += [f"left out, {one}: {why}" for one in within.rows.column_names if (why := _not_held(within, one))]
+    notes += [f"left out, {one}: {why}" for one, why in left_out.items()]
     made = Field(name=name, type=kind | None if values.null_count else kind)
     return Guess(replace(made, inner=tuple(guess.field for guess in inner.values())), tuple(notes))
 

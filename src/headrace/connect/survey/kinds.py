@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 import pyarrow.types as pat
 
 from headrace.contracts.text import DAY, MOMENT, OFFSET
-from headrace.types import BOOL, FLOAT, INT, STR, Date, Decimal, LogicalType, Timestamp, list_of
+from headrace.types import BOOL, FLOAT, INT, MOST_DIGITS, STR, Date, Decimal, LogicalType, Timestamp, list_of
 
 _LARGEST = pa.scalar(2**63 - 1, pa.uint64())
 _INT = r"^-?(0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _BOOL = r"^(?i)(true|false)$"
-_MOST, _SCALE, _ROOM = 18, 6, 2
-"""Digits of a decimal, digits behind the point beyond which it is a measurement, and digits kept free before it."""
+_SCALE, _ROOM = 6, 2
+"""Digits behind the point beyond which it is a measurement, and digits kept free before it."""
 CODES = re.compile(r"phone|mobile|fax|zip|postcode|postal|plz|iban|account_?n|card_?n|barcode|ean|isbn|ssn|vat", re.I)
 """Names of columns whose digits are a text: nobody adds them up."""
 _DECLARED = re.compile(r"(?:numeric|decimal|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+))?\s*\)", re.I)
@@ -61,7 +61,7 @@ def kind_of(
 def of_type(kind: pa.DataType) -> LogicalType | None:
     """Return the type of a contract that a type of Arrow is, None where there is none."""
     if pat.is_decimal(kind):  # a wider one is taken as wide as a contract has it: what does not fit is quarantined
-        return _decimal(min(kind.precision, _MOST), kind.scale)
+        return _decimal(min(kind.precision, MOST_DIGITS), kind.scale)
     if pat.is_list(kind) or pat.is_large_list(kind):
         item = of_type(kind.value_type)
         return None if item is None or item.name in ("list", "decimal") else list_of(item)
@@ -79,7 +79,7 @@ def has_offset(values: pa.ChunkedArray) -> bool:
 
 
 def _decimal(precision: int, scale: int) -> LogicalType | None:
-    return Decimal(precision, scale) if 0 <= scale <= precision <= _MOST and precision else None
+    return Decimal(precision, scale) if 0 <= scale <= precision <= MOST_DIGITS and precision else None
 
 
 def _are_flags(values: pa.ChunkedArray) -> bool:
@@ -111,9 +111,9 @@ def _of_digits(values: pa.ChunkedArray) -> LogicalType:
     length = pc.utf8_length(plain)
     before = pc.if_else(pc.less(point, 0), length, point)
     whole, behind = _most(before), _most(pc.subtract(pc.subtract(length, before), pc.if_else(pc.less(point, 0), 0, 1)))
-    if behind > _SCALE or whole + behind > _MOST:
+    if behind > _SCALE or whole + behind > MOST_DIGITS:
         return FLOAT
-    return Decimal(min(_MOST, max(whole + _ROOM, _SCALE) + behind), behind)
+    return Decimal(min(MOST_DIGITS, max(whole + _ROOM, _SCALE) + behind), behind)
 
 
 def _most(values: Any) -> int:

@@ -12,7 +12,7 @@ from headrace.kernel import elementary
 from headrace.plan.expression import Call, Literal, Node, literal
 from headrace.plan.functions.conversions import said
 from headrace.plan.functions.function import Function, Refused, bounds, call, to_float, unified, wants
-from headrace.types import FLOAT, INT, LogicalType
+from headrace.types import FLOAT, INT, MOST_DIGITS, LogicalType
 
 _DIVISOR = "divide by another number, or by nullif(…, 0): that is null where it would be zero"
 NUMBERS = ("int", "float", "decimal")
@@ -46,9 +46,11 @@ def _mul(args: Sequence[Node]) -> Call:
         both = [to_float(arg) for arg in args]
         return call("mul", both, FLOAT, *_interval(both, lambda x, y: x * y))
     scale = sum(kind.scale for kind in kinds)
-    result = LogicalType("decimal", 18, scale) if scale else INT
-    if scale > 18:
-        raise Refused("mul of decimals with more than 18 digits behind the point", "fewer", "write cast(… as double)")
+    result = LogicalType("decimal", MOST_DIGITS, scale) if scale else INT
+    if scale > MOST_DIGITS:
+        raise Refused(
+            f"mul of decimals with more than {MOST_DIGITS} digits behind the point", "fewer", "write cast(… as double)"
+        )
     return call("mul", args, result, *_interval(args, lambda x, y: x * y))
 
 

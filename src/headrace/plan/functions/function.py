@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.plan.expression import Call, Literal, Node, Ref
 from headrace.plan.functions.conversions import brought_together, converted, said
-from headrace.types import FLOAT, STR, Domain, LogicalType
+from headrace.types import FLOAT, MOST_DIGITS, STR, Domain, LogicalType
 
 Typed = Callable[[Sequence[Node]], Node]
 Bound = float | int | None
@@ -104,7 +104,7 @@ def to_scale(node: Node, scale: int) -> Node:
     """Return a whole number or decimal with ``scale`` digits behind the point."""
     kind = node.domain.type
     have = kind.scale if kind.name == "decimal" else 0
-    target = LogicalType("decimal", 18, scale)
+    target = LogicalType("decimal", MOST_DIGITS, scale)
     if is_null(node):
         return Literal(None, Domain(target))
     if have == scale:
