@@ -124,7 +124,8 @@ def test_columns_of_several_files_are_united_by_name(here: Path) -> None:  # noq
     (here / "a-2.csv").write_text("n,id,more\n7,3,x\n")
     assert call("init", "bank", "--from", "a-*.csv").exit_code == 0
     assert fields_of(here / "bank", "a") == {"id": ("int", "key"), "n": ("int", ""), "more": ("str | None", "")}
-    assert "# more: not in 1 of 2 files, and so null in their rows." in (here / "bank" / "project.py").read_text()
+    assert "# more: not in 1 of 2 files, and so null there." in (here / "bank" / "project.py").read_text()
+    assert "    more: str | None = None\n" in (here / "bank" / "project.py").read_text()
     pq.write_table(pa.table({"id": [1], "x": pa.array([1], pa.int32()), "odd": ["a"]}), here / "b-1.parquet")
     pq.write_table(pa.table({"id": [2], "x": [1.5], "odd": [[1]]}), here / "b-2.parquet")
     assert call("init", "typed", "--from", "b-*.parquet").exit_code == 0

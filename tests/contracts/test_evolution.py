@@ -57,6 +57,8 @@ def kinds(was: Field | None, now: Field | None, beside: Field | None = None) -> 
         (Field(type=Timestamp), Field(type=Timestamp, role="event_time"), BREAKING),
         (Field(type=Timestamp, role="event_time"), Field(type=Timestamp), BREAKING),
         (Field(type=INT), Field(type=INT, role="key"), BREAKING),
+        (Field(type=INT | None), Field(type=INT | None, default=None), COMPATIBLE),
+        (Field(type=INT | None, default=None), Field(type=INT | None), COMPATIBLE),
         (Field(type=Decimal(12, 2)), Field(type=Decimal(14, 2)), COMPATIBLE),
         (Field(type=Decimal(12, 2)), Field(type=Decimal(14, 4)), COMPATIBLE),
         (Field(type=Decimal(12, 2)), Field(type=Decimal(12, 4)), BREAKING),

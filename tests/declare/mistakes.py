@@ -308,7 +308,11 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: broken(x=(int | str, None)), "Broken.x"),
         (lambda: broken(x=("hr.Decimal(30, 2)", None)), "Broken.x"),
     ],
-    "HR-CONTRACT-002": [(lambda: broken(x=(int, 5)), "Broken.x = 5")],
+    "HR-CONTRACT-002": [
+        (lambda: broken(x=(int, 5)), "Broken.x = 5"),
+        (lambda: broken(x=(int, hr.field(default=None))), "write x: int | None = None, or take the default away"),
+        (lambda: broken(x=(int | None, hr.field(default=5))), "Broken.x has the default 5"),
+    ],
     "HR-CONTRACT-003": [(lambda: broken(b=(hr.Timestamp, hr.event_time())), "event_time twice: at, b")],
     "HR-CONTRACT-004": [(lambda: broken(k=(str, hr.known_time())), "k is the known_time and has type str")],
     "HR-CONTRACT-005": [

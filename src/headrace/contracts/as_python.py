@@ -110,6 +110,8 @@ def _field(field: Field, written_as: str, nested: str) -> str:
     begin = f"    {written_as}: {nested_python(field.type, nested) if nested else written(field.type)}"
     if not given and not field.role:
         return begin
+    if given == ["default=None"]:
+        return f"{begin} = None"
     return call_python(f"{begin} = hr.{field.role or 'field'}", given, "    ")
 
 

@@ -68,6 +68,8 @@ def check_columns(contract: type[Contract], schema: pa.Schema, source: str) -> l
             found = f"the column {_shown(contract, name)} twice"
             faults.append((meant, Fault("HR-DATA-105", source, found, "each column once", cure)))
         elif name not in schema.names:
+            if fields[name].may_lack:
+                continue
             faults.append((meant, _missing(contract, name, schema, source)))
         else:
             column = _shown(contract, name)
@@ -125,6 +127,8 @@ def _missing(contract: type[Contract], name: str, schema: pa.Schema, source: str
         cure = f"rename the column {close[0]} to {name}"
     else:
         cure = "add the column, or take the field out of the contract"
+    if contract.fields()[name].type.nullable:
+        cure += f"; or write {field}: … = None in it, where files may lack it"
     if len(schema.names) == 1 and any(mark in schema.names[0] for mark in ";\t|"):
         cure = "separate the fields by commas"
     found = f"no column {_shown(contract, name)}"

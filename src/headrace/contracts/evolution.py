@@ -161,7 +161,7 @@ def _ruled(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
             looser = new is None or (old is not None and _LOOSER[key](old, new))
             yield Move(name, COMPATIBLE if looser else CHECKED, said)
         else:
-            yield Move(name, COMPATIBLE if key in _TAGS or (key == "unit" and old is None) else CHECKED, said)
+            yield Move(name, COMPATIBLE if key in _APART or (key == "unit" and old is None) else CHECKED, said)
 
 
 def _within(name: str, was: Promises, now: Promises) -> Iterator[Move]:
@@ -189,7 +189,8 @@ def _recast(old: str | None, new: str | None) -> str:
     return f"{was}{', and ' if old and new else ''}{now}: rows that are there were taken as before"
 
 
-_TAGS = ("privacy", "subject", "description")
+_APART = ("privacy", "subject", "description", "default")
+"""What no value can break."""
 _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "ge": lambda old, new: _below(new, old),
     "gt": lambda old, new: _below(new, old),

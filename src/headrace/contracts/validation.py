@@ -118,7 +118,8 @@ def judge(contract: type[Contract], batch: pa.Table) -> tuple[pa.Table, list[Pro
     told = list(problems)
 
     def judged(field: Field) -> tuple[pa.Array, list[Problem]]:
-        raw = _one_chunk(batch[field.name])
+        there = not field.may_lack or field.name in batch.column_names
+        raw = _one_chunk(batch[field.name]) if there else pa.nulls(batch.num_rows)
         values, found = read_column(field, raw)
         read = unmarked([one for one in told if _of(one, field)], batch.num_rows)
         return values, _among(read, [*never_taken(field, found), *broken(field, raw, values)])
@@ -241,7 +242,7 @@ def _as_read(received: list[dict[str, object]], schema: pa.Schema, typed: pa.Tab
     What is text stays as it was received.
     """
     for field, values in zip(typed.schema, typed.columns, strict=True):
-        given = schema.field(field.name).type
+        given = schema.field(field.name).type if field.name in schema.names else field.type
         if given == field.type or pat.is_null(given) or is_text(given):
             continue
         for row, value in zip(received, plain_values(_one_chunk(values)), strict=True):

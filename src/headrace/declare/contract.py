@@ -31,6 +31,7 @@ def _read_fields(
     own: dict[str, str] = {}
     for written_as, raw in inspect.get_annotations(cls).items():
         how, place = said.get(written_as, Field()), lines.get(written_as, whole)
+        how = Field(default=None) if how is None else how
         given = how.name if isinstance(how, Field) and how.name else written_as
         faults += _column_faults(cls, given, written_as, own, place)
         name = given if isinstance(given, str) else written_as

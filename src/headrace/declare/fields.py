@@ -42,8 +42,14 @@ class Field:
     zone: str = ""
     description: str = ""
     severity: str = REJECT
+    default: Any = ...
     inner: tuple[Field, ...] = ()
     place: str = dataclasses.field(default="", compare=False, repr=False)
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether a source may have no such column: it is null then."""
+        return self.default is None
 
     @property
     def item(self) -> Field:
@@ -101,6 +107,7 @@ def field(
     zone: str = "",
     description: str = "",
     severity: str = REJECT,
+    default: Any = ...,
 ) -> Any:
     """Say more about a field of a contract.
 
@@ -118,6 +125,8 @@ def field(
         severity: what becomes of a value that breaks bounds, set, pattern or length: ``"warn"`` takes and counts it,
             ``"reject"`` puts its row into quarantine, ``"stop"`` refuses its load. A value that is missing or of
             another type is never taken.
+        default: None for a column that a source may have or not; it is null there. Written ``= None`` where nothing
+            else is said of the field.
 
     Returns:
         A ``Field`` for the class body of a ``Contract``.
@@ -145,6 +154,7 @@ def field(
         zone=zone,
         description=description,
         severity=severity,
+        default=default,
         place=here(),
     )
 

@@ -40,6 +40,11 @@ def promise_faults(name: str, place: str, fields: Mapping[str, Field]) -> list[F
             found = f"{what} is {said} and holds several values"
             cure = f"give that to a field of one value; write {one.name}: {written(one.type)} = hr.field()"
             faults.append(Fault("HR-CONTRACT-021", at, found, "a field of one value", cure))
+        if one.default is not ... and not (one.may_lack and one.type.nullable):
+            found = f"{what} has the default {one.default!r}" + (f" and is {one.type!r}" if one.may_lack else "")
+            cure = f"write {one.name}: {written(one.type.bare)} | None = None, or take the default away"
+            expected = "no default, or None for a column that may be null and that a source may lack"
+            faults.append(Fault("HR-CONTRACT-002", at, found, expected, cure))
         if one.type.nullable and one.role in ("key", "event_time", "known_time", "valid_from"):
             cure = f"write {one.name}: {written(one.type.bare)} = hr.{one.role}()"
             found = f"{what} is its {one.role} and may be null"

@@ -12,7 +12,7 @@ from headrace.plan.domains import closed_bounds, said_as
 from headrace.types import LogicalType
 
 _BOUNDS = ("ge", "gt", "le", "lt")
-_APART = ("type", "description", "place", "inner")
+_APART = ("type", "description", "place", "inner", "default")
 
 
 def contract_meaning(contract: type[Contract]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def promises(one: Field) -> dict[str, Any]:
     said |= {key: said_as(said[key], kind) for key in _BOUNDS if key in said}
     if one.isin is not None:
         said["isin"] = sorted({said_as(value, kind) for value in one.isin}, key=str)
-    return {**said, "type": repr(one.type)}
+    return {**said, **({"default": "null"} if one.may_lack else {}), "type": repr(one.type)}
 
 
 def innermost(kind: LogicalType) -> LogicalType:

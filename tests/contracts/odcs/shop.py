@@ -60,3 +60,5 @@ class State(hr.Contract):
     key_: str = hr.field(name="key")
     since: hr.Timestamp = hr.valid_from()
     until: hr.Timestamp | None = hr.valid_to()
+    note: str | None = None
+    grade: int | None = hr.field(default=None, ge=1)

@@ -115,7 +115,7 @@ class RowsReader:
     def _cut(self, frame: Any, cursors: Cursors | None, batch_rows: int) -> Iterator[Batch]:
         table = self._table(frame)
         check_columns(self._place.contract, table.schema, self._origin.place)
-        names = list(self._place.contract.fields())
+        names = [name for name in self._place.contract.fields() if name in table.column_names]
         for start in range(0, table.num_rows, batch_rows):
             part = table.slice(start, batch_rows)
             if cursors is None:

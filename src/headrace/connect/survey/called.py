@@ -30,6 +30,7 @@ def under_fields(sample: Sample) -> Sample:
         rows=sample.rows.select(names).rename_columns([fields[name] for name in names]),
         kinds=_by_field(sample.kinds, fields),
         loose=frozenset(_each(sample.loose, fields)),
+        lacking=frozenset(_each(sample.lacking, fields)),
         mixed=frozenset(_each(sample.mixed, fields)),
         within=_by_field(sample.within, fields),
         listed=frozenset(_each(sample.listed, fields)),

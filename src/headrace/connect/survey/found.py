@@ -61,6 +61,7 @@ class Sample:
         loose: columns whose text may be of any type, as in a file of text; of other text only times are guessed.
         timed: whether other text may be times.
         mixed: columns of values of several types.
+        lacking: columns that some of the files do not have.
         catalogue: of a database.
         within: of columns that nest objects, these objects.
         listed: those of them that hold lists.
@@ -76,6 +77,7 @@ class Sample:
     loose: frozenset[str] = frozenset()
     timed: bool = True
     mixed: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
     catalogue: Catalogue = Catalogue()
     within: Mapping[str, Sample] = field(default_factory=dict)
     listed: frozenset[str] = frozenset()

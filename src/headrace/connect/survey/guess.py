@@ -180,6 +180,8 @@ def _field(sample: Sample, name: str) -> Guess:
     if values.null_count or empty or (by_catalogue and not sample.whole):
         kind = kind | None
     made = Field(name=name, type=kind, zone=zone, description=known.comment)
+    if name in sample.lacking:
+        made = replace(made, type=kind | None, default=None)
     if not bad and (several := _refused(made, values))[0]:
         notes.append(f"{several[0]:,} of {len(values) - values.null_count:,} values: {several[1]}, quarantined")
     bounded, more = _bounded(sample, made, values, known)

@@ -166,10 +166,19 @@ def _of_tables(name: str, kind: Format, looked: _Looked) -> Sample:
         mixed |= set() if agree else {column}
     loose = frozenset(columns if kind.name in _TEXTUAL else ())
     lacking = {one: sum(one not in table.column_names for table in looked.tables) for one in columns}
-    notes = [f"{one}: not in {times:,} of {looked.files:,} files, and so null in their rows."
-             for one, times in lacking.items() if times]  # fmt: skip
+    some = {one: times for one, times in lacking.items() if times}
+    notes = [f"{one}: not in {times:,} of {looked.files:,} files, and so null there." for one, times in some.items()]
     notes += [f"Left out, {one}: a file has it twice." for one in sorted(looked.twice - columns.keys())]
-    return Sample(name, pa.table(arrays), {}, looked.whole, loose, mixed=frozenset(mixed), notes=tuple(notes))
+    return Sample(
+        name,
+        pa.table(arrays),
+        {},
+        looked.whole,
+        loose,
+        mixed=frozenset(mixed),
+        lacking=frozenset(some),
+        notes=tuple(notes),
+    )
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:

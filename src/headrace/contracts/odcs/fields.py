@@ -61,7 +61,7 @@ def field_of(one: Property, within: bool = False) -> tuple[Field, dict[str, str]
             left[row.odcs] = str(error)
     if within and (said.pop("role", "") or said.pop("subject", False)):
         left["primaryKey"] = "a field within another has no role"
-    given = {name: value for name, value in said.items() if value is not None}
+    given = {name: value for name, value in said.items() if value is not None or name == "default"}
     field = Field(name=str(one.get("name", "")), type=kind, inner=_inner(one, kind), **given)
     return (replace(field, type=kind | None) if _may_be_null(one, field) else field), left
 
@@ -371,6 +371,11 @@ ROWS: dict[str, Row] = {
         lambda one, value: set_custom(one, "subject", value),
     ),
     "zone": _option("defaultTimezone", _zone),
+    "default": Row(
+        "customProperties.default",
+        lambda one, _kind: None if custom(one, "default") == "null" else ...,
+        lambda one, value: set_custom(one, "default", "null" if value is None else None),
+    ),
     "description": _key("description"),
 }
 """The table: which field says what the standard says where. What stands in no row is kept in the document only."""
