@@ -3,6 +3,8 @@
 import json
 import os
 
+import deltalake
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -114,3 +116,25 @@ def test_vacuum(bank):
     os.utime(path, (1_000_000, 1_000_000))
     assert "payments" in _call(bank, "vacuum").stdout
     assert not path.exists()
+
+
+def test_a_table_of_others_is_told_and_keeps_nothing_from_being_done(bank):
+    lake = load_project(bank).lake()
+    path = bank / ".headrace" / "lake"
+    cut = pa.table({"n": [1], "d": ["x"]})
+    deltalake.write_deltalake(str(path / "cut"), cut, partition_by=["d"])
+    deltalake.write_deltalake(str(path / "odd"), cut)
+    log = path / "odd" / "_delta_log" / f"{0:020}.json"
+    newer = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["newest"], "writerFeatures": ["newest"]}
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    told = [one | {"protocol": newer} if "protocol" in one else one for one in lines]
+    log.write_text("".join(f"{json.dumps(one)}\n" for one in told))
+    for args in (["list"], ["compact"], ["vacuum", "--keep", "1h"]):
+        found = _json(bank, *args)
+        assert "payments" in {one["table"] for one in found["tables"]}
+        assert {(one["code"], one["severity"]) for one in found["faults"]} == {("HR-LAKE-026", "warning")}
+        assert len(found["faults"]) == 2
+        assert "HR-LAKE-026" in _call(bank, *args).stderr
+    assert _json(bank, "compact", "odd", exit_code=2)["faults"][0]["found"].startswith("odd, of which is told: ")
+    assert "odd" not in lake.readable()
+    assert "odd" in lake.tables()

@@ -26,7 +26,7 @@ from headrace.lake.lease import leased
 from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.sequence import SEQUENCE, highest_sequence
-from headrace.lake.strangers import require_plain, require_sequence
+from headrace.lake.strangers import cannot_open, require_plain, require_sequence
 from headrace.lake.vacuum import Vacuumed, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
@@ -337,12 +337,16 @@ class Lake(Writing):
                 "ask with 'headrace query', or read the Delta tables there",
             )
             raise HeadraceError(Fault("HR-LAKE-021", "", found, "a folder, for views of its files", cure))
-        tables = dict(self._readable(self.tables(), left_out))
+        tables = dict(self._opened(self.tables(), left_out))
         files = {name: self._files(name, table, None) for name, table in tables.items()}
         write_views(path, {name: (files[name], _arrow_schema(one), extent(one)) for name, one in tables.items()})
         return len(tables)
 
-    def _readable(
+    def readable(self, left_out: Callable[[Fault], None] = _nobody) -> list[str]:
+        """Return the names of the tables that can be read; of others, such as partitioned ones, it is told why not."""
+        return [name for name, _ in self._opened(self.tables(), left_out)]
+
+    def _opened(
         self, names: Iterable[str], left_out: Callable[[Fault], None]
     ) -> Iterator[tuple[str, deltalake.DeltaTable]]:
         for name in names:
@@ -393,7 +397,7 @@ class Lake(Writing):
         by_lower = {name.lower(): name for name in self.tables()}
         faults, found = [], {}
         named = sql.tables(query)
-        for asked in named or [name.lower() for name, _ in self._readable(by_lower.values(), _nobody)]:
+        for asked in named or map(str.lower, self.readable()):
             name = by_lower.get(asked.lower())
             if name is None:
                 faults.append(sql.unknown(asked, by_lower.values()))
@@ -412,6 +416,8 @@ class Lake(Writing):
             require_plain(name, table)
             return table
         except (DeltaError, OSError, ValueError) as error:
+            if version is None and isinstance(error, DeltaError):
+                raise cannot_open(name, error) from error
             newest = open_table(self.root / name).version()
             if version is None or 0 <= version <= newest:
                 raise

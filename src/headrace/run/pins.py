@@ -29,7 +29,7 @@ def pinned(loaded: LoadedProject) -> Pins:
         for table, number in versions.items():
             found.setdefault(table, set()).add(number)
     lake = loaded.lake()
-    whole = [name for name in lake.tables() if "_seq" not in lake.schema(name).names]
+    whole = [name for name in lake.readable() if "_seq" not in lake.schema(name).names]
     for decisions in (name for name in whole if name.startswith("decisions_")):
         for table, numbers in _decided(lake, decisions, whole).items():
             found.setdefault(table, set()).update(numbers)

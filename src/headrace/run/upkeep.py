@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headrace import clock
+from headrace.errors import Fault, HeadraceError
 from headrace.run.attaching import refreshed
 from headrace.run.lock import one_at_a_time
 from headrace.run.pins import pinned
@@ -17,15 +21,21 @@ if TYPE_CHECKING:
 
 LEAST_US = 3_600_000_000
 """How long a version stays at least, microseconds: others may be reading it."""
+_OF_OTHERS = {"HR-LAKE-026", "HR-LAKE-027"}
+"""Faults of tables that other programs made."""
 
 
-def compact(loaded: LoadedProject, table: str | None = None, progress: Progress = SILENT) -> dict[str, Compacted]:
+def compact(
+    loaded: LoadedProject, table: str | None = None, progress: Progress = SILENT, *, left_out: list[Fault] | None = None
+) -> dict[str, Compacted]:
     """Write the small files of a table, or of all, as few large ones; rows and their order stay.
 
     Args:
         loaded: the project.
         table: its name; all by default.
         progress: told of each table.
+        left_out: gets a warning about each table that another program made in a way that keeps it from being written
+            here, where all are meant.
 
     Returns:
         What was done, by table.
@@ -38,15 +48,21 @@ def compact(loaded: LoadedProject, table: str | None = None, progress: Progress 
         for name in lake.tables() if table is None else [table]:
             step, begun = f"compact:{name}", clock.monotonic_s()
             progress.begins(step, ())
-            found[name] = lake.compact(name, lambda done, total: progress.moves("rows", done, total))
-            action = "done" if found[name].files_before else "kept"
+            with _passed_over(left_out if table is None else None):
+                found[name] = lake.compact(name, lambda done, total: progress.moves("rows", done, total))
+            action = "done" if name in found and found[name].files_before else "kept"
             progress.ends(StepReport(step, action, (), clock.monotonic_s() - begun, {}))
         refreshed(loaded)
     return found
 
 
 def vacuum(
-    loaded: LoadedProject, keep_us: int, progress: Progress = SILENT, *, dry_run: bool = False
+    loaded: LoadedProject,
+    keep_us: int,
+    progress: Progress = SILENT,
+    *,
+    dry_run: bool = False,
+    left_out: list[Fault] | None = None,
 ) -> dict[str, Vacuumed]:
     """Remove the files of versions that are older than a time and that nothing on record names.
 
@@ -55,6 +71,7 @@ def vacuum(
         keep_us: how long a version stays readable after another took its place, microseconds; an hour or more.
         progress: told of each table.
         dry_run: whether only to say what would be removed.
+        left_out: as of ``compact``.
 
     Returns:
         What was removed, by table.
@@ -73,8 +90,20 @@ def vacuum(
         for name in lake.tables():
             step, begun = f"vacuum:{name}", clock.monotonic_s()
             progress.begins(step, ())
-            found[name] = lake.vacuum(name, before, pins.get(name, set()), dry_run=dry_run)
-            action = "done" if found[name].files else "kept"
+            with _passed_over(left_out):
+                found[name] = lake.vacuum(name, before, pins.get(name, set()), dry_run=dry_run)
+            action = "done" if name in found and found[name].files else "kept"
             progress.ends(StepReport(step, action, (), clock.monotonic_s() - begun, {}))
         refreshed(loaded)
     return found
+
+
+@contextmanager
+def _passed_over(left_out: list[Fault] | None) -> Iterator[None]:
+    """Tell of a table that another program made, and go on with the others."""
+    try:
+        yield
+    except HeadraceError as error:
+        if left_out is None or not {one.code for one in error.faults} <= _OF_OTHERS:
+            raise
+        left_out += [replace(one, severity="warning") for one in error.faults]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
 
 import click
 
 from headrace.cli.options import Session, moment_of, session_options
+from headrace.errors import Fault
 
 _EXAMPLE = "\b\nExample:  headrace lake list"
 
@@ -22,12 +25,13 @@ def list_tables(session: Session) -> None:
     """List all tables: rows, version, files, bytes, last commit."""
     from headrace import clock
 
-    lake = session.load().lake()
+    lake, left_out = session.load().lake(), list[Fault]()
     rows = [
         {"table": name, **asdict(lake.extent(name)), "at": clock.from_us(lake.history(name)[0]["at"]).isoformat()}
-        for name in lake.tables()
+        for name in lake.readable(left_out.append)
     ]
-    session.tell({"ok": True, "tables": rows}, lambda: _print("", rows, ("rows", "version", "files", "bytes")))
+    left_out = [replace(one, severity="warning") for one in left_out]
+    _tell(session, left_out, {"tables": rows}, lambda: _print("", rows, ("rows", "version", "files", "bytes")))
 
 
 @command.command("history", epilog="\b\nExample:  headrace lake history payments")
@@ -66,11 +70,12 @@ def compact(session: Session, table: str | None) -> None:
     from headrace.cli.progress import Bars
     from headrace.run import compact as compact_tables
 
+    left_out: list[Fault] = []
     with Bars() as bars:
-        found = compact_tables(session.load(), table, bars)
+        found = compact_tables(session.load(), table, bars, left_out=left_out)
     rows = [{"table": name, **asdict(one)} for name, one in found.items()]
     numbers = ("files_before", "files_after", "rows")
-    session.tell({"ok": True, "tables": rows}, lambda: _print("", rows, numbers))
+    _tell(session, left_out, {"tables": rows}, lambda: _print("", rows, numbers))
 
 
 @command.command("vacuum", epilog="\b\nExample:  headrace lake vacuum --keep 30d --dry-run")
@@ -86,8 +91,9 @@ def vacuum(session: Session, keep: str, dry_run: bool) -> None:
     from headrace.run import vacuum as vacuum_tables
 
     keep_us = _duration(keep)
+    left_out: list[Fault] = []
     with Bars() as bars:
-        found = vacuum_tables(session.load(), keep_us, bars, dry_run=dry_run)
+        found = vacuum_tables(session.load(), keep_us, bars, dry_run=dry_run, left_out=left_out)
     rows = [{"table": name, **asdict(one)} for name, one in found.items()]
     what = "would be removed" if dry_run else "removed"
 
@@ -98,7 +104,7 @@ def vacuum(session: Session, keep: str, dry_run: bool) -> None:
         else:
             click.echo(f"Nothing {what}.")
 
-    session.tell({"ok": True, "dry_run": dry_run, "tables": rows}, human)
+    _tell(session, left_out, {"dry_run": dry_run, "tables": rows}, human)
 
 
 def _duration(text: str) -> int:
@@ -145,6 +151,15 @@ def restore(session: Session, table: str, version: int | None, at: str | None, r
                 say(f"  {name} {what}")
 
     session.tell({"ok": True, **asdict(found)}, human)
+
+
+def _tell(session: Session, left_out: list[Fault], told: dict[str, Any], human: Callable[[], None]) -> None:
+    """Give the result, and warnings of tables that other programs made and that are not among it."""
+    from headrace.cli.terminal import print_faults
+
+    session.tell({"ok": True, **told, "faults": [one.as_dict() for one in left_out]}, human)
+    if not session.as_json:
+        print_faults(left_out)
 
 
 def _print(title: str, rows: list[dict[str, object]], right: tuple[str, ...]) -> None:
