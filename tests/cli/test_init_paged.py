@@ -42,6 +42,23 @@ def by_page(request: Request) -> Answer:
     return Answer({"data": page(number - 1), "page": number, "total": 25})
 
 
+def from_zero(request: Request) -> Answer:
+    number = int(request.params.get("page", "0"))
+    return Answer({"content": page(number), "number": number, "totalElements": 25})
+
+
+def by_odata(request: Request) -> Answer:
+    start = int(request.params.get("$skip", "0"))
+    more = {"@odata.nextLink": f"/orders?$skip={start + 10}"} if start + 10 < 25 else {}
+    return Answer({"@odata.count": 25, "value": ROWS[start : start + 10], **more})
+
+
+def by_hal(request: Request) -> Answer:
+    number = int(request.params.get("p", "0"))
+    more = {"next": {"href": f"/orders?p={number + 1}"}} if page(number + 1) else {}
+    return Answer({"_embedded": {"orders": page(number)}, "_links": {"self": {"href": "/orders"}, **more}})
+
+
 def by_offset(request: Request) -> Answer:
     start = int(request.params.get("skip", "0"))
     return Answer({"data": ROWS[start : start + 10], "meta": {"skip": start, "total": 25}})
@@ -50,7 +67,8 @@ def by_offset(request: Request) -> Answer:
 @pytest.mark.parametrize(
     ("answers", "pages"),
     [(by_link, "link"), (by_next, "next:links.next"), (by_token, "token:cursor:meta.next_cursor"),
-     (by_page, "page:page"), (by_offset, "offset:skip")],
+     (by_page, "page:page"), (by_offset, "offset:skip"), (from_zero, "page:page"),
+     (by_odata, "next:@odata.nextLink"), (by_hal, "next:_links.next.href")],
 )  # fmt: skip
 def test_pages_that_the_answer_shows_are_declared_and_read(here: Path, answers: Answers, pages: str) -> None:  # noqa: F811
     with Server(answers) as server:

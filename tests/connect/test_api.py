@@ -65,6 +65,17 @@ PAGED: dict[str, tuple[dict[str, str], Callable[[Request], Answer]]] = {
         {"pages": "page:p", "params": {"p": "0", "size": "3"}},  # type: ignore[dict-item]
         lambda asked: Answer(third(int(asked.params["p"]))) if asked.params["size"] == "3" else Answer(status=400),
     ),
+    "next under a name with a point": (
+        {"rows": "value", "pages": "next:@odata.nextLink"},
+        lambda asked: Answer(
+            {
+                "value": third(int(asked.params.get("n", 0))),
+                **{"": {"@odata.nextLink": "?n=1"}, "1": {"@odata.nextLink": "?n=2"}}.get(
+                    asked.params.get("n", ""), {}
+                ),
+            }
+        ),
+    ),
     "page until there is none": (
         {"pages": "page:p"},
         lambda asked: Answer(
@@ -106,6 +117,16 @@ PAGED: dict[str, tuple[dict[str, str], Callable[[Request], Answer]]] = {
 def test_every_way_to_the_next_page_gives_every_row_once(how: str) -> None:
     said, answers = PAGED[how]
     assert ids(read(answers, **said)) == IDS
+
+
+@pytest.mark.parametrize(("query", "pages"), [("?p=0", "page:p"), ("?p=0&size=3", "page:p"), ("?n=2", "offset:n")])
+def test_counting_begins_where_the_address_says(query: str, pages: str) -> None:
+    def answer(asked: Request) -> Answer:
+        start = int(asked.params["n"]) - 2 if "n" in asked.params else 3 * int(asked.params["p"])
+        return Answer(ALL[start : start + 3])
+
+    with Server(answer) as server:
+        assert ids(texts(reader(server.url + query, pages=pages))) == IDS
 
 
 @pytest.mark.parametrize(
@@ -200,6 +221,12 @@ def test_a_server_that_is_not_there_is_away() -> None:
         ([Answer(ALL)], {"pages": "page:p"}, "a page with the rows of an earlier one"),
         ([Answer(ALL, headers={"Link": '</>; rel="next"'})], {}, "Cure: pages='link'"),
         (lambda _: Answer([], headers={"Link": '</>; rel="next"'}), {"pages": "link"}, "names itself"),
+        ([Answer({"data": ALL, "next": "/?n=1"})], {"rows": "data"}, "Cure: pages='next:next'"),
+        (
+            [Answer({"data": ALL, "links": {"next": "/?n=1"}})],
+            {"rows": "data", "pages": "next:meta.next"},
+            "one page of several: the answer names the next",
+        ),
         ([Answer([], 302, {"Location": "/"})], {}, "redirects without an end"),
     ],
 )

@@ -172,7 +172,7 @@ def test_more_than_can_be_remembered_are_refused(tmp_path: Path, monkeypatch: py
 
 def test_a_cursor_that_becomes_another_begins_anew(tmp_path: Path) -> None:
     class Before(hr.Contract):
-        _id: int
+        _id: int = hr.key()
         at: hr.Timestamp | None  # type: ignore[valid-type]
 
     rows = [{"_id": 50 + n, "at": FIRST + n * MINUTE} for n in range(3)]

@@ -72,5 +72,6 @@ def _source(one: Found, kind: str) -> str:
     named = {"Collection": "name", "Api": "rows"}.get(kind, "table")
     given = [f"{named}={text_python(one.table)}"] if one.table else []
     given += [f"pages={text_python(one.pages)}"] if one.pages else []
+    given += [mapping_python("params", one.params)] if one.params else []
     given += [f"cursor={text_python(one.cursor)}"] if one.cursor else []
     return f"hr.{kind}({', '.join(['ORIGIN', *given])})" if given else "ORIGIN"

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from headrace.contracts import plain_values, read_column, readable
 from headrace.declare import Contract, Field
+from headrace.declare.origins import Origin
 from headrace.errors import Fault, HeadraceError
 from headrace.types import duration_us
 
@@ -43,8 +44,7 @@ class Boundary:
 
     Args:
         contract: by which rows are read.
-        place: of the declaration, for faults.
-        overlap: as declared.
+        origin: as declared.
         last: value of the cursor; None before the first row.
         rows: pairs of cursor and digest.
         columns: of which the digests are; under another contract a row has others, and is the same row.
@@ -54,8 +54,7 @@ class Boundary:
     def __init__(
         self,
         contract: type[Contract],
-        place: str,
-        overlap: str | int | None,
+        origin: Origin,
         last: Any = None,
         rows: Sequence[tuple[Any, str]] = (),
         columns: Sequence[str] = (),
@@ -64,7 +63,7 @@ class Boundary:
         self.last = last
         self.strays = 0
         """Rows without a cursor that this reading found for the first time."""
-        self._contract, self._place, self._overlap = contract, place, overlap
+        self._contract, self._origin = contract, origin
         self._rows, self._columns = list(rows), list(columns)
         self._old, self._old_columns = self._rows, self._columns
         self._known = Counter[str]()
@@ -92,8 +91,8 @@ class Boundary:
         fresh = np.ones(len(cursor), np.bool_)
         astray = _places(cursor.is_null())
         self._compare_with(cursor)
-        if self._known and self.last is not None:
-            old = _places(pc.less_equal(cursor, pa.scalar(self.last, cursor.type)))
+        if self._known:
+            old = self._places_before(cursor)
             fresh[old] = _unknown(digests(rows, old, self._contract, self._old_columns), self._known)
         if len(astray):
             fresh[astray] = self._news_astray(rows, astray)
@@ -114,17 +113,18 @@ class Boundary:
         """Return all of it as JSON."""
         last = None if self.last is None else _said(self.last)
         rows = [[_said(value), digest] for value, digest in self._left()]
-        return json.dumps({"last": last, "columns": self._columns, "rows": rows, "astray": self._all_astray()})
+        said = {"last": last, "columns": self._columns, "rows": rows, "astray": self._all_astray()}
+        return json.dumps({"cursor": self._origin.cursor, **said})
 
     @classmethod
-    def read(cls, contract: type[Contract], text: str, place: str, overlap: str | int | None) -> Boundary:
-        """Return what ``text`` gave, or where to begin."""
-        if not text:
-            return cls(contract, place, overlap)
-        said = {"last": None, "rows": [], "columns": [], "astray": [], **json.loads(text)}
+    def read(cls, contract: type[Contract], text: str, origin: Origin) -> Boundary:
+        """Return what ``text`` gave, or where to begin: also where it is of another cursor."""
+        if not is_of(text, origin.cursor):
+            return cls(contract, origin)
+        said = {"rows": [], "columns": [], "astray": [], **json.loads(text)}
         last = None if said["last"] is None else _value(said["last"])
         rows = [(_value(value), digest) for value, digest in said["rows"]]
-        return cls(contract, place, overlap, last, rows, said["columns"], said["astray"])
+        return cls(contract, origin, last, rows, said["columns"], said["astray"])
 
     def _left(self) -> list[tuple[Any, str]]:
         """What was read, and what was remembered before and may still come again."""
@@ -150,13 +150,22 @@ class Boundary:
         if len(self._astray) > MOST:
             found = f"more than {MOST:,} rows whose cursor is not there, or of another kind than the others"
             cure = "take a cursor that every row has, of the type that the contract says"
-            raise HeadraceError(Fault("HR-SOURCE-025", self._place, found, "few rows that come again", cure))
+            raise HeadraceError(Fault("HR-SOURCE-025", self._origin.place, found, "few rows that come again", cure))
         return unknown
 
     def _compare_with(self, cursor: pa.Array) -> None:
-        """Let go of a last value that cannot be compared with those of now: a column of another type is another one."""
+        """Let go of a last value that cannot be compared with those of now, as its column has another type.
+
+        Rows that come again are still known by their digests, which are of values as the contract reads them.
+        """
         if self.last is not None and cursor.null_count < len(cursor) and not _is_like(self.last, cursor.type):
-            self.last, self._rows, self._old, self._known = None, [], [], Counter()
+            self.last, self._rows, self._old = None, [], []
+
+    def _places_before(self, cursor: pa.Array) -> npt.NDArray[np.int64]:
+        """Where rows may be that were read before: up to the last value, or anywhere if it cannot be compared."""
+        if self.last is None:
+            return _places(cursor.is_valid())
+        return _places(pc.less_equal(cursor, pa.scalar(self.last, cursor.type)))
 
     def _remember(self, rows: pa.Table | pa.StringArray, cursor: pa.Array) -> None:
         if cursor.null_count == len(cursor):
@@ -172,24 +181,37 @@ class Boundary:
         if len(self._rows) > MOST:
             found = f"more than {MOST:,} rows from {start} on, the last value of the cursor{self._less()}"
             cure = "take a cursor that tells rows apart better, or a shorter overlap"
-            raise HeadraceError(Fault("HR-SOURCE-025", self._place, found, "few rows that come again", cure))
+            raise HeadraceError(Fault("HR-SOURCE-025", self._origin.place, found, "few rows that come again", cure))
 
     def _less(self) -> str:
-        return "" if self._overlap is None else f" less {self._overlap}"
+        return "" if self._origin.overlap is None else f" less {self._origin.overlap}"
 
     def _before(self, value: Any) -> Any:
-        match self._overlap, value:
+        overlap = self._origin.overlap
+        match overlap, value:
             case None, _:
                 return value
             case int(), int() | decimal.Decimal():
-                return value - self._overlap
+                return value - overlap
             case str(), datetime.datetime():
-                return value - datetime.timedelta(microseconds=duration_us(self._overlap))
+                return value - datetime.timedelta(microseconds=duration_us(overlap))
             case str(), datetime.date():
-                return value - datetime.timedelta(days=-(-duration_us(self._overlap) // duration_us("1d")))
-        found = f"overlap={self._overlap!r} of a cursor of {_kind(value)}"
+                return value - datetime.timedelta(days=-(-duration_us(overlap) // duration_us("1d")))
+        found = f"overlap={overlap!r} of a cursor of {_kind(value)}"
         cure = "a number for a cursor that is one, a duration for times and dates, none for text"
-        raise HeadraceError(Fault("HR-SOURCE-026", self._place, found, "an overlap that can be taken from it", cure))
+        raise HeadraceError(
+            Fault("HR-SOURCE-026", self._origin.place, found, "an overlap that can be taken from it", cure)
+        )
+
+
+def is_of(position: str, cursor: str | None) -> bool:
+    """Return whether a position of an origin says how far it was read by a cursor.
+
+    Example:
+        >>> is_of('{"cursor": "id", "last": ["int", "7"]}', "id"), is_of('{"cursor": "id", "last": null}', "changed")
+        (True, False)
+    """
+    return bool(position) and json.loads(position).get("cursor") == cursor
 
 
 def _places(mask: pa.BooleanArray) -> npt.NDArray[np.int64]:

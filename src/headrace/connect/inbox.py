@@ -56,7 +56,7 @@ class Delivery:
         at: microseconds UTC, when the reading began.
         restores: how often the stream or table had been restored by then.
         columns: that were read.
-        whole: whether these are all rows that there are, and not only the new ones.
+        cursor: by which it is read; None where these are all rows that there are, and not only the new ones.
         read: rows that there were, also those that are known; where the keys of all are read, keys.
         done: whether the reading reached its end.
         pieces: its parts, in order.
@@ -69,13 +69,17 @@ class Delivery:
     at: int
     restores: int
     columns: list[str]
-    whole: bool
+    cursor: str | None
     read: int = 0
     done: bool = False
     pieces: list[Piece] = field(default_factory=list)
     keys: bool = False
     same: bool = False
     warnings: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        return self.cursor is None
 
     @property
     def faults(self) -> list[Fault]:
@@ -182,7 +186,7 @@ class Inbox:
             batch_rows: rows of a part at most.
             progress: told the rows that were read.
             keys: whether to read the keys of all rows as well.
-            unknown: leaves out, where all rows are read each time, those that are known.
+            unknown: leaves out, where all rows are read each time or once more, those that are known.
 
         Raises:
             HeadraceError: HR-SOURCE-020 away after the last try, 025 and 026 a cursor or overlap that does not do, and
@@ -271,12 +275,12 @@ class _Reading:
     def _take_news(self, reader: Reader, batch_rows: int, *, resumable: bool) -> None:
         delivery = self._delivery
         reached = delivery.pieces[-1].position if delivery.pieces else self._position
-        boundary = Boundary.read(self._place.contract, reached, self._origin.place, self._origin.overlap)
+        boundary = Boundary.read(self._place.contract, reached, self._origin)
         start = boundary.start
         boundary.begin()
         for batch in reader.batches(start, batch_rows):
             assert batch.cursor is not None
-            if len(news := boundary.news(batch.rows, batch.cursor)):
+            if len(news := self._unknown(boundary.news(batch.rows, batch.cursor))):
                 self._write(news, boundary.text() if resumable else "")
         boundary.end()
         if delivery.pieces:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.clock import now_us
+from headrace.connect.boundary import is_of
 from headrace.connect.files import find_files
 from headrace.connect.inbox import Delivery, Inbox
 from headrace.connect.loading.seen import Known
@@ -155,18 +156,38 @@ def _delivery(
     held = box.held()
     if held is not None and isinstance(source, Stream) and _is_loaded(held, ledger):
         _remember(box, held, lake, source.name, ledger)
-    if held is not None and (held.restores != ledger.restores or held.columns != columns or _is_loaded(held, ledger)):
+    if held is not None and (held.restores != ledger.restores or held.columns != columns or _is_loaded(held, ledger)
+                             or (held.cursor != origin.cursor and not held.done)):  # fmt: skip
         box.clear()
         held = None
     if held is not None and held.done:
         return held, True
-    whole = origin.cursor is None
-    delivery = held or Delivery(ledger.pieces + 1, now_us(), ledger.restores, columns, whole)
-    deletes = isinstance(source, Table) and bool(getattr(origin, "deletes", False)) and not whole
+    delivery = held or Delivery(ledger.pieces + 1, now_us(), ledger.restores, columns, origin.cursor)
+    deletes = isinstance(source, Table) and bool(getattr(origin, "deletes", False)) and not delivery.whole
     unknown = _same
-    if whole and isinstance(source, Stream):
+    if _comes_again(source, origin, ledger, lake):
         unknown = Known(lake, source.name, contract, box.refused(ledger.restores)).news
     return box.receive(delivery, ledger.reached, batch_rows, progress, keys=deletes, unknown=unknown), False
+
+
+def _comes_again(source: Stream | Table, origin: Origin, ledger: Ledger, lake: Lake) -> bool:
+    """Whether rows are read that were appended before: all are each time, or once more for a cursor that is another.
+
+    Raises:
+        HeadraceError: HR-SOURCE-054 these could not be told from new ones.
+    """
+    if isinstance(source, Table) and (source.mode != "append" or origin.cursor is None):
+        return False
+    if origin.cursor is None:
+        return True
+    if is_of(ledger.reached, origin.cursor) or not (lake.exists(source.name) and lake.rows(source.name)):
+        return False
+    assert source.contract is not None
+    if source.contract.key_fields():
+        return True
+    found = f"cursor={origin.cursor!r}, by which {source.name} was not read until now, and no key"
+    cure = f"write the cursor of before, give {source.contract.__name__} a key, or load into another name"
+    raise HeadraceError(Fault("HR-SOURCE-054", origin.place, found, "rows that are known when they come again", cure))
 
 
 def _is_loaded(delivery: Delivery, ledger: Ledger) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 
@@ -14,11 +15,14 @@ from headrace.connect.origins.cursors import Cursors, field_of
 from headrace.connect.origins.gather import gathered
 from headrace.connect.origins.http import Access, Answer, Client
 from headrace.connect.origins.page import NoPage, Page, Path, aside, page_of
-from headrace.connect.origins.paging import Ask, Paging
+from headrace.connect.origins.paging import NEXT_AT, Ask, Paging
 from headrace.connect.origins.reader import Batch, Place
 from headrace.connect.origins.shape import Shape, at, json_text
 from headrace.connect.secrets import resolved
 from headrace.declare.origins import SECRET, Api
+
+_FIRST = {"page": "1", "offset": "0"}
+"""Where pages and offsets begin, unless the address or ``params=`` say it."""
 
 
 class ApiReader:
@@ -102,7 +106,7 @@ class ApiReader:
         path = tuple(self._origin.rows.split(".")) if self._origin.rows else ()
         try:
             with answer.body:
-                wanted = (*paging.wanted, *self._looks)
+                wanted = (*paging.wanted, *NEXT_AT, *self._looks)
                 page = Page(aside()) if answer.is_empty else page_of(answer.body, path, wanted)
             self._look_at_object(page)
             if self.said is None:
@@ -123,7 +127,8 @@ class ApiReader:
     def _first(self, since: Any) -> Ask:
         named = {} if since is None or self._origin.since is None else {self._origin.since: _written(since)}
         kind, _, param = (self._origin.pages or "").partition(":")
-        start = {param: "1"} if kind == "page" else {param: "0"} if kind == "offset" else {}
+        own = dict(parse_qsl(urlsplit(self._url).query))
+        start = {param: own.get(param, _FIRST[kind])} if kind in _FIRST else {}
         return Ask(self._url, start | self._params | named)
 
     def _resolved(self, given: Mapping[str, str]) -> dict[str, str]:

@@ -195,10 +195,22 @@ class _Reading:
             value, text = self._window.value()
             if not is_object(value):
                 raise _no_rows("", lists, "neither a list nor an object")
-            lists += [name for name, one in value if isinstance(one, list) and not isinstance(one, Pairs)]
+            lists += _lists(value)
             self._found = True
             yield text
         self._said.update({(): sorted(set(lists))})
+
+
+def _lists(value: Pairs) -> list[str]:
+    """Where an object has lists; where it has none, where objects in it have lists of objects."""
+    own = [name for name, one in value if isinstance(one, list) and not isinstance(one, Pairs)]
+    return own or [
+        f"{outer}.{name}"
+        for outer, within in value
+        if is_object(within)
+        for name, one in within
+        if isinstance(one, list) and not isinstance(one, Pairs) and one and all(map(is_object, one))
+    ]
 
 
 def _no_rows(path: str, lists: list[str], kind: str = "nothing") -> NoPage:

@@ -9,6 +9,37 @@ from urllib.parse import urljoin
 
 from headrace.connect.origins.page import NoPage, Page, Path
 
+_WITHIN = ("", "meta.", "paging.", "pagination.", "links.", "_links.", "page_info.")
+_NEXT = ("next", "next.href", "next_url", "nextUrl", "next_link", "nextLink", "next_page_url", "@odata.nextLink")
+_ADDRESSES = ("http://", "https://", "/", "?")
+
+
+def paths_of(text: str) -> tuple[Path, ...]:
+    """Return the places of an answer that a path may mean: names within one another, or one name with points in it.
+
+    Example:
+        >>> paths_of("next"), paths_of("@odata.nextLink")
+        ((('next',),), (('@odata', 'nextLink'), ('@odata.nextLink',)))
+    """
+    return tuple(dict.fromkeys((tuple(text.split(".")), (text,))))
+
+
+NEXT_AT = tuple(path for outer in _WITHIN for name in _NEXT for path in paths_of(outer + name))
+"""Where most servers name the next page."""
+
+
+def next_named(said: Mapping[Path, Any]) -> str:
+    """Return how an answer shows that there is another page, as ``pages`` of ``hr.Api`` says it, or nothing.
+
+    Example:
+        >>> next_named({("links", "next"): "/orders?page=2"}), next_named({("next",): 7})
+        ('next:links.next', '')
+    """
+    for path in NEXT_AT:
+        if (text := _text(said.get(path))) and text.startswith(_ADDRESSES):
+            return f"next:{'.'.join(path)}"
+    return ""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -28,7 +59,7 @@ class Paging:
 
     Example:
         >>> Paging("token:after:meta.next", Ask("https://shop.example")).wanted
-        (('meta', 'next'),)
+        (('meta', 'next'), ('meta.next',))
     """
 
     how: str | None
@@ -42,7 +73,7 @@ class Paging:
         """Paths of the answer at which something is said about the next page."""
         kind, _, rest = (self.how or "").partition(":")
         path = rest.partition(":")[2] if kind == "token" else rest
-        return (tuple(path.split(".")),) if kind in ("next", "token") else ()
+        return paths_of(path) if kind in ("next", "token") else ()
 
     @property
     def counts(self) -> bool:
@@ -67,6 +98,13 @@ class Paging:
         kind, _, rest = (self.how or "").partition(":")
         if self.how is None and link is not None:
             raise NoPage("one page of several: a header Link names the next", "all pages", "pages='link'")
+        following = self._following(kind, rest, asked, page, link)
+        if following is None and not self.counts and (named := next_named(page.said)) not in ("", self.how):
+            cure = f"pages={named!r}; or leave no page out, by parameters that ask for all rows at once"
+            raise NoPage("one page of several: the answer names the next", "all pages", cure)
+        return following
+
+    def _following(self, kind: str, rest: str, asked: Ask, page: Page, link: str | None) -> Ask | None:
         match kind:
             case "page":
                 return self._counted(rest, page, self._start(rest, 1) + self._pages)
@@ -75,7 +113,7 @@ class Paging:
             case "link":
                 return self._followed(asked, link)
             case "next" | "token":
-                said = _text(page.said.get(self.wanted[0]))
+                said = next(filter(None, (_text(page.said.get(one)) for one in self.wanted)), None)
                 param = rest.partition(":")[0]
                 return self._followed(asked, said) if kind == "next" else self._continued(param, said)
         return None

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from headrace.connect.origins.api import ApiReader
 from headrace.connect.origins.collection import CollectionReader
+from headrace.connect.origins.paging import next_named
 from headrace.connect.origins.reader import Place
 from headrace.connect.survey.found import SAMPLE_ROWS, Found, Sample, nothing, sample_of
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.objects import objects_of
-from headrace.connect.survey.paged import LOOKED_AT, pages_of, total_of
+from headrace.connect.survey.paged import LOOKED_AT, first_of, pages_of, total_of
 from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract
 from headrace.errors import Fault, HeadraceError, nearest
@@ -40,7 +41,14 @@ def in_collections(address: str, folder: Path, names: Sequence[str]) -> Iterator
         name = table_name(collection) or "documents"
         with closing(CollectionReader(Collection(address, collection), Place(name, Contract, folder))) as reader:
             texts = list(reader.texts(SAMPLE_ROWS + 1))
-        yield guessed(_sample(name, texts), address, "" if name == collection else collection, frozenset())
+        yield guessed(_askable(_sample(name, texts)), address, "" if name == collection else collection, frozenset())
+
+
+def _askable(sample: Sample) -> Sample:
+    """A sample without the fields that MongoDB cannot be asked for: it takes their names for paths or operators."""
+    odd = [name for name in sample.rows.column_names if "." in name or name.startswith("$")]
+    notes = [f"Left out, {name}: MongoDB takes that name for a path or an operator." for name in odd]
+    return replace(sample, rows=sample.rows.drop_columns(odd), notes=(*sample.notes, *notes)) if odd else sample
 
 
 def in_api(address: str, folder: Path, names: Sequence[str]) -> Iterator[Found]:
@@ -53,7 +61,8 @@ def in_api(address: str, folder: Path, names: Sequence[str]) -> Iterator[Found]:
     sample = _sample(name, seen.texts)
     if not seen.whole:
         sample = replace(sample, whole=False, looked=seen.looked, notes=seen.notes)
-    yield replace(guessed(sample, address, seen.origin.rows, frozenset()), pages=seen.origin.pages or "")
+    found = guessed(sample, address, seen.origin.rows, frozenset())
+    yield replace(found, pages=seen.origin.pages or "", params=seen.origin.params)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ def _seen(origin: Api, place: Place) -> _Seen:
     texts = texts or []  # none where a header names the next page
     how = pages_of(said, reader.link, len(texts))
     if how:
-        paged, most = replace(origin, pages=how), min(SAMPLE_ROWS, max(_PAGES * len(texts), _FEW))
+        begin = {"page": "0"} if how == "page:page" and first_of(said) == "0" else {}
+        paged, most = replace(origin, pages=how, params=begin), min(SAMPLE_ROWS, max(_PAGES * len(texts), _FEW))
         _, more = _asked(paged, place, most + 1)
         if more is not None and len(more) >= len(texts):
             note = f"Pages are found by {how!r}, as the answer shows it."
@@ -101,7 +111,7 @@ def _asked(origin: Api, place: Place, most: int) -> tuple[ApiReader, list[str] |
         try:
             return reader, list(islice(reader.texts(most), most))
         except HeadraceError:
-            if not (reader.lists or reader.link or origin.pages):
+            if not (reader.lists or reader.link or next_named(reader.said or {}) or origin.pages):
                 raise
             return reader, None
 

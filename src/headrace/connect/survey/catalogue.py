@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +15,9 @@ from headrace.connect.origins.databases.mysql import MysqlLink
 from headrace.connect.origins.databases.postgres import PostgresLink
 from headrace.connect.origins.databases.sqlite import SqliteLink
 from headrace.connect.survey.found import Catalogue, Known
+
+_OPTIONS = re.compile(r"\)\s*(without\s+rowid|strict)(\s*,\s*(without\s+rowid|strict))?\s*$", re.I)
+"""Of a table of SQLite, which no parser of SQL knows."""
 
 
 def tables_of(link: Link) -> tuple[list[str], list[str]]:
@@ -101,7 +105,7 @@ def _mysql_tables(link: MysqlLink) -> list[tuple[str, bool]]:
         "select table_name, table_type = 'VIEW' from information_schema.tables where table_schema = database()"
         " and table_type in ('BASE TABLE', 'VIEW')"
     )
-    return [(table_named(str(row[0])), bool(row[1])) for row in rows]
+    return [(table_named(str(row[0])), row[1] == "1") for row in rows]  # as text, as all that comes from there
 
 
 def _mysql(link: MysqlLink, table: str) -> Catalogue:
@@ -124,10 +128,12 @@ def _mysql(link: MysqlLink, table: str) -> Catalogue:
         )
         for row in columns
     }  # fmt: skip
-    comment = link.query(f"select table_comment from information_schema.tables where {at}")
-    made = link.query(f"show create table {'.'.join(link.quoted(one) for one in (before, name) if one)}")
     key = tuple(row[1] for row in rules if row[0] == "PRIMARY")
-    return Catalogue(known, key, _checks(str(made[0][1]), "mysql"), str(comment[0][0]) if comment else "", "mysql")
+    about = link.query(f"select table_comment, table_type from information_schema.tables where {at}")
+    if about and about[0][1] == "VIEW":  # how it is made is shown to few, and has no checks
+        return Catalogue(known, key, dialect="mysql")
+    made = link.query(f"show create table {'.'.join(link.quoted(one) for one in (before, name) if one)}")
+    return Catalogue(known, key, _checks(str(made[0][1]), "mysql"), str(about[0][0]) if about else "", "mysql")
 
 
 def _literal(value: str) -> str:
@@ -135,9 +141,10 @@ def _literal(value: str) -> str:
 
 
 def _labels(declared: str) -> tuple[str, ...]:
-    if not declared.startswith("enum("):
+    """The members of an enumeration, in which a comma or a quote may stand."""
+    if not declared.lower().startswith("enum("):
         return ()
-    return tuple(one.replace("''", "'") for one in declared[6:-2].split("','"))
+    return tuple(one.replace("''", "'") for one in re.findall("'((?:[^']|'')*)'", declared))
 
 
 def _alone(named: Iterable[tuple[str, str]]) -> set[str]:
@@ -172,7 +179,8 @@ def _sqlite(link: SqliteLink, table: str) -> Catalogue:
         for row in columns
     }
     made = link.query("select sql from sqlite_master where name = ?", (_parts(table, "")[1],))
-    return Catalogue(known, key, _checks(str(made[0][0]), "sqlite") if made else (), "", "sqlite")
+    checks = _checks(_OPTIONS.sub(")", str(made[0][0])), "sqlite") if made else ()
+    return Catalogue(known, key, checks, "", "sqlite")
 
 
 def _duckdb_tables(link: DuckLink) -> list[tuple[str, bool]]:
@@ -198,19 +206,13 @@ def _duckdb(link: DuckLink, table: str) -> Catalogue:
     unique = {row[1][0] for row in rules if row[0] == "UNIQUE" and len(row[1]) == 1}
     columns = link.query(f"select column_name, data_type, is_nullable, comment from duckdb_columns() where {at}")
     known = {
-        row[0]: Known(row[1], bool(row[2]), row[0] in unique, row[3] or "", _enum(row[1]), refers.get(row[0], ""))
+        row[0]: Known(row[1], bool(row[2]), row[0] in unique, row[3] or "", _labels(row[1]), refers.get(row[0], ""))
         for row in columns
     }
     comment = link.query(f"select comment from duckdb_tables() where {at}")
     key = next((tuple(row[1]) for row in rules if row[0] == "PRIMARY KEY"), ())
     checks = tuple(str(row[2]) for row in rules if row[0] == "CHECK")
     return Catalogue(known, key, checks, str(comment[0][0] or "") if comment else "", "duckdb")
-
-
-def _enum(declared: str) -> tuple[str, ...]:
-    if not declared.startswith("ENUM("):
-        return ()
-    return tuple(one.strip().strip("'").replace("''", "'") for one in declared[5:-1].split(","))
 
 
 def _checks(made: str, dialect: str) -> tuple[str, ...]:

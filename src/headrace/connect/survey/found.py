@@ -117,6 +117,7 @@ class Found:
         cursor: by which new rows are known, or empty.
         columns: field to what its column is called in the source, where that is not the field's own name.
         pages: of an API, how the next page is found, where its answer shows that.
+        params: of its query, where counting begins at another page than the first.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Found:
     cursor: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     pages: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ _LARGEST = pa.scalar(2**63 - 1, pa.uint64())
 _INT = r"^-?(0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_LOST = r"^[+-]?(0[0-9]|[0-9]{16})"
+"""What a float would lose: zeros in front, and digits beyond those that every float holds."""
 _BOOL = r"^(?i)(true|false)$"
+_EXACT = 15
+"""Digits that every float holds: of longer numbers, such as those of a tweet, neighbours would become one."""
 _SCALE, _ROOM = 6, 2
 """Digits behind the point beyond which it is a measurement, and digits kept free before it."""
 CODES = re.compile(r"phone|mobile|fax|zip|postcode|postal|plz|iban|account_?n|card_?n|barcode|ean|isbn|ssn|vat", re.I)
@@ -38,7 +42,7 @@ def kind_of(
         loose: whether text may be of any type.
         timed: whether text may be times.
     """
-    if digits := _DECLARED.search(declared):
+    if (digits := _DECLARED.match(declared)) and not declared.endswith("]"):
         if (kind := _decimal(int(digits[1]), int(digits[2] or 0))) is not None:
             return kind
         loose = True
@@ -101,7 +105,7 @@ def _of_text(name: str, values: pa.ChunkedArray, *, loose: bool, timed: bool) ->
         return BOOL
     if _all(values, _DECIMAL):
         return _of_digits(values)
-    return FLOAT if _all(values, _FLOAT) and not _all(values, r"^0[0-9]+$") else STR
+    return FLOAT if _all(values, _FLOAT) and not pc.any(pc.match_substring_regex(values, _LOST)).as_py() else STR
 
 
 def _of_digits(values: pa.ChunkedArray) -> LogicalType:
@@ -112,8 +116,16 @@ def _of_digits(values: pa.ChunkedArray) -> LogicalType:
     before = pc.if_else(pc.less(point, 0), length, point)
     whole, behind = _most(before), _most(pc.subtract(pc.subtract(length, before), pc.if_else(pc.less(point, 0), 0, 1)))
     if behind > _SCALE or whole + behind > MOST_DIGITS:
-        return FLOAT
+        return FLOAT if behind and whole <= _EXACT else INT if not behind and _are_int64(values) else STR
     return Decimal(min(MOST_DIGITS, max(whole + _ROOM, _SCALE) + behind), behind)
+
+
+def _are_int64(values: pa.ChunkedArray) -> bool:
+    try:
+        pc.cast(values, pa.int64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _most(values: Any) -> int:

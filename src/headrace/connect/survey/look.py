@@ -163,7 +163,7 @@ def _listed(rows: pa.Table, names: Sequence[str]) -> pa.Table:
             with suppress(pa.ArrowInvalid, pa.ArrowTypeError):
                 lists = [None if one is None else json.loads(one) for one in rows[name].to_pylist()]
                 made = pa.array(lists, None if any(lists) else pa.list_(pa.string()))
-                if not pa.types.is_list(made.type.value_type):
+                if not pa.types.is_nested(made.type.value_type):
                     rows = rows.set_column(at, name, made)
     return rows
 

@@ -102,10 +102,17 @@ def _column(values: list[Any]) -> tuple[pa.Array, str]:
     if any(isinstance(one, _Number) for one in present) and all(_is_number(one) for one in present):
         return pa.array([None if one is None else str(one) for one in values], pa.string()), "numbers"
     try:
-        made = pa.array(values)
+        made = pa.array([_measured(one) for one in values])
         return (made, "") if not _holds_struct(made.type) else (_texts(values), "mixed")
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return _texts(values), "mixed"
+
+
+def _measured(value: Any) -> Any:
+    """Numbers of a list as such; of one that stands by itself the digits are looked at."""
+    if isinstance(value, list):
+        return [float(one) if isinstance(one, _Number) else _measured(one) for one in value]
+    return value
 
 
 def _texts(values: list[Any]) -> pa.Array:

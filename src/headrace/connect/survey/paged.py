@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headrace.connect.origins.paging import next_named
 from headrace.connect.origins.shape import Literal
 
-_WITHIN = ("", "meta.", "paging.", "pagination.", "links.", "_links.", "response_metadata.", "page_info.")
-_NEXT = ("next", "next.href", "next_url", "nextUrl", "next_link", "nextLink", "next_page_url", "next_page")
+_WITHIN = ("", "meta.", "paging.", "pagination.", "links.", "_links.", "response_metadata.", "page_info.", "page.")
 _TOKENS = {
     "next_cursor": "cursor", "nextCursor": "cursor", "cursors.after": "after", "next_page_token": "page_token",
     "nextPageToken": "pageToken", "next_token": "next_token", "nextToken": "nextToken",
@@ -16,9 +16,10 @@ _TOKENS = {
     "end_cursor": "after",
 }  # fmt: skip
 """Of tokens by their name, the parameter that most servers take them in."""
-_PAGES = ("page", "current_page", "page_number")
+_PAGES = ("page", "current_page", "currentPage", "page_number", "pageNumber", "number")
+_NEXT = ("next", "next_page")
 _OFFSETS = ("offset", "skip", "start")
-_TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results")
+_TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results", "totalElements")
 
 LOOKED_AT = tuple(
     tuple(f"{outer}{name}".split("."))
@@ -44,20 +45,30 @@ def pages_of(said: Mapping[tuple[str, ...], Any], link: str | None, rows: int) -
     """
     if link is not None:
         return "link"
+    if named := next_named(said):
+        return named
     found = {".".join(path): value for path, value in said.items()}
-    for path, value in _named(found, _NEXT):
-        if isinstance(value, str) and value.startswith(("http://", "https://", "/", "?")):
-            return f"next:{path}"
     for path, value in _named(found, _TOKENS):
         if isinstance(value, str) and value and "://" not in value and not isinstance(value, Literal):
             name = next(one for one in _TOKENS if path == one or path.endswith(f".{one}"))
             return f"token:{_TOKENS[name]}:{path}"
     if not rows or total_of(said) in range(rows + 1):
         return ""
-    if any(_is_number(value) for _, value in _named(found, (*_PAGES, "next", "next_page"))):
+    if any(_is_number(value) for _, value in _named(found, (*_PAGES, *_NEXT))):
         return "page:page"
     offsets = [path for path, value in _named(found, _OFFSETS) if _is_number(value)]
     return f"offset:{offsets[0].rpartition('.')[2]}" if offsets else ""
+
+
+def first_of(said: Mapping[tuple[str, ...], Any]) -> str:
+    """Return the number of the first page, as the first answer says it; empty where it does not.
+
+    Example:
+        >>> first_of({("page",): "0"}), first_of({("total",): "12"})
+        ('0', '')
+    """
+    found = {".".join(path): value for path, value in said.items()}
+    return next((value for _, value in _named(found, _PAGES) if _is_number(value)), "")
 
 
 def total_of(said: Mapping[tuple[str, ...], Any]) -> int | None:

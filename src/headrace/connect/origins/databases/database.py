@@ -81,12 +81,13 @@ class DatabaseReader:
     def _from(self, cursor: Column, since: Any) -> Ask:
         """The rows from a value on, in an order that is the same each time: by the cursor, then by the key."""
         keys = self._place.contract.key_fields()
-        order = [cursor.name, *(one.name for one in self._columns() if one.name in keys and one.name != cursor.name)]
-        ordered = f"order by {', '.join(map(self._link.quoted, order))}"
+        rest = [one.name for one in self._columns() if one.name in keys and one.name != cursor.name]
+        by = cursor.order or self._link.quoted(cursor.name)
+        ordered = f"order by {', '.join([by, *map(self._link.quoted, rest)])}"
         if since is None:
             return Ask(self.source, order=ordered)
         bound = self._link.bound(cursor, since)
-        where = f"where {self._link.quoted(cursor.name)} >= {bound.sql}"
+        where = f"where {by} >= {bound.sql}"
         return Ask(self.source, where, ordered, values=bound.values)
 
     def _cursor(self) -> Column | None:

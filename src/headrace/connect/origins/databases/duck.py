@@ -48,7 +48,9 @@ class DuckLink:
         return [self._column(str(row[0]), str(row[1])) for row in self.query(f"describe select * from {source}")]
 
     def bound(self, column: Column, value: Any) -> Bound:
-        return Bound(f"?::{column.declared}", (value.isoformat() if hasattr(value, "isoformat") else str(value),))
+        sql = f"?::{column.declared}"
+        text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+        return Bound(f"encode({sql})" if column.order else sql, (text,))
 
     def rows(self, columns: Sequence[Column], ask: Ask, batch_rows: int) -> Iterator[pa.Table]:
         with self._told():
@@ -74,7 +76,8 @@ class DuckLink:
             return Column(name, pa.list_(_PLAIN[declared[:-2]]), shown, declared)
         if declared in _PLAIN:
             kind = _PLAIN[declared]
-            return Column(name, kind, shown, declared, _cursor(kind))
+            order = f"encode({shown})" if kind == pa.string() else ""
+            return Column(name, kind, shown, declared, _cursor(kind), order)
         if declared.startswith("DECIMAL") and declared.endswith(")"):
             precision, scale = (int(one) for one in declared[8:-1].split(","))
             kind = pa.decimal128(precision, scale)

@@ -20,6 +20,8 @@ class Column:
         declared: its type in the database's own words.
         cursor: Arrow type of its values as a cursor; null where only they tell it; None where it has no order that one
             could go on from.
+        order: SQL by which its values as a cursor are compared and sorted; the column itself where that is empty. Texts
+            are compared by their code points, as here, and not by a collation, for which ``a`` may be ``A``.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Column:
     select: str
     declared: str
     cursor: pa.DataType | None = None
+    order: str = ""
 
 
 @dataclass(frozen=True)

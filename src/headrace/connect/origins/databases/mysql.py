@@ -121,7 +121,9 @@ class MysqlLink:
         strings = _HEX if field.charsetnr == _BINARY else _TEXT
         kind = strings if field.type_code in _STRINGS else _KINDS.get(field.type_code, _TEXT._replace(cursor=None))
         told = pa.uint64() if field.type_code == _LONG and field.flags & _UNSIGNED else kind.kind
-        return Column(field.name, told, kind.select.format(self.quoted(field.name)), kind.name, kind.cursor)
+        name = self.quoted(field.name)
+        order = f"cast(convert({name} using utf8mb4) as binary)" if kind.cursor == pa.string() else ""
+        return Column(field.name, told, kind.select.format(name), kind.name, kind.cursor, order)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -32,6 +32,7 @@ _BEGIN = (
 _PLAIN = ("int2", "int4", "int8", "float4", "float8", "bool", "text", "varchar", "bpchar", "name", "date",
           "timestamp", "timestamptz", "numeric")  # fmt: skip
 """Types that arrive as they are; numeric as text with all its digits."""
+_TEXTS = ("text", "varchar", "bpchar")
 _LISTS = tuple(f"_{one}" for one in _PLAIN if one not in ("bpchar", "name", "numeric"))
 """Arrays arrive as JSON: the binary form tells the driver no dimensions, and a matrix would become one long list."""
 _BYTES = """replace(to_json(({})::text[])::text, '"\\\\x', '"')"""
@@ -121,7 +122,8 @@ class PostgresLink:
         if declared in _LISTS:
             return Column(field.name, pa.string(), f"to_json({name})::text", declared)
         if declared in _PLAIN:
-            return Column(field.name, kind, name, declared, _CURSORS.get(declared))
+            order = f'{name} collate "C"' if declared in _TEXTS else ""
+            return Column(field.name, kind, name, declared, _CURSORS.get(declared), order)
         if declared in _CASTS:
             kind = pa.int64() if declared == "oid" else pa.string()
             return Column(field.name, kind, _CASTS[declared].format(name), declared, _CURSORS.get(declared))

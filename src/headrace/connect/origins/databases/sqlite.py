@@ -87,7 +87,8 @@ class SqliteLink:
     def _column(self, name: str, declared: str) -> Column:
         kind = next((kind for parts, kind in _AFFINITY if any(one in declared.upper() for one in parts)), pa.null())
         cursor = None if kind == pa.float64() or "BLOB" in declared.upper() else kind
-        return Column(name, kind, self.quoted(name), declared, cursor)
+        order = f"{self.quoted(name)} collate binary" if kind != pa.int64() else ""
+        return Column(name, kind, self.quoted(name), declared, cursor, order)
 
     def _chosen(self, columns: Sequence[Column], ask: Ask) -> list[Column]:
         """One type for each column, by all values that are about to be read: in the same snapshot."""
