@@ -89,6 +89,25 @@ def test_fix_by_an_edited_file(folder: Path) -> None:
     assert "HR-QUARANTINE-004" in str(again.exception), "its row is not in quarantine any more"
 
 
+def test_an_empty_cell_of_an_edited_file_stays_null_or_an_empty_text(folder: Path) -> None:
+    from headrace.run import load_project, run
+
+    text = PROJECT.replace("data/*.csv", "data/*.jsonl").replace("ge=0)", "ge=0)\n    note: str | None\n    name: str")
+    (folder / "project.py").write_text(text.replace("payments", "refunds"))
+    rows = [
+        {"payment_id": at, "at": "2026-01-01T00:00:00Z", "amount": -5, "note": note, "name": name}
+        for at, (note, name) in enumerate([("", ""), (None, "x"), ("a", "")])
+    ]
+    (folder / "data/a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    run(load_project(folder))
+    call("show", "refunds", "--out", "bad.csv")
+    text = Path("bad.csv").read_text()
+    Path("bad.csv").write_text(text.replace(",-5.00,", ",5,").replace(",a,", ",,"))
+    assert told("fix", "refunds", "--file", "bad.csv", "--yes")["accepted"] == 3
+    kept = load_project(folder).lake().read("refunds").sort_by("payment_id").to_pylist()
+    assert [(row["note"], row["name"]) for row in kept] == [("", ""), (None, "x"), (None, "")]
+
+
 def test_the_next_run_completes_a_replay_that_was_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from headrace.connect import account
     from headrace.lake import Lake

@@ -123,6 +123,7 @@ def test_what_warns_is_taken_told_and_in_the_history(tmp_path: Path) -> None:
     assert report.warned == {"HR-QUALITY-010 all_paid: does not hold: paid = amount": 1}
     told = report.faults[0]
     assert (told.code, told.severity) == ("HR-QUALITY-021", "warning")
+    assert told.found == "1 rows of sales break HR-QUALITY-010 all_paid: does not hold: paid = amount"
     assert told.place == f"tests/connect/test_quality.py:{line_of('all_paid = hr.check')}"
     assert history(tmp_path) == [
         ("all_paid", 3, 1, False),

@@ -237,6 +237,28 @@ def test_a_value_of_another_type_of_json_is_mended_though_its_text_stays(lake: L
     assert replay.try_rows(lake, table, [mended]).accepted.to_pylist() == [{"order_id": 5, "name": "7", "paid": True}]
 
 
+def test_a_contract_within_is_mended_as_json(lake: Lake) -> None:
+    class Address(hr.Contract):
+        city: str = hr.field(min_length=2)
+        zip: str | None
+
+    class Buyer(hr.Contract):
+        buyer_id: int = hr.key()
+        address: Address
+
+    table = hr.Table("buyers", Buyer, source="data/a*", load="append")
+    folder = lake.root.parents[1]
+    (folder / "data/a.jsonl").write_text('{"buyer_id": 1, "address": {"city": "R", "zip": "00100"}}\n')
+    (folder / "data/a.csv").write_text('buyer_id,address\n2,"{""city"": ""R"", ""zip"": ""00100""}"\n')
+    columns = {"buyer_id": [3], "address": [{"city": "R", "zip": "00100"}]}
+    pq.write_table(pa.table(columns), folder / "data/a.parquet")
+    ingest(table, folder, lake)
+    rows = set_by(replay.held_rows(lake, "buyers"), Buyer, {"address": """replace(address, '"R"', '"Rome"')"""})
+    found = replay.try_rows(lake, table, rows).accepted.to_pylist()
+    assert sorted(one["buyer_id"] for one in found) == [1, 2, 3]
+    assert {tuple(one["address"].values()) for one in found} == {("Rome", "00100")}
+
+
 def test_a_refused_update_of_a_merged_table_is_mended_unless_newer_loads_came(lake: Lake) -> None:
     table = hr.Table("payments", Flat, source="data/*.csv", load="merge")
     folder = lake.root.parents[1]

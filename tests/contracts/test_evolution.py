@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -90,6 +92,7 @@ def test_what_is_said() -> None:
         "is the key now: rows that are there were taken as before"
     )
     assert kinds(HELD, Field(type=INT, ge=5, le=100))[0][1] == "ge: 0 -> 5"
+    assert kinds(HELD, replace(HELD, severity="warn"))[0][1] == "severity: reject -> warn"
 
 
 def test_without_what_was_promised_all_is_to_be_checked() -> None:

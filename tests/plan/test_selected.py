@@ -35,6 +35,11 @@ CASES: dict[str, list[set[str]]] = {
     "select x.k from (select kind as k from cust) as x": [{"cust.kind"}],
     "select amount from pay union all select who from cust": [{"pay.amount", "cust.who"}],
     "select amount as a from pay union by name select kind as b from cust": [{"pay.amount"}, {"cust.kind"}],
+    "select amount, id, at from pay union all select who, who, now() from cust": [
+        {"pay.amount", "cust.who"},
+        {"pay.id", "cust.who"},
+        {"pay.at"},
+    ],
     "select count(*), count(amount), sum(amount) filter (where who > 3) from pay": [
         {"pay.*"},
         {"pay.amount"},
@@ -78,6 +83,20 @@ CASES: dict[str, list[set[str]]] = {
     "select who in (select who from cust where kind = 'a' intersect select 1) from pay": [IN],
     "select (select count(*) from (select who from cust where kind = 'a')) from pay": [{"cust.*", "cust.kind"}],
     "select u.x, amount from pay, unnest([who, 1]) as u(x)": [{"pay.who"}, {"pay.amount"}],
+    "select mode() within group (order by who), percentile_cont(0.5) within group (order by amount) from pay": [
+        {"pay.who"},
+        {"pay.amount"},
+    ],
+    "select percentile_disc(0.5) within group (order by who) filter (where id > 1) as m from pay": [
+        {"pay.who", "pay.id"}
+    ],
+    "select d.day, sum(amount) as s from range(10) as d(day) left join pay on id = d.day group by all": [
+        set(),
+        {"pay.amount"},
+    ],
+    "select generate_series, r.range from generate_series(1, 3), range(2) as r": [set(), set()],
+    "select id, s.x from pay, generate_series(1, who) as s(x)": [{"pay.id"}, {"pay.who"}],
+    "select id, s.x from pay, lateral range(who) as s(x)": [{"pay.id"}, {"pay.who"}],
     "select {'a': amount, 'b': who} as both from pay": [{"pay.amount", "pay.who"}],
     "from (unpivot pay on amount, who into name k value v)": [
         {"pay.id"},
@@ -118,6 +137,17 @@ ROWS = {
     },
     "select amount from pay order by at limit 3": {"pay.at": "order"},
     "select amount from pay order by at": {},
+    "select amount from pay order by at limit (select max(who) from cust)": {
+        "pay.at": "order",
+        "cust.who": "order",
+        "cust.*": "order",
+    },
+    "select amount from pay offset (select max(who) from cust)": {"cust.who": "order", "cust.*": "order"},
+    "select amount, id from pay union all select who, who from cust order by 2 limit 3": {
+        "pay.id": "order",
+        "cust.who": "order",
+    },
+    "select amount from pay, range(who) as r(x)": {"pay.who": "join"},
     "select distinct on (who) amount from pay order by at": {"pay.who": "group", "pay.at": "order"},
     "select amount from pay except select amount from pay where at > now()": {
         "pay.amount": "filter",
@@ -157,6 +187,11 @@ def test_rows_are_chosen_by(query: str) -> None:
     "query",
     [
         "select columns('a.*') from pay",
+        "select * like 'a%' from pay",
+        "select * from (select id, amount as id from pay) as p",
+        "select * from (select id, amount as id from pay union all select who, who from cust) as p",
+        "select * glob 'a*' from (select amount from pay) as p",
+        "select struct_pack(amount, *columns('who')) from pay",
         "select k, v from pay unpivot ((v, w) for k in ((amount, who)))",
         "from (pivot pay on who in (1, 2) using sum(amount))",
         "select p from pay p",
@@ -203,6 +238,7 @@ def test_what_is_copied_from_a_query_within_is_said_as_it_is_written_there(query
         ("-amount", "EUR"), ("amount + amount", "EUR"), ("coalesce(amount, 0)", "EUR"), ("round(amount, 1)", "EUR"),
         ("cast(amount as int)", "EUR"), ("case when who > 1 then amount else 0 end", "EUR"),
         ("greatest(amount, 1)", "EUR"), ("(select max(amount) from pay)", "EUR"), ("arg_max(amount, at)", "EUR"),
+        ("percentile_disc(0.5) within group (order by amount)", "EUR"),
         ("count(amount)", ""), ("amount / amount", ""), ("amount * 2", ""), ("amount + who", ""), ("who", ""),
         ("variance(amount)", ""), ("case when amount > 1 then who else 0 end", ""), ("amount > 1", ""),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
-from headrace.declare.rules import WARN
+from headrace.declare.rules import REJECT, WARN
 
 Promises = Mapping[str, Mapping[str, Any]]
 """A contract as ``plan.promises.contract_meaning`` gives it: field to what is promised of it."""
@@ -149,7 +149,7 @@ def _ruled(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
         if key == "fields":
             yield from _within(name, was.get(key) or {}, now.get(key) or {})
             continue
-        old, new = was.get(key), now.get(key)
+        old, new = (one.get(key, REJECT if key == "severity" else None) for one in (was, now))
         said = f"{_words(key)}: {_shown(old)} -> {_shown(new)}"
         if key == "role":
             yield Move(name, BREAKING, _recast(old, new), tuple(one or "" for one in (old, new)))

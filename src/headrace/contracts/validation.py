@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
@@ -262,6 +263,9 @@ def _found(row: Mapping[str, object], name: str) -> object:
         return row.get(name)
     outer, _, inner = name.partition(".")
     within = row.get(outer)
+    if isinstance(within, str):  # in a cell of text an object stands as JSON
+        with suppress(ValueError):
+            within = json.loads(within, parse_float=str)
     return _found(within, inner) if isinstance(within, Mapping) else within
 
 

@@ -110,6 +110,13 @@ def _unnests(node: exp.Expr) -> bool:
     return any(isinstance(one, exp.Unnest | exp.Explode) for one in walked)
 
 
+def cutting(whole: exp.Query) -> list[exp.Expr]:
+    """Return what cuts the rows of a query, such as its limit, and the order in which it does; none where all stay."""
+    cuts = [one for one in (whole.args.get("limit"), whole.args.get("offset")) if one is not None]
+    order = whole.args.get("order")
+    return [order, *cuts] if cuts and order is not None else cuts
+
+
 def choosing(whole: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
     """Yield the parts of a SELECT that choose, group and cut its rows."""
     from sqlglot import exp
@@ -129,8 +136,9 @@ def choosing(whole: exp.Select) -> Iterator[tuple[str, exp.Expr]]:
             *keys,
             *(on.iter_expressions() if on is not None else (one.unalias() for one in whole.selects)),
         ]
-    if whole.args.get("limit") or whole.args.get("offset") or (distinct is not None and distinct.args.get("on")):
-        parts["order"] = [whole.args.get("order")]
+    parts["order"] = list(cutting(whole))
+    if distinct is not None and distinct.args.get("on"):
+        parts["order"].append(whole.args.get("order"))
     for how, nodes in parts.items():
         for node in nodes:
             if isinstance(node, exp.Expr):

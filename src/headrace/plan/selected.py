@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import sql
 from headrace.plan.lineage import Mix
-from headrace.plan.made import COPY, Column, Made, both, choosing, how_used, is_place, said_of
+from headrace.plan.made import COPY, Column, Made, both, choosing, cutting, how_used, is_place, said_of
 from headrace.plan.units import agreed, path_of, sql_mixes, sql_unit
 from headrace.plan.unpivot import without_unpivot
 
@@ -61,7 +61,7 @@ def selected(
 
     try:
         found = _followed(query, tables, unit, fields)
-    except (_Unread, RecursionError, sqlglot.errors.SqlglotError, KeyError, ValueError, AttributeError, TypeError):
+    except (_Unread, RecursionError, sqlglot.errors.SqlglotError, LookupError, ValueError, AttributeError, TypeError):
         return _whole(query, count, tables)
     return found if len(found.columns) == count else _whole(query, count, tables)
 
@@ -77,16 +77,30 @@ def _followed(
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    parsed = without_unpivot(sqlglot.parse_one(sql.readable(query), read="duckdb"), tables)
+    parsed = _series_unnested(without_unpivot(sqlglot.parse_one(sql.readable(query), read="duckdb"), tables))
     if not isinstance(parsed, exp.Query) or parsed.find(exp.Pivot, exp.Columns, exp.Command):
         raise _Unread
     known: dict[str, object] = {name: dict.fromkeys(columns, "varchar") for name, columns in tables.items()}
     whole = qualify(parsed, schema=known, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False)
     scope = build_scope(whole)
-    if scope is None or any(isinstance(one, exp.Star) for each in whole.find_all(exp.Select) for one in each.selects):
-        raise _Unread
+    if scope is None or not all(isinstance(one.parent, exp.Count | exp.Dot) for one in whole.find_all(exp.Star)):
+        raise _Unread  # such as * like 'a%'
     reader = _Reader(tables, unit, fields, {id(one.expression): one for one in scope.traverse()})
     return Selected(tuple(reader.columns(scope).values()), reader.rows(scope))
+
+
+def _series_unnested(query: exp.Expr) -> exp.Expr:
+    """Return a query in which each table of a series, such as ``range(10) as r(i)``, is one of the items of a list."""
+    from sqlglot import exp
+
+    for one in list(query.find_all(exp.Table)):
+        if isinstance(one.this, exp.GenerateSeries):
+            name = "range" if one.this.args.get("is_end_exclusive") else "generate_series"
+            alias = one.args.get("alias") or exp.TableAlias(this=exp.to_identifier(name))
+            if not alias.columns:
+                alias.set("columns", [exp.to_identifier(name)])
+            one.replace(exp.Unnest(expressions=[one.this.copy()], alias=alias.copy()))
+    return query
 
 
 def _whole(query: str, count: int, tables: Mapping[str, Sequence[str]]) -> Selected:
@@ -108,6 +122,7 @@ class _Reader:
     ) -> None:
         self._tables, self._unit, self._fields, self._scopes = tables, unit, fields, scopes
         self._columns: dict[int, dict[str, Made]] = {}
+        self._placed: dict[int, list[Made]] = {}
         self._rows: dict[int, Made] = {}
 
     def columns(self, scope: Scope) -> dict[str, Made]:
@@ -118,14 +133,12 @@ class _Reader:
             self._columns[id(scope)] = {}  # what names itself, as a recursive query does, cannot be followed
             whole = scope.expression
             if isinstance(whole, exp.SetOperation):
-                self._columns[id(scope)] = self._united(scope)
+                each = list(self._united(scope).items())
             elif isinstance(whole, exp.Select):
-                each: dict[str, Made] = {}
-                for at, one in enumerate(whole.selects):
-                    each |= self._opened(one, scope) or {one.alias_or_name or str(at): self.made(one.unalias(), scope)}
-                self._columns[id(scope)] = each
+                each = [column for at, one in enumerate(whole.selects) for column in self._given(one, at, scope)]
             else:
                 raise _Unread
+            self._columns[id(scope)], self._placed[id(scope)] = dict(each), [made for _, made in each]
         return self._columns[id(scope)]
 
     def rows(self, scope: Scope) -> Made:
@@ -141,6 +154,8 @@ class _Reader:
                     if not isinstance(whole, exp.Union):
                         for one in self.columns(side).values():
                             found.choose(one, "filter")
+                for part in cutting(whole):
+                    found.choose(self.made(part, scope), "order")
             elif isinstance(whole, exp.Select):
                 for _, source in scope.selected_sources.values():
                     found.take(self._source_rows(source, scope))
@@ -159,13 +174,21 @@ class _Reader:
         found.mix(Mix(units, said_of(part)) for units, part in sql_mixes(node, unit))
         return found
 
+    def _given(self, node: exp.Expr, at: int, scope: Scope) -> Iterable[tuple[str, Made]]:
+        """The columns that one item of a select gives, by their names."""
+        opened = self._opened(node, scope)
+        return opened.items() if opened else [(node.alias_or_name or str(at), self.made(node.unalias(), scope))]
+
     def _united(self, scope: Scope) -> dict[str, Made]:
         """The columns of a set operation: by their places, or by their names where it says so."""
         left, right = (self.columns(side) for side in scope.set_operation_scopes)
+        first, second = (self._placed[id(side)] for side in scope.set_operation_scopes)
+        if len(left) != len(first):
+            raise _Unread  # two columns of one name, of which nobody knows which a query around this means
         by_name = bool(scope.expression.args.get("by_name"))
         united: dict[str, Made] = {}
         for at, (name, one) in enumerate(left.items()):
-            other = right.get(name) if by_name else list(right.values())[at]
+            other = right.get(name) if by_name else second[at]
             united[name] = both([one] if other is None else [one, other])
         more = {name: one for name, one in right.items() if name not in left} if by_name else {}
         return united | more
@@ -203,6 +226,9 @@ class _Reader:
                 if node.this is not None:
                     self._visit(node.this, scope, found, how)
                 self._chosen(node.expressions, scope, found, "order")
+            case exp.WithinGroup():  # what is ordered there is what is added up, as in mode() within group (order by x)
+                for one in (node.this, *node.expression.expressions):
+                    self._visit(one, scope, found, how)
             case exp.Exists():
                 self._chooses(self._scopes[id(node.this.unnest())], found, how)
             case exp.Count() if not list(node.find_all(exp.Column)):

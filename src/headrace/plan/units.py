@@ -23,7 +23,7 @@ _SQL_OF_THIS = (
     "Paren", "Alias", "Cast", "TryCast", "Neg", "Abs", "Round", "Ceil", "Floor", "Nullif", "Sum", "Avg", "Min", "Max",
     "First", "Last", "AnyValue", "Median", "Quantile", "PercentileCont", "PercentileDisc", "Mode", "Stddev",
     "StddevSamp", "StddevPop", "Lag", "Lead", "FirstValue", "LastValue", "NthValue", "ArgMax", "ArgMin", "Window",
-    "Filter", "IgnoreNulls", "RespectNulls", "Distinct", "Order", "WithinGroup",
+    "Filter", "IgnoreNulls", "RespectNulls", "Distinct", "Order",
 )  # fmt: skip
 """Names of the classes of SQLGlot whose value has the unit of their first argument."""
 _SQL_COMPARING = ("EQ", "NEQ", "GT", "GTE", "LT", "LTE", "Between", "NullSafeEQ", "NullSafeNEQ", "In")
@@ -95,6 +95,8 @@ def sql_unit(node: exp.Expr, unit: Callable[[exp.Expr], str]) -> str:
 
     if isinstance(node, exp.Column | exp.Query | exp.Dot | exp.Bracket | exp.StructExtract):
         return unit(node)
+    if isinstance(node, exp.WithinGroup):
+        return sql_unit(node.expression.expressions[0].this, unit) if type(node.this).__name__ in _SQL_OF_THIS else ""
     if values := _sql_values(node):
         return agreed(sql_unit(one, unit) for one in values if not isinstance(one, exp.Literal | exp.Null))
     inner = node.this

@@ -132,6 +132,7 @@ def test_broken_promises_say_whose_they_are_and_where_a_row_stands(made):
     assert "<b>till" not in made.html
     assert "<i>cheque" not in made.html
     assert "5 promises broken by the last load of sales" in made.html
+    assert "; and 2 more" in made.html
 
 
 def test_loads_and_quarantine(made):

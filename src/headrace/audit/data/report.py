@@ -18,8 +18,8 @@ from headrace.audit.facts import Loaded
 from headrace.audit.figures import bars, flow, sparkline, stacked
 from headrace.audit.page import NONE, ago, number, page, percent, said, section, table, tile, verdict
 
-_CHANGED = 12
-"""Columns that changed most that are shown."""
+_CHANGED, _NAMED = 12, 3
+"""Columns that changed most, and promises in the headline, that are shown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +93,9 @@ def _verdict(gathered: Gathered) -> str:
     count = f"{len(now)} promise{'s' if len(now) != 1 else ''}" if now else "A load was refused:"
     kind = "bad" if refused or any(one.severity != "warn" for one in now) else "care"
     told = f"{count} broken by the last load of {', '.join(tables)}" if now else f"{count} {', '.join(refused)}"
-    return verdict(kind, told, "; ".join(f"{one.table}: {one.rule} {_measured(one)}" for one in now[:3]))
+    named = [f"{one.table}: {one.rule} {_measured(one)}" for one in now[:_NAMED]]
+    more = [f"and {len(now) - _NAMED} more"] if len(now) > _NAMED else []
+    return verdict(kind, told, "; ".join(named + more))
 
 
 def _measured(one: Promise) -> str:
@@ -172,9 +174,8 @@ def _broken(found: Sequence[Promise]) -> str:
 
 
 def _promise(one: Promise) -> list[str]:
-    name = (
-        f'<b>{escape(one.table)}</b> <code>{escape(one.rule)}</code><br><span class="soft">{escape(one.place)}</span>'
-    )
+    rule, place = f'<code class="long">{escape(one.rule)}</code>', f'<span class="soft">{escape(one.place)}</span>'
+    name = f"<b>{escape(one.table)}</b> {rule}<br>{place}"
     last = (number(one.failed[-1]) if one.of_rows else "broken") if one.now else "kept"
     picture = (
         sparkline(one.failed, f"{one.rule} of {one.table} broken, load by load", 90, 26) if len(one.failed) > 1 else ""
@@ -187,7 +188,7 @@ def _promise(one: Promise) -> list[str]:
         number(one.rows) if one.of_rows else NONE,
         picture,
         escape(one.owner or NONE),
-        f"<code>{escape(one.example)}</code>" if one.example else NONE,
+        f'<code class="long">{escape(one.example)}</code>' if one.example else NONE,
     ]
 
 

@@ -125,7 +125,7 @@ def fix(
         raise click.UsageError("give --set FIELD = SQL, or --file FILE")
     loaded = session.load()
     rows = rows_of(loaded, table, where, reason)
-    given = dict(map(_assignment, sets)) if file is None else _read(file)
+    given = dict(map(_assignment, sets)) if file is None else _read(file, rows)
     _carry_out(session, loaded, table, repaired(loaded, table, rows, given), yes=yes, dry_run=dry_run)
 
 
@@ -196,22 +196,28 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             table.writerows({**row, "reasons": "; ".join(row["reasons"])} for row in rows)
 
 
-def _read(path: Path) -> list[dict[str, str | None]]:
+def _read(path: Path, held: Sequence[Received]) -> list[dict[str, str | None]]:
     import csv
     import json
 
+    was = {row.id: row.texts() for row in held}
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
             if _is_lines(path):
                 rows = [json.loads(line) for line in source if line.strip()]
             else:
-                rows = [{name: value or None for name, value in row.items()} for row in csv.DictReader(source)]
+                rows = [_of_cells(row, was.get(row.get("_id") or "", {})) for row in csv.DictReader(source)]
     except (ValueError, csv.Error) as error:
         found, cure = f"{path.name}, which cannot be read", "write it as 'headrace quarantine show --out' does"
         raise HeadraceError(Fault("HR-QUARANTINE-006", path.name, found, "a .csv or .jsonl with _id", cure)) from error
     return [
         {str(name): value for name, value in row.items() if name not in ("reasons", "_source", "_row")} for row in rows
     ]
+
+
+def _of_cells(cells: Mapping[str, str | None], was: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return the values of a row of CSV, where null and an empty text are one: what was an empty text stays one."""
+    return {name: text or ("" if was.get(name) == "" else None) for name, text in cells.items()}
 
 
 def _is_lines(path: Path) -> bool:

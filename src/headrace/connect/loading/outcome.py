@@ -35,7 +35,7 @@ class Outcome:
         figures: of the rows so far.
         rules: names of the rules that the contract has beyond fields.
         counts: of the rows that are kept out, by what is wrong with them, batch by batch.
-        warned: rows taken with something wrong, by what it is and the name of the field or rule.
+        warned: rows that break what only warns, by what it is and the name of the field or rule.
     """
 
     load: Load
@@ -125,7 +125,7 @@ class Quality:
         said: dict[str, Field | Rule] = {**fields, **self._contract.rules()}
         faults = []
         for (rule, of), rows in self._warned.most_common():
-            found, cure = f"{rows:,} rows of {name} taken that break {rule}", "mend them where they come from"
+            found, cure = f"{rows:,} rows of {name} break {rule}", "mend them where they come from"
             faults.append(Fault("HR-QUALITY-021", said[of].place or place, found, "rows that keep it", cure, "warning"))
         for rule, loads in self._unlike.items():
             told = "; ".join(f"{file}: {one.text}" for file, one in loads[:_SHOWN])

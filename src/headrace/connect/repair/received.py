@@ -193,7 +193,7 @@ def _value(text: str | None, kind: LogicalType) -> Any:
         return None
     if kind.name == "bool" and text in ("true", "false"):
         return text == "true"
-    if kind.name == "list":
+    if kind.nested:
         with suppress(ValueError):
             return json.loads(text, parse_float=Literal, parse_int=Literal)
     return Literal(text) if kind.numeric and _NUMBER.fullmatch(text) else text
