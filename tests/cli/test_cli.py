@@ -243,12 +243,10 @@ def test_no_value_is_lost_among_columns_of_one_name(bank, tmp_path):
 
 
 def test_nested_values_are_json_in_csv_as_a_source_has_them(bank):
-    sql = (
-        "select [1, null] as l, {'at': date '2026-01-01', 'n': 'nan'::double} as s, true as b, 'ä'::blob as x, 'a' as t"
-    )
+    sql = "select [1, null] as l, {'at': date '2026-01-01', 'n': 'nan'::double} as s, true as b, '\\xAB'::blob as x"
     text = _call("query", "--project", bank, sql, "--format", "csv").stdout
     (row,) = csv.DictReader(io.StringIO(text))
-    assert row == {"l": "[1, null]", "s": '{"at": "2026-01-01", "n": null}', "b": "true", "x": "c3a4", "t": "a"}
+    assert row == {"l": "[1, null]", "s": '{"at": "2026-01-01", "n": null}', "b": "true", "x": "ab"}
     assert '[1, null]   {"at": "2026-01-01"' in _call("query", "--project", bank, sql).stdout
 
 
