@@ -229,6 +229,27 @@ def test_query_as_json_is_json_whatever_the_values(bank):
     assert "0044-03-15 (BC)" in _call("query", "--project", bank, sql, "--format", "csv").stdout
 
 
+def test_no_value_is_lost_among_columns_of_one_name(bank, tmp_path):
+    sql = 'select 1 as a, 2 as a, 3 as "A", 4 as a_1, 5 as b'
+    (row,) = _json("query", "--project", bank, sql)
+    assert row == {"a": 1, "a_2": 2, "A_3": 3, "a_1": 4, "b": 5}
+    told = _call("query", "--project", bank, sql).stdout.split()
+    assert told[:5] == [*row]
+    assert list(map(int, told[6:11])) == [1, 2, 3, 4, 5]
+    lines = _call("query", "--project", bank, sql, "--format", "csv").stdout.splitlines()
+    assert lines == [",".join(row), "1,2,3,4,5"]
+    assert _call("query", "--project", bank, sql, "--output", tmp_path / "out.parquet").exit_code == 0
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [row]
+
+
+def test_nested_values_are_json_in_csv_as_a_source_has_them(bank):
+    sql = "select [1, null] as l, {'at': date '2026-01-01', 'n': 'nan'::double} as s, true as b, '\\xAB'::blob as x"
+    text = _call("query", "--project", bank, sql, "--format", "csv").stdout
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row == {"l": "[1, null]", "s": '{"at": "2026-01-01", "n": null}', "b": "true", "x": "ab"}
+    assert '[1, null]   {"at": "2026-01-01"' in _call("query", "--project", bank, sql).stdout
+
+
 def test_limits_end_a_query_early(bank):
     endless = "select range from range(9000000000000)"
     assert len(_json("query", "--project", bank, endless, "--limit", 3)) == 3

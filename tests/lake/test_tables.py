@@ -40,7 +40,9 @@ def test_as_of_a_moment(lake: Lake) -> None:
     lake.append("t", rows(1))
     moments = {one["version"]: one["at"] for one in lake.history("t")}
     assert lake.read("t", at=moments[1])["n"].to_pylist() == [1]
-    with pytest.raises(HeadraceError, match="HR-LAKE-007: found t did not exist yet"):
+    with pytest.raises(
+        HeadraceError, match=r"HR-LAKE-007: found t did not exist yet at 20\d\d-.*a moment from 20\d\d-"
+    ):
         lake.read("t", at=moments[0] - 1)
 
 

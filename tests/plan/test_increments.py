@@ -46,11 +46,17 @@ INCREMENTAL = [
     ("select year(at) as y, month(at) as m, sum(amount) as s from payments group by 1, 2", "by y, m"),
     ("select geomean(amount) as g, kind from payments group by kind", "by kind"),
     ("select * from payments", "adding rows"),
+    (
+        "select shop, sum(id) over w as n from payments window w as (partition by shop order by (select 1 from shops))",
+        "by shop; in full when shops changes",
+    ),
     ("select * from payments where at > (select max(since) from shops)", "adding rows; in full when shops changes"),
     ("select shop, list(id order by at) as ids from payments group by shop order by shop", "by shop"),
     ("select shop from payments union select shop from shops", "by shop"),
     ("select region, sum(amount) as s from payments join shops using (shop) group by 1", "by region; in full when "),
     ("select distinct shop, kind from payments", "by shop, kind"),
+    ("select distinct on (shop, year(at)) shop, year(at) as y, id from payments order by id", "by shop, y"),
+    ("select distinct on (shop) kind as shop, shop as id from payments order by at", "by shop"),
     (
         "select id, first_value(kind) over w as k, shop from payments window w as (partition by shop order by at)",
         "by shop",

@@ -12,7 +12,19 @@ import pytest
 
 from headrace import clock
 from headrace.clock import DAY_US
-from headrace.run import Asked, LoadedProject, Period, RunReport, Silent, Stop, Stopped, load_project, run
+from headrace.run import (
+    Asked,
+    LoadedProject,
+    Period,
+    RunReport,
+    Silent,
+    Stop,
+    Stopped,
+    load_project,
+    plan_changes,
+    restore,
+    run,
+)
 from headrace.run.journal import Journal
 from tests.run.bank import add_month, edit, make_bank
 
@@ -205,3 +217,27 @@ def test_without_an_end_rows_that_the_query_no_longer_gives_are_taken_out(bank: 
     lake.append("by_day", pa.Table.from_pylist([stray], lake.schema("by_day")), message=message)
     _backfill(bank, Period(JANUARY.begin, JANUARY.begin + DAY_US, open=True), "by_day")
     assert _rows(loaded) == rows
+
+
+@pytest.mark.parametrize("query", ["select at as day, terminal_id, amount as total from payments", ""])
+@pytest.mark.parametrize("again", [False, True])
+def test_what_a_part_took_in_is_not_taken_in_again(bank: Path, query: str, again: bool) -> None:
+    if query:  # whose new rows are added, and no others looked at
+        text = (bank / "project.py").read_text()
+        begin, end = text.index("    select date_trunc('day', at) as day, terminal_id"), ";"
+        (bank / "project.py").write_text(f"{text[:begin]}{query} -- each\n{text[text.index(end, begin) :]}")
+        run(load_project(bank))
+    before = load_project(bank).lake().version("payments")
+    add_month(bank, 2)
+    february = Period(JANUARY.end, JANUARY.end + 28 * DAY_US)
+    _backfill(bank, february, "payments", "by_day")
+    assert len(_rows(load_project(bank), "day >= '2026-02-01'")) > 3
+    if again:
+        load_project(bank).lake().compact("by_day")
+        _backfill(bank, Period(JANUARY.end - 10 * DAY_US, JANUARY.end), "by_day")
+    else:
+        restore(load_project(bank), "payments", version=before)
+    assert plan_changes(load_project(bank)).queries["by_day"].startswith("in full: a backfill made a part of it")
+    run(load_project(bank))
+    assert _rows(load_project(bank)) == _asked_for(load_project(bank))
+    assert not run(load_project(bank)).changed

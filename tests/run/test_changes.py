@@ -1,12 +1,14 @@
 """Plan: what changed, in words, and what it invalidates."""
 
 import os
+import shutil
 
 import pytest
 
-from headrace.run import Journal, load_project, plan_changes, run, status
+from headrace.run import Asked, Journal, RunFailed, load_project, plan_changes, run, status
 from headrace.run.declared import Declared
 from headrace.run.differences import differences
+from headrace.run.quarantine import repaired, replayed, rows_of
 from headrace.run.training import training_inputs
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
@@ -199,3 +201,81 @@ def test_tags_that_a_change_touches_are_told(bank):
     assert found["features:spending"].tags["spending.mean_8d"] == ("internal", "unit EUR")
     assert found["stream:payments"].as_dict()["tags"] == {"amount": ["internal", "unit EUR"]}
     assert "touches amount: internal, unit EUR" in repr(plan_changes(load_project(bank)))
+
+
+def test_what_a_run_of_a_part_left_behind_is_told(bank):
+    add_month(bank, 2)
+    run(load_project(bank), asked=Asked(("payments", "chargebacks")))
+    changes = plan_changes(load_project(bank))
+    assert (changes.any, changes.files) == (True, {})
+    assert changes.outdated == {"table:daily": ("new rows in payments",)}
+    assert [one.node for one in changes.invalidated if one.node.startswith("table:")] == ["table:weekly"]
+    assert {*changes.queries} == {"daily", "weekly"}
+    assert changes.as_dict()["outdated"] == {"table:daily": ["new rows in payments"]}
+    assert "table:daily: new rows in payments" in repr(changes)
+    run(load_project(bank))
+    assert repr(plan_changes(load_project(bank))) == "nothing would change"
+
+
+def test_a_table_that_failed_is_told_until_it_is_made(bank):
+    query = "query=\"select date_trunc('day', at) as day, sum(amount) as total from payments group by all\""
+    with_contract = (
+        "class Day(hr.Contract):\n    day: hr.Timestamp\n    total: hr.Decimal(18, 2) = hr.field(le=100)\n\n"
+    )
+    edit(bank, f'daily = hr.Table("daily", {query})', f'{with_contract}daily = hr.Table("daily", Day, {query})')
+    run(load_project(bank))
+    edit(bank, "le=100)", "le=20)")
+    with pytest.raises(RunFailed, match="HR-DATA-109"):
+        run(load_project(bank))
+    add_month(bank, 2)
+    with pytest.raises(RunFailed, match="HR-DATA-109"):
+        run(load_project(bank))
+    edit(bank, "le=20)", "le=100)")
+    assert plan_changes(load_project(bank)).outdated == {"table:daily": ("new rows in payments",)}
+    run(load_project(bank))
+    assert not plan_changes(load_project(bank)).any
+
+
+def test_a_table_that_somebody_else_wrote_to_or_took_away_is_told(bank):
+    lake = load_project(bank).lake()
+    lake.append("weekly", lake.read("weekly"))
+    changes = plan_changes(load_project(bank))
+    assert changes.outdated == {"table:weekly": ("somebody else wrote to its output",)}
+    assert changes.queries["weekly"].startswith("in full: somebody else wrote to it; ")
+    shutil.rmtree(lake.root / "daily")
+    changes = plan_changes(load_project(bank))
+    assert changes.outdated == {"table:daily": ("its output is gone",)}
+    assert changes.queries["daily"].startswith("in full: for the first time; ")
+    steps = {step.id: step.why for step in run(load_project(bank)).steps}
+    assert steps["query:daily"] == ("its output is gone",)
+    assert not plan_changes(load_project(bank)).any
+
+
+def test_another_query_makes_a_table_in_full_and_that_is_told(bank):
+    edit(bank, "sum(amount) as total from payments", "sum(amount) + 1 as total from payments")
+    changes = plan_changes(load_project(bank))
+    assert changes.queries["daily"].startswith("in full: its declaration changed; ")
+    assert changes.queries["weekly"].startswith("incremental by week; ")
+    assert changes.outdated == {}
+
+
+def test_a_set_that_was_left_behind_is_told(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL)
+    run(load_project(folder))
+    add_month(folder, 2)
+    run(load_project(folder), asked=Asked(("payments", "chargebacks", "daily", "weekly")))
+    assert plan_changes(load_project(folder)).outdated == {
+        "training_set:cases": ("new rows in payments", "new rows in chargebacks")
+    }
+
+
+def test_a_replay_is_told_until_a_run_took_it_in(bank):
+    loaded = load_project(bank)
+    rows = rows_of(loaded, "payments")
+    replayed(loaded, "payments", repaired(loaded, "payments", rows, {"amount": "replace(amount, '-', '')"}))
+    changes = plan_changes(load_project(bank))
+    assert changes.files == {"payments": ("rows of payments were replayed",)}
+    assert {"table:daily", "table:weekly"} <= {one.node for one in changes.invalidated}
+    assert {*changes.queries} == {"daily", "weekly"}
+    run(load_project(bank))
+    assert repr(plan_changes(load_project(bank))) == "nothing would change"

@@ -11,6 +11,7 @@ import pytest
 
 from headrace.errors import HeadraceError
 from headrace.run import Asked, RunFailed, load_project, run
+from headrace.run.quarantine import repaired, replayed, rows_of
 from headrace.run.selecting import chosen
 from headrace.run.steps import Step
 from tests.run.bank import add_month, edit, make_bank
@@ -99,6 +100,14 @@ def test_a_fresh_source_is_left_alone_until_it_is_old_or_named(bank: Path) -> No
     assert _run(bank)["ingest:payments"] == ("kept", ("read 59m ago, and again after 1h",))
     _aged(bank, 60_000_000)
     assert _run(bank)["ingest:payments"] == ("done", ("new file data/payments-3.csv",))
+
+
+def test_a_fresh_source_is_read_once_after_a_replay(bank: Path) -> None:
+    loaded = load_project(bank)
+    rows = repaired(loaded, "payments", rows_of(loaded, "payments"), {"amount": "replace(amount, '-', '')"})
+    replayed(loaded, "payments", rows)
+    assert _run(bank)["ingest:payments"] == ("done", ("rows of payments were replayed",))
+    assert _run(bank)["ingest:payments"] == ("kept", ("read 0m ago, and again after 1h",))
 
 
 def test_a_look_that_finds_nothing_new_counts(bank: Path) -> None:

@@ -12,12 +12,13 @@ _WORD = 2**63
 """Whole numbers below it are numbers for every program; larger ones many would round."""
 
 
-def document(value: Any, default: Callable[[Any], Any] = str) -> str:
+def document(value: Any, default: Callable[[Any], Any] = str, indent: int | None = 2) -> str:
     """Return values as JSON: NaN and infinity as null, as there is no number that they are.
 
     Args:
         value: dictionaries, lists and single values.
         default: gives a value that JSON has for one that it has not.
+        indent: of what is within; None for all in one line.
 
     Example:
         >>> print(document({"share": float("nan")}))
@@ -26,9 +27,9 @@ def document(value: Any, default: Callable[[Any], Any] = str) -> str:
         }
     """
     try:
-        return json.dumps(value, indent=2, default=default, allow_nan=False)
+        return json.dumps(value, indent=indent, default=default, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(value), indent=2, default=default, allow_nan=False)
+        return json.dumps(_finite(value), indent=indent, default=default, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
@@ -40,7 +41,7 @@ def _finite(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON has for a value of a table: text, or a number for a whole decimal of at most 64 bits.
+    """Return what JSON has for a value of a table: text, hex, or a number for a whole decimal of at most 64 bits.
 
     Example:
         >>> plain(Decimal(10) ** 12), plain(Decimal("0.10")), plain(Decimal(2) ** 70)
@@ -48,4 +49,6 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, Decimal) and value.as_tuple().exponent == 0 and abs(value) < _WORD:
         return int(value)
+    if isinstance(value, bytes):
+        return value.hex()
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from headrace import sql
+from headrace.clock import from_us
 from headrace.contracts.nested import column_at
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import query as lake_query
@@ -194,11 +195,9 @@ class Lake(Writing):
         commits = self.history(name)
         fitting = [one["version"] for one in commits if one["at"] <= at]
         if not fitting:
-            found = f"{name} did not exist yet at {at} (UTC microseconds)"
-            expected, cure = (
-                f"a moment from {commits[-1]['at']} on",
-                "name a later moment, or none for the newest version",
-            )
+            found = f"{name} did not exist yet at {from_us(at).isoformat()}"
+            expected = f"a moment from {from_us(commits[-1]['at']).isoformat()} on"
+            cure = "name a later moment, or none for the newest version"
             raise HeadraceError(Fault("HR-LAKE-007", "", found, expected, cure))
         return int(max(fitting))
 

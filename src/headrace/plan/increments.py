@@ -48,6 +48,8 @@ class Increments:
     def by(self, changed: Iterable[str]) -> tuple[str, ...]:
         """Return the columns of the result by which a change of some tables can be followed; none for no way."""
         names = set(changed)
+        if not names <= {one.table for one in self.scans}:  # DuckDB reads it in a place that was not followed
+            return ()
         scans = [number for number, one in enumerate(self.scans) if one.table in names]
         found = tuple(name for name, track in self.columns.items() if all(number in track for number in scans))
         split = all(any(_columns(self.columns[name][number]) for name in found) for number in scans)

@@ -160,7 +160,11 @@ class Follower:
         parts = [self._partition(one, node) for one in windows]
         distinct = node.args.get("distinct")
         if distinct is not None and distinct.args.get("on") is not None:
-            parts.append(list(distinct.args["on"].expressions))
+            # A name alone is first that of a column which the select makes.
+            given = {one.alias_or_name: one.unalias() for one in node.expressions}
+            parts.append(
+                [one if _of_table(one) else given.get(one.name, one) for one in distinct.args["on"].expressions]
+            )
         columns = {}
         for one in node.expressions:
             made = one.unalias() if isinstance(one, exp.Alias) else one
@@ -349,7 +353,7 @@ class _Scope:
 
     def _look_beside(self) -> None:
         """Take in the tables of queries within expressions: a change of theirs can touch any row."""
-        parts = ("expressions", "where", "having", "qualify", "group", "order")
+        parts = ("expressions", "where", "having", "qualify", "group", "order", "windows", "distinct")
         held = [one for part in parts for one in _listed(self._node.args.get(part))]
         held += [one.args["on"] for one in self._node.args.get("joins") or () if one.args.get("on") is not None]
         for one in held:
@@ -452,6 +456,10 @@ def _conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
 
 def _but(pair: tuple[exp.Expr, exp.Expr], one: exp.Expr) -> tuple[exp.Expr, ...]:
     return tuple(other for other in pair if other is not one)
+
+
+def _of_table(node: exp.Expr) -> bool:
+    return not isinstance(node, exp.Column) or bool(node.table)
 
 
 def _of(node: exp.Expr, names: set[str]) -> bool:

@@ -170,17 +170,23 @@ class _Backfill:
         """Put what the query gives in a span in the place of what the table has there; return whether that differs."""
         import pyarrow as pa
 
+        from headrace.run.refresh import MIXED, made_from
+
         name, time = self.table.name, time_of(self.table) or ""
         new = self._rows(begin, end, versions)
         old = self._held(time, begin, end)
         if _same(old, new):
             return False
         times = pa.chunked_array([*old[time].chunks, *new[time].chunks], new[time].type).unique()
-        message = {
-            key: one for key, one in self.lake.history(name)[0]["message"].items() if key in ("inputs", "tables")
-        }
+        before = made_from(self.lake, name)
+        message = {key: one for key, one in before.items() if key in ("inputs", "tables", MIXED)}
+        # Who takes these versions for those of all rows would add the rows of this piece once more.
+        message |= {} if self._from_the_same(before.get("inputs", {})) else {MIXED: True}
         self.lake.replace(name, new, pa.table({time: times}), message={**message, "backfill": [begin, end]})
         return True
+
+    def _from_the_same(self, inputs: Mapping[str, str]) -> bool:
+        return all(self.inputs.get(key) == one for key, one in inputs.items() if key.startswith("rows "))
 
     def _newest(self, versions: Mapping[str, int]) -> int | None:
         """Return the event time of the newest row that the query gives, or the table has; None where there is none."""

@@ -16,11 +16,12 @@ from headrace.run.differences import differences
 from headrace.run.evolving import Verdict, only_adds, require_sound_evolution, verdicts
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal
+from headrace.run.outdated import left_behind
 from headrace.run.planned import planned
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import UNTRAINED, reasons
+from headrace.run.reasons import BY_HAND, UNTRAINED, reasons
 from headrace.run.sheets import html_of
-from headrace.run.steps import as_loaded, by_hand, settled, source_files
+from headrace.run.steps import as_loaded, by_hand, settled, source_files, steps_of
 from headrace.run.tagged import Tags, tags_touched
 from headrace.run.training import trained_before, training_inputs
 from headrace.run.unread import unread_files
@@ -83,6 +84,7 @@ class Changes:
         warnings: what is to be known, such as a champion that was trained from another declaration.
         evolution: node to what its changed contract is for the rows in the lake and for what reads them.
         asked: source to the address that a run asks for what is new: whether there is anything, is not looked up.
+        outdated: table by query or set to why it is not up to date with what is in the lake already.
     """
 
     first: bool
@@ -94,10 +96,11 @@ class Changes:
     evolution: Mapping[str, Verdict] = field(default_factory=dict)
     queries: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
+    outdated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
-        return bool(self.changes or self.files)
+        return bool(self.changes or self.files or self.outdated)
 
     @property
     def refused(self) -> tuple[Fault, ...]:
@@ -112,6 +115,7 @@ class Changes:
             "anything": self.any,
             "changes": [one.as_dict() for one in self.changes],
             "files": {name: list(why) for name, why in self.files.items()},
+            "outdated": {name: list(why) for name, why in self.outdated.items()},
             "invalidated": [one.as_dict() for one in self.invalidated],
             "training": {name: list(why) for name, why in self.training.items()},
             "evolution": [one.as_dict() for one in self.evolution.values()],
@@ -124,7 +128,7 @@ class Changes:
         if not self.any and not self.training:
             return "\n".join(["nothing would change", *map(str, self.warnings)])
         lines = [f"{one.action} {one.node}" + "".join(f"\n    {part}" for part in one.lines) for one in self.changes]
-        lines += [f"{name}: {', '.join(why)}" for name, why in self.files.items()]
+        lines += [f"{name}: {', '.join(why)}" for name, why in {**self.files, **self.outdated}.items()]
         lines += [f"invalidates {one.node} (because of {', '.join(one.because)})" for one in self.invalidated]
         lines += [f"{name}: {how}" for name, how in self.queries.items()]
         lines += [f"* train {name}: {', '.join(why)}" for name, why in self.training.items()]
@@ -134,6 +138,7 @@ class Changes:
     def _repr_html_(self) -> str:
         rows = [(one.node, one.action, "; ".join(one.lines)) for one in self.changes]
         rows += [(name, "files", ", ".join(why)) for name, why in self.files.items()]
+        rows += [(name, "outdated", ", ".join(why)) for name, why in self.outdated.items()]
         rows += [(one.node, "invalidated", f"because of {', '.join(one.because)}") for one in self.invalidated]
         rows += [(name, "by query", how) for name, how in self.queries.items()]
         rows += [(name, "to train", ", ".join(why)) for name, why in self.training.items()]
@@ -154,7 +159,9 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     with Journal(path) if path.exists() else nullcontext(None) as journal:
         before = None if journal is None else journal.snapshot()
         files, growing = _files(loaded, journal)
-        made = _queries(loaded, declared, journal, growing)
+        left = left_behind(steps_of(loaded, declared), journal)
+        outdated = _outdated(left, loaded.project.nodes(), growing)
+        made = _queries(loaded, declared, journal, growing, left)
         growing |= made
         training = _training(loaded, declared, journal, growing)
     evolution = verdicts(loaded)
@@ -163,7 +170,7 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     )
     if before is not None:
         changes = _with_tags(changes, before, declared.snapshot, loaded)
-    invalidated = _invalidated(changes, growing, before or {}, declared, loaded)
+    invalidated = _invalidated(changes, growing, left, before or {}, declared, loaded)
     gone = (
         told(source, loaded.folder, loaded.lake())
         for source in sources_of(loaded.project)
@@ -173,9 +180,21 @@ def plan_changes(loaded: LoadedProject) -> Changes:
     unread = unread_files(sources_of(loaded.project), loaded.folder)
     warnings = (*gone, unread, *champion_warnings(loaded, loaded.project.all_models.values()))
     known = tuple(fault for fault in warnings if fault is not None)
-    how = {} if before is None else planned(loaded, made)
+    how = {} if before is None else planned(loaded, declared, made)
     asked = {one.name: one.origin.address for one in sources_of(loaded.project) if one.origin is not None}
-    return Changes(before is None, changes, files, invalidated, training, known, evolution, how, asked)
+    return Changes(before is None, changes, files, invalidated, training, known, evolution, how, asked, outdated)
+
+
+def _outdated(
+    left: Mapping[str, tuple[str, ...]], nodes: Mapping[str, Node], growing: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """What earlier runs left behind, but for what follows from new rows, or from others that are left behind."""
+    found = {}
+    for name, why in left.items():
+        above = {node_id(one): one for one in upstream(nodes[name], nodes) if is_source(one)}
+        if not any(one.name in growing or (other != name and other in left) for other, one in above.items()):
+            found[name] = why
+    return found
 
 
 def _training(
@@ -225,7 +244,7 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tu
                 found[source.name] = (f"reads {source.origin.address}",)
                 growing.add(source.name)
             continue
-        before = {} if done is None else {k: v for k, v in done.inputs.items() if k.startswith(("file ", "restore "))}
+        before = {} if done is None else {k: v for k, v in done.inputs.items() if k.startswith(("file ", *BY_HAND))}
         now = by_hand(source, loaded.lake())
         with suppress(HeadraceError):  # none yet, or none any more: the run says so
             now |= source_files(source, loaded.folder)
@@ -238,23 +257,27 @@ def _files(loaded: LoadedProject, journal: Journal | None) -> tuple[dict[str, tu
             growing |= {source.name} if why else set()
         if why:
             found[source.name] = why
-        files = {key: value for key, value in now.items() if key.startswith(("file ", "restore "))}
+        files = {key: value for key, value in now.items() if key.startswith(("file ", *BY_HAND))}
         if any(before.get(key) != value and not same(key, True) for key, value in files.items()):
             growing.add(source.name)
     return found, growing
 
 
-def _queries(loaded: LoadedProject, declared: Declared, journal: Journal | None, growing: Collection[str]) -> set[str]:
-    """Tables by query that the next run will make anew: from rows to come, or because their query is another one."""
-    found, nodes = set[str](), loaded.project.nodes()
-    for table in (one for one in loaded.project.tables.values() if one.query is not None):
+def _queries(
+    loaded: LoadedProject,
+    declared: Declared,
+    journal: Journal | None,
+    growing: Collection[str],
+    left: Collection[str],
+) -> set[str]:
+    """Tables by query that the next run will make anew: from rows to come, or from those that they do not have yet."""
+    nodes, stirred = loaded.project.nodes(), {*growing, *(name.removeprefix("table:") for name in left)}
+    tables = [one for one in loaded.project.tables.values() if one.query is not None]
+    for table in tables:
         done = None if journal is None else journal.step(f"query:{table.name}")
-        own = declared.own(node_id(table))
-        read = [one for one in upstream(table, nodes) if is_source(one)]
-        changed = done is None or any(done.inputs.get(key) != value for key, value in own.items())
-        if changed or any(one.name in growing for one in read):
-            found.add(table.name)
-    return found
+        if done is None or not declared.own(node_id(table)).items() <= done.inputs.items():
+            stirred.add(table.name)
+    return {one.name for one in tables if any(is_source(up) and up.name in stirred for up in upstream(one, nodes))}
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], nodes: Mapping[str, Node]) -> Iterator[Change]:
@@ -291,6 +314,7 @@ def _judged(change: Change, evolution: Mapping[str, Verdict]) -> Change:
 def _invalidated(
     changes: tuple[Change, ...],
     growing: Collection[str],
+    left: Collection[str],
     before: Mapping[str, Any],
     declared: Declared,
     loaded: LoadedProject,
@@ -304,7 +328,7 @@ def _invalidated(
         and old[name]["fingerprint"] != declared.fingerprints[name]
         and not only_adds(old[name]["meaning"], declared.snapshot["nodes"][name]["meaning"])
     }
-    touched |= {name for name, node in nodes.items() if node.name in growing and is_source(node)}
+    touched |= {name for name, node in nodes.items() if node.name in growing and is_source(node)} | {*left}
     touched |= {one.node for one in changes if one.action in ("added", "removed")}
     found = []
     for name, node in nodes.items():

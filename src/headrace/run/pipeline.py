@@ -19,14 +19,15 @@ from headrace.run.declared import Declared
 from headrace.run.evolving import require_sound_evolution
 from headrace.run.journal import Journal
 from headrace.run.lock import one_at_a_time
+from headrace.run.outdated import outdated
 from headrace.run.progress import FAULTS, NOTHING_NEW, SILENT, THIS_RUN, Progress, StepReport
 from headrace.run.project import LoadedProject
-from headrace.run.reasons import FIRST, FOREIGN, GONE, UNENDED, reasons
+from headrace.run.reasons import FIRST, UNENDED
 from headrace.run.retry import again, codes_of, may_pass, waits
 from headrace.run.runlog import log_runs
 from headrace.run.selecting import chosen
 from headrace.run.sheets import html_of
-from headrace.run.steps import Step, settled, steps_of
+from headrace.run.steps import Step, steps_of
 from headrace.run.stopping import Heeding, Stop
 
 
@@ -249,18 +250,12 @@ def _one(step: Step, journal: Journal, progress: Progress) -> StepReport:
         if before is not None and why and step.stands(before.figures):
             return reported("kept", _lasting(before.figures))
         inputs = step.inputs()
-        why = (
-            _for_the_first_time(step)
-            if before is None
-            else reasons(before.inputs, settled(before.inputs, inputs, step.same))
-        )
+        why = _for_the_first_time(step) if before is None else outdated(step, before, inputs)
         if before is not None and not why and not step.forced:
-            if step.stands(before.figures) and step.ours(before.figures):
-                why = ("nothing changed",)
-                if inputs != before.inputs or step.timed:
-                    journal.complete(step.id, inputs, before.figures)
-                return reported("kept", _lasting(before.figures))
-            why = FOREIGN if step.stands(before.figures) else GONE
+            why = ("nothing changed",)
+            if inputs != before.inputs or step.timed:
+                journal.complete(step.id, inputs, before.figures)
+            return reported("kept", _lasting(before.figures))
         why = step.forced or why
         progress.begins(step.id, why)
         figures = step.work(progress)

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from headrace.declare import node_id
 from headrace.plan.queries import reads_of, ways
+from headrace.run.declared import Declared
 from headrace.run.project import LoadedProject
 
 
-def planned(loaded: LoadedProject, names: Collection[str]) -> dict[str, str]:
+def planned(loaded: LoadedProject, declared: Declared, names: Collection[str]) -> dict[str, str]:
     """Return for each of some tables by query how it is brought up to date; nothing is read but the log.
 
     Args:
         loaded: the project, without faults.
+        declared: its declarations.
         names: of tables that a run would make.
     """
+    from headrace.run.refresh import why_anew
+
     lake, found = loaded.lake(), dict[str, str]()
     told = ways(loaded.project) if names else {}
     for name, way in told.items():
         if name in names:
-            there = [read for read in reads_of(loaded.project.tables[name]) if lake.exists(read)]
+            table = loaded.project.tables[name]
+            there = [read for read in reads_of(table) if lake.exists(read)]
             extents = {read: lake.extent(read) for read in there}
             held = [
                 f"{read} has {one.rows:,} rows in {one.files:,} file{'' if one.files == 1 else 's'}"
                 for read, one in extents.items()
             ]
-            found[name] = "; ".join([way.said() if lake.exists(name) else "in full: for the first time", *held])
+            anew = why_anew(table, lake, declared.own(node_id(table)))
+            found[name] = "; ".join([f"in full: {anew}" if anew else way.said(), *held])
     return found

@@ -23,6 +23,8 @@ _MANY = {
 }
 """The same for several at once, where they are too many to be told one by one."""
 
+BY_HAND = ("restore ", "replay ")
+"""Kinds of input that count what a person did to a source."""
 FIRST: tuple[str, ...] = ("not built yet",)
 UNENDED: tuple[str, ...] = ("no run that ended well is on record",)
 UNTRAINED: tuple[str, ...] = ("not trained yet",)

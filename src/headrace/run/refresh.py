@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 Inputs = Mapping[str, str]
 _MOST = 0.5
 """Of the rows of a table: where more changed, all are read in about the time in which these would be found."""
+MIXED = "mixed"
+"""What a commit says whose rows are in part made from other versions than those that it names, by a backfill."""
 _OTHER_COLUMNS = ("HR-LAKE-008", "HR-LAKE-011")
 
 
@@ -120,12 +122,10 @@ def refresh(
         HeadraceError: HR-LAKE for a query that cannot be run, HR-DATA-109 for rows that break its contract,
             HR-TABLE-003 where it is to be incremental and cannot be.
     """
-    moments = {name: moment(lake, name) for name in reads_of(table) if lake.exists(name)}
-    inputs = {**declared, **inputs_of(reads_of(table), moments)}
-    message = {"inputs": inputs, "tables": {name: one.identity for name, one in moments.items()}}
+    moments, message = _now(table, lake, declared)
     # The commit names its inputs: after a kill between commit and journal it is found and not repeated.
-    before = made_from(lake, table.name)
-    if not full and before.get("inputs") == inputs and before.get("tables", message["tables"]) == message["tables"]:
+    before, tables = made_from(lake, table.name), message["tables"]
+    if not full and before.get("inputs") == message["inputs"] and before.get("tables", tables) == tables:
         return AS_IT_WAS
     rows = _Rows(table, judged, referred)
     try:
@@ -135,6 +135,28 @@ def refresh(
             return _incremental(table, lake, moments, before, message, rows)
     except Anew as reason:
         return _anew(table, lake, moments, message, str(reason), rows)
+
+
+def why_anew(table: Table, lake: Lake, declared: Inputs) -> str:
+    """Return why a table by query will be made anew by ``refresh``, as far as its log says; nothing where it need not.
+
+    Args:
+        table: to be made.
+        lake: with the tables that its query reads.
+        declared: the declaration as an input, which changes with its meaning.
+    """
+    try:
+        since(table, lake, made_from(lake, table.name), _now(table, lake, declared)[1])
+    except Anew as reason:
+        return str(reason)
+    return ""
+
+
+def _now(table: Table, lake: Lake, declared: Inputs) -> tuple[dict[str, Moment], dict[str, Any]]:
+    """Return the tables that a query reads as they are, and what a commit that is made from them says of them."""
+    moments = {name: moment(lake, name) for name in reads_of(table) if lake.exists(name)}
+    inputs = {**declared, **inputs_of(reads_of(table), moments)}
+    return moments, {"inputs": inputs, "tables": {name: one.identity for name, one in moments.items()}}
 
 
 @dataclass(frozen=True)
@@ -181,12 +203,18 @@ def made_from(lake: Lake, name: str) -> Mapping[str, Any]:
     return found if "inputs" in found else {}
 
 
-def since(before: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, int]:
+def since(table: Table, lake: Lake, before: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, int]:
     """Return the version of each table from which a table by query was made before.
 
     Raises:
-        Anew: where it was made by another query, from other tables, or by no run.
+        Anew: where it was made by another query, from other tables, from several versions, or by no run.
     """
+    if table.incremental is False:
+        raise Anew("it is declared so")
+    if not before:
+        raise Anew("somebody else wrote to it" if lake.exists(table.name) else "for the first time")
+    if before.get(MIXED):
+        raise Anew("a backfill made a part of it from newer rows")
     old, now = before.get("inputs", {}), message["inputs"]
     if {key for key in (*old, *now) if not key.startswith("rows ") and old.get(key) != now.get(key)}:
         raise Anew("its declaration changed")
@@ -236,13 +264,9 @@ def _incremental(
 ) -> Refreshed:
     from headrace.run.affected import opened
 
-    if table.incremental is False:
-        raise Anew("it is declared so")
-    if not before:
-        raise Anew("for the first time")
+    past = since(table, lake, before, message)
     if made.together():
         raise Anew("its contract promises something of all rows together")
-    past = since(before, message)
     what = changes(lake, moments, past)
     with opened(table, lake, {name: one.newest for name, one in moments.items()}, what) as touched:
         found = touched.increments

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from headrace import clock
 from headrace.declare import Stream, Table
+from headrace.run.reasons import BY_HAND
 from headrace.types import duration_us
 
-_CHECKED = ("declaration ", "restore ")
+_CHECKED = ("declaration ", *BY_HAND)
 
 
 def resting(
@@ -18,7 +19,7 @@ def resting(
 
     Args:
         source: with ``refresh``, or without: then it is read by each run.
-        own: inputs that cost nothing to look at: a source that is declared anew, or restored, is read at once.
+        own: inputs that cost nothing to look at: a source that is declared anew, restored or replayed is read at once.
         now_us: clock, UTC microseconds.
 
     Example:

@@ -48,7 +48,7 @@ def print_changes(changes: Changes) -> None:
             say(f"    {part}")
         if one.tags:
             say(f"    touches {one.tagged}", "magenta")
-    for name, why in changes.files.items():
+    for name, why in {**changes.files, **changes.outdated}.items():
         say(f"> {name}: {', '.join(why)}", "cyan")
     if changes.invalidated:
         say("\nThat invalidates:", "bold")

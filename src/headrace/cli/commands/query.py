@@ -54,6 +54,7 @@ def command(
         raise click.UsageError(f"--json and --format {form} exclude one another")
     try:
         with session.load().lake().answered(sql) as answer:
+            answer = _named_apart(answer)
             _tell(session, answer if limit is None or form == "table" else _first(answer, limit), form, limit, output)
     except KeyboardInterrupt:
         raise click.exceptions.Exit(_INTERRUPTED) from None
@@ -83,6 +84,20 @@ def _tell(session: Session, answer: Answer, form: str, limit: int | None, output
         _WRITERS[form](answer, session.out)
     else:
         session.tell({}, lambda: _print(answer, limit or 50))
+
+
+def _named_apart(answer: Answer) -> Answer:
+    """Call columns of one name ``a``, ``a_1``, as DuckDB does in a query within another, so that no value is lost."""
+    given, names = answer.schema.names, list[str]()
+    for name in given:
+        others = [f"{name}_{number}" for number in range(1, len(given) + 1)]
+        taken = {one.lower() for one in names}
+        free = (one for one in others if one.lower() not in taken | {one.lower() for one in given})
+        names.append(name if name.lower() not in taken else next(free))
+    if names == given:
+        return answer
+    schema = answer.schema.empty_table().rename_columns(names).schema
+    return replace(answer, schema=schema, batches=(one.rename_columns(names) for one in answer.batches))
 
 
 def _first(answer: Answer, limit: int) -> Answer:
@@ -147,7 +162,7 @@ def _cell(value: Any) -> object:
     """Data is shown as it is: an identifier has no thousands."""
     if value is None or isinstance(value, float | bool):
         return "null" if value is None else value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return _text_of(value)
 
 
 def _rows(answer: Answer) -> Iterator[dict[str, Any]]:
@@ -177,13 +192,14 @@ def _csv(answer: Answer, out: TextIO) -> int:
     writer.writerow(answer.schema.names)
     rows = 0
     for row in _rows(answer):
-        writer.writerow(["" if value is None else _plain(value) for value in row.values()])
+        writer.writerow(["" if value is None else _text_of(value) for value in row.values()])
         rows += 1
     return rows
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
+def _text_of(value: Any) -> str:
+    """Return a value as a source of CSV may have it: what is nested, and what is true, as JSON writes it."""
+    return document(value, plain, None) if isinstance(value, list | dict | tuple | bool) else str(plain(value))
 
 
 _WRITERS: dict[str, Callable[[Answer, TextIO], int]] = {"json": _json, "csv": _csv}
