@@ -210,3 +210,15 @@ def test_what_mariadb_sets_itself_is_no_event_time_and_a_large_number_is_text(
     assert 'hr.Table("counts"' in python.replace("\n    ", "")
     assert 'cursor="stamp"' in python
     assert runs(here / "odd") == {"counts": 30}
+
+
+def test_no_source_is_called_like_what_the_lake_keeps_of_another(here: Path) -> None:  # noqa: F811
+    (here / "in").mkdir()
+    for name in ("x", "loads_x", "quarantine_x", "quality_x", "run_log"):
+        (here / "in" / f"{name}.csv").write_text(f"id,name\n1,{name}\n2,b\n")
+    with closing(sqlite3.connect(here / "in" / "x.db")) as made:
+        made.executescript("create table x (id int); create table loads_x (id int); insert into x values (1)")
+    assert call("init", "files", "--from", "in").exit_code == 0
+    assert len(runs(here / "files")) == 5
+    assert call("init", "tables", "--from", "sqlite:///in/x.db").exit_code == 0
+    assert set(runs(here / "tables")) == {"x", "loads_x_table"}

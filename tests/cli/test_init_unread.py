@@ -116,3 +116,28 @@ def test_sources_that_are_called_alike_are_all_there(here: Path, names: tuple[st
     assert len(set(found)) == len(names)
     assert set(runs(here / "bank").values()) == {30}
     assert all(fields_of(here / "bank", name) for name in found)
+
+
+def test_lines_that_are_no_rows_say_nothing_of_columns(here: Path) -> None:  # noqa: F811
+    (here / "odd.csv").write_text("odd_id,amount\n" + "".join(f"{n},{n}\n" for n in range(9)) + "10\n11,12,13\n")
+    (here / "marks.csv").write_text("odd_id;amount\n" + "".join(f"{n};{n},5\n" for n in range(9)))
+    assert call("init", "a", "--from", "odd.csv").exit_code == 0
+    assert fields_of(here / "a", "odd") == {"odd_id": ("int", "key"), "amount": ("int", "")}
+    assert "# 2 lines have more or fewer fields than the header: quarantined." in (here / "a/project.py").read_text()
+    assert call("init", "b", "--from", "marks.csv").exit_code == 0
+    assert "# One column, with ';' in its name" in (here / "b/project.py").read_text()
+
+
+def test_structs_of_parquet_are_contracts_within(here: Path) -> None:  # noqa: F811
+    rows = [
+        {"visit_id": n, "to": {"city": "Rome", "at": {"lat": 1.5}} if n else None, "lines": [{"sku": "a"}]}
+        for n in range(4)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), here / "visits.parquet")
+    assert call("init", "bank", "--from", "visits.parquet").exit_code == 0
+    assert fields_of(here / "bank", "visits") == {
+        "visit_id": ("int", "key"),
+        "to": ("struct[city: str, at: struct[lat: float]] | None", ""),
+        "lines": ("list[struct[sku: str]]", ""),
+    }
+    assert runs(here / "bank") == {"visits": 4}

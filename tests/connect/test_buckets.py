@@ -58,3 +58,32 @@ def test_a_bucket_that_cannot_be_read_is_told_without_its_keys(bucket: Any, monk
         names("s3://shop/in")
     assert "secret" not in str(told.value)
     assert "AWS_ENDPOINT_URL" in told.value.faults[0].cure
+
+
+def test_marks_of_addresses_are_letters_of_names(bucket: Any, tmp_path: Path) -> None:
+    for key in ("odd/1.csv", "odd/2#.csv", "odd/deep/3.csv", "odd/x[1].csv", "odd/.part.csv"):
+        bucket.put_object(Bucket="shop", Key=key, Body=b"x")
+    assert names("s3://shop/odd/?.csv") == ["s3://shop/odd/1.csv"]
+    assert names("s3://shop/odd/2#.csv") == ["s3://shop/odd/2#.csv"]
+    assert names("s3://shop/odd/x[1].csv") == ["s3://shop/odd/x[1].csv"]
+    assert names("s3://shop/odd/[12]*.csv") == ["s3://shop/odd/1.csv", "s3://shop/odd/2#.csv"]
+    assert "s3://shop/odd/.part.csv" not in names("s3://shop/odd/*")
+
+
+def test_an_object_that_changes_while_it_is_loaded(bucket: Any, tmp_path: Path) -> None:
+    stream = hr.Table("payments", Payment, source="s3://shop/moving/*.csv")
+    bucket.put_object(Bucket="shop", Key="moving/1.csv", Body=_many())
+    bucket.put_object(Bucket="shop", Key="moving/2.csv", Body=b"payment_id,amount\nq1,2\n")
+    left = [b"payment_id,amount\nq2,3\nq3,4\n"]
+
+    def told(_: int, what: str) -> None:
+        if left and what.startswith("loading"):
+            bucket.put_object(Bucket="shop", Key="moving/2.csv", Body=left.pop())
+
+    report = ingest(stream, tmp_path, Lake(tmp_path / "lake"), told)
+    assert [(one.code, one.place) for one in report.faults] == [("HR-SOURCE-018", "s3://shop/moving/2.csv")]
+    assert ingest(stream, tmp_path, Lake(tmp_path / "lake")).accepted == 2
+
+
+def _many() -> bytes:
+    return b"payment_id,amount\n" + b"".join(b"p%d,1\n" % number for number in range(150_000))

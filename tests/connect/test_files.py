@@ -194,3 +194,35 @@ def test_views_of_text_as_polars_writes_them_are_text(data: Path) -> None:
     rows.write_ipc(data / "a.arrow", compat_level=pl.CompatLevel.newest())
     lake, accepted, faults = load(data.parent)
     assert (accepted, faults, lake.rows("quarantine_payments")) == (["g1", "g3"], [], 2)
+
+
+def test_a_glob_leaves_hidden_files_unless_it_spells_them(data: Path) -> None:
+    (data / ".part").mkdir()
+    for name in (".half.csv", ".part/a.csv", "~$z-good.csv"):
+        (data / name).write_text(GOOD.replace("g1", "g2"))
+
+    def names(source: str) -> list[str]:
+        return [file.name for file in find_files(data.parent, source)]
+
+    assert names("data/*.csv") == names("data/**/*.csv") == names("data") == ["data/z-good.csv"]
+    assert names("data/.*.csv") == ["data/.half.csv"]
+    assert names(f"{data}/../data/*.csv")[0].endswith("data/z-good.csv")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_before_the_header(data: Path, end: str) -> None:
+    lines = ["", "", "payment_id,amount", "p1,1.00", "p2", "", "p3,3.00,x", "p4,4.00", ""]
+    (data / "a.csv").write_bytes(end.join(lines).encode())
+    lake, accepted, faults = load(data.parent)
+    assert (accepted, faults) == (["p1", "p4", "g1"], [])
+    assert lake.read("quarantine_payments")["_row"].to_pylist() == [2, 3]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_a_row_that_no_parser_holds_is_told_as_long(data: Path, name: str) -> None:
+    text = f"payment_id,amount\np1,1\n{'p' * (17 << 20)},2\n".encode()
+    (data / name).write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)
+    _, accepted, faults = load(data.parent)
+    assert accepted == ["g1"]
+    (fault,) = faults
+    assert fault.startswith(f"HR-SOURCE-016 data/{name}: found a row of more than 8 MB")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import headrace as hr
 from headrace.connect import ingest, read_batches
-from headrace.connect.formats import SUFFIXES, jsonlines, window
+from headrace.connect.formats import SUFFIXES, jsondocs, jsonlines, window
 from headrace.connect.formats.text import check_text
 from headrace.connect.places import local
 from headrace.contracts import validate
@@ -257,6 +257,9 @@ FIELDS = list(ROWS[0])
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=7), min_size=1, max_size=3))
 @example([{"pieces": 1, "ratio": 2**53 + 1}])
+@example([{"amount": 1.5347466073003388e-232}])
+@example([{"amount": 3e37}, {"amount": 10**21}])
+@example([{"amount": 680564733841876926926749214863536422912}])
 def test_a_line_is_taken_as_a_request_is(rows: list[dict[str, Any]]) -> None:
     whole = json.loads(GOOD[0])
     texts = [json.dumps(whole | row) for row in rows]
@@ -287,3 +290,18 @@ def test_a_letter_may_be_cut_by_the_end_of_a_block_and_by_nothing_else(
         return
     with pytest.raises(HeadraceError, match="HR-SOURCE-004"):
         check_text(local(path, tmp_path))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_document_says_the_same_however_it_is_laid_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None
+) -> None:
+    rows = [{**json.loads(line), "order_id": f"{number}\r\n\t"} for number, line in enumerate(objects(ROWS))]
+    (tmp_path / "a.json").write_bytes(json.dumps(rows, indent=indent).replace("\n", "\r\n").encode())
+    file = local(tmp_path / "a.json", tmp_path)
+    (fast,) = read_batches(file, Order, 1000)
+    monkeypatch.setattr(jsondocs, "by_arrow", lambda *_: None)
+    (slow,) = read_batches(file, Order, 1000)
+    accepted = validate(Order, fast).accepted
+    assert accepted.equals(validate(Order, slow).accepted)
+    assert accepted["order_id"].to_pylist() == [f"{number}\r\n\t" for number in range(len(rows))]

@@ -233,6 +233,10 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             "also a stream",
         ),
         (lambda: hr.Project("p", sources=[hr.Stream("run_log", Event)]), "the log of all runs"),
+        (
+            lambda: hr.Project("p", sources=[hr.Stream("x", Event), hr.Table("loads_x", Level, source="x.csv")]),
+            "'loads_x', which is kept of 'x'",
+        ),
     ],
     "HR-SCHEDULE-003": [
         (lambda: hr.Project("p", schedule="hourly"), "the schedule 'hourly'"),

@@ -21,7 +21,8 @@ def test_files_that_no_source_names(tmp_path):
     for name in ("a-1.parquet", "b.csv", "notes.txt", "old/a-0.csv"):
         (tmp_path / "data" / name).touch()
     assert _told(tmp_path) is None
-    (tmp_path / "data" / "a-2.csv").touch()
+    for name in ("a-2.csv", ".half.csv", "~$a-1.xlsx"):
+        (tmp_path / "data" / name).touch()
     assert _told(tmp_path) == "1 file that no source names: data/a-2.csv"
     for name in ("c.csv", "d.csv.gz", "e.parquet"):
         (tmp_path / "data" / name).touch()

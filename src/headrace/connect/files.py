@@ -91,6 +91,28 @@ def digest(file: File, size: int | None = None) -> str:
         return file.digest(size)
 
 
+def require_same(file: File, sha256: str, contract: type[Contract]) -> None:
+    """Refuse a file that is not what it was when a run looked at it, before it reads it or while it does.
+
+    Args:
+        file: as it was found; one without a mark is ours and never changes.
+        sha256: of what it was, see ``content_of``.
+        contract: by which it is read.
+
+    Raises:
+        HeadraceError: HR-SOURCE-018 when it changed or is gone.
+    """
+    if not file.mark:
+        return
+    with readable(file, format_of(file)):
+        rests = file.rests()
+        if rests or (rests is None and sha256 in (now := file.digest(), read_as(now, contract))):
+            return
+    found = "a file that changed, or went, while it was loaded"
+    cure = "run again once it is written; write files elsewhere, and move them here when they are whole"
+    raise HeadraceError(Fault("HR-SOURCE-018", file.name, found, "files that stay as they are", cure))
+
+
 def content_of(file: File, source: Stream | Table) -> str:
     """Return the digest by which a loaded file is known: of a table that is replaced also of the names it is read by.
 

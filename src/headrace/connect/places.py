@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.bucket import system
@@ -65,6 +64,31 @@ class File:
         """Open its bytes as they are, to be read anywhere."""
         return self.system.open_input_file(self.path)
 
+    def rests(self) -> bool | None:
+        """Return whether it is as it was found; None where only its content can tell.
+
+        A bucket lists times that may be finer than those which it tells of one object.
+        """
+        info = self.system.get_file_info(self.path)
+        if info.size != self.size:
+            return False
+        second, rest = divmod(info.mtime_ns, 10**9)
+        same = self.mark == _mark(info.size, info.mtime_ns)
+        return same or (rest == 0 and self.mark.startswith(f"{info.size}:{second}")) or None
+
+    def beginnings(self, sizes: Iterable[int]) -> dict[str, int]:
+        """Return the SHA-256 of its first bytes, for each of some sizes that are less than its own; and these."""
+        found, read = {}, hashlib.sha256()
+        with self.system.open_input_stream(self.path, compression=None) as raw:
+            before = 0
+            for size in sorted(set(sizes)):
+                while before < min(size, self.size) and (block := raw.read(min(size - before, _BLOCK))):
+                    before += len(block)
+                    read.update(block)
+                if before == size < self.size:
+                    found[read.hexdigest()] = size
+        return found
+
     def digest(self, size: int | None = None) -> str:
         """Return the SHA-256 of its bytes, or of its first ``size`` bytes, in hex."""
         found = hashlib.sha256()
@@ -81,9 +105,12 @@ def local(path: Path, folder: Path) -> File:
     import pyarrow.fs as pafs
 
     stat = path.stat()
-    return File(
-        known_as(path, folder), str(path), stat.st_size, f"{stat.st_size}:{stat.st_mtime_ns}", pafs.LocalFileSystem()
-    )
+    mark = _mark(stat.st_size, stat.st_mtime_ns)
+    return File(known_as(path, folder), str(path), stat.st_size, mark, pafs.LocalFileSystem())
+
+
+def _mark(size: int, changed_ns: int | None) -> str:
+    return f"{size}:{changed_ns}"
 
 
 def known_as(path: Path, folder: Path) -> str:
@@ -115,42 +142,50 @@ def find_files(folder: Path, source: str, suffixes: Iterable[str]) -> list[File]
 def _here(folder: Path, source: str, suffixes: tuple[str, ...]) -> list[File]:
     named = folder / source
     if named.is_dir():
-        found = [path for path in named.rglob("*") if _is_meant(path, named, suffixes) and path.is_file()]
+        found = [path for path in named.rglob("*") if is_meant(path, named, suffixes) and path.is_file()]
     elif named.is_file():
         found = [named]
     else:
         pattern = Path(source)
         base = Path(pattern.anchor) if pattern.anchor else folder
-        found = [path for path in base.glob(str(pattern.relative_to(pattern.anchor))) if path.is_file()]
+        meant = base.glob(str(pattern.relative_to(pattern.anchor)))
+        spelled = _hidden(pattern)
+        found = [path for path in meant if (spelled or not _hidden(path.relative_to(base))) and path.is_file()]
     return [local(path, folder) for path in found]
 
 
-def _is_meant(path: PurePath, folder: PurePath | str, suffixes: tuple[str, ...]) -> bool:
+def is_meant(path: PurePath, folder: PurePath | str, suffixes: tuple[str, ...]) -> bool:
     """Whether a file below a folder is one of its rows: of a known ending, and not hidden as half-written ones are."""
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.name.lower().endswith(suffixes) and not hidden
+    return path.name.lower().endswith(suffixes) and not _hidden(path.relative_to(folder))
+
+
+def _hidden(path: PurePath) -> bool:
+    """Whether a file is hidden, or in a hidden folder; the file that a spreadsheet keeps while one is open is, too."""
+    return any(part.startswith((".", "~$")) and part != ".." for part in path.parts)
 
 
 def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
     """The files below an address; keys, secrets and the endpoint come from the environment, as in every S3 client."""
     import pyarrow.fs as pafs
 
-    parts = urlsplit(source)
-    path = f"{parts.netloc}{parts.path}".rstrip("/")
-    plain = path[: match.start()].rpartition("/")[0] if (match := _GLOB.search(path)) else path
+    path = source.removeprefix("s3://").rstrip("/")
+    glob = _GLOB.search(path)
+    plain = path[: glob.start()].rpartition("/")[0] if glob else path
     try:
         store = system()
-        infos = [store.get_file_info(plain)]
+        infos = [store.get_file_info(path)]
         if infos[0].type != pafs.FileType.File:
             infos = store.get_file_info(pafs.FileSelector(plain, recursive=True, allow_not_found=True))
     except OSError as error:
         raise HeadraceError(_unreachable(source, error)) from error
     files = [info for info in infos if info.type == pafs.FileType.File]
-    if match:
-        files = [info for info in files if _fits(info.path, path)]
-    elif len(files) != 1 or files[0].path != path:
-        files = [info for info in files if _is_meant(PurePosixPath(info.path), path, suffixes)]
-    return [File(f"s3://{one.path}", one.path, one.size, f"{one.size}:{one.mtime_ns}", store) for one in files]
+    exact = len(files) == 1 and files[0].path == path
+    if glob and not exact:
+        spelled = _hidden(PurePosixPath(path))
+        files = [one for one in files if _fits(one.path, path) and (spelled or not _hidden(PurePosixPath(one.path)))]
+    elif not exact:
+        files = [info for info in files if is_meant(PurePosixPath(info.path), path, suffixes)]
+    return [File(f"s3://{one.path}", one.path, one.size, _mark(one.size, one.mtime_ns), store) for one in files]
 
 
 def _fits(path: str, pattern: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from headrace.declare.contract import Contract
-from headrace.declare.project import RUN_LOG, Project, sources_of
+from headrace.declare.project import DECISIONS_OF, RUN_LOG, Project, kept_beside, sources_of
 from headrace.types import BOOL, FLOAT, INT, STR, LogicalType, Timestamp, list_of
 
 __all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "Columns", "beside", "loaded", "stated"]
@@ -103,11 +103,12 @@ def loaded(contract: type[Contract]) -> Columns:
 def beside(project: Project) -> Iterator[tuple[str, Columns]]:
     """Yield the tables that the lake keeps beside the declared ones, with their columns."""
     for source in sources_of(project):
+        quarantine, loads, quality = kept_beside(source.name)
         if source.source is not None:
-            yield f"quarantine_{source.name}", {"_load": STR, **QUARANTINED}
-            yield f"loads_{source.name}", LOADS
+            yield quarantine, {"_load": STR, **QUARANTINED}
+            yield loads, LOADS
         if source.contract is not None:
-            yield f"quality_{source.name}", QUALITY
+            yield quality, QUALITY
     yield RUN_LOG, RUNS
     for service in project.all_services.values():
-        yield f"decisions_{service.name}", DECISIONS
+        yield DECISIONS_OF.format(service.name), DECISIONS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from headrace.errors import Fault, nearest
 
 RUN_LOG = "run_log"
 """The table of the lake that tells of all runs."""
+DECISIONS_OF = "decisions_{}"
+"""The table of the lake with what a service decided, by its name."""
 Node = Stream | Table | Features | TrainingSet | Model | Service
 Kind = TypeVar("Kind", bound=Node)
 KINDS: dict[type[Node], str] = {
@@ -60,6 +62,16 @@ def uses(node: Node) -> tuple[Node, ...]:
         case Service():
             return (node.model,)
     return ()
+
+
+def kept_beside(name: str) -> tuple[str, str, str]:
+    """Return the tables that the lake keeps of each stream and table: what was refused, its loads, its quality."""
+    return f"quarantine_{name}", f"loads_{name}", f"quality_{name}"
+
+
+def names_of_the_lake(names: Iterable[str]) -> set[str]:
+    """Return the names that nothing else can have where streams and tables have these."""
+    return {RUN_LOG, *(kept for name in names for kept in kept_beside(name))}
 
 
 def sources_of(project: Project) -> list[Stream | Table]:
@@ -179,14 +191,17 @@ class Project(Declared):
         """Streams and tables share the lake, so they share one space of names."""
         both = {name: self.tables[name].place for name in self.streams.keys() & self.tables.keys()}
         expected = "one name in the lake"
-        ours = [one for one in sources_of(self) if one.name == RUN_LOG]
-        cure = "call it runs_of_mine, or by what it tells"
+        ours = {RUN_LOG: "the log of all runs"}
+        ours |= {name: f"kept of {one.name!r}" for one in sources_of(self) for name in kept_beside(one.name)}
+        ours |= {DECISIONS_OF.format(one): f"what {one!r} decided" for one in self.all_services}
+        cure = "call it by what it tells"
         return [
             Fault("HR-NAME-003", place, f"table {name!r} is also a stream", expected, f"call the table {name}_table")
             for name, place in both.items()
         ] + [
-            Fault("HR-NAME-003", one.place, f"{RUN_LOG!r}, which is the log of all runs", expected, cure)
-            for one in ours
+            Fault("HR-NAME-003", one.place, f"{one.name!r}, which is {ours[one.name]}", expected, cure)
+            for one in sources_of(self)
+            if one.name in ours
         ]
 
     def _charter_metric(self) -> list[Fault]:

@@ -21,6 +21,7 @@ MAY_PASS = frozenset(
         "HR-RUN-008",  # a journal or state folder that cannot be written
         "HR-SET-002",  # a full disk under a training set
         "HR-SOURCE-015",  # a bucket that does not answer, or says that it is asked too often
+        "HR-SOURCE-018",  # a file that is being written
         "HR-SOURCE-020",  # a database, an API or another origin that is away
         "HR-SOURCE-027",  # a full disk under what an origin delivers
         "HR-LAKE-022",  # a lease of a lake in a bucket that passed to another

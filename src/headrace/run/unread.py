@@ -21,7 +21,7 @@ def unread_files(sources: Iterable[Stream | Table], folder: Path) -> Fault | Non
     """
     from headrace.connect import find_files
     from headrace.connect.formats import SUFFIXES
-    from headrace.connect.places import known_as
+    from headrace.connect.places import is_meant, known_as
 
     folders, read = dict[Path, None](), set[str]()
     for source in (one.files for one in sources if one.files and "://" not in one.files):
@@ -31,7 +31,8 @@ def unread_files(sources: Iterable[Stream | Table], folder: Path) -> Fault | Non
         except HeadraceError:  # none yet, of which the run tells
             continue
     beside = [path for one in folders if one.is_dir() for path in sorted(one.iterdir()) if path.is_file()]
-    names = [name for one in beside if (name := known_as(one, folder)) not in read and name.endswith(SUFFIXES)]
+    seen = [one for one in beside if is_meant(one, one.parent, SUFFIXES)]
+    names = [name for one in seen if (name := known_as(one, folder)) not in read]
     if not names:
         return None
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

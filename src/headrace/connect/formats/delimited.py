@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -18,13 +19,15 @@ from headrace.connect.places import File
 from headrace.contracts import MALFORMED, MALFORMED_TYPE
 from headrace.contracts.problems import FIELDS
 from headrace.declare import Contract
+from headrace.errors import Fault, HeadraceError
 
 _BLOCK_BYTES, _LEAST_BYTES = 8 << 20, 1 << 16
 
 
 def _columns(separator: str, file: File, _: type[Contract]) -> pa.Schema:
     with file.stream() as stream, io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
-        return pa.schema([(name, pa.string()) for name in next(csv.reader(text, delimiter=separator), [])])
+        header = next(filter(None, csv.reader(text, delimiter=separator)), [])  # blank lines stand before some
+        return pa.schema([(name, pa.string()) for name in header])
 
 
 def _batches(separator: str, file: File, contract: type[Contract], batch_rows: int) -> Iterator[pa.Table]:
@@ -71,7 +74,7 @@ def _parsed(file: File, names: Sequence[str], separator: str, odd: list[pacsv.In
         odd.append(row)
         return "skip"
 
-    with file.stream() as stream:
+    with file.stream() as stream, _of_length(file):
         yield from _opened(stream, names, separator, note, _block(file))
         if odd:
             yield pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in names})
@@ -86,9 +89,22 @@ def _through(separator: str, file: File, contract: type[Contract]) -> None:
         if short_rows(stream, separator):
             return
     names = _columns(separator, file, contract).names[:1]
-    with file.stream() as stream:
+    with file.stream() as stream, _of_length(file):
         for _ in _opened(stream, names, separator, lambda _: "skip", _block(file)):
             pass
+
+
+@contextmanager
+def _of_length(file: File) -> Iterator[None]:
+    """Tell a row that does not fit in what is parsed together, which the parser calls an object astride of blocks."""
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):
+            raise
+        found, expected = f"a row of more than {_BLOCK_BYTES >> 20} MB", "rows of less"
+        cure = "see whether a quote opens that is never meant to; bring such long texts in JSON lines or Parquet"
+        raise HeadraceError(Fault("HR-SOURCE-016", file.name, found, expected, cure)) from error
 
 
 def _block(file: File) -> int:

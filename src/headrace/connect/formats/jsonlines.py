@@ -23,6 +23,8 @@ _SAMPLE = 1000
 _BOM = b"\xef\xbb\xbf"
 _EXACT = float(2**53)
 _DIGITS = (38, 18)
+_BEYOND = r":\s*-?(\d{20}|[\d.]+[eE](\+?\d|-0*[1-9]\d))"
+"""Numbers of which Arrow makes other ones, without a word, where they are to be decimals of these digits."""
 _FEW = 1 << 20
 """Bytes of lines that Python has looked at before a database has begun to."""
 _CONSTANTS = "NaN|Infinity"
@@ -88,14 +90,19 @@ def _too_long(file: File) -> Fault:
 
 def _table(lines: pa.Array, contract: type[Contract], names: Sequence[str]) -> pa.Table:
     text = pc.cast(lines, pa.string())
-    fast = _by_arrow(text, [contract.fields()[name] for name in names])
+    fast = by_arrow(text, [contract.fields()[name] for name in names])
     return rows_of(text.to_pylist(), contract, names) if fast is None else fast
 
 
-def _by_arrow(lines: pa.Array, fields: Sequence[Field]) -> pa.Table | None:
+def by_arrow(lines: pa.Array, fields: Sequence[Field]) -> pa.Table | None:
     """Return a table of lines that are all sound; None where one may not be, or a value is not as Arrow takes it."""
     kinds = [_kind(field) for field in fields]
     if None in kinds or not _sound(lines):
+        return None
+    if (
+        any(field.type.name == "decimal" for field in fields)
+        and pc.any(pc.match_substring_regex(lines, _BEYOND)).as_py()
+    ):
         return None
     schema = pa.schema([(field.name, kind) for field, kind in zip(fields, kinds, strict=True)])
     content = "\n".join(lines.to_pylist()).encode()

@@ -124,6 +124,7 @@ def ingest(
             there.require(ledger)
             todo = plan(received, there, ledger, batch_rows, reads)
             newest = lake.sequence(stream.name)
+            had = there.whole and lake.exists(stream.name) and lake.rows(stream.name)
             todo.faults += withdraw(lake, stream.name, ledger, todo.broken, todo.there)
             judged = Quality(stream, received, lake)
             if (todo.failed and there.whole) or not (todo.loads or there.ends):
@@ -140,6 +141,8 @@ def ingest(
             todo.faults += work.take_all(todo.loads, together=appends or not judged.stops, appends=appends)
             if not (todo.failed and there.whole):
                 work.end()
+                if had and there.delivery is None and not any(received for _, received, *_ in work.finished):
+                    todo.faults.append(_emptied(stream))
             todo.faults += [*work.faults, *judged.warnings(), *judged.freshness()]
             there.remember(lake, stream.name)
         return _report(todo, work), there.before
@@ -167,6 +170,12 @@ def _report(todo: Plan, work: Work) -> IngestReport:
     reasons, files = total(work.counts), len(work.finished)
     warned = work.job.judged.warned
     return IngestReport(received, accepted, quarantined, reasons, warned, files, todo.skipped, tuple(todo.faults))
+
+
+def _emptied(stream: Stream | Table) -> Fault:
+    found = f"files without a row, where {stream.name} had some; it is empty now"
+    cure = 'nothing, if it is to be; else export them again; hr.volume(at_least=1, severity="stop") refuses such a load'
+    return Fault("HR-SOURCE-022", stream.source, found, "that what was read stays", cure, "warning")
 
 
 def _silent(done: int, what: str) -> None:

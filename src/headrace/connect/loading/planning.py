@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from headrace.connect.evolve import Reads, nobody, read_by
 from headrace.connect.files import check_file, digest
@@ -86,7 +87,7 @@ class _Planning:
         for file in self._given.files:
             self._tried(file, lambda file: found.append((file, read_as(digest(file), self._contract))))
         standing = {past.name: past.sha256 for past in self._ledger.by_name.values() if past.finished}
-        if self.plan.failed or standing == {file.name: sha256 for file, sha256 in found}:
+        if self.plan.failed or standing == {file.name: sha256 for file, sha256 in found if file.size}:
             self.plan.skipped = len(found)
             return
         contents = dict(found)
@@ -108,8 +109,12 @@ class _Planning:
         past = self._ledger.by_name.get(file.name)
         if past is not None and past.sha256 == sha256 and (past.finished or past.removed):
             self.plan.skipped += 1
-        else:
-            self._take(file, sha256)
+            return
+        before = len(self.plan.loads)
+        self._take(file, sha256)
+        twin = self._ledger.by_content.get(sha256)
+        if self._given.delivery is None and twin is not None and len(self.plan.loads) > before:
+            self.plan.faults.append(_again(file.name, twin.name))
 
     def _file(self, file: File, sha256: str) -> None:
         """A file of events is one delivery, whatever its name, and stays as it is."""
@@ -124,8 +129,23 @@ class _Planning:
             other = self._contents[sha256]
             is_there = any(one.name == other for one in self._given.files)
             self.plan.faults.append(_copy(name, other) if is_there else _renamed(name, other))
+        elif past is None and (before := self._begins_with(file)) is not None:
+            raise HeadraceError(_renamed_and_grown(name, before))
         else:
             self._take(file, sha256)
+
+    def _begins_with(self, file: File) -> Past | None:
+        """Return the load, of a file that is gone, whose events would be taken again: no key keeps them out."""
+        if self._contract.key_fields() or not self._contract.role("event_time") or not self._gone:
+            return None
+        found = file.beginnings(past.size for past in self._gone.values())
+        return next((self._gone[sha256] for sha256 in reversed(found) if sha256 in self._gone), None)
+
+    @cached_property
+    def _gone(self) -> dict[str, Past]:
+        there = {file.name for file in self._given.files}
+        past = self._ledger.by_name.values()
+        return {one.sha256: one for one in past if one.finished and one.received and one.name not in there}
 
     def _take(self, file: File, sha256: str) -> None:
         if file.size == 0:
@@ -161,6 +181,19 @@ def _nothing(name: str) -> Fault:
 def _renamed(name: str, other: str) -> Fault:
     found = f"what was loaded as {other}, which is gone: the file was renamed, and its rows are there already"
     return Fault("HR-SOURCE-006", name, found, "each file once", "nothing: it is passed over", "warning")
+
+
+def _again(name: str, other: str) -> Fault:
+    """What a table became once it may become again, so a file that was renamed cannot be told from a new one."""
+    found = f"the content of what was loaded as {other}; merged again, it takes the place of what came after it"
+    cure = "nothing, where it is a new delivery; of a file that was renamed, bring what came after it again"
+    return Fault("HR-SOURCE-006", name, found, "each delivery once", cure, "warning")
+
+
+def _renamed_and_grown(name: str, past: Past) -> Fault:
+    found = f"what was loaded as {past.name}, which is gone, and more: its first {past.size:,} bytes are that file"
+    cure = "put the rows behind them into a new file, and cut this one back"
+    return Fault("HR-SOURCE-003", name, found, "files that stay as they are", cure)
 
 
 def _copy(name: str, other: str) -> Fault:

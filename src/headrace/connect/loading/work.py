@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.connect import quality
-from headrace.connect.files import READ_ROWS, read_batches
+from headrace.connect.files import READ_ROWS, read_batches, require_same
 from headrace.connect.known import known_at
 from headrace.connect.loading.before import Before
 from headrace.connect.loading.holding import Holding
@@ -213,7 +213,15 @@ class Work:
         return []
 
     def _read(self, load: Load) -> Generator[pa.Table]:
-        return read_batches(load.file, self.job.received, min(READ_ROWS, self.job.batch_rows))
+        """Yield the rows of a file, the last of them once it is seen that it stayed as it was decided upon."""
+        last = None
+        for batch in read_batches(load.file, self.job.received, min(READ_ROWS, self.job.batch_rows)):
+            if last is not None:
+                yield last
+            last = batch
+        require_same(load.file, load.sha256, self.job.received)
+        if last is not None:
+            yield last
 
     def _ends(self, load: Load, received: int, bad: int, outcome: Outcome) -> None:
         self.job.judged.ends(outcome)

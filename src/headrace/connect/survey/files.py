@@ -15,6 +15,7 @@ from headrace.connect.survey.found import Found, nothing
 from headrace.connect.survey.guess import guessed
 from headrace.connect.survey.sampled import sample_of_files
 from headrace.contracts.names import table_name
+from headrace.declare.project import names_of_the_lake
 from headrace.errors import Fault, HeadraceError, nearest
 
 _NUMBERED = re.compile(r"[-_. ]*(part)?[-_. ]*\d[-\d_.TZ]*$")
@@ -116,7 +117,8 @@ def _names(called: Mapping[str, str]) -> dict[str, str]:
         twins = list(plain.values()).count(name) > 1
         ending = table_name(_split(called[source].rpartition("/")[2])[1]) if twins else ""
         wanted = f"{name}_{ending}" if ending else name
-        taken = {*names.values(), *(one for one in plain.values() if one != name)}
+        others = [one for one in plain.values() if one != name]
+        taken = {*names.values(), *others, *names_of_the_lake(others)}
         numbered = (wanted if number == 1 else f"{wanted}_{number}" for number in count(1))
         names[source] = next(one for one in numbered if one not in taken)
     return names

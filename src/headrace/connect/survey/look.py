@@ -23,6 +23,7 @@ from headrace.connect.survey.guess import guessed
 from headrace.contracts.names import table_name
 from headrace.declare import Api, Collection, Contract, Database, Field, Origin, contract_of
 from headrace.declare.origins import SECRET, origin_of
+from headrace.declare.project import names_of_the_lake
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import STR
 
@@ -136,10 +137,12 @@ def _in_database(address: str, folder: Path, tables: Sequence[str]) -> Iterator[
 def _names(tables: list[str]) -> dict[str, str]:
     """Names of streams and tables to be: of two that are called alike in several schemas, with the schema."""
     plain = [table_name(table_parts(one)[-1]) for one in tables]
-    return {
+    names = {
         one: (name if plain.count(name) == 1 and name else table_name("_".join(table_parts(one)))) or "table_1"
         for one, name in zip(tables, plain, strict=True)
     }
+    taken = names_of_the_lake(names.values())
+    return {one: f"{name}_table" if name in taken else name for one, name in names.items()}
 
 
 def _sample(address: str, folder: Path, table: str, name: str, known: Catalogue) -> Sample:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.connect.files import read_batches, readable
 from headrace.connect.formats import Format, format_of
@@ -31,6 +32,7 @@ _CHECKED = 64 << 20
 _NAMED = 5
 """Files that a note names."""
 _TEXTUAL = ("CSV", "TSV")
+_MARKS = set(";|\t,")
 _OBJECTS: dict[str, Callable[[File], Iterator[str]]] = {
     "JSON lines": lambda file: (line for part in lines_of(file) for line in part.cast(pa.string()).to_pylist()),
     "JSON": texts_of,
@@ -49,6 +51,7 @@ class _Looked:
         failed: the faults of the others.
         whole: whether all rows of those were seen.
         twice: columns that a file has twice.
+        broken: lines that do not split into the fields of their header.
     """
 
     of: int
@@ -58,6 +61,7 @@ class _Looked:
     failed: list[HeadraceError] = field(default_factory=list)
     whole: bool = True
     twice: set[str] = field(default_factory=set)
+    broken: int = 0
 
     @property
     def words(self) -> str:
@@ -145,7 +149,11 @@ def _rows(file: File, kind: Format, most: int, looked: _Looked) -> tuple[pa.Tabl
     parts: list[pa.Table] = []
     count = 0
     for batch in read_batches(file, contract, most):
-        parts.append(batch.select([name for name in schema.names if name != MALFORMED]))
+        if MALFORMED in batch.column_names:
+            sound = batch.filter(pc.is_null(batch[MALFORMED]))
+            looked.broken += len(batch) - len(sound)
+            batch = sound  # of the other lines nothing is known
+        parts.append(batch.select(schema.names))
         count += batch.num_rows
         if count > most:
             break
@@ -169,16 +177,42 @@ def _of_tables(name: str, kind: Format, looked: _Looked) -> Sample:
     some = {one: times for one, times in lacking.items() if times}
     notes = [f"{one}: not in {times:,} of {looked.files:,} files, and so null there." for one, times in some.items()]
     notes += [f"Left out, {one}: a file has it twice." for one in sorted(looked.twice - columns.keys())]
+    if looked.broken:
+        notes.append(f"{looked.broken:,} lines have more or fewer fields than the header: quarantined.")
+    if kind.name in _TEXTUAL and len(columns) == 1 and (marks := _MARKS & set("".join(columns))):
+        notes.append(f"One column, with {min(marks)!r} in its name: if that parts columns, export it with commas.")
+    rows = pa.table(arrays)
+    within, listed = _nested(name, rows, looked.whole)
     return Sample(
         name,
-        pa.table(arrays),
+        rows,
         {},
         looked.whole,
         loose,
         mixed=frozenset(mixed),
         lacking=frozenset(some),
+        within=within,
+        listed=listed,
         notes=tuple(notes),
     )
+
+
+def _nested(name: str, rows: pa.Table, whole: bool) -> tuple[dict[str, Sample], frozenset[str]]:
+    """Return what columns of structs, and of lists of them, hold; and which of them are lists."""
+    within: dict[str, Sample] = {}
+    listed: set[str] = set()
+    for column in rows.column_names:
+        values = rows[column].combine_chunks()
+        is_list = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
+        values = values.flatten() if is_list else values
+        if pa.types.is_struct(values.type) and values.type.num_fields:
+            names = [values.type.field(at).name for at in range(values.type.num_fields)]
+            inner = pa.table(values.filter(values.is_valid()).flatten(), names)
+            called = f"{name}.{column}"
+            deeper, lists = _nested(called, inner, whole)
+            within[column] = Sample(called, inner, {}, whole, within=deeper, listed=lists)
+            listed |= {column} if is_list else set()
+    return within, frozenset(listed)
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -1,0 +1,138 @@
+"""Files that change where nobody looks: while they are loaded, under another name, or until nothing is left of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import headrace as hr
+from headrace.connect import IngestReport, ingest
+from headrace.connect.loading import work
+from headrace.lake import Lake
+
+
+class Row(hr.Contract):
+    number: int
+    text: str | None
+
+
+class Keyed(Row):
+    number: int = hr.key()
+
+
+class Event(hr.Contract):
+    at: hr.Timestamp = hr.event_time()  # type: ignore[valid-type]
+    number: int
+
+
+def load(source: hr.Stream | hr.Table, folder: Path, change: object = None) -> IngestReport:
+    """Load; ``change`` is called once, when the first rows are on their way."""
+    left = [change] if callable(change) else []
+
+    def told(_: int, what: str) -> None:
+        if left and what.startswith("loading"):
+            left.pop()()
+
+    return ingest(source, folder, Lake(folder / "lake"), told)
+
+
+def write(path: Path, first: int, last: int, text: str = "x") -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("number,text\n" + "".join(f"{n},{text}\n" for n in range(first, last)))
+
+
+def held(folder: Path) -> list[tuple[int, str]]:
+    rows = Lake(folder / "lake").read("rows")
+    return sorted(zip(rows["number"].to_pylist(), rows["text"].to_pylist(), strict=True))
+
+
+def codes(report: IngestReport) -> list[tuple[str, str, str]]:
+    return [(one.code, one.place, one.severity) for one in report.faults]
+
+
+@pytest.mark.parametrize("mode", ["append", "merge", "replace"])
+def test_a_file_that_changes_before_it_is_read_is_loaded_as_it_is_by_the_next_run(tmp_path: Path, mode: str) -> None:
+    table = hr.Table("rows", Keyed if mode == "merge" else Row, source="in", load=mode)
+    first, second = tmp_path / "in" / "a.csv", tmp_path / "in" / "b.csv"
+    write(first, 0, 150_000)  # large enough to be taken alone, before the other
+    write(second, 200_000, 200_002)
+    report = load(table, tmp_path, lambda: write(second, 300_000, 300_003))
+    assert codes(report) == [("HR-SOURCE-018", "in/b.csv", "error")]
+    again = load(table, tmp_path)
+    assert codes(again) == []
+    assert held(tmp_path) == [(n, "x") for n in (*range(150_000), *range(300_000, 300_003))]
+    assert codes(load(table, tmp_path)) == []
+
+
+@pytest.mark.parametrize("grows", [True, False])
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grows: bool) -> None:
+    monkeypatch.setattr(work, "READ_ROWS", 1000)
+    table, path = hr.Table("rows", Row, source="in"), tmp_path / "in" / "a.csv"
+    write(path, 0, 4000)
+
+    def change() -> None:
+        write(path, 0, 5000 if grows else 4000, "x" if grows else "y")
+
+    assert codes(load(table, tmp_path, change)) == [("HR-SOURCE-018", "in/a.csv", "error")]
+    assert codes(load(table, tmp_path)) == [("HR-SOURCE-012", "in/a.csv", "warning")]
+    assert held(tmp_path) == [(n, "x" if grows else "y") for n in range(5000 if grows else 4000)]
+
+
+def test_a_file_that_is_only_touched_while_it_is_read_is_taken(tmp_path: Path) -> None:
+    table = hr.Table("rows", Row, source="in", load="replace", columns={"number": "no"})
+    path = tmp_path / "in" / "a.csv"
+    write(path, 0, 150_000)
+    path.write_text(path.read_text().replace("number", "no"))
+    report = load(table, tmp_path, lambda: os.utime(path, (1, 1)))
+    assert (report.accepted, codes(report)) == (150_000, [])
+
+
+def test_events_of_a_renamed_file_that_grew_are_not_taken_twice(tmp_path: Path) -> None:
+    stream, before = hr.Stream("rows", Event, source="in"), tmp_path / "in" / "now.csv"
+    before.parent.mkdir()
+    lines = ["at,number", *(f"2026-01-01T00:00:0{n}Z,{n}" for n in range(4))]
+    before.write_text("\n".join([*lines[:3], ""]))
+    assert load(stream, tmp_path).accepted == 2
+    rotated = before.rename(before.with_name("2026-01-01.csv"))
+    rotated.write_text("\n".join([*lines, ""]))
+    write_other = before.with_name("other.csv")
+    write_other.write_text("\n".join([lines[0], lines[4], ""]))
+    report = load(stream, tmp_path)
+    assert codes(report) == [("HR-SOURCE-003", "in/2026-01-01.csv", "error")]
+    assert "loaded as in/now.csv, which is gone" in report.faults[0].found
+    assert report.accepted == 1
+
+
+def test_a_file_that_is_merged_again_under_another_name_is_told(tmp_path: Path) -> None:
+    table = hr.Table("rows", Keyed, source="in", load="merge")
+    write(tmp_path / "in" / "a.csv", 0, 2, "old")
+    write(tmp_path / "in" / "b.csv", 0, 2, "new")
+    assert codes(load(table, tmp_path)) == []
+    (tmp_path / "in" / "a.csv").rename(tmp_path / "in" / "c.csv")
+    assert codes(load(table, tmp_path)) == [("HR-SOURCE-006", "in/c.csv", "warning")]
+    assert held(tmp_path) == [(0, "old"), (1, "old")]
+    assert codes(load(table, tmp_path)) == []
+
+
+def test_a_file_of_nothing_beside_others_makes_no_table_anew(tmp_path: Path) -> None:
+    table = hr.Table("rows", Row, source="in", load="replace")
+    write(tmp_path / "in" / "a.csv", 0, 2)
+    (tmp_path / "in" / "b.csv").touch()
+    load(table, tmp_path)
+    version = Lake(tmp_path / "lake").version("rows")
+    report = load(table, tmp_path)
+    assert (report.received, codes(report)) == (0, [])
+    assert Lake(tmp_path / "lake").version("rows") == version
+
+
+@pytest.mark.parametrize("contract", [Row, Keyed])
+def test_a_table_that_becomes_empty_is_told(tmp_path: Path, contract: type[hr.Contract]) -> None:
+    table = hr.Table("rows", contract, source="in", load="replace")
+    write(tmp_path / "in" / "a.csv", 0, 2)
+    load(table, tmp_path)
+    write(tmp_path / "in" / "a.csv", 0, 0)
+    assert codes(load(table, tmp_path)) == [("HR-SOURCE-022", "in", "warning")]
+    assert held(tmp_path) == []
+    assert codes(load(table, tmp_path)) == []
