@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, reject
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from headrace.engines.frame import frame
@@ -136,6 +136,7 @@ def read_or_refuse(text: str) -> None:
 
 
 @given(st.text(max_size=60))
+@example("@")
 @examples(150)
 def test_any_text_is_read_or_refused_with_a_fault(text: str) -> None:
     read_or_refuse(text)

@@ -129,7 +129,10 @@ class _Typing:
             made = read(self, tree, depth + 1)
         elif simple is not None:
             name, parts = simple
-            made = apply(name, self.nodes(_parts(tree, parts), depth + 1))
+            given = _parts(tree, parts)
+            if not given:  # the parser takes an operator without its side, such as @, for a function of nothing
+                raise _unreadable(sqlglot.errors.ParseError(""))
+            made = apply(name, self.nodes(given, depth + 1))
         else:
             raise self.unknown(tree, depth)
         _all_read(tree, parts)
