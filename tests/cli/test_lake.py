@@ -138,3 +138,12 @@ def test_a_table_of_others_is_told_and_keeps_nothing_from_being_done(bank):
     assert _json(bank, "compact", "odd", exit_code=2)["faults"][0]["found"].startswith("odd, of which is told: ")
     assert "odd" not in lake.readable()
     assert "odd" in lake.tables()
+
+
+def test_drop(bank):
+    load_project(bank).lake().append("old", pa.table({"n": [1]}))
+    asked = _call(bank, "drop", "old")
+    assert (asked.exit_code, "say --yes" in asked.stderr) == (2, True)
+    assert _json(bank, "drop", "old", "--yes") == {"ok": True, "dropped": ["old"]}
+    assert _json(bank, "drop", "payments", "--yes", exit_code=2)["faults"][0]["code"] == "HR-LAKE-029"
+    assert _json(bank, "drop", "old", "--yes", exit_code=2)["faults"][0]["code"] == "HR-LAKE-001"

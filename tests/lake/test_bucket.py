@@ -232,3 +232,16 @@ def test_what_cannot_be_reached_is_told_without_keys(monkeypatch: pytest.MonkeyP
         with pytest.raises(HeadraceError, match="HR-LAKE-023") as raised:
             work(Lake("s3://bank/life"))
         assert "secret-of-mine" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("log")
+def test_a_dropped_table_leaves_nothing_and_may_come_again() -> None:
+    lake = Lake("s3://bank/dropping")
+    for n in range(3):
+        lake.append("t", pa.table({"n": [n]}))
+    lake.append("other", pa.table({"n": [7]}))
+    lake.drop("t")
+    assert lake.tables() == ["other"]
+    assert not (lake.root / "t").exists()
+    lake.append("t", pa.table({"word": ["x"]}))
+    assert lake.read("t").to_pydict() == {"word": ["x"]}

@@ -7,7 +7,7 @@ import pytest
 
 from headrace import clock
 from headrace.errors import HeadraceError
-from headrace.run import compact, load_project, run, vacuum
+from headrace.run import compact, drop, load_project, run, vacuum
 from headrace.run.pins import pinned
 from tests.run.bank import WITH_MODEL, add_month, make_bank
 
@@ -73,3 +73,54 @@ def test_a_manifest_that_cannot_be_read_stops_it(bank):
     with pytest.raises(HeadraceError, match=r"HR-LAKE-016 sets/cases/\w+/manifest.json"):
         vacuum(loaded, 0)
     assert sorted(loaded.state_dir.glob("lake/*/*.parquet")) == files
+
+
+def test_a_table_that_is_no_longer_declared_is_dropped_with_what_is_kept_beside_it(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    run(load_project(folder))
+    loaded = load_project(folder)
+    lake = loaded.lake()
+    for name in ("old", "loads_old", "quarantine_old", "older", "decisions_gone"):
+        lake.append(name, pa.table({"n": [1], "horizon": ["{}"]}))
+    for name in ("payments", "loads_payments", "run_log", "loads_old", "decisions_gone"):
+        with pytest.raises(HeadraceError, match="HR-LAKE-029"):
+            drop(loaded, name)
+    with pytest.raises(HeadraceError, match="HR-LAKE-001: found no table odl"):
+        drop(loaded, "odl")
+    assert drop(loaded, "old") == ["old", "quarantine_old", "loads_old"]
+    assert not [one for one in lake.tables() if one.endswith("old")]
+    assert "older" in lake.tables()
+    assert not list(lake.root.glob("*.dropped"))
+    lake.append("old", pa.table({"n": [2, 3]}))
+    assert lake.read("old").to_pydict() == {"n": [2, 3]}
+
+
+def test_a_table_that_something_on_record_names_is_not_dropped(bank):
+    loaded = load_project(bank)
+    lake = loaded.lake()
+    for name in ("seen", "learned", "unseen"):
+        lake.append(name, pa.table({"n": [1]}))
+    lake.append("decisions_desk", pa.table({"horizon": [json.dumps({"seen": 7})]}))
+    manifest = next(loaded.state_dir.glob("sets/cases/*/manifest.json"))
+    said = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(said | {"versions": {**said["versions"], "learned": 0}}))
+    for name in ("seen", "learned"):
+        with pytest.raises(HeadraceError, match="HR-LAKE-029.*on record names"):
+            drop(loaded, name)
+    assert drop(loaded, "unseen") == ["unseen"]
+
+
+def test_what_was_dropped_is_made_again_once_it_is_declared(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    run(load_project(folder))
+    project = folder / "project.py"
+    whole = project.read_text()
+    rows = load_project(folder).lake().rows("daily")
+    project.write_text(whole.replace("sources=[daily, weekly, ", "sources=["))
+    loaded = load_project(folder)
+    assert "daily" not in loaded.project.tables
+    assert drop(loaded, "daily")[0] == "daily"
+    project.write_text(whole)
+    steps = {step.id: step.action for step in run(load_project(folder)).steps}
+    assert steps["query:daily"] == "done"
+    assert load_project(folder).lake().rows("daily") == rows

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
@@ -76,6 +75,10 @@ class Address:
             if not missing_ok:
                 raise
 
+    def rmtree(self) -> None:
+        """Remove it and all objects below it."""
+        system().delete_dir(self.key)
+
     def _within(self, *, recursive: bool) -> list[Any]:
         import pyarrow.fs as pafs
 
@@ -98,8 +101,7 @@ def place(root: Path | str | Address) -> Place:
         return root
     text = str(root)
     if text.startswith(SCHEME):
-        parts = urlsplit(text)
-        return Address(f"{parts.netloc}{parts.path}".rstrip("/"))
+        return Address(text.removeprefix(SCHEME).rstrip("/"))
     return Path(root)
 
 

@@ -28,7 +28,7 @@ from headrace.lake.lock import exclusive
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.sequence import SEQUENCE, highest_sequence
 from headrace.lake.strangers import cannot_open, require_plain, require_sequence
-from headrace.lake.vacuum import Vacuumed, vacuum
+from headrace.lake.vacuum import Vacuumed, drop, vacuum
 from headrace.lake.views import write_views
 from headrace.lake.within import Within
 from headrace.lake.writing import NAME, Writing, check_name
@@ -231,6 +231,17 @@ class Lake(Writing):
         """
         self._open(name)
         return vacuum(self.root / name, before_us, pinned, dry_run=dry_run)
+
+    def drop(self, name: str) -> None:
+        """Remove a table with all its versions, whoever made it and whether it can be read or not.
+
+        Raises:
+            HeadraceError: HR-LAKE-001 unknown table, 010 a file that cannot be removed.
+        """
+        if name not in (there := self.tables()):
+            raise HeadraceError(sql.unknown(name, there))
+        drop(self.root / name)
+        self._there.discard(name)
 
     def extent(self, name: str) -> Extent:
         """Return the newest version of a table with its rows, files and bytes, from the log alone."""

@@ -1,11 +1,12 @@
-"""Vacuum: files that no version which is still wanted has are removed, and those that a kill left behind."""
+"""Files are removed: those that no version which is still wanted has, those that a kill left behind, whole tables."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from headrace.lake.bucket import Place, files
+from headrace.lake.bucket import Address, Place, files
 from headrace.lake.commit import clear_errors, open_table
 from headrace.lake.log import Lifetime, lifetimes, ordered
 
@@ -56,3 +57,16 @@ def vacuum(path: Place, before_us: int, pinned: Collection[int], *, dry_run: boo
 def _is_over(span: Lifetime, before_us: int, pinned: Collection[int]) -> bool:
     over = span.removed is not None and span.removed_ms * 1000 < before_us
     return over and not any(span.spans(version) for version in pinned)
+
+
+def drop(path: Place) -> None:
+    """Remove a table with all its versions; what is killed in the middle is no table any more, or can be repeated."""
+    with clear_errors(path.name):
+        if isinstance(path, Address):
+            (path / "_delta_log").rmtree()
+            path.rmtree()
+            return
+        going = path.with_name(f".{path.name}.dropped")
+        shutil.rmtree(going, ignore_errors=True)
+        path.rename(going)
+        shutil.rmtree(going)

@@ -21,7 +21,7 @@ from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
 from headrace.run.stopping import Stop, Stopped, on_signals
 from headrace.run.training import Trained, Trainings, train
-from headrace.run.upkeep import compact, vacuum
+from headrace.run.upkeep import compact, drop, vacuum
 
 __all__ = [
     "SILENT",
@@ -53,6 +53,7 @@ __all__ = [
     "beat_of",
     "check",
     "compact",
+    "drop",
     "find_folder",
     "load_project",
     "on_signals",

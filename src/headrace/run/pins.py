@@ -36,6 +36,26 @@ def pinned(loaded: LoadedProject) -> Pins:
     return found
 
 
+def is_named(loaded: LoadedProject, table: str) -> bool:
+    """Return whether a training set, a registered model or a decision on record names a table: as it was, or at all.
+
+    Raises:
+        HeadraceError: as of ``pinned``.
+    """
+    import pyarrow.compute as pc
+
+    lake = loaded.lake()
+    if pinned(loaded).get(table):
+        return True
+    horizons = (
+        batch.column("horizon")
+        for decisions in lake.readable()
+        if decisions.startswith("decisions_")
+        for batch in lake.batches(decisions, columns=["horizon"])
+    )
+    return any(pc.any(pc.match_substring(horizon, f'"{table}":')).as_py() for horizon in horizons)
+
+
 def _manifest(loaded: LoadedProject, path: Path) -> dict[str, int]:
     try:
         return {str(table): int(n) for table, n in json.loads(path.read_text(encoding="utf-8"))["versions"].items()}

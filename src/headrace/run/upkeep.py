@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headrace import clock
+from headrace.declare import sources_of
+from headrace.declare.project import DECISIONS_OF, kept_beside, names_of_the_lake
 from headrace.errors import Fault, HeadraceError
 from headrace.run.attaching import refreshed
 from headrace.run.lock import one_at_a_time
-from headrace.run.pins import pinned
+from headrace.run.pins import is_named, pinned
 from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 
@@ -96,6 +98,51 @@ def vacuum(
             progress.ends(StepReport(step, action, (), clock.monotonic_s() - begun, {}))
         refreshed(loaded)
     return found
+
+
+def drop(loaded: LoadedProject, table: str) -> list[str]:
+    """Remove a table that the project does not declare any more, with what the lake kept beside it.
+
+    Returns:
+        The tables that were removed.
+
+    Raises:
+        HeadraceError: HR-LAKE-001 unknown table, 010 a file that cannot be removed, 029 a table that is needed;
+            HR-RUN-001 when a run is going on.
+    """
+    from headrace.serve.drain import drain
+
+    lake = loaded.lake()
+    with one_at_a_time(loaded.state_dir):
+        if (loaded.state_dir / "spool").exists():
+            drain(loaded)
+        there = lake.tables()
+        if table in there:
+            _refuse_needed(loaded, table, there)
+        beside = [one for one in kept_beside(table) if one in there]
+        for name in (*beside, table):  # it goes last: what is killed in between can be repeated
+            lake.drop(name)
+        refreshed(loaded)
+    return [table, *beside]
+
+
+def _refuse_needed(loaded: LoadedProject, table: str, there: Collection[str]) -> None:
+    declared = [one.name for one in sources_of(loaded.project)]
+    owner = next((one for one in there if table in kept_beside(one)), None)
+    if table in declared:
+        found, cure = "which the project declares", "take it out of the project first"
+    elif table in names_of_the_lake(declared) or owner is not None:
+        found = "which the lake keeps of another" if owner else "which the lake keeps itself"
+        cure = f"drop {owner}: it goes with it" if owner and owner not in declared else "leave it"
+    elif table.startswith(DECISIONS_OF.format("")):
+        found, cure = "the record of what was decided", "leave it: each decision has to be explained for years"
+    elif is_named(loaded, table):
+        found = "which a training set, a registered model or a decision on record names"
+        cure = "leave it: they could not be explained or built again"
+    else:
+        return
+    expected = "a table that nothing needs any more"
+    raise HeadraceError(Fault("HR-LAKE-029", "", f"{table}, {found}", expected, cure))
 
 
 @contextmanager

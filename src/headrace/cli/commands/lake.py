@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -151,6 +152,27 @@ def restore(session: Session, table: str, version: int | None, at: str | None, r
                 say(f"  {name} {what}")
 
     session.tell({"ok": True, **asdict(found)}, human)
+
+
+@command.command("drop", epilog="\b\nExample:  headrace lake drop old_prices")
+@click.argument("table")
+@click.option("--yes", is_flag=True, help="Do it without being asked.")
+@session_options
+def drop(session: Session, table: str, yes: bool) -> None:
+    """Remove a TABLE that the project does not declare any more, with its quarantine, ledger and quality.
+
+    It is gone for good, with all its versions. What a training set, a model or a decision names stays.
+    """
+    from headrace.cli.terminal import say
+    from headrace.run import drop as drop_table
+
+    loaded = session.load()
+    if not yes:
+        if session.as_json or not sys.stdin.isatty():
+            raise click.UsageError("nobody is there to be asked: say --yes")
+        click.confirm(f"Remove {table} with all its versions?", abort=True, err=True)
+    gone = drop_table(loaded, table)
+    session.tell({"ok": True, "dropped": gone}, lambda: say(f"Gone: {', '.join(gone)}"))
 
 
 def _tell(session: Session, left_out: list[Fault], told: dict[str, Any], human: Callable[[], None]) -> None:
