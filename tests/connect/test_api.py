@@ -222,6 +222,12 @@ def test_a_server_that_is_not_there_is_away() -> None:
         ([Answer(ALL, headers={"Link": '</>; rel="next"'})], {}, "Cure: pages='link'"),
         (lambda _: Answer([], headers={"Link": '</>; rel="next"'}), {"pages": "link"}, "names itself"),
         ([Answer({"data": ALL, "next": "/?n=1"})], {"rows": "data"}, "Cure: pages='next:next'"),
+        ([Answer({"data": ALL, "next": "visits?page=2"})], {"rows": "data"}, "Cure: pages='next:next'"),
+        ([Answer({"data": ALL, "next_cursor": "a8"})], {"rows": "data"}, "Cure: pages='token:cursor:next_cursor'"),
+        ([Answer({"data": ALL, "page": 1, "next_page": 2})], {"rows": "data"}, "Cure: pages='page:page'"),
+        ([Answer({"data": ALL, "nextRecordsUrl": "/q-2"})], {"rows": "data"}, "Cure: pages='next:nextRecordsUrl'"),
+        ([Answer({"data": ALL, "meta": {"has_more": True}})], {"rows": "data"}, "say by pages= how the next is found"),
+        ([Answer({"data": ALL, "links": [{"rel": "next", "href": "/2"}]})], {"rows": "data"}, "say by pages="),
         (
             [Answer({"data": ALL, "links": {"next": "/?n=1"}})],
             {"rows": "data", "pages": "next:meta.next"},

@@ -189,3 +189,35 @@ def test_a_time_that_gets_a_zone_makes_no_row_another(tmp_path: Path) -> None:
     said("insert into visits values (20, '2026-01-02')")
     assert [load(table, tmp_path).accepted for _ in range(2)] == [1, 0]
     assert held(tmp_path) == list(range(21))
+
+
+class Noted(hr.Contract):
+    visit_id: int
+    at: hr.Timestamp = hr.field(zone="UTC")  # type: ignore[valid-type]
+    note: str | None = None
+
+
+def test_a_column_that_may_lack_goes_and_comes_without_doubling_rows(
+    tmp_path: Path, visits: sqlite3.Connection
+) -> None:
+    source = hr.Table("visits", Noted, source=hr.Database("sqlite:///x.db", cursor="changed"), load="append")
+    visits.execute("alter table visits add column note text")
+    assert load(source, tmp_path).accepted == 20
+    for change in ("drop column note", "add column note text"):
+        visits.execute(f"alter table visits {change}")
+        assert load(source, tmp_path).received == 0
+    visits.execute("insert into visits values (30, '2026-01-02 00:00:00', 9, 'x')")
+    assert [load(source, tmp_path).accepted for _ in range(2)] == [1, 0]
+    assert held(tmp_path) == [*range(1, 21), 30]
+
+
+def test_numbers_as_cursors_may_become_whole_ones(tmp_path: Path, postgres: Any) -> None:
+    postgres.run(
+        "drop table if exists amounts;;create table amounts (visit_id int, at timestamp, n numeric);;"
+        "insert into amounts values (1, '2026-01-01', 1), (2, '2026-01-01', 2.000)"
+    )
+    source = hr.Stream("visits", Visit, source=hr.Database(postgres.url, table="amounts", cursor="n"))
+    assert load(source, tmp_path).accepted == 2
+    postgres.run("alter table amounts alter n type bigint;;insert into amounts values (3, '2026-01-01', 3)")
+    assert [load(source, tmp_path).received for _ in range(2)] == [1, 0]
+    assert held(tmp_path) == [1, 2, 3]

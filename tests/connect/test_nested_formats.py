@@ -17,6 +17,8 @@ from fastavro import writer
 
 import headrace as hr
 from headrace.connect import ingest
+from headrace.connect.repair import replay
+from headrace.connect.repair.received import received
 from headrace.engines import batch
 from headrace.engines.frame import frame
 from headrace.lake import Lake
@@ -55,6 +57,32 @@ def _row(n: int) -> dict[str, Any]:
 
 
 ROWS = [_row(n) for n in range(8)]
+
+
+class Part(hr.Contract):
+    n: int | None
+    day: hr.Date | None
+    price: hr.Decimal(8, 2) | None  # type: ignore[valid-type]
+
+
+class Order(hr.Contract):
+    order_id: int = hr.key()
+    main: Part | None
+    parts: list[Part]
+
+
+def test_what_is_refused_within_is_in_quarantine_as_it_was_received(tmp_path: Path) -> None:
+    bad = {"n": 1.5, "day": "nope", "price": 1.005}
+    rows = [{"order_id": 1, "main": bad, "parts": [bad, {"n": 2.0, "day": "2026-01-02", "price": 1.0}]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    lake, orders = Lake(tmp_path / "lake"), hr.Table("orders", Order, source="*.parquet")
+    assert ingest(orders, tmp_path, lake).quarantined == 1
+    (held,) = received(lake.read("quarantine_orders"))
+    told = {"n": "1.5", "day": "nope", "price": "1.005"}
+    assert held.values["main"] == told
+    assert held.values["parts"] == [told, {"n": "2", "day": "2026-01-02", "price": "1.00"}]
+    trial = replay.try_rows(lake, orders, [held])
+    assert (len(trial.passing), len(trial.staying)) == (0, 1)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

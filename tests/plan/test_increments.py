@@ -8,10 +8,12 @@ from headrace import sql
 from headrace.plan.increments import Increments, increments
 from headrace.types import INT, LogicalType
 
-STR, TIMESTAMP = LogicalType("str"), LogicalType("timestamp")
+STR, TIMESTAMP, DATE, FLOAT = (LogicalType(name) for name in ("str", "timestamp", "date", "float"))
 COLUMNS = {
     "payments": {"id": INT, "at": TIMESTAMP, "shop": INT, "amount": INT, "kind": STR},
     "shops": {"shop": INT, "region": STR, "since": TIMESTAMP},
+    "pays": {"store": INT, "paid": DATE, "amount": INT, "score": FLOAT},
+    "stores": {"store": INT, "since": TIMESTAMP, "rate": LogicalType("decimal", 9, 2), "score": FLOAT},
 }
 FULL = [
     ("select count(*) as n from payments", "it makes one total of all rows"),
@@ -89,6 +91,29 @@ def test_columns_that_look_unlike_though_equal_are_not_followed() -> None:
     joined = "select p.kind, count(*) as n from payments p join shops s on p.kind = s.shop group by 1"
     assert found(joined).by(["payments"]) == ("kind",)
     assert found(joined).by(["shops"]) == ()
+
+
+@pytest.mark.parametrize("made", ["{}::varchar", "'k' || {}", "length({}::varchar)", "coalesce({}::varchar, 'x')"])
+@pytest.mark.parametrize(("left", "right"), [("p.paid", "s.since"), ("p.amount", "s.rate"), ("p.score", "s.score")])
+def test_what_is_made_of_one_column_is_not_made_of_another_that_is_equal_and_looks_unlike(
+    made: str, left: str, right: str
+) -> None:
+    """A day and its midnight, 3 and 3.0, 0.0 and -0.0."""
+    joined = f"from pays p join stores s on {left} = {right} group by all"
+    direct = found(f"select {made.format(left)} as k, count(*) as n {joined}")
+    assert (direct.by(["pays"]), direct.by(["stores"])) == (("k",), ())
+    within = f"select {made.format('x')} as k, n from (select {left} as x, count(*) as n {joined})"
+    assert found(within).by(["stores"]) == ()
+    same = found(
+        f"select {made.format('p.store')} as k, count(*) as n from pays p join stores s using (store) group by 1"
+    )
+    assert same.by(["stores"]) == same.by(["pays"]) == ("k",)
+
+
+def test_functions_that_are_called_on_their_first_argument_are_followed() -> None:
+    assert found("select shop.abs() as s, kind.upper() as k, count(*) as n from payments group by all").any
+    told = found("select id, amount.sum() as total from payments group by id").said()
+    assert told == "incremental by id"
 
 
 def test_a_change_is_followed_through_columns_that_are_equal() -> None:

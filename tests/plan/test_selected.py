@@ -98,6 +98,15 @@ CASES: dict[str, list[set[str]]] = {
     "select id, s.x from pay, generate_series(1, who) as s(x)": [{"pay.id"}, {"pay.who"}],
     "select id, s.x from pay, lateral range(who) as s(x)": [{"pay.id"}, {"pay.who"}],
     "select {'a': amount, 'b': who} as both from pay": [{"pay.amount", "pay.who"}],
+    "select who.greatest(3) as a, amount.round(2).abs() as b, sum(id).abs() as c from pay group by all": [
+        {"pay.who"},
+        {"pay.amount"},
+        {"pay.id"},
+    ],
+    "select p.amount.greatest(p.who, id) as a, x.k.upper() as b from pay p, (select kind.lower() as k from cust) x": [
+        {"pay.amount", "pay.who", "pay.id"},
+        {"cust.kind"},
+    ],
     "from (unpivot pay on amount, who into name k value v)": [
         {"pay.id"},
         {"pay.at"},
@@ -253,3 +262,9 @@ def test_units_of_what_is_unpivoted() -> None:
     query = f"select v from {both} unpivot (v for k in (a, b))"
     assert found(query).columns[0].unit == "EUR"
     assert found(f"select v from {both} unpivot (v for k in (a, c))").columns[0].unit == ""
+
+
+def test_a_column_that_is_not_seen_as_one_makes_the_whole_query_unfollowed() -> None:
+    made = found("select main.abs(amount) as a from pay")
+    assert not made.exact
+    assert set(made.columns[0].direct) >= PAY

@@ -257,9 +257,12 @@ def digests(
     """
     chosen = rows.take(pa.array(places, pa.int64()))
     if isinstance(chosen, pa.Table):
+        fields = contract.fields()
+        for name in (one for one in columns if one not in chosen.column_names and one in fields):
+            if fields[name].may_lack:  # such as a column that was dropped
+                chosen = chosen.append_column(name, pa.nulls(len(chosen)))
         same = columns and set(columns) <= set(chosen.column_names)
         table = chosen.select(columns) if same else chosen
-        fields = contract.fields()
         read = [
             _alike(fields.get(name), column) for name, column in zip(table.column_names, table.columns, strict=True)
         ]

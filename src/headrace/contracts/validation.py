@@ -247,8 +247,17 @@ def _as_read(received: list[dict[str, object]], schema: pa.Schema, typed: pa.Tab
         if given == field.type or pat.is_null(given) or is_text(given):
             continue
         for row, value in zip(received, plain_values(_one_chunk(values)), strict=True):
-            if value is not None:
-                row[field.name] = value
+            row[field.name] = _sound(row.get(field.name), value)
+
+
+def _sound(received: object, read: object) -> object:
+    """A value as it was read, and as it was received where it was not; of what is nested, each within."""
+    match received, read:
+        case dict(), dict():
+            return {name: _sound(one, read.get(name)) for name, one in received.items()}
+        case list(), list() if len(received) == len(read):
+            return [_sound(one, other) for one, other in zip(received, read, strict=True)]
+    return received if read is None else read
 
 
 def _reason(problem: Problem, row: dict[str, object]) -> str:

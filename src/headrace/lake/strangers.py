@@ -53,7 +53,8 @@ def require_plain(name: str, table: deltalake.DeltaTable) -> None:
 
 def cannot_open(name: str, error: Exception) -> HeadraceError:
     """Return what is said of a table that cannot be opened: it has a feature that is newer than what reads it here."""
-    found, cure = f"{name}, of which is told: {str(error).strip()}", "write it as a plain table, or declare a source"
+    found = f"{name}, of which is told: {str(error).strip().splitlines()[0]}"
+    cure = "write it as a plain table, or declare a source"
     return HeadraceError(Fault("HR-LAKE-026", "", found, "a Delta table that can be opened", cure))
 
 

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from headrace import sql
 from headrace.declare import Table
 from headrace.errors import Fault
-from headrace.plan.tracks import Follower, Scan, Track, Unfit, aggregates_in, relation
+from headrace.plan.chained import without_chains
+from headrace.plan.tracks import Follower, Kinds, Scan, Track, Unfit, relation
+from headrace.plan.trees import aggregates_in
 
 if TYPE_CHECKING:
     import duckdb
+    from sqlglot import exp
 
 _WHOLE = ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint")
 _COMPARED = ("varchar", "date", "timestamp", "timestamp with time zone", "boolean", "decimal", *_WHOLE)
@@ -94,8 +97,14 @@ def increments(query: str, columns: Mapping[str, Iterable[str]], connection: duc
         ...     increments(query, {"sales": ["shop", "amount"]}, connection).said()
         'incremental by shop'
     """
+
+    def kind_of(expression: exp.Expr, table: str) -> str:
+        (found,) = connection.sql(f'select {expression.sql("duckdb")} from "{table}" limit 0').types
+        return _kind(str(found).lower())
+
+    lower = {name.lower(): [one.lower() for one in some] for name, some in columns.items()}
     try:
-        followed = _followed(query, {name.lower(): [one.lower() for one in some] for name, some in columns.items()})
+        followed = _followed(query, lower, kind_of)
     except Unfit as error:
         return Increments({}, {}, (), (), ((error.reason, error.cure),))
     made = connection.sql(sql.readable(query))
@@ -106,7 +115,7 @@ def increments(query: str, columns: Mapping[str, Iterable[str]], connection: duc
     else:
         tracks = dict(result.columns)
     scans = tuple(followed.notes.scans)
-    fitting = {name: _comparable(types[name], track, scans, connection) for name, track in tracks.items()}
+    fitting = {name: _comparable(types[name], track, scans, kind_of) for name, track in tracks.items()}
     return Increments(fitting, types, scans, result.linear, tuple(followed.notes.reasons))
 
 
@@ -126,29 +135,20 @@ def _columns(node: Any) -> bool:
     return node.find(exp.Column) is not None
 
 
-def _comparable(
-    kind: str, track: Track, scans: tuple[Scan, ...], connection: duckdb.DuckDBPyConnection
-) -> dict[int, Any]:
+def _comparable(kind: str, track: Track, scans: tuple[Scan, ...], kind_of: Kinds) -> Track:
     """Return the part of a track whose expressions have the type of the column: others may be equal and look unlike."""
-    if _bare(kind) not in _COMPARED:
-        return {}
-    return {scan: one for scan, one in track.items() if _alike(kind, _type(one, scans[scan].table, connection))}
+    wanted = _kind(kind)
+    return {scan: one for scan, one in track.items() if wanted and kind_of(one, scans[scan].table) == wanted}
 
 
-def _type(expression: Any, table: str, connection: duckdb.DuckDBPyConnection) -> str:
-    (found,) = connection.sql(f'select {expression.sql("duckdb")} from "{table}" limit 0').types
-    return str(found).lower()
+def _kind(name: str) -> str:
+    """A type as DuckDB names it, one name for all whole numbers; none for a type of which equal values look unlike."""
+    if name.partition("(")[0] not in _COMPARED:
+        return ""
+    return "whole" if name in _WHOLE else name
 
 
-def _alike(one: str, other: str) -> bool:
-    return one == other or (one in _WHOLE and other in _WHOLE)
-
-
-def _bare(kind: str) -> str:
-    return kind.split("(")[0]
-
-
-def _followed(query: str, columns: Mapping[str, list[str]]) -> Follower:
+def _followed(query: str, columns: Mapping[str, list[str]], kind_of: Kinds) -> Follower:
     import sqlglot
     from sqlglot.optimizer.qualify import qualify
 
@@ -160,13 +160,13 @@ def _followed(query: str, columns: Mapping[str, list[str]]) -> Follower:
         raise Unfit("it takes a sample", "")
     aggregates = frozenset(kinds["aggregate"])
     try:
-        tree = sqlglot.parse_one(sql.readable(query), read="duckdb")
+        tree = without_chains(sqlglot.parse_one(sql.readable(query), read="duckdb"))
         _same_functions(tree, used, aggregates)
         _one_meaning(tree, columns)
         schema: dict[str, object] = {name: dict.fromkeys(some, "unknown") for name, some in columns.items()}
         tree = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=True)
         _single_columns(tree)
-        return relation(tree, columns, aggregates)
+        return relation(tree, columns, aggregates, kind_of)
     except (sqlglot.errors.SqlglotError, RecursionError) as error:
         raise Unfit("it is written in a way that is not followed", "write it more simply") from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace import sql
+from headrace.plan.chained import without_chains
 from headrace.plan.lineage import Mix
 from headrace.plan.made import COPY, Column, Made, both, choosing, cutting, how_used, is_place, said_of
 from headrace.plan.units import agreed, path_of, sql_mixes, sql_unit
@@ -77,7 +78,8 @@ def _followed(
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    parsed = _series_unnested(without_unpivot(sqlglot.parse_one(sql.readable(query), read="duckdb"), tables))
+    parsed = without_chains(sqlglot.parse_one(sql.readable(query), read="duckdb"))
+    parsed = _series_unnested(without_unpivot(parsed, tables))
     if not isinstance(parsed, exp.Query) or parsed.find(exp.Pivot, exp.Columns, exp.Command):
         raise _Unread
     known: dict[str, object] = {name: dict.fromkeys(columns, "varchar") for name, columns in tables.items()}
@@ -85,8 +87,24 @@ def _followed(
     scope = build_scope(whole)
     if scope is None or not all(isinstance(one.parent, exp.Count | exp.Dot) for one in whole.find_all(exp.Star)):
         raise _Unread  # such as * like 'a%'
+    if _unseen(whole, {name.lower() for columns in tables.values() for name in columns}):
+        raise _Unread
     reader = _Reader(tables, unit, fields, {id(one.expression): one for one in scope.traverse()})
     return Selected(tuple(reader.columns(scope).values()), reader.rows(scope))
+
+
+def _unseen(query: exp.Expr, columns: set[str]) -> bool:
+    """Whether the name of a column stands as a value where it was not taken for one."""
+    from sqlglot import exp
+
+    held = ((one, one.parent) for one in query.find_all(exp.Identifier) if one.name.lower() in columns)
+    return any(
+        within.this is one
+        if isinstance(within, exp.Dot)
+        else isinstance(within, exp.Binary | exp.Unary | exp.Func)
+        and not isinstance(within, exp.PropertyEQ | exp.Kwarg)
+        for one, within in held
+    )
 
 
 def _series_unnested(query: exp.Expr) -> exp.Expr:

@@ -7,32 +7,26 @@ expression has the same value. So a changed row touches only the rows of the res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
 
 from sqlglot import exp
 
+from headrace.plan.trees import (
+    aggregates_in,
+    conjuncts,
+    is_of,
+    is_of_table,
+    is_plain,
+    listed,
+    made_of,
+    outermost,
+    own,
+    put,
+)
+
 Track = dict[int, exp.Expr]
 """Number of a scan to an expression over the columns of its table."""
-_PLAIN: tuple[type[exp.Expr], ...] = (
-    exp.Column,
-    exp.Identifier,
-    exp.Literal,
-    exp.Boolean,
-    exp.Null,
-    exp.Paren,
-    exp.Cast,
-    exp.DataType,
-)
-_PLAIN += (exp.DataTypeParam, exp.Var, exp.Interval, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Mod, exp.Div, exp.IntDiv)
-_PLAIN += (exp.TimestampTrunc, exp.DateTrunc, exp.DateBin, exp.Extract, exp.Year, exp.Month, exp.Day, exp.Quarter)
-_PLAIN += (exp.Lower, exp.Upper, exp.Trim, exp.Substring, exp.Left, exp.Right, exp.Length, exp.DPipe, exp.Coalesce)
-_PLAIN += (exp.Case, exp.If, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.And, exp.Or, exp.Not, exp.Is)
-_PLAIN += (exp.In, exp.Between, exp.Abs, exp.Floor, exp.Ceil)
-"""What sqlglot writes as it read it, so that an expression of these means the same in another query."""
-_Part = TypeVar("_Part", bound=exp.Expr)
-_NESTED = (exp.Query, exp.Subquery, exp.Exists)
 
 
 class Unfit(Exception):
@@ -84,18 +78,25 @@ Known = Mapping[str, Callable[[], Relation]]
 """Names that stand for queries."""
 
 
-def relation(query: exp.Expr, columns: Mapping[str, Iterable[str]], aggregates: frozenset[str]) -> Follower:
+Kinds = Callable[[exp.Expr, str], str]
+"""Gives the type of an expression over the columns of a table; empty where equal values of it may look unlike."""
+
+
+def relation(
+    query: exp.Expr, columns: Mapping[str, Iterable[str]], aggregates: frozenset[str], kinds: Kinds
+) -> Follower:
     """Return what can be said of a query whose columns are qualified, as a ``Follower`` that has followed it.
 
     Args:
         query: with all stars and aliases replaced, as sqlglot's ``qualify`` does.
         columns: of each table, in lower case.
         aggregates: names of functions that make one value of many rows.
+        kinds: of expressions.
 
     Raises:
         Unfit: where the query has a part that is not understood.
     """
-    follower = Follower(columns, aggregates)
+    follower = Follower(columns, aggregates, kinds)
     follower.result = follower.query(query, {})
     return follower
 
@@ -103,11 +104,12 @@ def relation(query: exp.Expr, columns: Mapping[str, Iterable[str]], aggregates: 
 class Follower:
     """Follows rows from the tables of a query to its result."""
 
-    def __init__(self, columns: Mapping[str, Iterable[str]], aggregates: frozenset[str]) -> None:
+    def __init__(self, columns: Mapping[str, Iterable[str]], aggregates: frozenset[str], kinds: Kinds) -> None:
         self.notes = Notes()
         self.result = Relation({}, frozenset(), frozenset())
         self._columns = columns
         self._aggregates = aggregates
+        self._kinds = kinds
 
     def query(self, node: exp.Expr, known: Known) -> Relation:
         """Return what can be said of a query, within which some names stand for others."""
@@ -155,7 +157,7 @@ class Follower:
     def _select(self, node: exp.Select, known: Known) -> Relation:
         scope = _Scope(self, node, known)
         node = scope.plain(node)
-        windows = list(_own(node, exp.Window))
+        windows = list(own(node, exp.Window))
         groups = self._groups(node)
         parts = [self._partition(one, node) for one in windows]
         distinct = node.args.get("distinct")
@@ -163,7 +165,7 @@ class Follower:
             # A name alone is first that of a column which the select makes.
             given = {one.alias_or_name: one.unalias() for one in node.expressions}
             parts.append(
-                [one if _of_table(one) else given.get(one.name, one) for one in distinct.args["on"].expressions]
+                [one if is_of_table(one) else given.get(one.name, one) for one in distinct.args["on"].expressions]
             )
         columns = {}
         for one in node.expressions:
@@ -171,7 +173,7 @@ class Follower:
             if isinstance(made, exp.Star | exp.Columns) or (made.find(exp.Star) and isinstance(made, exp.Column)):
                 raise Unfit("its columns are not named", "name them")
             within = [*parts, *([] if groups is None else [groups])]
-            fits = not self._aggregated(made) and all(_made_of(made, some) for some in within)
+            fits = not self._aggregated(made) and all(made_of(made, some) for some in within)
             columns[one.alias_or_name] = scope.track(made) if fits else {}
         if len(columns) != len(node.expressions):
             raise Unfit("two of its columns have one name", "name one of them otherwise")
@@ -219,10 +221,27 @@ class Follower:
         columns: dict[str, Track] = {one: {number: exp.column(one, quoted=True)} for one in self._columns[name]}
         return Relation(columns, frozenset([number]), frozenset([name]), (frozenset([name]),))
 
+    def composed(self, node: exp.Expr, columns: Mapping[exp.Column, Track]) -> Track:
+        """Return the track of an expression from those of all its columns: of the scans that each of them says.
+
+        Equal values of two types look unlike, a day and its midnight: what is made of the one is not made of the other.
+        """
+        if not columns or not (node in columns or all(map(self._agrees, columns.values()))):
+            return {}
+        scans = set.intersection(*(set(track) for track in columns.values()))
+        return {scan: put(node, {column: track[scan] for column, track in columns.items()}) for scan in scans}
+
+    def _agrees(self, track: Track) -> bool:
+        said = {scan: one for scan, one in track.items() if not isinstance(one, exp.Null)}
+        if len(said) < 2:
+            return True
+        kinds = {self._kinds(one, self.notes.scans[scan].table) for scan, one in said.items()}
+        return len(kinds) == 1 and "" not in kinds
+
     def beside(self, node: exp.Expr, known: Known) -> tuple[frozenset[int], frozenset[str]]:
         """Return scans and tables of the queries within an expression, which say nothing of single rows."""
         scans, tables = frozenset[int](), frozenset[str]()
-        for one in _outermost(node):
+        for one in outermost(node):
             inner = one.this if isinstance(one, exp.Exists) else one
             found = self.query(inner.unnest() if isinstance(inner, exp.Subquery) else inner, known)
             scans, tables = scans | found.scans, tables | found.tables
@@ -257,7 +276,7 @@ class _Scope:
             if not isinstance(one, exp.Coalesce) or len(one.expressions) != 1:
                 return one
             pair = (one.this, one.expressions[0])
-            stays = [some for some in pair if _of(some, self._seen)]
+            stays = [some for some in pair if is_of(some, self._seen)]
             return stays[0].copy() if len(stays) == 1 and (stays[0], *_but(pair, stays[0])) in self._equal else one
 
         if not any(one.side for one in node.args.get("joins") or ()):
@@ -271,7 +290,7 @@ class _Scope:
 
     def track(self, node: exp.Expr) -> Track:
         """Return the track of an expression over the columns of the scope."""
-        if any(not isinstance(one, _PLAIN) and not _is_called(one) for one in node.walk()):
+        if any(not is_plain(one) for one in node.walk()):
             return {}
         columns = list(node.find_all(exp.Column))
         if any(one.table not in self._seen for one in columns):
@@ -281,7 +300,7 @@ class _Scope:
         if not columns:
             return dict.fromkeys(self.scans, node)
         found = self._followed(node)
-        return {**_composed(node, {one: self._followed(one) for one in columns}), **found}
+        return {**self._follower.composed(node, {one: self._followed(one) for one in columns}), **found}
 
     def _followed(self, node: exp.Expr) -> Track:
         """Return the track of an expression with those of all that it is equal to."""
@@ -292,7 +311,7 @@ class _Scope:
                 continue
             done.append(one)
             columns = {column: self._raw.get((column.table, column.name), {}) for column in one.find_all(exp.Column)}
-            found = {**_composed(one, columns), **found}
+            found = {**self._follower.composed(one, columns), **found}
             waiting += [right for left, right in self._equal if left == one]
         return found
 
@@ -345,44 +364,21 @@ class _Scope:
     ) -> None:
         """Keep what a condition makes equal: on the rows of a side that stays, what it is equal to on the other."""
         condition = node.this if isinstance(node, exp.Where) else node
-        for one in _conjuncts(condition):
+        for one in conjuncts(condition):
             if isinstance(one, exp.EQ):
                 for left, right in ((one.this, one.expression), (one.expression, one.this)):
-                    if both or (sides is not None and _of(left, sides[0]) and _of(right, sides[1])):
+                    if both or (sides is not None and is_of(left, sides[0]) and is_of(right, sides[1])):
                         self._equal.append((left, right))
 
     def _look_beside(self) -> None:
         """Take in the tables of queries within expressions: a change of theirs can touch any row."""
         parts = ("expressions", "where", "having", "qualify", "group", "order", "windows", "distinct")
-        held = [one for part in parts for one in _listed(self._node.args.get(part))]
+        held = [one for part in parts for one in listed(self._node.args.get(part))]
         held += [one.args["on"] for one in self._node.args.get("joins") or () if one.args.get("on") is not None]
         for one in held:
             scans, tables = self._follower.beside(one, self._known)
             self.scans, self.tables = self.scans | scans, self.tables | tables
             self.linear = [some for some in self.linear if not some & tables]
-
-
-def aggregates_in(node: exp.Expr, names: frozenset[str]) -> Iterator[exp.Expr]:
-    """Yield the functions in an expression that make one value of many rows, but for windows and queries within."""
-    for one in node.walk(prune=lambda part: isinstance(part, (*_NESTED, exp.Window))):
-        if isinstance(one, exp.AggFunc) or (isinstance(one, exp.Func) and called(one) in names):
-            yield one
-        elif isinstance(one, exp.Window):
-            for part in (*one.args.get("partition_by", ()), *_arguments(one.this)):
-                yield from aggregates_in(part, names)
-
-
-def called(node: exp.Func) -> str:
-    """Return the name by which DuckDB knows a function."""
-    return node.name.lower() if isinstance(node, exp.Anonymous) else node.sql("duckdb").split("(")[0].lower()
-
-
-def _arguments(node: Any) -> Iterator[exp.Expr]:
-    return (one for one in node.iter_expressions()) if isinstance(node, exp.Expr) else iter(())
-
-
-def _is_called(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Anonymous) and called(node) in ("time_bucket", "epoch_us", "epoch_ms", "epoch", "hash")
 
 
 def _named(
@@ -391,80 +387,15 @@ def _named(
     return lambda: _renamed(follow(node, known), names)
 
 
+def _but(pair: tuple[exp.Expr, exp.Expr], one: exp.Expr) -> tuple[exp.Expr, ...]:
+    return tuple(other for other in pair if other is not one)
+
+
 def _renamed(found: Relation, names: list[str]) -> Relation:
     if not names:
         return found
     kept = [*names, *list(found.columns)[len(names) :]]
     return replace(found, columns=dict(zip(kept, found.columns.values(), strict=True)))
-
-
-def _composed(node: exp.Expr, columns: Mapping[exp.Column, Track]) -> Track:
-    """Return the track of an expression from those of all its columns: of the scans that each of them says."""
-    if not columns:
-        return {}
-    scans = set.intersection(*(set(track) for track in columns.values()))
-    return {scan: _put(node, {column: track[scan] for column, track in columns.items()}) for scan in scans}
-
-
-def _put(node: exp.Expr, columns: Mapping[exp.Column, exp.Expr]) -> exp.Expr:
-    def swapped(one: exp.Expr) -> exp.Expr:
-        if not isinstance(one, exp.Column):
-            return one
-        found = columns[one].copy()
-        return found if isinstance(found, exp.Column | exp.Literal) else exp.paren(found)
-
-    return node.copy().transform(swapped)
-
-
-def _made_of(node: exp.Expr, parts: list[exp.Expr]) -> bool:
-    """Whether an expression has no column outside of some others."""
-    if node in parts or (isinstance(node, exp.Paren) and _made_of(node.this, parts)):
-        return True
-    if isinstance(node, (exp.Column, exp.AggFunc, exp.Window, *_NESTED)):
-        return False
-    return all(_made_of(one, parts) for one in node.iter_expressions())
-
-
-def _own(node: exp.Select, kind: type[_Part]) -> Iterator[_Part]:
-    """Yield the parts of a select that are not of a query within it."""
-    for part in ("expressions", "qualify", "order", "having"):
-        for held in _listed(node.args.get(part)):
-            for one in held.walk(prune=lambda some: isinstance(some, _NESTED)):
-                if isinstance(one, kind):
-                    yield one
-
-
-def _outermost(node: exp.Expr) -> Iterator[exp.Expr]:
-    for one in node.walk(prune=lambda some: isinstance(some, _NESTED)):
-        if isinstance(one, _NESTED):
-            yield one
-
-
-def _listed(part: Any) -> list[exp.Expr]:
-    return list(part) if isinstance(part, list) else [] if part is None else [part]
-
-
-def _conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
-    if isinstance(node, exp.And):
-        yield from _conjuncts(node.this)
-        yield from _conjuncts(node.expression)
-    elif isinstance(node, exp.Paren):
-        yield from _conjuncts(node.this)
-    elif node is not None:
-        yield node
-
-
-def _but(pair: tuple[exp.Expr, exp.Expr], one: exp.Expr) -> tuple[exp.Expr, ...]:
-    return tuple(other for other in pair if other is not one)
-
-
-def _of_table(node: exp.Expr) -> bool:
-    return not isinstance(node, exp.Column) or bool(node.table)
-
-
-def _of(node: exp.Expr, names: set[str]) -> bool:
-    columns = list(node.find_all(exp.Column))
-    return bool(columns) and all(one.table in names for one in columns)
 
 
 def _alone(node: exp.Subquery) -> None:

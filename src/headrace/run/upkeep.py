@@ -18,6 +18,7 @@ from headrace.run.progress import SILENT, Progress, StepReport
 from headrace.run.project import LoadedProject
 
 if TYPE_CHECKING:
+    from headrace.lake import Lake
     from headrace.lake.compact import Compacted
     from headrace.lake.vacuum import Vacuumed
 
@@ -47,7 +48,7 @@ def compact(
     """
     lake, found = loaded.lake(), {}
     with one_at_a_time(loaded.state_dir):
-        for name in lake.tables() if table is None else [table]:
+        for name in _all_of(lake, left_out) if table is None else [table]:
             step, begun = f"compact:{name}", clock.monotonic_s()
             progress.begins(step, ())
             with _passed_over(left_out if table is None else None):
@@ -89,7 +90,7 @@ def vacuum(
         if (loaded.state_dir / "spool").exists():
             drain(loaded)  # decisions that wait name versions, too
         before, pins = clock.now_us() - max(keep_us, LEAST_US), pinned(loaded)
-        for name in lake.tables():
+        for name in _all_of(lake, left_out):
             step, begun = f"vacuum:{name}", clock.monotonic_s()
             progress.begins(step, ())
             with _passed_over(left_out):
@@ -143,6 +144,13 @@ def _refuse_needed(loaded: LoadedProject, table: str, there: Collection[str]) ->
         return
     expected = "a table that nothing needs any more"
     raise HeadraceError(Fault("HR-LAKE-029", "", f"{table}, {found}", expected, cure))
+
+
+def _all_of(lake: Lake, left_out: list[Fault] | None) -> list[str]:
+    """The tables that can be read, and warnings of the others."""
+    if left_out is None:
+        return lake.tables()
+    return lake.readable(lambda fault: left_out.append(replace(fault, severity="warning")))
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import pyarrow as pa
 from headrace.connect.origins.cursors import Cursors, field_of
 from headrace.connect.origins.gather import gathered
 from headrace.connect.origins.http import Access, Answer, Client
+from headrace.connect.origins.named import SAID_AT
 from headrace.connect.origins.page import NoPage, Page, Path, aside, page_of
-from headrace.connect.origins.paging import NEXT_AT, Ask, Paging
+from headrace.connect.origins.paging import Ask, Paging
 from headrace.connect.origins.reader import Batch, Place
 from headrace.connect.origins.shape import Shape, at, json_text
 from headrace.connect.secrets import resolved
@@ -106,7 +107,7 @@ class ApiReader:
         path = tuple(self._origin.rows.split(".")) if self._origin.rows else ()
         try:
             with answer.body:
-                wanted = (*paging.wanted, *NEXT_AT, *self._looks)
+                wanted = (*paging.wanted, *SAID_AT, *self._looks)
                 page = Page(aside()) if answer.is_empty else page_of(answer.body, path, wanted)
             self._look_at_object(page)
             if self.said is None:

@@ -7,38 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin
 
+from headrace.connect.origins.named import following, next_named, paths_of
 from headrace.connect.origins.page import NoPage, Page, Path
-
-_WITHIN = ("", "meta.", "paging.", "pagination.", "links.", "_links.", "page_info.")
-_NEXT = ("next", "next.href", "next_url", "nextUrl", "next_link", "nextLink", "next_page_url", "@odata.nextLink")
-_ADDRESSES = ("http://", "https://", "/", "?")
-
-
-def paths_of(text: str) -> tuple[Path, ...]:
-    """Return the places of an answer that a path may mean: names within one another, or one name with points in it.
-
-    Example:
-        >>> paths_of("next"), paths_of("@odata.nextLink")
-        ((('next',),), (('@odata', 'nextLink'), ('@odata.nextLink',)))
-    """
-    return tuple(dict.fromkeys((tuple(text.split(".")), (text,))))
-
-
-NEXT_AT = tuple(path for outer in _WITHIN for name in _NEXT for path in paths_of(outer + name))
-"""Where most servers name the next page."""
-
-
-def next_named(said: Mapping[Path, Any]) -> str:
-    """Return how an answer shows that there is another page, as ``pages`` of ``hr.Api`` says it, or nothing.
-
-    Example:
-        >>> next_named({("links", "next"): "/orders?page=2"}), next_named({("next",): 7})
-        ('next:links.next', '')
-    """
-    for path in NEXT_AT:
-        if (text := _text(said.get(path))) and text.startswith(_ADDRESSES):
-            return f"next:{'.'.join(path)}"
-    return ""
 
 
 @dataclass(frozen=True)
@@ -98,11 +68,19 @@ class Paging:
         kind, _, rest = (self.how or "").partition(":")
         if self.how is None and link is not None:
             raise NoPage("one page of several: a header Link names the next", "all pages", "pages='link'")
-        following = self._following(kind, rest, asked, page, link)
-        if following is None and not self.counts and (named := next_named(page.said)) not in ("", self.how):
-            cure = f"pages={named!r}; or leave no page out, by parameters that ask for all rows at once"
+        ahead = self._following(kind, rest, asked, page, link)
+        if ahead is None and not self.counts and (named := self._left_out(page)) is not None:
+            how = f"pages={named!r}" if named else "say by pages= how the next is found, or read it by hr.Rows"
+            cure = f"{how}; or leave no page out, by parameters that ask for all rows at once"
             raise NoPage("one page of several: the answer names the next", "all pages", cure)
-        return following
+        return ahead
+
+    def _left_out(self, page: Page) -> str | None:
+        """How an answer shows another page that is not gone to; None where it shows none."""
+        if self.how is None:
+            return following(page.said) if page.rows else None
+        named = next_named(page.said)
+        return named if named not in ("", self.how) else None
 
     def _following(self, kind: str, rest: str, asked: Ask, page: Page, link: str | None) -> Ask | None:
         match kind:

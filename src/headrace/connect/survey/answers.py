@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from headrace.connect.origins.api import ApiReader
 from headrace.connect.origins.collection import CollectionReader
-from headrace.connect.origins.paging import next_named
+from headrace.connect.origins.named import next_named
 from headrace.connect.origins.reader import Place
 from headrace.connect.survey.found import SAMPLE_ROWS, Found, Sample, nothing, sample_of
 from headrace.connect.survey.guess import guessed

@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.connect.origins.paging import next_named
-from headrace.connect.origins.shape import Literal
+from headrace.connect.origins.named import NUMBERS, TOKENS, WITHIN, next_named, token_named
 
-_WITHIN = ("", "meta.", "paging.", "pagination.", "links.", "_links.", "response_metadata.", "page_info.", "page.")
-_TOKENS = {
-    "next_cursor": "cursor", "nextCursor": "cursor", "cursors.after": "after", "next_page_token": "page_token",
-    "nextPageToken": "pageToken", "next_token": "next_token", "nextToken": "nextToken",
-    "continuation_token": "continuation_token", "continuationToken": "continuationToken", "next": "cursor",
-    "end_cursor": "after",
-}  # fmt: skip
-"""Of tokens by their name, the parameter that most servers take them in."""
 _PAGES = ("page", "current_page", "currentPage", "page_number", "pageNumber", "number")
-_NEXT = ("next", "next_page")
 _OFFSETS = ("offset", "skip", "start")
 _TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results", "totalElements")
 
 LOOKED_AT = tuple(
     tuple(f"{outer}{name}".split("."))
-    for outer in _WITHIN
-    for name in dict.fromkeys((*_NEXT, *_TOKENS, *_PAGES, *_OFFSETS, *_TOTALS))
+    for outer in WITHIN
+    for name in dict.fromkeys((*NUMBERS, *TOKENS, *_PAGES, *_OFFSETS, *_TOTALS))
 )
 """Paths of an answer at which something may be said of other pages."""
 
@@ -47,14 +37,12 @@ def pages_of(said: Mapping[tuple[str, ...], Any], link: str | None, rows: int) -
         return "link"
     if named := next_named(said):
         return named
+    if named := token_named(said):
+        return named
     found = {".".join(path): value for path, value in said.items()}
-    for path, value in _named(found, _TOKENS):
-        if isinstance(value, str) and value and "://" not in value and not isinstance(value, Literal):
-            name = next(one for one in _TOKENS if path == one or path.endswith(f".{one}"))
-            return f"token:{_TOKENS[name]}:{path}"
     if not rows or total_of(said) in range(rows + 1):
         return ""
-    if any(_is_number(value) for _, value in _named(found, (*_PAGES, *_NEXT))):
+    if any(_is_number(value) for _, value in _named(found, (*_PAGES, *NUMBERS))):
         return "page:page"
     offsets = [path for path, value in _named(found, _OFFSETS) if _is_number(value)]
     return f"offset:{offsets[0].rpartition('.')[2]}" if offsets else ""
@@ -78,7 +66,7 @@ def total_of(said: Mapping[tuple[str, ...], Any]) -> int | None:
 
 
 def _named(found: Mapping[str, Any], names: Any) -> list[tuple[str, Any]]:
-    return [(outer + name, found[outer + name]) for outer in _WITHIN for name in names if outer + name in found]
+    return [(outer + name, found[outer + name]) for outer in WITHIN for name in names if outer + name in found]
 
 
 def _is_number(value: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import decimal
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -33,6 +35,7 @@ _PLAIN = ("int2", "int4", "int8", "float4", "float8", "bool", "text", "varchar",
           "timestamp", "timestamptz", "numeric")  # fmt: skip
 """Types that arrive as they are; numeric as text with all its digits."""
 _TEXTS = ("text", "varchar", "bpchar")
+_WHOLE = ("int2", "int4", "int8")
 _LISTS = tuple(f"_{one}" for one in _PLAIN if one not in ("bpchar", "name", "numeric"))
 """Arrays arrive as JSON: the binary form tells the driver no dimensions, and a matrix would become one long list."""
 _BYTES = """replace(to_json(({})::text[])::text, '"\\\\x', '"')"""
@@ -80,6 +83,8 @@ class PostgresLink:
 
     def bound(self, column: Column, value: Any) -> Bound:
         """COPY takes no parameters: the value is bound to a setting of the transaction, which the query reads."""
+        if isinstance(value, decimal.Decimal) and column.declared in _WHOLE:
+            value = math.floor(value)  # the column was altered: whole numbers from there on
         text = value.isoformat() if hasattr(value, "isoformat") else str(value)
         with self._told():
             self._cursor.execute("select set_config('headrace.since', $1, true)", (text,))
