@@ -87,7 +87,6 @@ def test_pages_that_the_answer_shows_are_declared_and_read(here: Path, answers: 
         ({"data": ROWS, "next": None}, "If the API has more pages"),
         ({"data": ROWS, "total": 99}, "The answer says that there are 99. If the API has more pages"),
         ({"data": ROWS, "page": 1, "total": 99}, "The answer says that there are 99."),
-        ({"data": ROWS, "next_cursor": "abc"}, "If the API has more pages"),
     ],
 )
 def test_of_an_answer_that_does_not_show_it_only_what_was_seen_is_said(here: Path, answer: Any, said: str) -> None:  # noqa: F811
@@ -107,3 +106,10 @@ def test_an_answer_that_says_that_it_is_all(here: Path) -> None:  # noqa: F811
         made = call("init", "shop", "--from", f"{server.url}/orders", "--json")
         assert json.loads(made.stdout)["found"][0]["whole"] is True
     assert "# Guessed from all 25 rows." in (here / "shop" / "project.py").read_text()
+
+
+def test_what_names_more_and_gives_the_same_again_is_written_and_not_taken_for_all(here: Path) -> None:  # noqa: F811
+    with Server([Answer({"data": ROWS, "next_cursor": "abc"})]) as server:
+        assert call("init", "shop", "--from", f"{server.url}/orders").exit_code == 0
+        assert "If the API has more pages" in (here / "shop" / "project.py").read_text()
+        assert "HR-SOURCE-047" in call("run", "--project", str(here / "shop")).output

@@ -332,3 +332,17 @@ def test_an_api_is_loaded_through_its_contract_each_row_once(tmp_path: Path) -> 
     assert set(table["customer_name_last"].to_pylist()) == {"Li"}
     assert json.loads(table["lines"].to_pylist()[-1]) == [deep]
     assert lake.read("quarantine_orders").num_rows == 4
+
+
+WHOLE: list[dict[str, Any]] = [
+    {"next": None}, {"next": ""}, {"next": "0"}, {"next": "none"}, {"has_more": False, "next_cursor": "abc"},
+    {"page_info": {"has_next_page": False, "end_cursor": "abc"}}, {"paging": {"cursors": {"after": "abc"}}},
+    {"has_next": False, "next": "/v?page=2"}, {"links": [{"rel": "next", "href": None}]},
+    {"links": [{"rel": "self", "href": "/"}]}, {"page": 1, "pages": 1, "next_page": 1}, {"page": 1, "total": 3},
+    {"next_page": 0},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", WHOLE)
+def test_an_answer_that_is_all_there_is_is_taken(more: dict[str, Any]) -> None:
+    assert ids(read([Answer({"data": ALL, **more})], rows="data")) == IDS

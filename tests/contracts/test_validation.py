@@ -270,3 +270,28 @@ def test_positions_may_be_given() -> None:
 
 def test_field_defaults_are_kept() -> None:
     assert Field().zone == ""
+
+
+def test_numbers_for_truth_may_be_null() -> None:
+    class Flagged(hr.Contract):
+        ok: bool | None
+
+    for kind in (pa.int8(), pa.int64()):
+        done = validate(Flagged, pa.table({"ok": pa.array([0, 1, None, 2], kind)}))
+        assert done.accepted["ok"].to_pylist() == [False, True, None]
+        assert done.quarantined["reasons"].to_pylist() == [["HR-DATA-002 ok: 2 is not a bool"]]
+
+
+def test_times_within_that_no_calendar_has_are_told() -> None:
+    class Inner(hr.Contract):
+        at: hr.Timestamp | None
+
+    class Outer(hr.Contract):
+        key: int = hr.key()
+        inner: Inner
+        many: list[Inner]
+
+    far = pa.array([{"at": 10**12}, {"at": 0}], pa.struct([("at", pa.timestamp("s", tz="UTC"))]))
+    many = pa.array([[{"at": 0}], [{"at": -(10**12)}]], pa.list_(far.type))
+    done = validate(Outer, pa.table({"key": [1, 2], "inner": far, "many": many}))
+    assert (done.accepted.num_rows, done.quarantined.num_rows) == (0, 2)

@@ -151,3 +151,16 @@ def test_what_is_followed_means_the_same_as_sqlglot_writes_it(text: str) -> None
         assert connection.execute(differ).fetchone() == (0,), again
         kinds = connection.sql(f"select ({text}) as one, ({again}) as other from given").types
         assert kinds[0] == kinds[1]
+
+
+@pytest.mark.parametrize(
+    ("joined", "changed"),
+    [
+        ("s.region as k from payments p join shops s on p.kind collate nocase = s.region", "payments"),
+        ("p.shop as k from payments p join pays r on p.shop = r.score join stores s on r.score = s.store", "stores"),
+        ("hash(x) as k from (select shop as x from payments union all select shop::int from shops)", "shops"),
+    ],
+)
+def test_equality_that_is_not_of_values_that_look_alike_is_not_followed(joined: str, changed: str) -> None:
+    """A collation, long numbers by way of a float, a hash of numbers of two widths."""
+    assert found(f"select {joined.replace(' from', ', count(*) as n from', 1)} group by 1").by([changed]) == ()

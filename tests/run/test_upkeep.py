@@ -124,3 +124,33 @@ def test_what_was_dropped_is_made_again_once_it_is_declared(tmp_path):
     steps = {step.id: step.action for step in run(load_project(folder)).steps}
     assert steps["query:daily"] == "done"
     assert load_project(folder).lake().rows("daily") == rows
+
+
+def test_another_table_of_the_same_name_and_version_is_other_rows(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    run(load_project(folder))
+    lake = load_project(folder).lake()
+    rows, version = lake.read("payments"), lake.version("payments")
+    for name in ("payments", "loads_payments", "quarantine_payments", "quality_payments"):
+        lake.drop(name)
+    held = next(folder.rglob("payments*.csv"))
+    held.write_text("".join(held.read_text().splitlines(keepends=True)[:-1]))
+    steps = {step.id: step.action for step in run(load_project(folder)).steps}
+    lake = load_project(folder).lake()
+    assert (lake.version("payments"), lake.rows("payments") < rows.num_rows) == (version, True)
+    assert steps["query:daily"] == "done"
+    assert sum(lake.read("daily")["total"].to_pylist()) == sum(lake.read("payments")["amount"].to_pylist())
+
+
+def test_decisions_that_cannot_be_read_keep_everything(tmp_path):
+    folder = make_bank(tmp_path / "bank")
+    run(load_project(folder))
+    loaded = load_project(folder)
+    lake = loaded.lake()
+    lake.append("old", pa.table({"n": [1]}))
+    lake.append("decisions_desk", pa.table({"horizon": [json.dumps({"old": 0})]}))
+    for entry in (lake.root / "decisions_desk" / "_delta_log").glob("*.json"):
+        entry.write_text("{broken")
+    for work in (lambda: drop(loaded, "old"), lambda: vacuum(loaded, 3_600_000_000)):
+        with pytest.raises(HeadraceError, match="HR-LAKE-016"):
+            work()

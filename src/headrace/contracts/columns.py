@@ -233,7 +233,7 @@ def _bool(field: Field, raw: pa.Array) -> Read:
         return raw, []
     if not pat.is_integer(raw.type):
         return _refuse(raw.type)
-    bad = where(pc.invert(pc.is_in(raw, pa.array([0, 1], raw.type))))
+    bad = where(pc.and_(raw.is_valid(), pc.invert(pc.is_in(raw, pa.array([0, 1], raw.type)))))
     return pc.cast(blank(raw, bad), pa.bool_()), _problems((TYPE, field.name, "is not a bool", bad, True))
 
 

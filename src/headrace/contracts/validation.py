@@ -302,12 +302,25 @@ def plain_values(column: pa.Array) -> list[object]:
         raw = pc.cast(column, pa.binary()).to_pylist()
         return [None if one is None else one.decode("utf-8", "replace") for one in raw]
     if pat.is_nested(column.type):
-        return [_sayable(value) for value in column.to_pylist()]
+        try:
+            return [_sayable(value) for value in column.to_pylist()]
+        except (OverflowError, ValueError):  # times beyond the calendar of Python
+            return [_sayable(value) for value in pc.cast(column, _timeless(column.type)).to_pylist()]
     if pat.is_float16(column.type) or pat.is_float32(column.type):  # 1.1, and not the float64 nearest to it
         column = pa.array([None if one is None else float(str(np.float32(one))) for one in column.to_pylist()])
     if pat.is_floating(column.type):
         return [value if value is None or np.isfinite(value) else str(value) for value in column.to_pylist()]
     return list(column.to_pylist())
+
+
+def _timeless(kind: pa.DataType) -> pa.DataType:
+    """Return a type in which times and days are text."""
+    if pat.is_struct(kind):
+        return pa.struct([one.with_type(_timeless(one.type)) for one in kind])
+    if pat.is_list(kind) or pat.is_large_list(kind):
+        item = kind.value_field.with_type(_timeless(kind.value_type))
+        return pa.large_list(item) if pat.is_large_list(kind) else pa.list_(item)
+    return pa.string() if pat.is_temporal(kind) else kind
 
 
 def _sayable(value: object) -> object:

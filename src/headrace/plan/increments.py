@@ -12,15 +12,14 @@ from headrace import sql
 from headrace.declare import Table
 from headrace.errors import Fault
 from headrace.plan.chained import without_chains
-from headrace.plan.tracks import Follower, Kinds, Scan, Track, Unfit, relation
+from headrace.plan.tracks import Follower, Kinds, Scan, Track, Unfit, looks, relation
 from headrace.plan.trees import aggregates_in
 
 if TYPE_CHECKING:
     import duckdb
     from sqlglot import exp
 
-_WHOLE = ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint")
-_COMPARED = ("varchar", "date", "timestamp", "timestamp with time zone", "boolean", "decimal", *_WHOLE)
+_COMPARED = ("varchar", "date", "timestamp", "timestamp with time zone", "boolean", "decimal", "whole")
 """Types of which equal values look equal: -0.0 and 0.0, or NaN, do not."""
 
 
@@ -137,15 +136,13 @@ def _columns(node: Any) -> bool:
 
 def _comparable(kind: str, track: Track, scans: tuple[Scan, ...], kind_of: Kinds) -> Track:
     """Return the part of a track whose expressions have the type of the column: others may be equal and look unlike."""
-    wanted = _kind(kind)
-    return {scan: one for scan, one in track.items() if wanted and kind_of(one, scans[scan].table) == wanted}
+    wanted = looks(_kind(kind))
+    return {scan: one for scan, one in track.items() if wanted and looks(kind_of(one, scans[scan].table)) == wanted}
 
 
 def _kind(name: str) -> str:
-    """A type as DuckDB names it, one name for all whole numbers; none for a type of which equal values look unlike."""
-    if name.partition("(")[0] not in _COMPARED:
-        return ""
-    return "whole" if name in _WHOLE else name
+    """A type as DuckDB names it; nothing for one of which equal values may look unlike."""
+    return name if looks(name).partition("(")[0] in _COMPARED else ""
 
 
 def _followed(query: str, columns: Mapping[str, list[str]], kind_of: Kinds) -> Follower:

@@ -78,8 +78,14 @@ Known = Mapping[str, Callable[[], Relation]]
 """Names that stand for queries."""
 
 
+_WHOLE = ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint")
 Kinds = Callable[[exp.Expr, str], str]
 """Gives the type of an expression over the columns of a table; empty where equal values of it may look unlike."""
+
+
+def looks(kind: str) -> str:
+    """Return one name for all types of whole numbers, of which equal ones look alike; a hash of them does not."""
+    return "whole" if kind in _WHOLE else kind
 
 
 def relation(
@@ -233,10 +239,12 @@ class Follower:
 
     def _agrees(self, track: Track) -> bool:
         said = {scan: one for scan, one in track.items() if not isinstance(one, exp.Null)}
-        if len(said) < 2:
-            return True
-        kinds = {self._kinds(one, self.notes.scans[scan].table) for scan, one in said.items()}
+        kinds = self.kinds_of(said) if len(said) > 1 else {"any"}
         return len(kinds) == 1 and "" not in kinds
+
+    def kinds_of(self, track: Track) -> set[str]:
+        """Return the types that the expressions of a track have."""
+        return {self._kinds(one, self.notes.scans[scan].table) for scan, one in track.items()}
 
     def beside(self, node: exp.Expr, known: Known) -> tuple[frozenset[int], frozenset[str]]:
         """Return scans and tables of the queries within an expression, which say nothing of single rows."""
@@ -366,9 +374,21 @@ class _Scope:
         condition = node.this if isinstance(node, exp.Where) else node
         for one in conjuncts(condition):
             if isinstance(one, exp.EQ):
+                if not self._look_alike(one.this, one.expression):
+                    continue
                 for left, right in ((one.this, one.expression), (one.expression, one.this)):
                     if both or (sides is not None and is_of(left, sides[0]) and is_of(right, sides[1])):
                         self._equal.append((left, right))
+
+    def _look_alike(self, *sides: exp.Expr) -> bool:
+        """Whether equal values look alike, and so equal the same others: as a float 2**53 is 2**53 + 1."""
+        kinds = set[str]()
+        for side in sides:
+            if not all(map(is_plain, side.walk())):  # such as a collation
+                return False
+            columns = {one: self._raw.get((one.table, one.name), {}) for one in side.find_all(exp.Column)}
+            kinds |= {looks(one) for one in self._follower.kinds_of(self._follower.composed(side, columns))}
+        return len(kinds) == 1 and "" not in kinds
 
     def _look_beside(self) -> None:
         """Take in the tables of queries within expressions: a change of theirs can touch any row."""

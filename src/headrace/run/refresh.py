@@ -53,6 +53,11 @@ class Moment:
     newest: int
     identity: str
 
+    @property
+    def said(self) -> str:
+        """The rows as an input of a step: a table that was dropped and made again counts its versions anew."""
+        return f"version {self.rows} of {self.identity[:8]}"
+
 
 @dataclass(frozen=True)
 class Refreshed:
@@ -182,7 +187,7 @@ def _of_all(rule: Rule) -> bool:
 
 def inputs_of(reads: Iterable[str], moments: Mapping[str, Moment]) -> dict[str, str]:
     """Return the tables that a query reads as inputs of its step."""
-    return {f"rows {name}": f"version {moments[name].rows}" if name in moments else "none" for name in reads}
+    return {f"rows {name}": moments[name].said if name in moments else "none" for name in reads}
 
 
 def moment(lake: Lake, name: str) -> Moment:
@@ -221,7 +226,7 @@ def since(table: Table, lake: Lake, before: Mapping[str, Any], message: Mapping[
     if before.get("tables") != message["tables"] or old.keys() != now.keys():
         raise Anew("it reads other tables")
     rows = {key.removeprefix("rows "): value for key, value in old.items() if key.startswith("rows ")}
-    return {name: int(value.removeprefix("version ")) for name, value in rows.items()}
+    return {name: int(value.split()[1]) for name, value in rows.items()}
 
 
 def changes(lake: Lake, moments: Mapping[str, Moment], past: Mapping[str, int]) -> dict[str, Changed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -338,5 +338,7 @@ def _training_set(
     return Step(f"{kind_of(cases)}:{cases.name}", needs, inputs, stands, work)
 
 
-def _versions(tables: Iterable[str], lake: Lake) -> Inputs:
-    return {f"rows {name}": f"version {lake.version(name)}" if lake.exists(name) else "none" for name in tables}
+def _versions(tables: Collection[str], lake: Lake) -> Inputs:
+    from headrace.run.refresh import inputs_of, moment
+
+    return inputs_of(tables, {name: moment(lake, name) for name in tables if lake.exists(name)})

@@ -198,13 +198,12 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _read(path: Path, held: Sequence[Received]) -> list[dict[str, str | None]]:
     import csv
-    import json
 
     was = {row.id: row.texts() for row in held}
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
             if _is_lines(path):
-                rows = [json.loads(line) for line in source if line.strip()]
+                rows = [_of_line(line) for line in source if line.strip()]
             else:
                 rows = [_of_cells(row, was.get(row.get("_id") or "", {})) for row in csv.DictReader(source)]
     except (ValueError, csv.Error) as error:
@@ -213,6 +212,26 @@ def _read(path: Path, held: Sequence[Received]) -> list[dict[str, str | None]]:
     return [
         {str(name): value for name, value in row.items() if name not in ("reasons", "_source", "_row")} for row in rows
     ]
+
+
+def _of_line(line: str) -> dict[str, str | None]:
+    """Return the values of a row of JSON as texts, numbers with the digits that they have.
+
+    Example:
+        >>> _of_line('{"amount": 1.50, "lines": [], "ok": true, "note": null}')
+        {'amount': '1.50', 'lines': '[]', 'ok': 'true', 'note': None}
+    """
+    import json
+
+    from headrace.connect.origins.shape import Literal, json_text
+
+    def text(value: Any) -> str | None:
+        return value if value is None else str(value) if isinstance(value, str) else json_text(value)
+
+    given = json.loads(line, parse_float=Literal, parse_int=Literal)
+    if not isinstance(given, dict):
+        raise ValueError("a line that is no row")
+    return {name: text(value) if name != "reasons" else "" for name, value in given.items()}
 
 
 def _of_cells(cells: Mapping[str, str | None], was: Mapping[str, str | None]) -> dict[str, str | None]:

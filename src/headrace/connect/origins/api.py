@@ -89,7 +89,7 @@ class ApiReader:
 
     def _pages(self, since: Any) -> Iterator[Page]:
         asked = self._first(since)
-        paging = Paging(self._origin.pages, asked)
+        paging = Paging(self._origin.pages, asked, strict=not self._looks)
         following: Ask | None = asked
         first = True
         while following is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from headrace.connect.origins.page import Path
 from headrace.connect.origins.shape import Literal
 
-WITHIN = ("", "meta.", "paging.", "pagination.", "links.", "_links.", "response_metadata.", "page_info.", "page.")
+WITHIN = (
+    "", "meta.", "paging.", "pagination.", "links.", "_links.", "response_metadata.", "page_info.", "page.",
+    "pageInfo.", "meta.pagination.",
+)  # fmt: skip
 _NEXT = (
     "next", "next.href", "next_url", "nextUrl", "next_link", "nextLink", "next_page_url", "next_page", "nextRecordsUrl",
     "@odata.nextLink",
@@ -21,7 +24,11 @@ TOKENS = {
     "end_cursor": "after",
 }  # fmt: skip
 """Of tokens by their name, the parameter that most servers take them in."""
-NUMBERS = ("next", "next_page")
+NUMBERS = ("next", "next_page", "nextPage")
+_CURRENT = ("page", "current_page", "currentPage")
+_NOTHING = ("", "0", "-1", "null", "none", "None")
+_LAST_TOO = ("cursors.after", "end_cursor")
+"""Tokens that the last page has as well."""
 _MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage")
 _LISTS = ("links", "_links", "link")
 """Of links as lists of objects, of which one has ``rel``: next."""
@@ -42,7 +49,11 @@ SAID_AT = tuple(
     dict.fromkeys(
         (
             *_NEXT_AT,
-            *(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*TOKENS, *NUMBERS, *_MORE)),
+            *(
+                tuple(f"{outer}{name}".split("."))
+                for outer in WITHIN
+                for name in (*TOKENS, *NUMBERS, *_CURRENT, *_MORE)
+            ),
             *((name,) for name in _LISTS),
         )
     )
@@ -61,7 +72,7 @@ def next_named(said: Mapping[Path, Any]) -> str:
     """
     for path in _NEXT_AT:
         text = said.get(path)
-        if isinstance(text, str) and not isinstance(text, Literal) and (text.startswith(_ADDRESSES) or "?" in text):
+        if _is_text(text) and (text.startswith(_ADDRESSES) or "?" in text):
             return f"next:{'.'.join(path)}"
     return ""
 
@@ -76,7 +87,7 @@ def token_named(said: Mapping[Path, Any]) -> str:
     for outer in WITHIN:
         for name, param in TOKENS.items():
             value = said.get(tuple(f"{outer}{name}".split(".")))
-            if isinstance(value, str) and value and "://" not in value and not isinstance(value, Literal):
+            if _is_text(value) and "://" not in value:
                 return f"token:{param}:{outer}{name}"
     return ""
 
@@ -88,24 +99,39 @@ def following(said: Mapping[Path, Any]) -> str | None:
         >>> following({("next_page",): "2"}), following({("has_more",): True}), following({("has_more",): False})
         ('page:page', '', None)
     """
-    if named := next_named(said) or token_named(said):
-        return named
     at = {".".join(path): value for path, value in said.items()}
-    if any(_is_number(at.get(f"{outer}{name}")) for outer in WITHIN for name in NUMBERS):
+    flags = [at.get(f"{outer}{name}") for outer in WITHIN for name in _MORE]
+    if False in flags and True not in flags:  # said outright, whatever else there is
+        return None
+    named = next_named(said) or token_named(said)
+    if named and (True in flags or not named.endswith(_LAST_TOO)):
+        return named
+    if any(_goes_on(at, outer) for outer in WITHIN):
         return "page:page"
-    more = any(at.get(f"{outer}{name}") is True for outer in WITHIN for name in _MORE)
-    return "" if more or any(map(_links_on, map(at.get, _LISTS))) else None
+    return "" if True in flags or any(map(_links_on, map(at.get, _LISTS))) else None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, str) and value.isdigit() and value != "0"
+def _goes_on(at: Mapping[str, Any], outer: str) -> bool:
+    """Whether an answer says the number of a page that is behind its own."""
+    numbers = [int(one) for name in NUMBERS if _is_number(one := at.get(f"{outer}{name}"))]
+    own = [int(one) for name in _CURRENT if _is_number(one := at.get(f"{outer}{name}"))]
+    return bool(numbers) and max(numbers) > max(own, default=0)
+
+
+def _is_number(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isdigit()
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and not isinstance(value, Literal) and value not in _NOTHING
 
 
 def _links_on(value: Any) -> bool:
     """Whether a list of links, each a list of pairs as it was read, has one to the next page."""
     if not isinstance(value, list):
         return False
-    return any(dict(one).get("rel") == "next" for one in value if isinstance(one, list) and all(map(_is_pair, one)))
+    links = [dict(one) for one in value if isinstance(one, list) and all(map(_is_pair, one))]
+    return any(one.get("rel") == "next" and one.get("href") for one in links)
 
 
 def _is_pair(value: Any) -> bool:

@@ -26,6 +26,7 @@ class Paging:
     Args:
         how: as ``pages`` of ``hr.Api`` says it.
         first: the first page.
+        strict: whether a page that is left out is a fault; not so where it is only looked at how there are pages.
 
     Example:
         >>> Paging("token:after:meta.next", Ask("https://shop.example")).wanted
@@ -34,6 +35,7 @@ class Paging:
 
     how: str | None
     first: Ask
+    strict: bool = True
     _rows: int = 0
     _pages: int = 0
     _seen: set[object] = field(default_factory=set)
@@ -77,6 +79,8 @@ class Paging:
 
     def _left_out(self, page: Page) -> str | None:
         """How an answer shows another page that is not gone to; None where it shows none."""
+        if not self.strict:
+            return None
         if self.how is None:
             return following(page.said) if page.rows else None
         named = next_named(page.said)
