@@ -228,6 +228,9 @@ def test_a_server_that_is_not_there_is_away() -> None:
         ([Answer({"data": ALL, "nextRecordsUrl": "/q-2"})], {"rows": "data"}, "Cure: pages='next:nextRecordsUrl'"),
         ([Answer({"data": ALL, "meta": {"has_more": True}})], {"rows": "data"}, "say by pages= how the next is found"),
         ([Answer({"data": ALL, "links": [{"rel": "next", "href": "/2"}]})], {"rows": "data"}, "say by pages="),
+        ([Answer({"data": ALL, "links": [{"rel": ["next"], "href": "/2"}]})], {"rows": "data"}, "say by pages="),
+        ([Answer({"data": ALL, "has_more": 1})], {"rows": "data"}, "say by pages="),
+        ([Answer({"data": ALL, "pageInfo": {"hasNextPage": "true"}})], {"rows": "data"}, "say by pages="),
         (
             [Answer({"data": ALL, "links": {"next": "/?n=1"}})],
             {"rows": "data", "pages": "next:meta.next"},
@@ -339,7 +342,7 @@ WHOLE: list[dict[str, Any]] = [
     {"page_info": {"has_next_page": False, "end_cursor": "abc"}}, {"paging": {"cursors": {"after": "abc"}}},
     {"has_next": False, "next": "/v?page=2"}, {"links": [{"rel": "next", "href": None}]},
     {"links": [{"rel": "self", "href": "/"}]}, {"page": 1, "pages": 1, "next_page": 1}, {"page": 1, "total": 3},
-    {"next_page": 0},
+    {"next_page": 0}, {"has_more": 0, "next_cursor": "abc"},
 ]  # fmt: skip
 
 

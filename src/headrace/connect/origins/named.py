@@ -30,6 +30,7 @@ _NOTHING = ("", "0", "-1", "null", "none", "None")
 _LAST_TOO = ("cursors.after", "end_cursor")
 """Tokens that the last page has as well."""
 _MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _LISTS = ("links", "_links", "link")
 """Of links as lists of objects, of which one has ``rel``: next."""
 
@@ -100,7 +101,7 @@ def following(said: Mapping[Path, Any]) -> str | None:
         ('page:page', '', None)
     """
     at = {".".join(path): value for path, value in said.items()}
-    flags = [at.get(f"{outer}{name}") for outer in WITHIN for name in _MORE]
+    flags = [_FLAGS.get(str(at.get(f"{outer}{name}")).lower()) for outer in WITHIN for name in _MORE]
     if False in flags and True not in flags:  # said outright, whatever else there is
         return None
     named = next_named(said) or token_named(said)
@@ -131,7 +132,7 @@ def _links_on(value: Any) -> bool:
     if not isinstance(value, list):
         return False
     links = [dict(one) for one in value if isinstance(one, list) and all(map(_is_pair, one))]
-    return any(one.get("rel") == "next" and one.get("href") for one in links)
+    return any(one.get("rel") in ("next", ["next"]) and one.get("href") for one in links)
 
 
 def _is_pair(value: Any) -> bool:
