@@ -158,6 +158,10 @@ def test_what_is_followed_means_the_same_as_sqlglot_writes_it(text: str) -> None
     [
         ("s.region as k from payments p join shops s on p.kind collate nocase = s.region", "payments"),
         ("p.shop as k from payments p join pays r on p.shop = r.score join stores s on r.score = s.store", "stores"),
+        (
+            "m::varchar as k from payments p join (select avg(score) as m from pays group by store) on p.shop = m",
+            "payments",
+        ),
         ("hash(x) as k from (select shop as x from payments union all select shop::int from shops)", "shops"),
     ],
 )

@@ -87,6 +87,10 @@ def test_a_table_that_is_no_longer_declared_is_dropped_with_what_is_kept_beside_
             drop(loaded, name)
     with pytest.raises(HeadraceError, match="HR-LAKE-001: found no table odl"):
         drop(loaded, "odl")
+    lake.drop("payments")  # a stream of which no row was ever accepted
+    with pytest.raises(HeadraceError, match="HR-LAKE-029"):
+        drop(loaded, "payments")
+    assert lake.exists("quarantine_payments")
     assert drop(loaded, "old") == ["old", "quarantine_old", "loads_old"]
     assert not [one for one in lake.tables() if one.endswith("old")]
     assert "older" in lake.tables()

@@ -387,7 +387,10 @@ class _Scope:
             if not all(map(is_plain, side.walk())):  # such as a collation
                 return False
             columns = {one: self._raw.get((one.table, one.name), {}) for one in side.find_all(exp.Column)}
-            kinds |= {looks(one) for one in self._follower.kinds_of(self._follower.composed(side, columns))}
+            track = self._follower.composed(side, columns)
+            if columns and not track:  # such as an average, whose type is not known here
+                return False
+            kinds |= {looks(one) for one in self._follower.kinds_of(track)}
         return len(kinds) == 1 and "" not in kinds
 
     def _look_beside(self) -> None:

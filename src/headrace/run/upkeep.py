@@ -118,9 +118,8 @@ def drop(loaded: LoadedProject, table: str) -> list[str]:
         if (loaded.state_dir / "spool").exists():
             drain(loaded)
         there = lake.tables()
-        if table in there:
-            _refuse_needed(loaded, table, there)
-        beside = [one for one in kept_beside(table) if one in there]
+        _refuse_needed(loaded, table, there)
+        beside = [one for one in kept_beside(table) if one in there] if table in there else []
         for name in (*beside, table):  # it goes last: what is killed in between can be repeated
             lake.drop(name)
         refreshed(loaded)
