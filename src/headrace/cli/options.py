@@ -43,6 +43,12 @@ class Session:
 
         return load_project(find_folder(Path.cwd()) if self.folder is None else self.folder, self.target)
 
+    def ask(self, question: str, otherwise: str) -> None:
+        """Go on if somebody says yes; where nobody is there to be asked, tell what to do instead, as wrong use."""
+        if self.as_json or not sys.stdin.isatty():
+            raise click.UsageError(f"nobody is there to be asked: {otherwise}")
+        click.confirm(question, abort=True, err=True)
+
     def tell(self, document: dict[str, Any], human: Callable[[], None]) -> None:
         """Give the result: as JSON where that was asked for, else by a function that prints it for people."""
         if self.as_json:

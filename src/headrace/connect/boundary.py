@@ -258,9 +258,9 @@ def digests(
     chosen = rows.take(pa.array(places, pa.int64()))
     if isinstance(chosen, pa.Table):
         fields = contract.fields()
-        for name in (one for one in columns if one not in chosen.column_names and one in fields):
-            if fields[name].may_lack:  # such as a column that was dropped
-                chosen = chosen.append_column(name, pa.nulls(len(chosen)))
+        lacking = [name for name in columns if name not in chosen.column_names]
+        for name in (one for one in lacking if one in fields and fields[one].may_lack):  # such as one that was dropped
+            chosen = chosen.append_column(name, pa.nulls(len(chosen)))
         same = columns and set(columns) <= set(chosen.column_names)
         table = chosen.select(columns) if same else chosen
         read = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ class Reading:
         return highest_sequence(self.root / name, self._open(name))
 
     def readable(self, left_out: Callable[[Fault], None] = nobody) -> list[str]:
-        """Return the names of the tables that can be read; of others, such as partitioned ones, it is told why not."""
+        """Return the names of the tables that can be read; a warning tells why others cannot."""
         return [name for name, _ in self._opened(self.tables(), left_out)]
 
     def _opened(
@@ -216,7 +217,7 @@ class Reading:
                 yield name, self._open(name)
             except HeadraceError as error:
                 for fault in error.faults:
-                    left_out(fault)
+                    left_out(replace(fault, severity="warning"))
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):

@@ -27,7 +27,7 @@ def attach(loaded: LoadedProject, path: Path | None = None) -> tuple[Path, int, 
     path = loaded.state_dir / _NAME if path is None else path
     left_out = list[Fault]()
     count = loaded.lake().attach(path, left_out.append)
-    return path, count, [replace(fault, severity="warning") for fault in left_out]
+    return path, count, left_out
 
 
 def refreshed(loaded: LoadedProject) -> list[Fault]:

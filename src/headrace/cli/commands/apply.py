@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from headrace.cli.options import Session, session_options
@@ -36,7 +34,7 @@ def command(session: Session, nodes: tuple[str, ...], yes: bool, accept: tuple[s
         session.tell({}, lambda: print_changes(changes))
         print_faults(changes.warnings)
     if not yes and (changes.any or changes.first):
-        _ask(session)
+        session.ask("Carry it out?", "look at 'headrace plan', then say --yes")
     try:
         with Bars() as bars:
             applied = apply(loaded, nodes, accept, bars, changes)
@@ -52,9 +50,3 @@ def command(session: Session, nodes: tuple[str, ...], yes: bool, accept: tuple[s
 
     session.tell(applied.as_dict(), human)
     print_faults(applied.report.faults)
-
-
-def _ask(session: Session) -> None:
-    if session.as_json or not sys.stdin.isatty():
-        raise click.UsageError("nobody is there to be asked: look at 'headrace plan', then say --yes")
-    click.confirm("Carry it out?", abort=True, err=True)

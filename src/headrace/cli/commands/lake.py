@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -31,7 +30,6 @@ def list_tables(session: Session) -> None:
         {"table": name, **asdict(lake.extent(name)), "at": clock.from_us(lake.history(name)[0]["at"]).isoformat()}
         for name in lake.readable(left_out.append)
     ]
-    left_out = [replace(one, severity="warning") for one in left_out]
     _tell(session, left_out, {"tables": rows}, lambda: _print("", rows, ("rows", "version", "files", "bytes")))
 
 
@@ -168,9 +166,7 @@ def drop(session: Session, table: str, yes: bool) -> None:
 
     loaded = session.load()
     if not yes:
-        if session.as_json or not sys.stdin.isatty():
-            raise click.UsageError("nobody is there to be asked: say --yes")
-        click.confirm(f"Remove {table} with all its versions?", abort=True, err=True)
+        session.ask(f"Remove {table} with all its versions?", "say --yes")
     gone = drop_table(loaded, table)
     session.tell({"ok": True, "dropped": gone}, lambda: say(f"Gone: {', '.join(gone)}"))
 

@@ -223,15 +223,13 @@ def _of_line(line: str) -> dict[str, str | None]:
     """
     import json
 
-    from headrace.connect.origins.shape import Literal, json_text
-
-    def text(value: Any) -> str | None:
-        return value if value is None else str(value) if isinstance(value, str) else json_text(value)
+    from headrace.connect.origins.shape import Literal
+    from headrace.connect.repair.received import as_texts
 
     given = json.loads(line, parse_float=Literal, parse_int=Literal)
     if not isinstance(given, dict):
         raise ValueError("a line that is no row")
-    return {name: text(value) if name != "reasons" else "" for name, value in given.items()}
+    return as_texts(given)
 
 
 def _of_cells(cells: Mapping[str, str | None], was: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -90,9 +91,8 @@ def _named_apart(answer: Answer) -> Answer:
     """Call columns of one name ``a``, ``a_1``, as DuckDB does in a query within another, so that no value is lost."""
     given, names = answer.schema.names, list[str]()
     for name in given:
-        others = [f"{name}_{number}" for number in range(1, len(given) + 1)]
         taken = {one.lower() for one in names}
-        free = (one for one in others if one.lower() not in taken | {one.lower() for one in given})
+        free = (other for n in count(1) if (other := f"{name}_{n}").lower() not in taken | {*map(str.lower, given)})
         names.append(name if name.lower() not in taken else next(free))
     if names == given:
         return answer

@@ -25,7 +25,7 @@ TOKENS = {
 }  # fmt: skip
 """Of tokens by their name, the parameter that most servers take them in."""
 NUMBERS = ("next", "next_page", "nextPage")
-_CURRENT = ("page", "current_page", "currentPage")
+CURRENT = ("page", "current_page", "currentPage")
 _NOTHING = ("", "0", "-1", "null", "none", "None")
 _LAST_TOO = ("cursors.after", "end_cursor")
 """Tokens that the last page has as well."""
@@ -50,11 +50,7 @@ SAID_AT = tuple(
     dict.fromkeys(
         (
             *_NEXT_AT,
-            *(
-                tuple(f"{outer}{name}".split("."))
-                for outer in WITHIN
-                for name in (*TOKENS, *NUMBERS, *_CURRENT, *_MORE)
-            ),
+            *(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*TOKENS, *NUMBERS, *CURRENT, *_MORE)),
             *((name,) for name in _LISTS),
         )
     )
@@ -114,12 +110,13 @@ def following(said: Mapping[Path, Any]) -> str | None:
 
 def _goes_on(at: Mapping[str, Any], outer: str) -> bool:
     """Whether an answer says the number of a page that is behind its own."""
-    numbers = [int(one) for name in NUMBERS if _is_number(one := at.get(f"{outer}{name}"))]
-    own = [int(one) for name in _CURRENT if _is_number(one := at.get(f"{outer}{name}"))]
+    numbers = [int(one) for name in NUMBERS if is_number(one := at.get(f"{outer}{name}"))]
+    own = [int(one) for name in CURRENT if is_number(one := at.get(f"{outer}{name}"))]
     return bool(numbers) and max(numbers) > max(own, default=0)
 
 
-def _is_number(value: Any) -> TypeGuard[str]:
+def is_number(value: Any) -> TypeGuard[str]:
+    """Return whether a value of an answer is a whole number."""
     return isinstance(value, str) and value.isdigit()
 
 

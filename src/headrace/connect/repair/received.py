@@ -71,7 +71,7 @@ class Received:
 
     def texts(self) -> dict[str, str | None]:
         """Return its values as a person writes them."""
-        return {name: _text(value) for name, value in self.values.items()}
+        return as_texts(self.values)
 
     def repaired(self, changes: Mapping[str, str | None], contract: type[Contract]) -> Received:
         """Return it with other values, given as texts; what is the same text and of the field's type stays as it was.
@@ -197,6 +197,11 @@ def _value(text: str | None, kind: LogicalType) -> Any:
         with suppress(ValueError):
             return json.loads(text, parse_float=Literal, parse_int=Literal)
     return Literal(text) if kind.numeric and _NUMBER.fullmatch(text) else text
+
+
+def as_texts(values: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return values of JSON as a person writes them in a table: texts, and all else as JSON does."""
+    return {name: _text(value) for name, value in values.items()}
 
 
 def _text(value: Any) -> str | None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.connect.origins.named import NUMBERS, TOKENS, WITHIN, next_named, token_named
+from headrace.connect.origins.named import CURRENT, NUMBERS, WITHIN, is_number, next_named, token_named
 
-_PAGES = ("page", "current_page", "currentPage", "page_number", "pageNumber", "number")
+_PAGES = (*CURRENT, "page_number", "pageNumber", "number")
 _OFFSETS = ("offset", "skip", "start")
 _TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results", "totalElements")
 
-LOOKED_AT = tuple(
-    tuple(f"{outer}{name}".split("."))
-    for outer in WITHIN
-    for name in dict.fromkeys((*NUMBERS, *TOKENS, *_PAGES, *_OFFSETS, *_TOTALS))
-)
-"""Paths of an answer at which something may be said of other pages."""
+LOOKED_AT = tuple(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*_PAGES, *_OFFSETS, *_TOTALS))
+"""Paths of an answer at which something may be said of other pages, beside those that are always looked at."""
 
 
 def pages_of(said: Mapping[tuple[str, ...], Any], link: str | None, rows: int) -> str:
@@ -35,16 +31,14 @@ def pages_of(said: Mapping[tuple[str, ...], Any], link: str | None, rows: int) -
     """
     if link is not None:
         return "link"
-    if named := next_named(said):
-        return named
-    if named := token_named(said):
+    if named := next_named(said) or token_named(said):
         return named
     found = {".".join(path): value for path, value in said.items()}
     if not rows or total_of(said) in range(rows + 1):
         return ""
-    if any(_is_number(value) for _, value in _named(found, (*_PAGES, *NUMBERS))):
+    if any(is_number(value) for _, value in _named(found, (*_PAGES, *NUMBERS))):
         return "page:page"
-    offsets = [path for path, value in _named(found, _OFFSETS) if _is_number(value)]
+    offsets = [path for path, value in _named(found, _OFFSETS) if is_number(value)]
     return f"offset:{offsets[0].rpartition('.')[2]}" if offsets else ""
 
 
@@ -56,18 +50,14 @@ def first_of(said: Mapping[tuple[str, ...], Any]) -> str:
         ('0', '')
     """
     found = {".".join(path): value for path, value in said.items()}
-    return next((value for _, value in _named(found, _PAGES) if _is_number(value)), "")
+    return next((value for _, value in _named(found, _PAGES) if is_number(value)), "")
 
 
 def total_of(said: Mapping[tuple[str, ...], Any]) -> int | None:
     """Return how many rows an answer says that there are, None where it does not say it."""
     found = {".".join(path): value for path, value in said.items()}
-    return next((int(value) for _, value in _named(found, _TOTALS) if _is_number(value)), None)
+    return next((int(value) for _, value in _named(found, _TOTALS) if is_number(value)), None)
 
 
 def _named(found: Mapping[str, Any], names: Any) -> list[tuple[str, Any]]:
     return [(outer + name, found[outer + name]) for outer in WITHIN for name in names if outer + name in found]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, str) and value.isdigit()
