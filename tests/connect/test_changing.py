@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import headrace as hr
 from headrace.connect import IngestReport, ingest
 from headrace.connect.loading import work
+from headrace.connect.places import local
 from headrace.lake import Lake
 
 
@@ -20,6 +24,11 @@ class Row(hr.Contract):
 
 class Keyed(Row):
     number: int = hr.key()
+
+
+class Timed(hr.Contract):
+    at: str
+    number: int
 
 
 class Event(hr.Contract):
@@ -89,20 +98,41 @@ def test_a_file_that_is_only_touched_while_it_is_read_is_taken(tmp_path: Path) -
     assert (report.accepted, codes(report)) == (150_000, [])
 
 
-def test_events_of_a_renamed_file_that_grew_are_not_taken_twice(tmp_path: Path) -> None:
-    stream, before = hr.Stream("rows", Event, source="in"), tmp_path / "in" / "now.csv"
+@pytest.mark.parametrize("another", [True, False])
+@pytest.mark.parametrize("source", [hr.Stream("rows", Event, source="in"), hr.Table("rows", Timed, source="in")])
+def test_rows_of_a_renamed_file_that_grew_are_not_taken_twice(
+    tmp_path: Path, source: hr.Stream | hr.Table, another: bool
+) -> None:
+    before = tmp_path / "in" / "now.csv"
     before.parent.mkdir()
     lines = ["at,number", *(f"2026-01-01T00:00:0{n}Z,{n}" for n in range(4))]
     before.write_text("\n".join([*lines[:3], ""]))
-    assert load(stream, tmp_path).accepted == 2
+    assert load(source, tmp_path).accepted == 2
     rotated = before.rename(before.with_name("2026-01-01.csv"))
     rotated.write_text("\n".join([*lines, ""]))
-    write_other = before.with_name("other.csv")
-    write_other.write_text("\n".join([lines[0], lines[4], ""]))
-    report = load(stream, tmp_path)
-    assert codes(report) == [("HR-SOURCE-003", "in/2026-01-01.csv", "error")]
-    assert "loaded as in/now.csv, which is gone" in report.faults[0].found
-    assert report.accepted == 1
+    (before if another else before.with_name("other.csv")).write_text("\n".join([lines[0], lines[4], ""]))
+    report = load(source, tmp_path)
+    told = [("HR-SOURCE-003", f"in/{name}.csv", "error") for name in ("2026-01-01", "now")[: 1 + another]]
+    assert codes(report) == told
+    assert "what was loaded as in/now.csv, and more: its first" in report.faults[0].found
+    assert report.accepted == (0 if another else 1), "under its own name it is the file of before, and was edited"
+
+
+def test_of_many_sizes_a_file_begins_with_those_where_a_line_or_a_part_ends(tmp_path: Path) -> None:
+    lines = [f"{n},{'x' * (n % 40)}\n".encode() for n in range(4000)]
+    for name, parts in (
+        ("a.csv", lines),
+        ("a.csv.gz", [gzip.compress(b"".join(lines[n : n + 40])) for n in range(90)]),
+    ):
+        (tmp_path / name).write_bytes(b"".join(parts))
+        ends = np.cumsum([len(one) for one in parts])
+        found = local(tmp_path / name, tmp_path).beginnings(np.arange(1, ends[-1] + 1))
+        assert set(found.values()) >= set(ends[:-1].tolist())
+        assert len(found) < ends[-1] / 2
+        whole = (tmp_path / name).read_bytes()
+        assert all(digest == hashlib.sha256(whole[:size]).hexdigest() for digest, size in found.items())
+        few = local(tmp_path / name, tmp_path).beginnings(np.array([3, 5, len(whole)]))
+        assert few == {hashlib.sha256(whole[:size]).hexdigest(): size for size in (3, 5)}
 
 
 def test_a_file_that_is_merged_again_under_another_name_is_told(tmp_path: Path) -> None:

@@ -211,6 +211,41 @@ def test_a_column_that_may_lack_goes_and_comes_without_doubling_rows(
     assert held(tmp_path) == [*range(1, 21), 30]
 
 
+@pytest.mark.parametrize(("contract", "mode"), [(Bare, "append"), (Visit, "append"), (Visit, "merge"), (Visit, None)])
+def test_an_overlap_that_becomes_longer_takes_no_row_twice(
+    tmp_path: Path, visits: sqlite3.Connection, contract: type[hr.Contract], mode: str | None
+) -> None:
+    def source(overlap: int | None) -> hr.Stream | hr.Table:
+        origin = hr.Database("sqlite:///x.db", cursor="changed", overlap=overlap)
+        if mode is None:
+            return hr.Stream("visits", contract, source=origin)
+        return hr.Table("visits", contract, source=origin, load=mode)
+
+    load(source(None), tmp_path)
+    visits.execute("insert into visits values (?, ?, ?)", row(30, 2))  # late
+    visits.execute("insert into visits values (?, ?, ?)", row(31, 7))
+    late = [30] if contract is Visit else []
+    assert load(source(3), tmp_path).quarantined == 0
+    assert held(tmp_path) == [*range(1, 21), *late, 31]
+    visits.execute("insert into visits values (?, ?, ?)", row(32, 4))  # within what is remembered by now
+    load(source(3), tmp_path)
+    assert held(tmp_path) == [*range(1, 21), *late, 31, 32]
+    for overlap in (None, 3, 5, 1, 7):
+        assert load(source(overlap), tmp_path).quarantined == 0
+        assert held(tmp_path) == [*range(1, 21), *late, 31, 32]
+
+
+def test_a_table_to_which_rows_are_added_is_read_whole_by_its_key(tmp_path: Path, visits: sqlite3.Connection) -> None:
+    table = hr.Table("visits", Visit, source=hr.Database("sqlite:///x.db"), load="append")
+    assert load(table, tmp_path).accepted == 20
+    visits.execute("insert into visits values (?, ?, ?)", row(30, 0))
+    assert [load(table, tmp_path).received for _ in range(2)] == [1, 0]
+    visits.execute("delete from visits")
+    report = load(table, tmp_path)
+    assert [one.code for one in report.faults] == ["HR-SOURCE-022"]
+    assert held(tmp_path) == [*range(1, 21), 30]
+
+
 def test_numbers_as_cursors_may_become_whole_ones(tmp_path: Path, postgres: Any) -> None:
     postgres.run(
         "drop table if exists amounts;;create table amounts (visit_id int, at timestamp, n numeric);;"

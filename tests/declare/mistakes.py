@@ -439,6 +439,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             lambda: hr.Project("p", sources=[hr.Stream("s", Late, source="sqlite:///x.db")]),
             "neither a cursor nor a key",
         ),
+        (lambda: table(source="sqlite:///x.db", load="append"), "table t of sqlite:///x.db, with neither a cursor"),
     ],
     "HR-ORIGIN-001": [
         (lambda: origin(hr.Database("oracle://db/x")), "hr.Database with an address of 'oracle'"),

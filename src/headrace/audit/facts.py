@@ -123,7 +123,7 @@ def _source(one: Stream | Table, lake: Lake) -> Source:
     rows, aside = lake.rows(one.name), f"quarantine_{one.name}"
     quarantined, reasons = _quarantine(aside, lake) if lake.exists(aside) else (0, {})
     # Of a table in which rows take the place of others, more were accepted than are there.
-    found = account(lake, one.name, merged=isinstance(one, Table) and one.mode != "append")
+    found = account(lake, one.name, merged=one.mode != "append")
     received = None if isinstance(one, Table) and one.query is not None else found.received
     time = one.event_time if isinstance(one, Stream) else None
     first, last, per_day = _days(lake, one.name, time) if time and rows else ("", "", [])

@@ -49,6 +49,7 @@ class Boundary:
         rows: pairs of cursor and digest.
         columns: of which the digests are; under another contract a row has others, and is the same row.
         astray: digests of the rows without a cursor.
+        since: from which value of the cursor on rows are remembered; None for all that were read.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Boundary:
         rows: Sequence[tuple[Any, str]] = (),
         columns: Sequence[str] = (),
         astray: Sequence[str] = (),
+        since: Any = None,
     ) -> None:
         self.last = last
+        self._since = since
         self.strays = 0
         """Rows without a cursor that this reading found for the first time."""
         self._contract, self._origin = contract, origin
@@ -71,8 +74,19 @@ class Boundary:
 
     @property
     def start(self) -> Any:
-        """From where on the origin is to be read; None for all of it."""
-        return None if self.last is None else self._before(self.last)
+        """From where on the origin is to be read; None for all of it.
+
+        An overlap that became longer reaches back to where rows are remembered; with a key, by which those before are
+        known as well, all of it.
+        """
+        if self.last is None or self._contract.key_fields() or not self.reaches_back:
+            return None if self.last is None else self._before(self.last)
+        return self._since
+
+    @property
+    def reaches_back(self) -> bool:
+        """Whether the overlap begins where rows that were read are no longer remembered, since it became longer."""
+        return self.last is not None and self._since is not None and bool(self._before(self.last) < self._since)
 
     def begin(self) -> None:
         """Make ready to read from ``start``: what is remembered is to come again."""
@@ -113,7 +127,8 @@ class Boundary:
         """Return all of it as JSON."""
         last = None if self.last is None else _said(self.last)
         rows = [[_said(value), digest] for value, digest in self._left()]
-        said = {"last": last, "columns": self._columns, "rows": rows, "astray": self._all_astray()}
+        since = None if self.last is None else _said(self.start)
+        said = {"last": last, "since": since, "columns": self._columns, "rows": rows, "astray": self._all_astray()}
         return json.dumps({"cursor": self._origin.cursor, **said})
 
     @classmethod
@@ -121,10 +136,10 @@ class Boundary:
         """Return what ``text`` gave, or where to begin: also where it is of another cursor."""
         if not is_of(text, origin.cursor):
             return cls(contract, origin)
-        said = {"rows": [], "columns": [], "astray": [], **json.loads(text)}
-        last = None if said["last"] is None else _value(said["last"])
+        said = {"rows": [], "columns": [], "astray": [], "since": None, **json.loads(text)}
+        last, since = (None if said[one] is None else _value(said[one]) for one in ("last", "since"))
         rows = [(_value(value), digest) for value, digest in said["rows"]]
-        return cls(contract, origin, last, rows, said["columns"], said["astray"])
+        return cls(contract, origin, last, rows, said["columns"], said["astray"], since)
 
     def _left(self) -> list[tuple[Any, str]]:
         """What was read, and what was remembered before and may still come again."""
@@ -159,7 +174,7 @@ class Boundary:
         Rows that come again are still known by their digests, which are of values as the contract reads them.
         """
         if self.last is not None and cursor.null_count < len(cursor) and not _is_like(self.last, cursor.type):
-            self.last, self._rows, self._old = None, [], []
+            self.last, self._since, self._rows, self._old = None, None, [], []
 
     def _places_before(self, cursor: pa.Array) -> npt.NDArray[np.int64]:
         """Where rows may be that were read before: up to the last value, or anywhere if it cannot be compared."""

@@ -120,7 +120,7 @@ def content_of(file: File, source: Stream | Table) -> str:
         HeadraceError: HR-SOURCE-002 when it cannot be read.
     """
     found, received = digest(file), source.received
-    replaced = isinstance(source, Table) and source.mode == "replace"
+    replaced = source.mode == "replace"
     return read_as(found, received) if replaced and received is not None else found
 
 

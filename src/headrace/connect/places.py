@@ -11,16 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.bucket import system
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
     import pyarrow.fs as pafs
 
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 """Endings of compressed files, and what they are compressed by."""
 _BLOCK = 1 << 20
+_MANY = 1000
+_FEED, _RETURN = b"\n\r"
 _BY_SERVER = re.compile(r"AWS Error|HTTP status|Unable to connect|curlCode")
 """What Arrow says when it is the server that fails, or the way to it, and not what a file holds."""
 _KINDS = ("ACCESS_DENIED", "EXPIRED", "INVALID_ACCESS_KEY", "SIGNATURE", "NO_SUCH_BUCKET", "NETWORK_CONNECTION",
@@ -76,17 +81,24 @@ class File:
         same = self.mark == _mark(info.size, info.mtime_ns)
         return same or (rest == 0 and self.mark.startswith(f"{info.size}:{second}")) or None
 
-    def beginnings(self, sizes: Iterable[int]) -> dict[str, int]:
-        """Return the SHA-256 of its first bytes, for each of some sizes that are less than its own; and these."""
-        found, read = {}, hashlib.sha256()
+    def beginnings(self, sizes: npt.NDArray[np.int64]) -> dict[str, int]:
+        """Return the SHA-256 of its first bytes, for each of some sizes that are less than its own; and these.
+
+        Args:
+            sizes: in order; of more than a thousand those where a line ends here, or a compressed part.
+        """
+        found, read, before, first = {}, hashlib.sha256(), 0, b""
+        mine = sizes[: sizes.searchsorted(self.size)]
         with self.system.open_input_stream(self.path, compression=None) as raw:
-            before = 0
-            for size in sorted(set(sizes)):
-                while before < min(size, self.size) and (block := raw.read(min(size - before, _BLOCK))):
-                    before += len(block)
-                    read.update(block)
-                if before == size < self.size:
-                    found[read.hexdigest()] = size
+            while len(mine) and (block := raw.read(_BLOCK)):
+                first = first or block[:2]
+                here, mine = np.split(mine, [mine.searchsorted(before + len(block), "right")])
+                ends, done = here - before, 0
+                for end in ends if len(sizes) <= _MANY else ends[_may_end(block, ends, first)]:
+                    read.update(block[done:end])
+                    found[read.hexdigest()], done = before + int(end), int(end)
+                read.update(block[done:])
+                before += len(block)
         return found
 
     def digest(self, size: int | None = None) -> str:
@@ -98,6 +110,14 @@ class File:
                 left -= len(block)
                 found.update(block)
         return found.hexdigest()
+
+
+def _may_end(block: bytes, ends: npt.NDArray[np.int64], first: bytes) -> npt.NDArray[np.bool_]:
+    """Whether something may end before some places of a block: a line, or a part whose next begins as the file does."""
+    data = np.frombuffer(block + first + first, np.uint8)
+    before, behind = data[ends - 1], data[ends]
+    line = (before == _FEED) | (behind == _FEED) | (behind == _RETURN)
+    return line | ((behind == data[-2]) & (data[ends + 1] == data[-1]))
 
 
 def local(path: Path, folder: Path) -> File:

@@ -46,6 +46,21 @@ class Sourced(Declared):
         return [type_fault(self.place, f"source of {name}", self.source, expected)]
 
     @property
+    def mode(self) -> str:
+        """What a delivery is: ``append``, ``merge`` or ``replace``."""
+        return "append"
+
+    def _news_faults(self, kind: str) -> list[Fault]:
+        """Return a fault where all rows come each time, are added, and could not be told from those that are there."""
+        if self.origin is None or self.origin.cursor is not None or not isinstance(self.contract, ContractType):
+            return []
+        if self.mode != "append" or self.contract.key_fields():
+            return []
+        found = f"{kind} {self.name} of {self.origin.address}, with neither a cursor nor a key"
+        cure = "name the cursor=, or mark the key in the contract: hr.key()"
+        return [Fault("HR-ORIGIN-007", self.place, found, "a way to tell which rows are new", cure)]
+
+    @property
     def received(self) -> type[Contract] | None:
         """The contract of rows as they arrive; its ``outside`` has the names that the columns have in the source."""
         arriving = self._arriving()
@@ -106,21 +121,12 @@ class Stream(Sourced):
             times = [one.name for one in self.contract.fields().values() if one.type.name == "timestamp"]
             cure = f"write {times[0] if times else 'at'}: hr.Timestamp = hr.event_time() in the contract"
             faults.append(Fault("HR-STREAM-001", self.place, found, "one field = hr.event_time()", cure))
-        faults += self._source_faults(self.name) + self._columns_faults("stream") + self._news_faults()
+        faults += self._source_faults(self.name) + self._columns_faults("stream") + self._news_faults("stream")
         if self.lateness is not None:
             faults += duration_faults(self.lateness, self.place, f"lateness of {self.name}")
         if self.refresh is not None:
             faults += duration_faults(self.refresh, self.place, f"refresh of {self.name}")
         return faults
-
-    def _news_faults(self) -> list[Fault]:
-        if self.origin is None or self.origin.cursor is not None or not isinstance(self.contract, ContractType):
-            return []
-        if self.contract.key_fields():
-            return []
-        found = f"stream {self.name} of {self.origin.address}, with neither a cursor nor a key"
-        cure = "name the cursor=, or mark the key in the contract: hr.key()"
-        return [Fault("HR-ORIGIN-007", self.place, found, "a way to tell which rows are new", cure)]
 
     @property
     def event_time(self) -> str:
@@ -223,6 +229,7 @@ class Table(Sourced):
             faults.append(Fault("HR-TABLE-024", self.place, found, "True, False or 'source'", cure))
         if faults or self.contract is None or self.source is None:
             return faults
+        faults += self._news_faults("table")
         if (self.mode == "merge" or self.history) and not self.contract.key_fields():
             found = f"table {self.name} is merged by its key, and {self.contract.name} has none"
             cure = "mark the key: hr.key(), or write load='append' or 'replace'"

@@ -120,10 +120,13 @@ def lifetimes(path: Place) -> tuple[list[Lifetime], bool]:
     first = None
     for version, actions in _entries(path):
         first = version if first is None else first
+        committed = max(
+            (int(one["commitInfo"].get("timestamp") or 0) for one in actions if "commitInfo" in one), default=0
+        )
         for action in actions:
             if "remove" in action:
                 name = unquote(action["remove"]["path"])
-                at = int(action["remove"].get("deletionTimestamp") or 0)
+                at = max(committed, int(action["remove"].get("deletionTimestamp") or 0))
                 found.append(Lifetime(name, there.pop(name, -1), version, at))
             elif "add" in action:
                 there[unquote(action["add"]["path"])] = version

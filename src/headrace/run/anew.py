@@ -54,7 +54,7 @@ def rewritten(step: Step, loaded: LoadedProject) -> Step:
 def _ingest(step: Step, loaded: LoadedProject) -> Step:
     source = next(one for one in sources_of(loaded.project) if one.name == name_of(step))
 
-    if source.origin is not None or (isinstance(source, Table) and source.mode != "append"):
+    if source.origin is not None or source.mode != "append":
         return step  # what comes of it is compared with all that there is, each time
 
     def work(progress: Progress) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def status(loaded: LoadedProject, last_runs: int = 5) -> Status:
 def _table(source: Stream | Table, lake: Lake) -> TableStatus:
     from headrace.connect import account, newest, quality_now
 
-    found = account(lake, source.name, merged=isinstance(source, Table) and source.mode != "append")
+    found = account(lake, source.name, merged=source.mode != "append")
     version = lake.version(source.name) if lake.exists(source.name) else None
     age, event = newest(source, lake) if found.accepted and version is not None else (None, None)
     written = None if version is None else clock.from_us(lake.history(source.name)[0]["at"])

@@ -171,7 +171,7 @@ def _ingest(
     def counts() -> Figures:
         from headrace.connect import account
 
-        found = account(lake, source.name, merged=isinstance(source, Table) and source.mode != "append")
+        found = account(lake, source.name, merged=source.mode != "append")
         return {"received": found.received, **asdict(found)}
 
     loads = functools.cache(lambda: as_loaded(source, loaded.folder, lake))

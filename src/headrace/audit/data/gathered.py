@@ -169,7 +169,7 @@ def _facts(source: Stream | Table, lake: Lake, project: Project, graph: Lineage 
     aside, against = tuple(quarantined(lake, name)), _against(source, lake, loads)
     columns = tuple(profile(lake, name, tagged(project, source, lake.schema(name), graph), against, told))
     files = {one.id: one.file for one in loads}
-    found = account(lake, name, merged=isinstance(source, Table) and source.mode != "append")
+    found = account(lake, name, merged=source.mode != "append")
     age = age_us(source, lake) if lake.rows(name) else None
     ids = [one.id for one in loads]
     kept = () if contract is None else broken(name, source.owner, contract, verdicts, ids, files, aside)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.clock import now_us
-from headrace.connect.boundary import is_of
+from headrace.connect.boundary import Boundary, is_of
 from headrace.connect.files import find_files
 from headrace.connect.inbox import Delivery, Inbox
 from headrace.connect.loading.seen import Known
@@ -122,7 +122,7 @@ def given(
         HeadraceError: HR-SOURCE-001 no file, 020 an origin that is away, 023 no rows where there were some, and what
             the reader of the origin says.
     """
-    mode = source.mode if isinstance(source, Table) else "append"
+    mode = source.mode
     if source.origin is None:
         yield Given(mode, find_files(folder, source.files or ""), now_us())
         return
@@ -154,7 +154,7 @@ def _delivery(
     ledger = Ledger(lake, source.name)
     columns = list(contract.outside.fields())
     held = box.held()
-    if held is not None and isinstance(source, Stream) and _is_loaded(held, ledger):
+    if held is not None and source.mode == "append" and _is_loaded(held, ledger):
         _remember(box, held, lake, source.name, ledger)
     if held is not None and (held.restores != ledger.restores or held.columns != columns or _is_loaded(held, ledger)
                              or (held.cursor != origin.cursor and not held.done)):  # fmt: skip
@@ -171,20 +171,19 @@ def _delivery(
 
 
 def _comes_again(source: Stream | Table, origin: Origin, ledger: Ledger, lake: Lake) -> bool:
-    """Whether rows are read that were appended before: all are each time, or once more for a cursor that is another.
+    """Whether rows are read that were appended before: all each time, or once more for another cursor or overlap.
 
     Raises:
         HeadraceError: HR-SOURCE-054 these could not be told from new ones.
     """
-    if isinstance(source, Table) and (source.mode != "append" or origin.cursor is None):
-        return False
-    if origin.cursor is None:
-        return True
-    if is_of(ledger.reached, origin.cursor) or not (lake.exists(source.name) and lake.rows(source.name)):
+    if source.mode != "append":
         return False
     assert source.contract is not None
-    if source.contract.key_fields():
-        return True
+    keyed = bool(source.contract.key_fields())
+    if is_of(ledger.reached, origin.cursor) and origin.cursor is not None:
+        return keyed and Boundary.read(source.contract, ledger.reached, origin).reaches_back
+    if keyed or not (lake.exists(source.name) and lake.rows(source.name)):
+        return keyed
     found = f"cursor={origin.cursor!r}, by which {source.name} was not read until now, and no key"
     cure = f"write the cursor of before, give {source.contract.__name__} a key, or load into another name"
     raise HeadraceError(Fault("HR-SOURCE-054", origin.place, found, "rows that are known when they come again", cure))
@@ -201,7 +200,7 @@ def _refuse_nothing(source: Stream | Table, origin: Origin, delivery: Delivery, 
     if not (delivery.whole or delivery.keys) or delivery.read or origin.may_be_empty or not had:
         return
     found = f"no rows, where {source.name} had some"
-    if isinstance(source, Stream):
+    if source.mode == "append":
         cure = "see whether the source was truncated; what was loaded stays"
         fault = Fault("HR-SOURCE-022", origin.address, found, "that what was read stays", cure, "warning")
         delivery.warnings.append(fault.as_dict())

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from headrace.connect.evolve import Reads, nobody, read_by
 from headrace.connect.files import check_file, digest
 from headrace.connect.loading.given import Given
@@ -130,22 +133,22 @@ class _Planning:
             is_there = any(one.name == other for one in self._given.files)
             self.plan.faults.append(_copy(name, other) if is_there else _renamed(name, other))
         elif past is None and (before := self._begins_with(file)) is not None:
-            raise HeadraceError(_renamed_and_grown(name, before))
+            raise HeadraceError(_copy_and_more(name, before))
         else:
             self._take(file, sha256)
 
     def _begins_with(self, file: File) -> Past | None:
-        """Return the load, of a file that is gone, whose events would be taken again: no key keeps them out."""
-        if self._contract.key_fields() or not self._contract.role("event_time") or not self._gone:
+        """Return the load, as of a file that was rotated, whose rows would be taken again: no key keeps them out."""
+        if self._contract.key_fields():
             return None
-        found = file.beginnings(past.size for past in self._gone.values())
-        return next((self._gone[sha256] for sha256 in reversed(found) if sha256 in self._gone), None)
+        loaded, sizes = self._loaded
+        found = file.beginnings(sizes)
+        return next((loaded[sha256] for sha256 in reversed(found) if sha256 in loaded), None)
 
     @cached_property
-    def _gone(self) -> dict[str, Past]:
-        there = {file.name for file in self._given.files}
-        past = self._ledger.by_name.values()
-        return {one.sha256: one for one in past if one.finished and one.received and one.name not in there}
+    def _loaded(self) -> tuple[dict[str, Past], npt.NDArray[np.int64]]:
+        past = [one for one in self._ledger.by_name.values() if one.finished and one.received]
+        return {one.sha256: one for one in past}, np.unique(np.array([one.size for one in past], np.int64))
 
     def _take(self, file: File, sha256: str) -> None:
         if file.size == 0:
@@ -190,8 +193,8 @@ def _again(name: str, other: str) -> Fault:
     return Fault("HR-SOURCE-006", name, found, "each delivery once", cure, "warning")
 
 
-def _renamed_and_grown(name: str, past: Past) -> Fault:
-    found = f"what was loaded as {past.name}, which is gone, and more: its first {past.size:,} bytes are that file"
+def _copy_and_more(name: str, past: Past) -> Fault:
+    found = f"what was loaded as {past.name}, and more: its first {past.size:,} bytes are what was loaded"
     cure = "put the rows behind them into a new file, and cut this one back"
     return Fault("HR-SOURCE-003", name, found, "files that stay as they are", cure)
 

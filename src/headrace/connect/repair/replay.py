@@ -92,7 +92,7 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
 
 
 def _merges(source: Stream | Table) -> bool:
-    return isinstance(source, Table) and source.mode == "merge"
+    return source.mode == "merge"
 
 
 def _overtaken(lake: Lake, source: Stream | Table, ledger: Ledger, rows: pa.Table, loads: Sequence[str]) -> list[int]:
