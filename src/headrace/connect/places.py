@@ -116,8 +116,9 @@ def _may_end(block: bytes, ends: npt.NDArray[np.int64], first: bytes) -> npt.NDA
     """Whether something may end before some places of a block: a line, or a part whose next begins as the file does."""
     data = np.frombuffer(block + first + first, np.uint8)
     before, behind = data[ends - 1], data[ends]
-    line = (before == _FEED) | (behind == _FEED) | (behind == _RETURN)
-    return line | ((behind == data[-2]) & (data[ends + 1] == data[-1]))
+    found: npt.NDArray[np.bool_] = (before == _FEED) | (behind == _FEED) | (behind == _RETURN)
+    found |= (behind == data[-2]) & (data[ends + 1] == data[-1])
+    return found
 
 
 def local(path: Path, folder: Path) -> File:
