@@ -103,9 +103,9 @@ def test_a_refused_table_keeps_no_other_from_being_seen(tmp_path: Path) -> None:
 def test_a_broken_log_is_no_table_of_others(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.append("decisions_desk", pa.table({"n": [1]}))
-    (entry,) = (tmp_path / "decisions_desk" / "_delta_log").glob("*.json")
     for held in ("{broken", ""):
-        entry.write_text(held)
+        for entry in (tmp_path / "decisions_desk" / "_delta_log").glob("*.json"):
+            entry.write_text(held)
         with pytest.raises(HeadraceError, match="HR-LAKE-026") as told:
             lake.read("decisions_desk")
         assert told.value.faults[0].cure == "restore the folder of the table from a copy"

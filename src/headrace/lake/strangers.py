@@ -62,6 +62,12 @@ def cannot_open(name: str, error: Exception) -> HeadraceError:
     return HeadraceError(Fault("HR-LAKE-026", "", found, expected, cure))
 
 
+def empty(name: str) -> Fault:
+    """Return what is said of a table whose log has no commit, as one has whose drop was killed."""
+    found, cure = f"{name} with an empty log: its drop was killed, or it is being made", f"headrace lake drop {name}"
+    return Fault("HR-LAKE-001", "", found, "a table that has a version", cure)
+
+
 def _mapped(table: deltalake.DeltaTable) -> set[str]:
     """Name the feature of tables that are older than names of features."""
     mode = table.metadata().configuration.get("delta.columnMapping.mode")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from headrace.lake.bucket import Address, Place, files
+from headrace.lake.bucket import Address, Place, files, system
 from headrace.lake.commit import clear_errors, open_table
 from headrace.lake.log import Lifetime, lifetimes, ordered
+
+_LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,20 @@ def _is_over(span: Lifetime, before_us: int, pinned: Collection[int]) -> bool:
 
 
 def drop(path: Place) -> None:
-    """Remove a table with all its versions; what is killed in the middle is no table any more, or can be repeated."""
+    """Remove a table with all its versions.
+
+    The folder of its log is emptied first and goes last: what is killed in the middle is no table that can be read, but
+    one that is listed, and that can be dropped again.
+    """
+    import pyarrow.fs as pafs
+
+    where, key = (system(), path.key) if isinstance(path, Address) else (pafs.LocalFileSystem(), str(path))
     with clear_errors(path.name):
-        if isinstance(path, Address):
-            (path / "_delta_log").rmtree()
-            path.rmtree()
-            return
-        going = path.with_name(f".{path.name}.dropped")
-        shutil.rmtree(going, ignore_errors=True)
-        path.rename(going)
-        shutil.rmtree(going)
+        where.create_dir(f"{key}/{_LOG}", recursive=False)  # a bucket has no folders but for the mark that this leaves
+        where.delete_dir_contents(f"{key}/{_LOG}")
+        for one in where.get_file_info(pafs.FileSelector(key)):
+            if one.type == pafs.FileType.File:
+                where.delete_file(one.path)
+            elif one.base_name != _LOG:
+                where.delete_dir(one.path)
+        where.delete_dir(key)
