@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from headrace.lake.bucket import Address, Place, files, system
 from headrace.lake.commit import clear_errors, open_table
 from headrace.lake.log import Lifetime, lifetimes, ordered
 
-_LOG = "_delta_log"
+_LOG, _GOING = "_delta_log", ".dropped"
 
 
 @dataclass(frozen=True)
@@ -63,18 +64,28 @@ def _is_over(span: Lifetime, before_us: int, pinned: Collection[int]) -> bool:
 def drop(path: Place) -> None:
     """Remove a table with all its versions.
 
-    The folder of its log is emptied first and goes last: what is killed in the middle is no table that can be read, but
-    one that is listed, and that can be dropped again.
+    On a disk it is gone in one step; what a kill left of it goes with the next drop. In a bucket the folder of its log
+    is emptied first and goes last: what is killed in the middle is no table that can be read, but one that is listed,
+    and that can be dropped again.
     """
+    with clear_errors(path.name):
+        if isinstance(path, Address):
+            _drop_from_bucket(path)
+            return
+        for left in path.parent.glob(f".*{_GOING}"):
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(path.rename(path.with_name(f".{path.name}{_GOING}")))
+
+
+def _drop_from_bucket(path: Address) -> None:
     import pyarrow.fs as pafs
 
-    where, key = (system(), path.key) if isinstance(path, Address) else (pafs.LocalFileSystem(), str(path))
-    with clear_errors(path.name):
-        where.create_dir(f"{key}/{_LOG}", recursive=False)  # a bucket has no folders but for the mark that this leaves
-        where.delete_dir_contents(f"{key}/{_LOG}")
-        for one in where.get_file_info(pafs.FileSelector(key)):
-            if one.type == pafs.FileType.File:
-                where.delete_file(one.path)
-            elif one.base_name != _LOG:
-                where.delete_dir(one.path)
-        where.delete_dir(key)
+    bucket, key = system(), path.key
+    bucket.create_dir(f"{key}/{_LOG}", recursive=False)  # a bucket has no folders but for the mark that this leaves
+    bucket.delete_dir_contents(f"{key}/{_LOG}")
+    for one in bucket.get_file_info(pafs.FileSelector(key)):
+        if one.type == pafs.FileType.File:
+            bucket.delete_file(one.path)
+        elif one.base_name != _LOG:
+            bucket.delete_dir(one.path)
+    bucket.delete_dir(key)
