@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.buckets import served
 from tests.cli.test_init_from import call, fields_of, here, runs  # noqa: F401 - a fixture
 from tests.connect.servers import SECRET, Mariadb, Postgres
 
@@ -222,3 +223,18 @@ def test_no_source_is_called_like_what_the_lake_keeps_of_another(here: Path) -> 
     assert len(runs(here / "files")) == 5
     assert call("init", "tables", "--from", "sqlite:///in/x.db").exit_code == 0
     assert set(runs(here / "tables")) == {"x", "loads_x_table"}
+
+
+@pytest.mark.parametrize("bucket", [False, True])
+def test_a_folder_with_letters_of_globs_in_its_name_is_a_folder(here: Path, bucket: bool) -> None:  # noqa: F811
+    files = {"in[1]/a.csv": "n\n1\n", "in[1]/b[2]-1.csv": "m\n1\n", "in[1]/b[2]-2.csv": "m\n2\n", "in1/b2-3.csv": "k\n"}
+    with served(here, "shop") if bucket else nullcontext() as client:
+        for name, text in files.items():
+            if client is not None:
+                client.put_object(Bucket="shop", Key=name, Body=text.encode())
+            else:
+                (here / name).parent.mkdir(exist_ok=True)
+                (here / name).write_text(text)
+        made = call("init", "bank", "--from", f"{'s3://shop/' if bucket else ''}in[1]")
+        assert made.exit_code == 0, made.output
+        assert runs(here / "bank") == {"a": 1, "b2": 2}

@@ -37,6 +37,11 @@ def by_token(request: Request) -> Answer:
     return Answer({"items": page(number), "meta": {"next_cursor": f"t{number + 1}" if page(number + 1) else None}})
 
 
+def by_number(request: Request) -> Answer:
+    start = int(request.params.get("cursor", "0"))
+    return Answer({"items": ROWS[start : start + 10], "next_cursor": start + 10 if start + 10 < 25 else 0})
+
+
 def by_page(request: Request) -> Answer:
     number = int(request.params.get("page", "1"))
     return Answer({"data": page(number - 1), "page": number, "total": 25})
@@ -67,8 +72,8 @@ def by_offset(request: Request) -> Answer:
 @pytest.mark.parametrize(
     ("answers", "pages"),
     [(by_link, "link"), (by_next, "next:links.next"), (by_token, "token:cursor:meta.next_cursor"),
-     (by_page, "page:page"), (by_offset, "offset:skip"), (from_zero, "page:page"),
-     (by_odata, "next:@odata.nextLink"), (by_hal, "next:_links.next.href")],
+     (by_number, "token:cursor:next_cursor"), (by_page, "page:page"), (by_offset, "offset:skip"),
+     (from_zero, "page:page"), (by_odata, "next:@odata.nextLink"), (by_hal, "next:_links.next.href")],
 )  # fmt: skip
 def test_pages_that_the_answer_shows_are_declared_and_read(here: Path, answers: Answers, pages: str) -> None:  # noqa: F811
     with Server(answers) as server:
@@ -108,8 +113,11 @@ def test_an_answer_that_says_that_it_is_all(here: Path) -> None:  # noqa: F811
     assert "# Guessed from all 25 rows." in (here / "shop" / "project.py").read_text()
 
 
-def test_what_names_more_and_gives_the_same_again_is_written_and_not_taken_for_all(here: Path) -> None:  # noqa: F811
-    with Server([Answer({"data": ROWS, "next_cursor": "abc"})]) as server:
+@pytest.mark.parametrize(
+    "more", [{"next_cursor": "abc"}, {"next_cursor": 12345}, {"links": {"next": {"href": "a token alone"}}}]
+)
+def test_what_names_more_and_gives_the_same_again_is_written_and_not_taken_for_all(here: Path, more: Any) -> None:  # noqa: F811
+    with Server([Answer({"data": ROWS, **more})]) as server:
         assert call("init", "shop", "--from", f"{server.url}/orders").exit_code == 0
         assert "If the API has more pages" in (here / "shop" / "project.py").read_text()
         assert "HR-SOURCE-047" in call("run", "--project", str(here / "shop")).output

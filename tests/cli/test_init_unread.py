@@ -141,3 +141,36 @@ def test_structs_of_parquet_are_contracts_within(here: Path) -> None:  # noqa: F
         "lines": ("list[struct[sku: str]]", ""),
     }
     assert runs(here / "bank") == {"visits": 4}
+
+
+def mixed(folder: Path, name: str) -> None:
+    """Documents whose every field has several types."""
+    (folder / name).write_text(
+        "".join(json.dumps({"a": n if n % 2 else "x", "b": [n] if n % 2 else n}) + "\n" for n in range(9))
+    )
+
+
+def test_a_source_without_a_column_that_a_contract_can_have_is_left_out(here: Path) -> None:  # noqa: F811
+    (here / "data").mkdir()
+    mixed(here / "data", "odd.jsonl")
+    (here / "data" / "visits.csv").write_text(GOOD)
+    made = call("init", "bank", "--from", "data")
+    assert made.exit_code == 0, made.output
+    assert "warning HR-SOURCE-036  ../data/" in made.stderr
+    assert (
+        "odd, which is left out: it has no column that a contract can have (a: values of several types; b: "
+        in made.stderr
+    )
+    assert runs(here / "bank") == {"visits": 30}
+
+
+@pytest.mark.parametrize("more", [(), ("--table", "odd")])
+def test_the_only_one_is_refused_and_nothing_is_written(here: Path, more: tuple[str, ...]) -> None:  # noqa: F811
+    (here / "data").mkdir()
+    mixed(here / "data", "odd.jsonl")
+    if more:
+        (here / "data" / "visits.csv").write_text(GOOD)
+    made = call("init", "bank", "--from", "data", *more)
+    assert made.exit_code == 2
+    assert "error HR-SOURCE-036" in made.stderr
+    assert not (here / "bank").exists()

@@ -224,6 +224,10 @@ def test_a_server_that_is_not_there_is_away() -> None:
         ([Answer({"data": ALL, "next": "/?n=1"})], {"rows": "data"}, "Cure: pages='next:next'"),
         ([Answer({"data": ALL, "next": "visits?page=2"})], {"rows": "data"}, "Cure: pages='next:next'"),
         ([Answer({"data": ALL, "next_cursor": "a8"})], {"rows": "data"}, "Cure: pages='token:cursor:next_cursor'"),
+        ([Answer({"data": ALL, "next_cursor": 12345})], {"rows": "data"}, "Cure: pages='token:cursor:next_cursor'"),
+        ([Answer({"data": ALL, "links": {"next": {"href": "a81f"}}})], {"rows": "data"}, "say by pages="),
+        ([Answer({"data": ALL, "next": {"href": 7}})], {"rows": "data"}, "say by pages="),
+        ([Answer({"data": ALL, "meta": {"next_page": "a81f"}})], {"rows": "data"}, "say by pages="),
         ([Answer({"data": ALL, "page": 1, "next_page": 2})], {"rows": "data"}, "Cure: pages='page:page'"),
         ([Answer({"data": ALL, "nextRecordsUrl": "/q-2"})], {"rows": "data"}, "Cure: pages='next:nextRecordsUrl'"),
         ([Answer({"data": ALL, "meta": {"has_more": True}})], {"rows": "data"}, "say by pages= how the next is found"),
@@ -342,7 +346,9 @@ WHOLE: list[dict[str, Any]] = [
     {"page_info": {"has_next_page": False, "end_cursor": "abc"}}, {"paging": {"cursors": {"after": "abc"}}},
     {"has_next": False, "next": "/v?page=2"}, {"links": [{"rel": "next", "href": None}]},
     {"links": [{"rel": "self", "href": "/"}]}, {"page": 1, "pages": 1, "next_page": 1}, {"page": 1, "total": 3},
-    {"next_page": 0}, {"has_more": 0, "next_cursor": "abc"},
+    {"next_page": 0}, {"has_more": 0, "next_cursor": "abc"}, {"next_cursor": 0}, {"next_cursor": -1},
+    {"links": {"next": {"href": None}}}, {"links": {"next": {"href": "#"}}}, {"has_more": False, "next_cursor": 12345},
+    {"page": 3, "total_pages": 3, "next_page": None}, {"page": 1, "total_pages": 1, "next_page": "1"},
 ]  # fmt: skip
 
 

@@ -70,6 +70,15 @@ def test_marks_of_addresses_are_letters_of_names(bucket: Any, tmp_path: Path) ->
     assert "s3://shop/odd/.part.csv" not in names("s3://shop/odd/*")
 
 
+@pytest.mark.parametrize("folder", ["what?", "x[1]", "deep/[z]", "half["])
+def test_so_are_those_of_folders(bucket: Any, folder: str) -> None:
+    for key in (f"{folder}/1.csv", f"{folder}/er/2.csv", f"{folder}/.part.csv", "whats/3.csv", "x1/3.csv"):
+        bucket.put_object(Bucket="shop", Key=f"letters/{key}", Body=b"x")
+    found = [f"s3://shop/letters/{folder}/1.csv", f"s3://shop/letters/{folder}/er/2.csv"]
+    assert names(f"s3://shop/letters/{folder}") == names(f"s3://shop/letters/{folder}/") == found
+    assert names(f"s3://shop/letters/{folder}/1.csv") == found[:1]
+
+
 def test_an_object_that_changes_while_it_is_loaded(bucket: Any, tmp_path: Path) -> None:
     stream = hr.Table("payments", Payment, source="s3://shop/moving/*.csv")
     bucket.put_object(Bucket="shop", Key="moving/1.csv", Body=_many())

@@ -405,6 +405,8 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-CONTRACT-023": [
         (lambda: broken(x=(Hollow | None, hr.field())), "Hollow, which has no fields"),
+        (lambda: hr.Project("p", sources=[hr.Table("t", Hollow, source="x")]), "Hollow, which has no fields"),
+        (lambda: hr.Project("p", sources=[hr.Stream("s", Hollow, source="x")]), "Hollow, which has no fields"),
     ],
     "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
     "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import itertools
 import os
 import re
 import signal
@@ -20,8 +22,9 @@ import pytest
 import headrace as hr
 from headrace.clock import now_us
 from headrace.connect import ingest
-from headrace.errors import HeadraceError
-from headrace.lake import Lake, MergeReport, Within, parts
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake, MergeReport, Within, parts, vacuum
+from headrace.lake.bucket import system
 from headrace.lake.lease import leased
 from tests.buckets import served
 from tests.connect.test_files import GOOD, Payment
@@ -245,3 +248,41 @@ def test_a_dropped_table_leaves_nothing_and_may_come_again() -> None:
     assert not (lake.root / "t").exists()
     lake.append("t", pa.table({"word": ["x"]}))
     assert lake.read("t").to_pydict() == {"word": ["x"]}
+
+
+class Killed:
+    """A file system that some operations outlive."""
+
+    def __init__(self, left: int) -> None:
+        self.left, self.system = left, system()
+
+    def __getattr__(self, name: str) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return getattr(self.system, name)
+
+
+@pytest.mark.usefixtures("log")
+def test_a_drop_that_is_killed_leaves_a_table_that_is_listed_and_can_be_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Lake("s3://bank/killing").append("other", pa.table({"n": [7]}))
+    whole = False
+    for operations in itertools.count():
+        for n in range(2):
+            Lake("s3://bank/killing").append("t", pa.table({"n": [n]}))
+        with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+            patched.setattr(vacuum, "system", lambda left=operations: Killed(left))
+            Lake("s3://bank/killing").drop("t")
+            whole = True
+        lake, left_out = Lake("s3://bank/killing"), list[Fault]()
+        assert "other" in lake.readable(left_out.append)
+        if whole:
+            break
+        assert lake.tables() == ["other", "t"]
+        assert [one.cure for one in left_out] == ([] if operations < 2 else ["headrace lake drop t"])
+        lake.drop("t")
+        assert not (lake.root / "t").exists()
+    assert operations > 5
+    assert not (lake.root / "t").exists()

@@ -100,6 +100,17 @@ def test_a_refused_table_keeps_no_other_from_being_seen(tmp_path: Path) -> None:
     assert lake.sql("show tables")["name"].to_pylist() == ["good"]
 
 
+def test_a_broken_log_is_no_table_of_others(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("decisions_desk", pa.table({"n": [1]}))
+    for held in ("{broken", ""):
+        for entry in (tmp_path / "decisions_desk" / "_delta_log").glob("*.json"):
+            entry.write_text(held)
+        with pytest.raises(HeadraceError, match="HR-LAKE-026") as told:
+            lake.read("decisions_desk")
+        assert told.value.faults[0].cure == "restore the folder of the table from a copy"
+
+
 def test_mapped_columns_are_refused_by_an_old_protocol_too(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     _made(lake, "mapped")

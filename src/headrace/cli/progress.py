@@ -26,7 +26,8 @@ class Bars:
         if sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-            columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            step = TextColumn("{task.description:<44}", markup=False)
+            columns = (step, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bars = Progress(*columns, console=console(sys.stderr), transient=True)
             self._bars.start()
         return self
@@ -62,4 +63,4 @@ class Bars:
             self._bars.remove_task(self._task)
             self._task = None
         if line:
-            self._bars.console.print(line, markup=False)
+            self._bars.console.print(line)

@@ -15,7 +15,10 @@ _WIDE = 160
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """Return a rich console on a stream (stdout by default): plain and wide where that is not a terminal."""
+    """Return a rich console on a stream (stdout by default): plain and wide where that is not a terminal.
+
+    Nothing that is printed is markup: a name or a path may have square brackets.
+    """
     from rich.console import Console
 
     class Told(Console):
@@ -24,7 +27,7 @@ def console(stream: TextIO | None = None) -> Console:
 
     stream = sys.stdout if stream is None else stream
     on_terminal = stream.isatty()
-    return Told(file=stream, width=None if on_terminal else _WIDE, highlight=False, emoji=False)
+    return Told(file=stream, width=None if on_terminal else _WIDE, highlight=False, emoji=False, markup=False)
 
 
 def print_table(

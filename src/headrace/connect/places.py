@@ -190,21 +190,21 @@ def _in_bucket(source: str, suffixes: tuple[str, ...]) -> list[File]:
     import pyarrow.fs as pafs
 
     path = source.removeprefix("s3://").rstrip("/")
-    glob = _GLOB.search(path)
-    plain = path[: glob.start()].rpartition("/")[0] if glob else path
     try:
         store = system()
-        infos = [store.get_file_info(path)]
-        if infos[0].type != pafs.FileType.File:
-            infos = store.get_file_info(pafs.FileSelector(plain, recursive=True, allow_not_found=True))
+        named = store.get_file_info(path)
+        glob = _GLOB.search(path) if named.type == pafs.FileType.NotFound else None
+        below = pafs.FileSelector(
+            path[: glob.start()].rpartition("/")[0] if glob else path, recursive=True, allow_not_found=True
+        )
+        infos = [named] if named.type == pafs.FileType.File else store.get_file_info(below)
     except OSError as error:
         raise HeadraceError(_unreachable(source, error)) from error
     files = [info for info in infos if info.type == pafs.FileType.File]
-    exact = len(files) == 1 and files[0].path == path
-    if glob and not exact:
+    if glob:
         spelled = _hidden(PurePosixPath(path))
         files = [one for one in files if _fits(one.path, path) and (spelled or not _hidden(PurePosixPath(one.path)))]
-    elif not exact:
+    elif named.type != pafs.FileType.File:
         files = [info for info in files if is_meant(PurePosixPath(info.path), path, suffixes)]
     return [File(f"s3://{one.path}", one.path, one.size, _mark(one.size, one.mtime_ns), store) for one in files]
 

@@ -32,6 +32,12 @@ def with_annotation(one: Field, annotation: object) -> Field:
     return replace(one, isin=members) if members is not None and one.isin is None else one
 
 
+def without_fields(contract: ContractType, place: str, says: str = "") -> Fault:
+    """Return what is said of a contract that no row can be held against."""
+    found, cure = f"{says}{contract.name}, which has no fields", f"write fields in {contract.name}"
+    return Fault("HR-CONTRACT-023", place, found, "a contract with at least one field", cure)
+
+
 def annotation_faults(what: str, place: str, one: Field, annotation: object) -> Iterator[Fault]:
     """Yield what an annotation says against its field, and what a contract cannot be where it stands within another."""
     members = members_of(annotation)
@@ -44,8 +50,7 @@ def annotation_faults(what: str, place: str, one: Field, annotation: object) -> 
         return
     yield from nested.faults
     if not nested.fields():
-        found, cure = f"{what} nests {nested.name}, which has no fields", f"write fields in {nested.name}"
-        yield Fault("HR-CONTRACT-023", place, found, "a contract with at least one field", cure)
+        yield without_fields(nested, place, f"{what} nests ")
     for inner in nested.fields().values():
         if inner.role or inner.subject:
             said = f"hr.{inner.role}()" if inner.role else "subject=True"

@@ -10,6 +10,7 @@ from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.called import called, columns_faults
 from headrace.declare.contract import Contract, ContractType, without
 from headrace.declare.fields import HEADS
+from headrace.declare.nested import without_fields
 from headrace.declare.origins import Origin, origin_of
 from headrace.declare.sheet import Sheet, call_of
 from headrace.errors import Fault, nearest
@@ -298,5 +299,5 @@ def _said(source: object) -> str | None:
 
 def _contract_faults(contract: object, place: str, what: str) -> list[Fault]:
     if isinstance(contract, type) and issubclass(contract, Contract):
-        return list(contract.faults)
+        return list(contract.faults) or ([] if contract.fields() else [without_fields(contract, place)])
     return [type_fault(place, f"contract of {what}", contract, "a class that derives from hr.Contract")]

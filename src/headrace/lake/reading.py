@@ -22,7 +22,7 @@ from headrace.lake.commit import clear_errors, done, is_table, open_table
 from headrace.lake.evolve import aligned, aligned_batch, held, plain
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.sequence import highest_sequence
-from headrace.lake.strangers import cannot_open, require_plain, require_sequence
+from headrace.lake.strangers import cannot_open, empty, require_plain, require_sequence
 from headrace.lake.within import Within
 from headrace.lake.writing import NAME
 
@@ -221,7 +221,8 @@ class Reading:
 
     def _open(self, name: str, version: int | None = None) -> deltalake.DeltaTable:
         if not self.exists(name):
-            raise HeadraceError(sql.unknown(name, self.tables()))
+            there = self.tables()
+            raise HeadraceError(empty(name) if name in there else sql.unknown(name, there))
         try:
             table = open_table(self.root / name, version)
             require_plain(name, table)

@@ -35,6 +35,8 @@ _CURES = {
     "deletionVectors": "switch delta.enableDeletionVectors off there and run REORG TABLE … APPLY (PURGE), in Spark",
     "columnMapping": "switch column mapping off there, or write it as a new table",
 }
+_UNKNOWN = "Unsupported"
+"""What deltalake says of a feature that is newer than itself; all else that it cannot open is damaged."""
 
 
 def require_plain(name: str, table: deltalake.DeltaTable) -> None:
@@ -52,10 +54,18 @@ def require_plain(name: str, table: deltalake.DeltaTable) -> None:
 
 
 def cannot_open(name: str, error: Exception) -> HeadraceError:
-    """Return what is said of a table that cannot be opened: it has a feature that is newer than what reads it here."""
+    """Return what is said of a table that cannot be opened: of a feature that is unknown here, or with a broken log."""
     found = f"{name}, of which is told: {str(error).strip().splitlines()[0]}"
-    cure = "write it as a plain table, or declare a source"
-    return HeadraceError(Fault("HR-LAKE-026", "", found, "a Delta table that can be opened", cure))
+    expected, cure = "a Delta table that can be opened", "write it as a plain table, or declare a source"
+    if _UNKNOWN not in found:
+        expected, cure = "a log that is whole, in its _delta_log", "restore the folder of the table from a copy"
+    return HeadraceError(Fault("HR-LAKE-026", "", found, expected, cure))
+
+
+def empty(name: str) -> Fault:
+    """Return what is said of a table whose log has no commit, as one has whose drop was killed."""
+    found, cure = f"{name} with an empty log: its drop was killed, or it is being made", f"headrace lake drop {name}"
+    return Fault("HR-LAKE-001", "", found, "a table that has a version", cure)
 
 
 def _mapped(table: deltalake.DeltaTable) -> set[str]:

@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from headrace.lake.bucket import Address, Place, files
+from headrace.lake.bucket import Address, Place, files, system
 from headrace.lake.commit import clear_errors, open_table
 from headrace.lake.log import Lifetime, lifetimes, ordered
+
+_LOG, _GOING = "_delta_log", ".dropped"
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,30 @@ def _is_over(span: Lifetime, before_us: int, pinned: Collection[int]) -> bool:
 
 
 def drop(path: Place) -> None:
-    """Remove a table with all its versions; what is killed in the middle is no table any more, or can be repeated."""
+    """Remove a table with all its versions.
+
+    On a disk it is gone in one step; what a kill left of it goes with the next drop. In a bucket the folder of its log
+    is emptied first and goes last: what is killed in the middle is no table that can be read, but one that is listed,
+    and that can be dropped again.
+    """
     with clear_errors(path.name):
         if isinstance(path, Address):
-            (path / "_delta_log").rmtree()
-            path.rmtree()
+            _drop_from_bucket(path)
             return
-        going = path.with_name(f".{path.name}.dropped")
-        shutil.rmtree(going, ignore_errors=True)
-        path.rename(going)
-        shutil.rmtree(going)
+        for left in path.parent.glob(f".*{_GOING}"):
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(path.rename(path.with_name(f".{path.name}{_GOING}")))
+
+
+def _drop_from_bucket(path: Address) -> None:
+    import pyarrow.fs as pafs
+
+    bucket, key = system(), path.key
+    bucket.create_dir(f"{key}/{_LOG}", recursive=False)  # a bucket has no folders but for the mark that this leaves
+    bucket.delete_dir_contents(f"{key}/{_LOG}")
+    for one in bucket.get_file_info(pafs.FileSelector(key)):
+        if one.type == pafs.FileType.File:
+            bucket.delete_file(one.path)
+        elif one.base_name != _LOG:
+            bucket.delete_dir(one.path)
+    bucket.delete_dir(key)

@@ -26,7 +26,7 @@ TOKENS = {
 """Of tokens by their name, the parameter that most servers take them in."""
 NUMBERS = ("next", "next_page", "nextPage")
 CURRENT = ("page", "current_page", "currentPage")
-_NOTHING = ("", "0", "-1", "null", "none", "None")
+_NOTHING = ("", "0", "-1", "#", "null", "none", "None")
 _LAST_TOO = ("cursors.after", "end_cursor")
 """Tokens that the last page has as well."""
 _MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage")
@@ -69,7 +69,7 @@ def next_named(said: Mapping[Path, Any]) -> str:
     """
     for path in _NEXT_AT:
         text = said.get(path)
-        if _is_text(text) and (text.startswith(_ADDRESSES) or "?" in text):
+        if is_said(text) and (text.startswith(_ADDRESSES) or "?" in text):
             return f"next:{'.'.join(path)}"
     return ""
 
@@ -84,7 +84,8 @@ def token_named(said: Mapping[Path, Any]) -> str:
     for outer in WITHIN:
         for name, param in TOKENS.items():
             value = said.get(tuple(f"{outer}{name}".split(".")))
-            if _is_text(value) and "://" not in value:
+            numbered = name in NUMBERS and isinstance(value, Literal)
+            if is_said(value) and not numbered and "://" not in value:
                 return f"token:{param}:{outer}{name}"
     return ""
 
@@ -95,6 +96,8 @@ def following(said: Mapping[Path, Any]) -> str | None:
     Example:
         >>> following({("next_page",): "2"}), following({("has_more",): True}), following({("has_more",): False})
         ('page:page', '', None)
+        >>> following({("next_cursor",): Literal(81)}), following({("links", "next", "href"): "a81f"})
+        ('token:cursor:next_cursor', '')
     """
     at = {".".join(path): value for path, value in said.items()}
     flags = [_FLAGS.get(str(at.get(f"{outer}{name}")).lower()) for outer in WITHIN for name in _MORE]
@@ -105,7 +108,8 @@ def following(said: Mapping[Path, Any]) -> str | None:
         return named
     if any(_goes_on(at, outer) for outer in WITHIN):
         return "page:page"
-    return "" if True in flags or any(map(_links_on, map(at.get, _LISTS))) else None
+    shown = any(map(_links_on, map(at.get, _LISTS))) or any(_is_named(at, outer) for outer in WITHIN)
+    return "" if shown or True in flags else None
 
 
 def _goes_on(at: Mapping[str, Any], outer: str) -> bool:
@@ -115,13 +119,20 @@ def _goes_on(at: Mapping[str, Any], outer: str) -> bool:
     return bool(numbers) and max(numbers) > max(own, default=0)
 
 
+def _is_named(at: Mapping[str, Any], outer: str) -> bool:
+    """Whether an answer names another page by what is no address; of numbers of pages ``_goes_on`` judges."""
+    named = [(name, at.get(f"{outer}{name}")) for name in (*_NEXT, *NUMBERS)]
+    return any(is_said(value) and not (name in NUMBERS and is_number(value)) for name, value in named)
+
+
 def is_number(value: Any) -> TypeGuard[str]:
     """Return whether a value of an answer is a whole number."""
     return isinstance(value, str) and value.isdigit()
 
 
-def _is_text(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and not isinstance(value, Literal) and value not in _NOTHING
+def is_said(value: Any) -> TypeGuard[str]:
+    """Return whether a value of an answer names another page: nothing, null, false, 0 and the like name none."""
+    return isinstance(value, str) and value not in _NOTHING
 
 
 def _links_on(value: Any) -> bool:

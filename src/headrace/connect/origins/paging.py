@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import urljoin
 
-from headrace.connect.origins.named import following, next_named, paths_of
+from headrace.connect.origins.named import following, is_said, next_named, paths_of
 from headrace.connect.origins.page import NoPage, Page, Path
 
 
@@ -95,7 +94,7 @@ class Paging:
             case "link":
                 return self._followed(asked, link)
             case "next" | "token":
-                said = next(filter(None, (_text(page.said.get(one)) for one in self.wanted)), None)
+                said = next((str(text) for one in self.wanted if is_said(text := page.said.get(one))), None)
                 param = rest.partition(":")[0]
                 return self._followed(asked, said) if kind == "next" else self._continued(param, said)
         return None
@@ -128,8 +127,3 @@ class Paging:
             cure = "look at pages= of hr.Api: the server does not take the parameter, or goes in a circle"
             raise NoPage(found, "each page once", cure)
         self._seen.add(mark)
-
-
-def _text(said: Any) -> str | None:
-    """Return a token or an address that an answer has; nothing, null, false and empty text say that there is none."""
-    return str(said) or None if isinstance(said, str) else None

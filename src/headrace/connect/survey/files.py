@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from glob import escape
 from itertools import count
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def in_files(address: str, folder: Path, tables: Sequence[str]) -> tuple[list[Fo
     files = [one for one in find_files(Path.cwd(), address) if one.size]
     if not files:
         raise HeadraceError(nothing(address, "files without a row"))
-    groups = {address: files} if _GLOB.search(address) else _groups(files, of_folder=not _is_file(address, files))
+    groups = {address: files} if _is_glob(address, files) else _groups(files, of_folder=not _is_file(address, files))
     names = _names({source: _named_after(source, members) for source, members in groups.items()})
     if missing := [one for one in tables if one not in names.values()]:
         raise HeadraceError(
@@ -69,6 +70,15 @@ def in_files(address: str, folder: Path, tables: Sequence[str]) -> tuple[list[Fo
     return found, [replace(one, severity="warning") for one in faults]
 
 
+def _is_glob(address: str, files: list[File]) -> bool:
+    """Whether an address is a glob, and neither a file nor a folder that has such letters in its name."""
+    if not _GLOB.search(address):
+        return False
+    if not address.startswith("s3://"):
+        return not (Path.cwd() / address).exists()
+    return not (_is_file(address, files) or all(one.name.startswith(f"{address.rstrip('/')}/") for one in files))
+
+
 def _is_file(address: str, files: list[File]) -> bool:
     return files[0].name == address if address.startswith("s3://") else (Path.cwd() / address).is_file()
 
@@ -90,16 +100,16 @@ def _groups(files: list[File], *, of_folder: bool) -> dict[str, list[File]]:
         found.setdefault((before, _NUMBERED.sub("", stem), ending), []).append(file)
     sources = {}
     for (before, stem, ending), members in found.items():
-        glob = f"{before}/{stem}*{ending}" if before else f"{stem}*{ending}"
+        folder = f"{escape(before)}/" if before else ""
         kin = [one for one in found if one != (before, stem, ending) and (one[0], one[2]) == (before, ending)]
-        if any(one[1].startswith(stem) for one in kin):
-            glob = glob.replace("*", "[-_.0-9]*")
+        rest = "[-_.0-9]*" if any(one[1].startswith(stem) for one in kin) else "*"
+        glob = f"{folder}{escape(stem)}{rest}{ending}"
         alone = len(members) == 1 and members[0].name == f"{before}/{stem}{ending}".lstrip("/")
         if alone and of_folder and not kin and ending:
-            glob = f"{before}/*{ending}"
+            glob = f"{folder}*{ending}"
         elif alone:
             glob = members[0].name
-        sources[glob.lstrip("/") if not before else glob] = members
+        sources[glob] = members
     return sources
 
 

@@ -144,7 +144,8 @@ class Survey:
         found: streams and tables.
         kind: of origin: ``files``, ``Database``, ``Collection`` or ``Api``.
         secrets: names of the environment that have to be set before a run.
-        unread: warnings about files that cannot be read, and so are of no source.
+        unread: warnings about what was looked at and is of no source: files that cannot be read, rows without a column
+            that a contract can have.
     """
 
     found: tuple[Found, ...]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +30,8 @@ from headrace.types import STR
 
 _SECRETS = re.compile(r"pass|pwd|token|secret|key|sig", re.IGNORECASE)
 _NUMERIC = ("numeric", "decimal")
+_REASONS = 5
+"""Columns of which is told why they are left out."""
 
 
 def look(address: str, folder: Path, tables: Sequence[str], project: str) -> Survey:
@@ -50,14 +53,43 @@ def look(address: str, folder: Path, tables: Sequence[str], project: str) -> Sur
     if isinstance(origin, Database):
         if faults := origin.faults:
             raise HeadraceError(faults)
-        return Survey(tuple(_in_database(_seen_from(safe, folder), folder, tables)), "Database", secrets)
+        return _survey(_in_database(_seen_from(safe, folder), folder, tables), "Database", tables, secrets)
     if isinstance(origin, Origin):
         if faults := origin.faults:
             raise HeadraceError(faults)
         found = in_collections if isinstance(origin, Collection) else in_api
-        return Survey(tuple(found(safe, folder, tables)), type(origin).__name__, secrets)
+        return _survey(found(safe, folder, tables), type(origin).__name__, tables, secrets)
     seen, unread = in_files(address, folder, tables)
-    return Survey(tuple(seen), "files", unread=tuple(unread))
+    return _survey(seen, "files", tables, unread=unread)
+
+
+def _survey(
+    found: Iterable[Found],
+    kind: str,
+    tables: Sequence[str],
+    secrets: tuple[str, ...] = (),
+    unread: Sequence[Fault] = (),
+) -> Survey:
+    """Return what was found but for sources without a column that a contract can have: these are told.
+
+    Raises:
+        HeadraceError: HR-SOURCE-036 where no other is left, or such a one was named.
+    """
+    seen = list(found)
+    bare = [_bare(one) for one in seen if not one.fields]
+    if bare and (tables or len(bare) == len(seen)):
+        raise HeadraceError(bare)
+    told = (*unread, *(replace(one, severity="warning") for one in bare))
+    return Survey(tuple(one for one in seen if one.fields), kind, secrets, told)
+
+
+def _bare(one: Found) -> Fault:
+    origin = origin_of(one.address)
+    reasons = f" ({'; '.join(one.left_out[:_REASONS])})" if one.left_out else ""
+    found = f"{one.name}, which is left out: it has no column that a contract can have{reasons}"
+    cure = "give a column one type where it comes from, or read it by hr.Rows"
+    place = origin.address if isinstance(origin, Origin) else one.address
+    return Fault("HR-SOURCE-036", place, found, "a column that a contract can have", cure)
 
 
 def without_secrets(address: str, project: str) -> tuple[str, tuple[str, ...]]:

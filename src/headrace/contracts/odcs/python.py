@@ -69,7 +69,8 @@ def imported(document: Document, path: str) -> Imported:
         documents = ["orders.yaml"]
         <BLANKLINE>
     """
-    objects = document.data.get("schema", [])
+    every = document.data.get("schema", [])
+    objects = [one for one in every if one.get("properties")]
     names = [table_name(one["name"]) for one in objects]
     classes: list[str] = []
     for name in names:
@@ -77,7 +78,11 @@ def imported(document: Document, path: str) -> Imported:
     fields = [[field_of(have)[0] for have in one.get("properties", [])] for one in objects]
     streams = [_is_stream(one, have) for one, have in zip(objects, fields, strict=True)]
     taken = list(classes)
-    rules = [list(one.rules.values()) for one in promised(document.data)]
+    rules = [
+        list(each.rules.values())
+        for one, each in zip(every, promised(document.data), strict=True)
+        if one.get("properties")
+    ]
     parts = [
         part
         for name, one, have, more in zip(classes, objects, fields, rules, strict=True)
@@ -97,7 +102,7 @@ def imported(document: Document, path: str) -> Imported:
         ("\n\n\n" if objects else "\n\n").join(blocks) + "\n",
         tuple(name for name, stream in zip(names, streams, strict=True) if stream),
         tuple(name for name, stream in zip(names, streams, strict=True) if not stream),
-        tuple(_warnings(document, objects)),
+        tuple(_warnings(document, every)),
     )
 
 
@@ -128,6 +133,8 @@ def _warnings(document: Document, objects: list[dict[str, Any]]) -> Iterator[Fau
         cure = "nothing: the document is kept and exported as it is"
         yield Fault("HR-ODCS-009", document.place(), "no tables", "a schema, to declare", cure, "warning")
     for at, one in enumerate(objects):
+        if not one.get("properties"):
+            yield _kept(document, ("schema", at), f"{one['name']}, without properties")
         for below, have in enumerate(one.get("properties", [])):
             for key, why in field_of(have)[1].items():
                 path: Steps = ("schema", at, "properties", below, *key.split(".")[:2])
