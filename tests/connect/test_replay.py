@@ -286,3 +286,73 @@ def test_a_refused_update_of_a_merged_table_is_mended_unless_newer_loads_came(la
     done = mend()
     assert (len(done.passing), ["newer row of its key" in why[0] for _, why in done.staying]) == (0, [True])
     assert [str(one[0]) for one in sorted(taken(lake, "amount"))] == ["1.00", "6.00", "7.00"]
+
+
+class Within(hr.Contract):
+    count: int | None
+    price: hr.Decimal(8, 2) | None  # type: ignore[valid-type]
+    at: hr.Timestamp | None = hr.field(zone="Europe/Berlin")  # type: ignore[valid-type]
+    ok: bool | None
+
+
+class Nested(hr.Contract):
+    key: int = hr.key()
+    low: int = hr.field(ge=0)
+    within: Within
+    listed: list[int]
+
+
+def test_text_within_structs_and_lists_is_held_as_it_was_received(lake: Lake) -> None:
+    table = hr.Table("nested", Nested, source="data/*.parquet", load="append")
+    texts = {"count": "007", "price": "+1.50", "at": "2026-01-01T00:00:00", "ok": "1"}
+    rows = [{"low": low, "within": {**texts, "count": count}, "listed": ["01", "2"]} for low, count in ROWS_WITHIN]
+    made = pa.Table.from_pylist([{"key": key, **row} for key, row in enumerate(rows)])
+    low = made["low"].cast(pa.string()).dictionary_encode()
+    pq.write_table(made.set_column(1, "low", low), lake.root.parents[1] / "data/a.parquet")
+    ingest(table, lake.root.parents[1], lake)
+    refused = replay.held_rows(lake, "nested")
+    assert [one.values for one in refused] == [
+        {"key": str(key), "low": str(row["low"]), "within": row["within"], "listed": row["listed"]}
+        for key, row in enumerate(rows[1:], 1)
+    ]
+    mended = [refused[0].repaired({"low": "1"}, Nested), refused[1].repaired({"low": "001"}, Nested)]
+    whole = refused[1].texts()["within"] or ""
+    mended[1] = mended[1].repaired({"within": whole.replace("many", "007")}, Nested)
+    found = replay.try_rows(lake, table, mended)
+    (first,) = lake.read("nested").to_pylist()
+    for one in found.accepted.to_pylist():
+        assert (one["low"], one["within"], one["listed"]) == (1, first["within"], first["listed"])
+    assert len(found.passing) == 2
+
+
+ROWS_WITHIN = [(1, "007"), (-1, "007"), (-2, "many")]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize("beside", ["", ', "payment_id2": 1}\n{"payment_id": "x"'], ids=["all sound", "one is not"])
+def test_a_row_of_json_is_held_as_it_was_written(lake: Lake, name: str, beside: str) -> None:
+    line = '{"payment_id": 7, "at": "2026-01-01T01:00:00+01:00", "amount": -1.50, "note": "\\u00f6", "more": 1e2'
+    stream = hr.Stream("payments", Payment, source="data/*.json*")
+    bring(lake, stream, name, line + beside + "}\n")
+    row = lake.read("quarantine_payments")["row"][0].as_py()
+    assert row == line + beside.partition("}")[0] + "}"
+    first = held(lake)[0]
+    assert first.reasons == ["HR-DATA-004 amount: -1.50 is below 0"]
+    assert {name: first.texts()[name] for name in ("at", "amount", "note")} == {
+        "at": "2026-01-01T01:00:00+01:00",
+        "amount": "-1.50",
+        "note": "ö",
+    }
+    done = carry_out(lake, stream, set_by([first], Payment, {"amount": "ltrim(amount, '-')"}))
+    assert len(done.passing) == 1
+    assert [str(one) for one in taken(lake, "amount", "note")[0]] == ["1.50", "ö"]
+
+
+def test_a_row_of_json_under_other_names_is_held_by_its_fields(lake: Lake) -> None:
+    stream = hr.Stream("payments", Flat, source="data/*.jsonl", columns={"amount": "Sum", "note": "amount"})
+    line = '{"payment_id": 7, "at": "2026-01-01T00:00:00Z", "Sum": -1.50, "amount": "n", "more": "\\ud800"}\n'
+    bring(lake, stream, "a.jsonl", line)
+    (row,) = held(lake)
+    assert (row.texts()["amount"], row.texts()["note"], row.texts()["more"]) == ("-1.50", "n", '"\\ud800"')
+    assert len(matching([row], Flat, "note = 'n'")) == 1
+    assert len(replay.try_rows(lake, stream, set_by([row], Flat, {"amount": "'1.50'"})).passing) == 1

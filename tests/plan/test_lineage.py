@@ -445,3 +445,106 @@ def test_a_feature_of_a_field_has_the_tags_of_the_field() -> None:
     group = hr.Features("f", homes, features={"high": "addr.floor > 3", "north": "addr.geo.lat > 0"})
     nodes = lineage(hr.Project("p", features=[group])).nodes
     assert (nodes["feature:f.high"].privacy, nodes["feature:f.north"].privacy) == ((), ("personal",))
+
+
+MADE = "select home, at, {'Far': addr.floor, 'where': addr.street, 'deep': {'geo': addr.geo, 'n': 1}} as s from homes"
+
+
+def parts_made(query: str, made: str = MADE) -> Lineage:
+    tables = [hr.Table("first", query=made), hr.Table("second", query="select s, home from first where home > 1")]
+    return lineage(hr.Project("p", sources=[homes, *tables, hr.Table("t", query=query)]))
+
+
+def bases(graph: Lineage, name: str) -> set[str]:
+    """The columns of the source that a column is computed from."""
+    found = {one.name for one in graph.upstream(name, direct=True).nodes.values() if one.name.startswith("homes.")}
+    return {one.removeprefix("homes.") for one in found if not any(other.startswith(f"{one}.") for other in found)}
+
+
+@pytest.mark.parametrize(
+    ("query", "made", "tags"),
+    [
+        ("select s.far as it from first", {"addr.floor"}, ()),
+        ("select s.far as it from second", {"addr.floor"}, ()),
+        ("select struct_extract(s, 'where') as it from second", {"addr.street"}, ("personal",)),
+        ("select s.deep.geo.zone as it from second", {"addr.geo.zone"}, ()),
+        ("select s['deep'].geo.lat + 1 as it from first", {"addr.geo.lat"}, ("personal",)),
+        ("with c as (select s as r from second) select r.far as it from c", {"addr.floor"}, ()),
+        ("select coalesce(s, s).far as it from first", {"addr.floor", "addr.street", "addr.geo"}, ("personal",)),
+        ("select [s][1].far as it from first", {"addr.floor", "addr.street", "addr.geo"}, ("personal",)),
+        ("select s as it from first", {"addr.floor", "addr.street", "addr.geo"}, ("personal",)),
+    ],
+)
+def test_a_field_of_a_struct_that_a_query_makes_is_of_its_own_columns(
+    query: str, made: set[str], tags: tuple[str, ...]
+) -> None:
+    graph = parts_made(query)
+    assert (bases(graph, "t.it"), graph.nodes["column:t.it"].privacy) == (made, tags)
+
+
+@pytest.mark.parametrize("query", ["select s.* from second", "select unnest(s) from first"])
+def test_a_struct_that_a_query_makes_opened_into_its_fields(query: str) -> None:
+    graph = parts_made(query)
+    assert bases(graph, "t.Far") == {"addr.floor"}
+    assert [graph.nodes[f"column:t.{name}"].privacy for name in ("Far", "where")] == [(), ("personal",)]
+
+
+@pytest.mark.parametrize(
+    ("struct", "alone"),
+    [
+        ("{'a': addr.floor, 'b': addr.street}", True),
+        ("struct_pack(a := addr.floor, b := addr.street)", True),
+        ("(struct_pack(b := addr.street, A := addr.floor))", True),
+        ("struct_insert({'b': addr.street}, a := addr.floor)", False),
+        ("{'a': addr.floor, 'b': addr.street}::struct(b int, a int)", False),
+        ("case when home > 1 then {'a': addr.floor, 'b': addr.street} end", False),
+        ("max({'a': addr.floor, 'b': addr.street})", False),
+    ],
+)
+def test_a_field_is_followed_where_the_struct_is_made_by_names_and_else_is_all_of_it(struct: str, alone: bool) -> None:
+    whole = {"addr.floor"} if alone else {"addr.floor", "addr.street"}
+    for query in (
+        f"with c as (select {struct} as s from homes) select s.a as it from c",
+        f"select ({struct}).a as it from homes",
+    ):
+        graph = homed(query)
+        assert {"addr.floor"} <= bases(graph, "t.it") - {"home"} <= whole, query
+        assert bool(graph.nodes["column:t.it"].privacy) is not alone, query
+
+
+@pytest.mark.parametrize("second", ["{'a': 1, 'b': addr.street}", "{'b': 1, 'a': addr.street}", "addr", "null"])
+def test_structs_that_are_united_are_followed_only_where_their_fields_are_alike(second: str) -> None:
+    first = "select {'b': 1, 'a': addr.floor} as s from homes"
+    graph = homed(f"select s.a as it from ({first} union all select {second} from homes)")
+    assert "personal" in graph.nodes["column:t.it"].privacy or second == "null"
+    alike = homed(f"select s.b as it from ({first} union all select {{'b': 2, 'a': addr.street}} from homes)")
+    assert alike.nodes["column:t.it"].privacy == ()
+
+
+def test_what_reads_a_made_struct_is_found_from_it_and_not_from_its_other_fields() -> None:
+    graph = parts_made("select s.far as it from second")
+    for name, there in (("homes.addr.floor", True), ("first.s", True), ("homes.addr.street", False)):
+        assert ("t.it" in {one.name for one in graph.downstream(name).nodes.values()}) is there, name
+
+
+def test_a_contract_that_says_tags_of_what_a_query_makes_is_heard_for_all_of_it() -> None:
+    class Pair(hr.Contract):
+        a: int
+        b: str
+
+    class Told(hr.Contract):
+        s: Pair = hr.field(privacy="health")
+
+    class Silent(hr.Contract):
+        home: int = hr.key()
+        at: hr.Timestamp = hr.valid_from()
+        s: Pair
+
+    query = "select home, at, {'a': addr.floor, 'b': addr.street} as s from homes"
+    tables = [hr.Table("told", Told, query=query), hr.Table("silent", Silent, query=query)]
+    more = [hr.Table(f"of_{one.name}", query=f"select s.a from {one.name}") for one in tables]
+    group = hr.Features("f", tables[1], by=hr.Entity("home"), features={"high": "s.a > 3"})
+    nodes = lineage(hr.Project("p", sources=[homes, *tables, *more], features=[group])).nodes
+    assert nodes["column:of_told.a"].privacy == ("health",)
+    assert nodes["column:of_silent.a"].privacy == nodes["feature:f.high"].privacy == ()
+    assert nodes["column:of_silent.a"].unit == "m"

@@ -9,12 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.connect.origins.shape import Literal, Pairs, json_text
 from headrace.contracts import MALFORMED, MALFORMED_TYPE
 from headrace.declare import Contract
-
-_LINE = "line"
-"""What a row is told by of which no field could be read."""
 
 
 def named(rows: pa.Table, contract: type[Contract]) -> pa.Table:
@@ -50,26 +46,11 @@ def read_as(content: str, contract: type[Contract]) -> str:
 
 
 def _told(one: Mapping[str, Any], outside: type[Contract]) -> dict[str, Any]:
-    """What is wrong with a row, by its fields; its text too, so that it can be mended and read again by them."""
-    problems = [{**problem, "field": _path(problem["field"], outside)} for problem in one["problems"]]
-    unread = any(problem["field"] == _LINE for problem in problems)
-    return {"text": one["text"] if unread else _text(one["text"], outside), "problems": problems}
+    """What is wrong with a row, by its fields; its text gets their names only where it is kept."""
+    return {**one, "problems": [{**said, "field": _path(said["field"], outside)} for said in one["problems"]]}
 
 
 def _path(name: str, outside: type[Contract]) -> str:
     """The path of a field, of which only the first part has another name in the source."""
     column = next((one for one in outside.fields() if name == one or name.startswith(f"{one}.")), name)
     return outside.field_of(column) + name[len(column) :]
-
-
-def _text(text: str, outside: type[Contract]) -> str:
-    """An object of JSON under the names of the fields, each value as it was written.
-
-    What the contract does not read stays, unless it is called like a field that is read from another column.
-    """
-    given = json.loads(text, object_pairs_hook=Pairs, parse_float=Literal, parse_int=Literal, parse_constant=Literal)
-    columns = outside.fields()
-    fields = {outside.field_of(name) for name in columns}
-    return json_text(
-        Pairs((outside.field_of(name), value) for name, value in given if name in columns or name not in fields)
-    )

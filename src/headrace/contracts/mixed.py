@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.contracts.across import Across
+from headrace.contracts.aside import set_aside
 from headrace.contracts.problems import Problem, Rows
-from headrace.contracts.validation import Validated, judge, set_aside, unmarked, without_views
+from headrace.contracts.validation import Validated, judge, unmarked, without_views
 from headrace.declare import Contract
 
 
@@ -50,7 +51,9 @@ def validate_mixed(
         if one.rejects:
             counts[one.rule] += len(one.rows)
     aside = [
-        set_aside(part, known, [*_rejecting(found), *_within(others, at)], np.flatnonzero(~good[at]), "", rows[at])
+        set_aside(
+            contract, part, known, [*_rejecting(found), *_within(others, at)], np.flatnonzero(~good[at]), "", rows[at]
+        )
         for part, (known, found), at in zip(plain, judged, places, strict=True)
     ]
     accepted = typed if good.all() else typed.filter(pa.array(good))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -149,17 +149,22 @@ class Lineage:
         self, names: Iterable[str], steps: Mapping[str, tuple[Edge, ...]], end: Callable[[Edge], str], direct: bool
     ) -> Lineage:
         reached = dict.fromkeys(one for name in names for one in self.find(name))
-        taken: dict[Edge, None] = {}
+        start, taken = frozenset(reached), dict[Edge, None]()
         waiting = list(reached)
         while waiting:
             for edge in steps.get(waiting.pop(), ()):
-                if direct and not edge.direct:
+                if (direct and not edge.direct) or (edge.how == PART and not self._passes(edge, start)):
                     continue
                 taken[edge] = None
                 if end(edge) not in reached:
                     reached[end(edge)] = None
                     waiting.append(end(edge))
         return self.part(reached, taken)
+
+    def _passes(self, edge: Edge, start: Set[str]) -> bool:
+        """Whether what a column is made of is in a field within it: not where that field has columns of its own."""
+        made = any(one.direct and one.how != PART for one in self.into[edge.target])
+        return not made or edge.source in start
 
     def part(self, nodes: Iterable[str], edges: Iterable[Edge]) -> Lineage:
         """Return the graph of some nodes and edges, in the order of this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ class Made:
         unit: of the value, where the operations keep it.
         said: the expression, as SQL.
         mixed: units that come together in it, or on the way to it within the query.
+        parts: of a struct that the query makes by names, what each field is made of; None where that is not told.
     """
 
     direct: dict[Column, str] = field(default_factory=dict)
@@ -35,6 +36,11 @@ class Made:
     unit: str = ""
     said: str = ""
     mixed: tuple[Mix, ...] = ()
+    parts: Mapping[str, Made] | None = None
+
+    def part(self, name: str) -> Made | None:
+        """Return what a field of a struct is made of, whatever its capitals; None where that is not told."""
+        return next((one for called, one in (self.parts or {}).items() if called.lower() == name.lower()), None)
 
     def take(self, other: Made, how: str = COPY) -> None:
         """Add what another is made of; where it is more than copied, by how it is used here."""
@@ -62,7 +68,22 @@ def both(each: list[Made]) -> Made:
         found.take(one)
     said = " and ".join(one.said for one in each)
     found.mix(Mix(units, said) for units in differing(one.unit for one in each))
+    first, *others = each
+    # Of structs whose fields differ, by name or place, nobody knows which becomes which.
+    if first.parts is not None and all(list(one.parts or ()) == list(first.parts) for one in others):
+        found.parts = {name: both([one.parts[name] for one in each if one.parts]) for name in first.parts}
     return found
+
+
+def struct_parts(node: exp.Expr) -> dict[str, exp.Expr] | None:
+    """Return the values of a struct that is made by names, such as ``{'a': x}``; None of anything else."""
+    from sqlglot import exp
+
+    if not isinstance(node, exp.Struct) or not all(isinstance(one, exp.PropertyEQ) for one in node.expressions):
+        return None
+    found = {one.this.name: one.expression for one in node.expressions}
+    plain = all(found) and not any("." in name for name in found)
+    return found if plain and len({name.lower() for name in found}) == len(node.expressions) else None
 
 
 _PLACES = ("CumeDist", "DenseRank", "Ntile", "PercentRank", "Rank", "RowNumber")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from headrace.declare import Field
@@ -13,9 +13,9 @@ Later = dict[str, tuple[Node, list[Edge]]]
 
 
 class Parts:
-    """The fields within the columns that are loaded, or copied by queries, each with its own tags and unit.
+    """The fields within the columns that are loaded, or copied or made by queries, each with its own tags and unit.
 
-    What a query makes anew has none: of which column which field is made is not followed.
+    What a query makes otherwise than by names has none: of which column which field is made is not followed.
 
     Args:
         later: takes the nodes.
@@ -24,6 +24,7 @@ class Parts:
     def __init__(self, later: Later) -> None:
         self._later = later
         self._ids: dict[str, str] = {}
+        self._nodes: dict[str, Node] = {}
         self._fields: dict[str, tuple[str, ...]] = {}
 
     def declare(self, outer: Node, one: Field) -> None:
@@ -44,14 +45,27 @@ class Parts:
         if source in self._fields:
             self._fields[target.id] = self._fields[source]
         for name in [one for one in self._ids.values() if one.startswith(before)]:
-            node = self._later[name][0] if name in self._later else None
-            if node is None:
-                continue
+            node = self._nodes[name]
             inner = _within(target, name.removeprefix(before), node.unit, node.type, ())
             outer = inner.id.rpartition(".")[0]
             self._take(inner, [Edge(name, inner.id, "direct", "copy"), Edge(outer, inner.id, "direct", PART)])
             if name in self._fields:
                 self._fields[inner.id] = self._fields[name]
+
+    def make(self, outer: Node, fields: Mapping[str, Iterable[Edge]], units: Mapping[str, str]) -> list[Node]:
+        """Take in the fields within a struct that a query makes by names, each with the edges from what it is made of.
+
+        Args:
+            outer: the struct.
+            fields: what each is made of; the edges lead to the struct, as from here on to the field.
+            units: of the fields.
+        """
+        self._fields[outer.id] = tuple(fields)
+        made = [_within(outer, name, units[name], "", ()) for name in fields]
+        for inner, edges in zip(made, fields.values(), strict=True):
+            own = [replace(one, target=inner.id) for one in edges]
+            self._take(inner, [*own, Edge(outer.id, inner.id, "direct", PART)])
+        return made
 
     def id(self, column: str, path: str) -> str | None:
         """Return the id of a field within a column, whatever its capitals; None where there is none."""
@@ -63,6 +77,7 @@ class Parts:
 
     def _take(self, node: Node, edges: Iterable[Edge]) -> None:
         self._ids[node.id.lower()] = node.id
+        self._nodes[node.id] = node
         self._later[node.id] = (node, list(edges))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headrace import sql
 from headrace.plan.chained import without_chains
 from headrace.plan.lineage import Mix
-from headrace.plan.made import COPY, Column, Made, both, choosing, cutting, how_used, is_place, said_of
+from headrace.plan.made import COPY, Column, Made, both, choosing, cutting, how_used, is_place, said_of, struct_parts
 from headrace.plan.units import agreed, path_of, sql_mixes, sql_unit
 from headrace.plan.unpivot import without_unpivot
 
@@ -190,7 +190,19 @@ class _Reader:
         found = Made(unit=sql_unit(node, unit), said=given or said_of(node))
         self._visit(node, scope, found, how_used(node) if self._part(node, scope) is None else COPY)
         found.mix(Mix(units, said_of(part)) for units, part in sql_mixes(node, unit))
+        found.parts = self._parts(node, scope)
         return found
+
+    def _parts(self, node: exp.Expr, scope: Scope) -> Mapping[str, Made] | None:
+        """What each field of a struct is made of that is made by names, here or in a query within; None of others."""
+        from sqlglot import exp
+
+        if isinstance(node, exp.Column):
+            return self._column(node, scope).parts
+        if (made := struct_parts(node.unnest())) is not None:
+            return {name: self.made(one, scope) for name, one in made.items()}
+        whole = self._part(node, scope)
+        return None if whole is None else whole.parts
 
     def _given(self, node: exp.Expr, at: int, scope: Scope) -> Iterable[tuple[str, Made]]:
         """The columns that one item of a select gives, by their names."""
@@ -319,11 +331,17 @@ class _Reader:
         from sqlglot import exp
 
         base, path = path_of(node)
+        if path and isinstance(base, exp.Struct):
+            return self._field(self.made(base, scope), path)
         if not path or not isinstance(base, exp.Column):
             return None
         return self._field(self._column(base, scope), path)
 
     def _field(self, whole: Made, path: str) -> Made | None:
+        if whole.parts is not None:
+            name, _, rest = path.partition(".")
+            part = whole.part(name)
+            return self._field(part, rest) if part is not None and rest else part
         parts = {(table, f"{name}.{path}".lower()): how for (table, name), how in whole.direct.items()}
         if not parts or any(how != COPY or self._fields(one) is None for one, how in parts.items()):
             return None
@@ -341,8 +359,10 @@ class _Reader:
         if not isinstance(base, exp.Column):
             return {}
         whole = self._part(inner.this, scope) if path else self._column(base, scope)
-        names = [] if whole is None else [self._fields(one) for one in whole.direct]
-        if whole is None or not names or any(one != names[0] for one in names):
+        if whole is None:
+            return {}
+        names = [tuple(whole.parts)] if whole.parts is not None else [self._fields(one) for one in whole.direct]
+        if not names or any(one != names[0] for one in names):
             return {}
         found = {name: self._field(whole, name) for name in names[0] or ()}
         return {
@@ -362,6 +382,9 @@ class _Reader:
         from sqlglot import exp
 
         base, path = path_of(node)
+        inside = self._part(node, scope) if path else None
+        if inside is not None:
+            return inside.unit
         if path and isinstance(base, exp.Column):  # which column the whole of a nested one is a copy of
             copied = [column for column, how in self._column(base, scope).direct.items() if how == COPY]
             return self._unit((copied[0][0], f"{copied[0][1]}.{path}")) if len(copied) == 1 else ""

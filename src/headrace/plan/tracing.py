@@ -175,6 +175,8 @@ class _Tracing:
             node = _column(table, one or Field(name=name), kind.lower() if one is None else repr(one.type), made.unit)
             self._node(replace(node, made=made.unit, mixed=made.mixed))
             self._within |= self._copied(made, read, node) if one is None else units_within(one, node.id)
+            if one is None or not node.declared:  # else the contract says what the whole is, and every field with it
+                self._made_parts(node, made, read)
             self._made(node.id, made, read)
             self._edge(rows.id, node.id, "indirect", "rows")
         learned = None if table.contract is None else table.contract.role("known_time")
@@ -285,16 +287,30 @@ class _Tracing:
             node, edges = self._later.pop(source)
             self.nodes[node.id] = node
             for one in edges:
-                self._edge(one.source, one.target, one.kind, one.how)
+                self._edge(one.source, one.target, one.kind, one.how, one.expression)
         if source:
             self.edges.setdefault((source, target, kind), Edge(source, target, kind, how, expression))
 
     def _made(self, target: str, made: Made, read: Mapping[str, Mapping[str, str]]) -> None:
+        for one in self._edges_of(target, made, read):
+            self._edge(one.source, target, one.kind, one.how, one.expression)
+
+    def _edges_of(self, target: str, made: Made, read: Mapping[str, Mapping[str, str]]) -> Iterable[Edge]:
         for kind, columns in (("direct", made.direct), ("indirect", made.indirect)):
             for column, how in columns.items():
                 if (source := self._id(read, column)) is not None:
                     expression = made.said if kind == "direct" and how not in ("copy", "rows") else ""
-                    self._edge(source, target, kind, how, expression)
+                    yield Edge(source, target, kind, how, expression)
+
+    def _made_parts(self, outer: Node, made: Made, read: Mapping[str, Mapping[str, str]]) -> None:
+        """The fields within a struct that a query makes by names, each of its own columns alone."""
+        parts = made.parts or {}
+        units = {name: part.unit for name, part in parts.items()}
+        edges = {name: list(self._edges_of(outer.id, part, read)) for name, part in parts.items()}
+        for inner, part in zip(self._parts.make(outer, edges, units) if parts else (), parts.values(), strict=True):
+            said = {inner.id.lower(): part.unit} if part.unit else {}
+            self._within = said | self._copied(part, read, inner) | self._within  # a contract's own come first
+            self._made_parts(inner, part, read)
 
     def _id(self, read: Mapping[str, Mapping[str, str]], column: Column) -> str | None:
         """The id of a column of a table that is read, or of a field within one; None where there is none."""

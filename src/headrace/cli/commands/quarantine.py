@@ -221,12 +221,10 @@ def _of_line(line: str) -> dict[str, str | None]:
         >>> _of_line('{"amount": 1.50, "lines": [], "ok": true, "note": null}')
         {'amount': '1.50', 'lines': '[]', 'ok': 'true', 'note': None}
     """
-    import json
-
-    from headrace.connect.origins.shape import Literal
     from headrace.connect.repair.received import as_texts
+    from headrace.contracts.written import as_written
 
-    given = json.loads(line, parse_float=Literal, parse_int=Literal)
+    given = as_written(line)
     if not isinstance(given, dict):
         raise ValueError("a line that is no row")
     return as_texts(given)

@@ -14,6 +14,7 @@ from headrace.connect.formats.jsonlines import by_arrow, columns_of
 from headrace.connect.formats.text import check_text
 from headrace.connect.formats.window import Window
 from headrace.connect.places import File
+from headrace.contracts import AS_WRITTEN
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError
 
@@ -29,9 +30,11 @@ def _batches(file: File, contract: type[Contract], batch_rows: int) -> Iterator[
     names, texts = list(contract.fields()), texts_of(file)
     while some := list(islice(texts, min(batch_rows, _ROWS))):
         # A line each: within a text ends of lines are escaped, else it would not have been taken for JSON.
-        lines = pc.replace_substring_regex(pa.array(some, pa.string()), "[\\r\\n]", " ")
+        written = pa.array(some, pa.string())
+        lines = pc.replace_substring_regex(written, "[\\r\\n]", " ")
         fast = by_arrow(lines, [contract.fields()[name] for name in names])
-        yield rows_of(some, contract, names) if fast is None else fast
+        read = rows_of(some, contract, names) if fast is None else fast
+        yield read.append_column(AS_WRITTEN, written)
 
 
 def _through(file: File, contract: type[Contract]) -> None:

@@ -13,6 +13,7 @@ from headrace.connect.formats.documents import document, keys_of, rows_of
 from headrace.connect.formats.format import Format
 from headrace.connect.formats.text import check_text
 from headrace.connect.places import File
+from headrace.contracts import AS_WRITTEN
 from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError
 
@@ -91,7 +92,8 @@ def _too_long(file: File) -> Fault:
 def _table(lines: pa.Array, contract: type[Contract], names: Sequence[str]) -> pa.Table:
     text = pc.cast(lines, pa.string())
     fast = by_arrow(text, [contract.fields()[name] for name in names])
-    return rows_of(text.to_pylist(), contract, names) if fast is None else fast
+    read = rows_of(text.to_pylist(), contract, names) if fast is None else fast
+    return read.append_column(AS_WRITTEN, text)
 
 
 def by_arrow(lines: pa.Array, fields: Sequence[Field]) -> pa.Table | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ def column(values: Sequence[Any]) -> pa.Array:
     Example:
         >>> column([1, 2.5, None]).type, column([1.0, "n/a", True]).to_pylist()
         (DataType(double), ['1', 'n/a', 'true'])
+        >>> column([{"n": 1}, {"n": "x"}]).to_pylist()
+        ['{"n": 1}', '{"n": "x"}']
     """
     kinds = {type(one) for one in values if one is not None}
     try:
@@ -39,4 +42,6 @@ def written(value: Any) -> str:
             return str(int(value)) if value.is_integer() and abs(value) < _DIGITS else repr(value)
         case datetime.datetime() | datetime.date() | datetime.time():
             return value.isoformat()
+        case dict() | list():  # records whose fields are of several types
+            return json.dumps(value, default=written, ensure_ascii=False)
     return str(value)

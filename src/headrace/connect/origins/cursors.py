@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from headrace.clock import from_us
-from headrace.connect.origins.shape import Literal
 from headrace.contracts.json import Refused, value_of
 from headrace.contracts.text import MOMENT, OFFSET
+from headrace.contracts.written import Literal
 from headrace.declare import Field
 
 _MOMENT = re.compile(f"{MOMENT}{OFFSET}")

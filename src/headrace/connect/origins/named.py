@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from headrace.connect.origins.page import Path
-from headrace.connect.origins.shape import Literal
+from headrace.contracts.written import Literal
 
 WITHIN = (
     "", "meta.", "paging.", "pagination.", "links.", "_links.", "response_metadata.", "page_info.", "page.",

@@ -12,7 +12,8 @@ from typing import IO, Any
 import pyarrow as pa
 
 from headrace.connect.formats.window import Window
-from headrace.connect.origins.shape import Literal, Pairs, is_object
+from headrace.connect.origins.shape import Pairs, is_object
+from headrace.contracts.written import Literal
 
 IN_MEMORY = 16 << 20
 """Bytes of a page that are held in memory; more are kept in a file."""

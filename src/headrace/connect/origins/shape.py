@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from headrace.contracts.written import Literal
 from headrace.declare import Contract
 
 _EXACT = 2**53
@@ -25,12 +26,6 @@ _DEEPEST = 200
 """Levels of a value; MongoDB has 100."""
 TOO_DEEP = json.dumps("a document that is nested too deeply")
 """The text of a row that nobody can take: no object, as which the contract refuses it."""
-
-
-class Literal(str):
-    """A number of JSON as it was written, so that no digit is lost on the way."""
-
-    __slots__ = ()
 
 
 class Pairs(list[tuple[str, Any]]):

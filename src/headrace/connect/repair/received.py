@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +14,8 @@ from headrace import sql
 from headrace.connect.formats import delimited, jsondocs, jsonlines
 from headrace.connect.formats.documents import rows_of
 from headrace.contracts import plain_values, read_column
-from headrace.declare import Contract
+from headrace.contracts.written import Literal, as_written, is_unicode, said
+from headrace.declare import Contract, Field
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.types import STR, LogicalType
 
@@ -24,12 +24,6 @@ LINE = "#line"
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _JSON = tuple(suffix for one in (*jsondocs.FORMATS, *jsonlines.FORMATS) for suffix in one.suffixes)
 _TEXT = tuple(suffix for one in delimited.FORMATS for suffix in one.suffixes)
-
-
-class Literal(str):
-    """A number of JSON with the digits that it has."""
-
-    __slots__ = ()
 
 
 @dataclass
@@ -104,7 +98,7 @@ def as_batch(rows: Sequence[Received], contract: type[Contract], *, text: bool) 
     """Return rows as a reader of files gives them: texts, or values of JSON."""
     fields = list(contract.fields())
     if not text:
-        return rows_of([_said(one) for one in _typed(rows, contract)], contract, fields)
+        return rows_of([said(one) for one in _typed(rows, contract)], contract, fields)
     return pa.table({name: pa.array([row.texts().get(name) for row in rows], pa.string()) for name in fields})
 
 
@@ -135,8 +129,8 @@ def set_by(rows: Sequence[Received], contract: type[Contract], sets: Mapping[str
             Fault("HR-QUARANTINE-002", "", f"no field {one} in {contract.name}", "a field", nearest(one, fields))
             for one in unknown
         )
-    said = ", ".join(f'cast(({value}) as varchar) as "{number}"' for number, value in enumerate(sets.values()))
-    found = _asked(rows, contract, f"select {said} from rows order by place")
+    made = ", ".join(f'cast(({value}) as varchar) as "{number}"' for number, value in enumerate(sets.values()))
+    found = _asked(rows, contract, f"select {made} from rows order by place")
     columns = [found[str(number)].to_pylist() for number in range(len(sets))]
     values = [dict(zip(sets, one, strict=True)) for one in zip(*columns, strict=True)]
     return [row.repaired(one, contract) for row, one in zip(rows, values, strict=True)]
@@ -162,17 +156,35 @@ def _asked(rows: Sequence[Received], contract: type[Contract], query: str) -> pa
 
 
 def _typed(rows: Sequence[Received], contract: type[Contract]) -> list[dict[str, Any]]:
-    """Return the values of rows; a text in a column whose type is its origin's is read as in a file of text."""
-    values = [dict(row.values) for row in rows]
-    typed = [at for at, row in enumerate(rows) if not row.is_json and not row.unread]
-    for name, field in contract.fields().items():
-        told = [] if field.type.bare == STR else [at for at in typed if type(values[at].get(name)) is str]
-        if not told:
-            continue
-        read = read_column(field, pa.array([values[at][name] for at in told], pa.string()))[0]
-        for at, one in zip(told, plain_values(read), strict=True):
-            values[at][name] = values[at][name] if one is None else one
+    """Return the values of rows; a text where the type is its origin's is read as in a file of text, also within."""
+    values, texts = [row.values for row in rows], dict[Field, list[tuple[Any, Any]]]()
+    for at, row in enumerate(rows):
+        if not row.is_json and not row.unread:
+            values[at] = dict(row.values)
+            for name, field in contract.fields().items():
+                if name in row.values:
+                    _find_texts(field, values[at], name, texts)
+    for field, places in texts.items():
+        read = read_column(field, pa.array([held[key] for held, key in places], pa.string()))[0]
+        for (held, key), one in zip(places, plain_values(read), strict=True):
+            held[key] = held[key] if one is None else one
     return values
+
+
+def _find_texts(field: Field, held: Any, key: Any, found: dict[Field, list[tuple[Any, Any]]]) -> None:
+    """Find where texts stand for values of other types, in copies of the structs and lists that hold them."""
+    match field.type.name, held[key]:
+        case "struct", dict() as within:
+            held[key] = dict(within)
+            for part, one in zip(field.parts, field.inner, strict=True):
+                if one.name in within:
+                    _find_texts(part, held[key], one.name, found)
+        case "list", list() as within:
+            held[key] = list(within)
+            for at in range(len(within)):
+                _find_texts(field.item, held[key], at, found)
+        case kind, str() as text if kind != STR.name and not isinstance(text, Literal):
+            found.setdefault(field, []).append((held, key))
 
 
 def _plain(source: str) -> str:
@@ -181,7 +193,7 @@ def _plain(source: str) -> str:
 
 def _values(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text, parse_float=Literal, parse_int=Literal)
+        found = as_written(text)
     except ValueError:
         return {LINE: text}
     return found if isinstance(found, dict) else {LINE: text}
@@ -195,7 +207,7 @@ def _value(text: str | None, kind: LogicalType) -> Any:
         return text == "true"
     if kind.nested:
         with suppress(ValueError):
-            return json.loads(text, parse_float=Literal, parse_int=Literal)
+            return as_written(text)
     return Literal(text) if kind.numeric and _NUMBER.fullmatch(text) else text
 
 
@@ -205,18 +217,6 @@ def as_texts(values: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and is_unicode(value)):
         return value
-    return _said(value)
-
-
-def _said(value: Any) -> str:
-    """Return a value as JSON, numbers with the digits that they have."""
-    match value:
-        case Literal():
-            return str(value)
-        case dict():
-            return "{" + ", ".join(f"{json.dumps(key)}: {_said(one)}" for key, one in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(map(_said, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return said(value)
