@@ -11,7 +11,7 @@ import numpy.typing as npt
 from headrace.audit.facts import Loaded
 from headrace.audit.rules import Rule, rules_taken
 from headrace.clock import DAY_US
-from headrace.declare import Model
+from headrace.declare import GroupSplit, Model
 from headrace.learn import Registry, Version
 from headrace.learn.trainingset import BuiltSet, open_set
 
@@ -77,6 +77,7 @@ def _judged(loaded: Loaded, model: Model, registry: Registry | None) -> Judged:
     # the test is that of the very set that the champion was judged on; of another, its numbers would be others
     if (
         version is not None
+        and model.task.name == "binary"
         and built is not None
         and built.manifest["fingerprint"] == version.record.origin.training_set
     ):
@@ -94,11 +95,13 @@ def _built(loaded: Loaded, model: Model, version: Version | None) -> BuiltSet | 
 
 def _scored(loaded: Loaded, model: Model, version: Version, built: BuiltSet, registry: Registry) -> Scored:
     from headrace.learn.cases import read_cases
-    from headrace.learn.split import time_fold
+    from headrace.learn.split import folds_of
 
-    cases = read_cases(built, (), model.place)
+    split = model.split
+    by = split.by if isinstance(split, GroupSplit) else split.apart
+    cases = read_cases(built, (by,) if by else (), model.place, model.task)
     matures = model.cases.label.matures_us if model.cases.label is not None else 0
-    fold = time_fold(cases.time_us, model.split, matures)
+    fold = folds_of(cases, split, matures).test
     test = cases.take(fold.test)
     score = registry.load(version).score(test.x)
     days = len(np.unique(test.time_us // DAY_US))

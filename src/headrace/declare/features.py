@@ -9,8 +9,9 @@ from typing import cast
 
 from headrace.declare.base import Declared, here_within, name_faults, type_fault
 from headrace.declare.contract import ContractType
+from headrace.declare.durations import duration_faults
 from headrace.declare.sheet import Sheet, call_of
-from headrace.declare.source import Entity, Stream, Table, duration_faults
+from headrace.declare.source import Entity, Stream, Table
 from headrace.declare.window import Window
 from headrace.errors import Fault
 from headrace.types import duration_us

@@ -9,12 +9,12 @@ from typing import Any
 from headrace.declare.base import Declared, name_faults, type_fault
 from headrace.declare.called import called, columns_faults
 from headrace.declare.contract import Contract, ContractType, without
+from headrace.declare.durations import duration_faults
 from headrace.declare.fields import HEADS
 from headrace.declare.nested import without_fields
 from headrace.declare.origins import Origin, origin_of
 from headrace.declare.sheet import Sheet, call_of
 from headrace.errors import Fault, nearest
-from headrace.types import duration_us
 
 LOADS = ("append", "merge", "replace")
 
@@ -279,18 +279,6 @@ def _class_name(name: str) -> str:
 def _sheet(title: str, contract: type[Contract], source: str | None, owner: str) -> Sheet:
     said = [f"from {source}" if source else "", f"owned by {owner}" if owner else "", contract.doc.split("\n")[0]]
     return Sheet(title, ", ".join(one for one in said if one), HEADS, contract.rows())
-
-
-def duration_faults(text: str, place: str, what: str) -> list[Fault]:
-    """Return a fault unless ``text`` is a positive duration."""
-    try:
-        duration_us(text)
-    except ValueError as error:
-        expected = "a positive whole number and a unit, such as '7d'"
-        return [
-            Fault("HR-TIME-001", place, f"{what}: {error}", expected, "write a duration such as '7d', '24h', '30m'")
-        ]
-    return []
 
 
 def _said(source: object) -> str | None:

@@ -9,8 +9,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypedDict
 
 from headrace.declare.base import Declared, type_fault
+from headrace.declare.durations import duration_faults
 from headrace.declare.sheet import Sheet, call_of
-from headrace.declare.source import duration_faults
 from headrace.errors import Fault
 from headrace.types import duration_text, duration_us
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from headrace.decimals import as_floats
+from headrace.declare import Task, binary
 from headrace.errors import Fault, HeadraceError
+from headrace.learn.tasks import read_labels, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,18 +37,31 @@ class Cases:
 
     Features are rounded to float32 once, here, so that the estimator learns from the very numbers that the exported
     model will be given: a threshold of a tree then never falls between a value and its rounding.
+
+    Args:
+        names: of the features.
+        x: float32, shape (n, features).
+        y: labels, shape (n,); see ``tasks.Labels``.
+        time_us: event times, int64 microseconds UTC.
+        columns: further columns by which rows are grouped: a number for each value, the same in every set.
+        amounts: further columns that are numbers, such as what a mistake costs; null as NaN.
+        classes: names of classes, of which ``y`` says the place.
     """
 
     names: tuple[str, ...]
     x: Matrix
-    y: npt.NDArray[np.int64]
+    y: npt.NDArray[Any]
     time_us: npt.NDArray[np.int64]
-    columns: Mapping[str, npt.NDArray[np.generic]]
+    columns: Mapping[str, npt.NDArray[np.uint64]] = field(default_factory=dict)
+    amounts: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
-    def take(self, mask: npt.NDArray[np.bool_]) -> Cases:
-        """Return the cases for which the mask is true."""
+    def take(self, mask: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Cases:
+        """Return the cases for which the mask is true, or at some places."""
         columns = {name: values[mask] for name, values in self.columns.items()}
-        return Cases(self.names, self.x[mask], self.y[mask], self.time_us[mask], columns)
+        amounts = {name: values[mask] for name, values in self.amounts.items()}
+        rows = replace(self, x=self.x[mask], y=self.y[mask], time_us=self.time_us[mask])
+        return replace(rows, columns=columns, amounts=amounts)
 
     def frame(self) -> pd.DataFrame:
         """Return the features as a new float64 frame, which its reader may change."""
@@ -60,30 +75,36 @@ def frame(x: Matrix, names: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(x.astype(np.float64), columns=list(names))
 
 
-def read_cases(built: Built, needed: tuple[str, ...], place: str) -> Cases:
+def read_cases(
+    built: Built, groups: Iterable[str], place: str, task: Task | None = None, amounts: Iterable[str] = ()
+) -> Cases:
     """Return a built set as arrays.
 
     Args:
         built: the built set; ``manifest`` names ``features`` and ``event_time``.
-        needed: further columns that metrics ask for, where the set has them.
+        groups: further columns by which metrics, splits and the like group rows, where the set has them.
         place: ``file:line`` of the model.
+        task: what its label is read for; yes or no by default.
+        amounts: further columns that are read as numbers, where the set has them.
 
     Raises:
-        HeadraceError: HR-LEARN-003 for features that are not numbers, HR-LEARN-008 for labels that are not 0 or 1,
-            HR-LEARN-016 for values beyond float32.
+        HeadraceError: HR-LEARN-003 for features that are not numbers, HR-LEARN-008 for labels that the task cannot
+            have, HR-LEARN-016 for values beyond float32.
     """
     import pyarrow as pa
 
     names, event_time = tuple(str(name) for name in built.manifest["features"]), str(built.manifest["event_time"])
-    there = [name for name in needed if name in built.manifest["columns"]]
-    table = built.to_arrow(list(dict.fromkeys((*names, event_time, "label", *there))))
+    of_groups, of_amounts = ([one for one in which if one in built.manifest["columns"]] for which in (groups, amounts))
+    table = built.to_arrow(list(dict.fromkeys((*names, event_time, "label", *of_groups, *of_amounts))))
     _check_types(table, names, place)
     x = np.empty((table.num_rows, len(names)), dtype=np.float32)
     for i, name in enumerate(names):
-        x[:, i] = _served(_floats(table.column(name)), name, place)
+        x[:, i] = _served(values_of(table.column(name)), name, place)
     time = table.column(event_time).cast(pa.int64()).to_numpy()
-    columns = {name: _values(table.column(name)) for name in there}
-    return Cases(names, x, _labels(table.column("label"), place), time.astype(np.int64), columns)
+    columns = {name: _hashes(table.column(name)) for name in of_groups}
+    numbers = {name: values_of(table.column(name)) for name in of_amounts}
+    labels = read_labels(table.column("label"), binary() if task is None else task, place)
+    return Cases(names, x, labels.y, time.astype(np.int64), columns, numbers, labels.classes)
 
 
 def _check_types(table: pa.Table, names: tuple[str, ...], place: str) -> None:
@@ -104,19 +125,6 @@ def _check_types(table: pa.Table, names: tuple[str, ...], place: str) -> None:
         raise HeadraceError(faults)
 
 
-def _floats(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.float64]:
-    import pyarrow as pa
-    import pyarrow.types as kinds
-
-    if kinds.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    if kinds.is_decimal(column.type):
-        column = as_floats(column)
-    # safe=False: an int64 beyond 2**53 is rounded here, as it will be when it is served
-    values: npt.NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
-    return values
-
-
 def _served(values: npt.NDArray[np.float64], name: str, place: str) -> Matrix:
     beyond = int((np.abs(values) > _FLOAT32_MAX).sum())
     if beyond:
@@ -125,15 +133,9 @@ def _served(values: npt.NDArray[np.float64], name: str, place: str) -> Matrix:
     return values.astype(np.float32)
 
 
-def _labels(column: pa.ChunkedArray[Any], place: str) -> npt.NDArray[np.int64]:
-    values = _floats(column)
-    wrong = int((~np.isin(values, (0.0, 1.0))).sum())
-    if wrong:
-        found = f"{wrong} of {len(values)} labels that are neither 0 nor 1"
-        raise HeadraceError(Fault("HR-LEARN-008", place, found, "a label of two classes", "mend the label's value"))
-    return values.astype(np.int64)
-
-
-def _values(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.generic]:
-    values: npt.NDArray[np.generic] = column.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
-    return values
+def _hashes(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.uint64]:
+    """A number for each value that is the same in every set."""
+    coded = column.combine_chunks().dictionary_encode()
+    known = [hashlib.blake2b(str(one).encode(), digest_size=8).digest() for one in coded.dictionary.to_pylist()]
+    codes: npt.NDArray[np.int64] = coded.indices.fill_null(len(known)).to_numpy()
+    return np.frombuffer(b"".join([*known, bytes(8)]), "<u8")[codes]

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headrace.declare import Task, binary
 from headrace.errors import CheckFailed, Fault, HeadraceError
 from headrace.learn import converters
 from headrace.learn.cases import Matrix, frame
-from headrace.learn.fit import is_booster, scores
 from headrace.learn.scorer import METADATA, Scorer, open_session
+from headrace.learn.scoring import is_booster, scores
+from headrace.learn.tasks import outputs_of
 
+Scores = npt.NDArray[np.float64]
 TOLERANCE = 1e-5
 """Largest difference of a score; ONNX computes in float32, which holds seven digits."""
 BEYOND_PER_ROW = 1e-4
@@ -54,13 +57,17 @@ class Parity:
         )
 
 
-def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
+def to_onnx(
+    estimator: Any, names: Sequence[str], place: str, task: Task | None = None, classes: Sequence[str] = ()
+) -> bytes:
     """Return an estimator as an ONNX file; the same estimator gives the same bytes.
 
     Args:
         estimator: a fitted scikit-learn estimator or pipeline, also with LightGBM in it, or a LightGBM booster.
         names: of the features, in the order of the columns.
         place: ``file:line`` of ``fit``.
+        task: of the model; yes or no by default.
+        classes: names of the classes, where there are several.
 
     Returns:
         The bytes of a model with one float32 input of shape (n, features).
@@ -70,7 +77,7 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
     """
     from sklearn.base import BaseEstimator
 
-    booster = is_booster(estimator)
+    task, booster = binary() if task is None else task, is_booster(estimator)
     if not booster and not isinstance(estimator, BaseEstimator):
         kind = f"{type(estimator).__module__.split('.')[0]} {type(estimator).__name__}"
         raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
@@ -78,7 +85,7 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             convert = _convert_booster if booster else _convert_sklearn
-            return _file(convert(estimator, names), names, place)
+            return _file(convert(estimator, names), names, place, task, classes)
     except HeadraceError:
         raise
     except Exception as error:  # whatever a converter has against an estimator
@@ -86,9 +93,10 @@ def to_onnx(estimator: Any, names: Sequence[str], place: str) -> bytes:
         raise HeadraceError(_unsupported(found, place)) from error
 
 
-def _file(model: Any, names: Sequence[str], place: str) -> bytes:
+def _file(model: Any, names: Sequence[str], place: str, task: Task, classes: Sequence[str]) -> bytes:
     """A converted model as bytes, with what a scorer must know of it."""
-    about = {"features": list(names), **_score_output(model, place)}
+    outputs = outputs_of(task, tuple(classes))
+    about = {"features": list(names), "scores": list(outputs), **_score_output(model, place, task, len(outputs))}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
     # the converter collects them in a set, whose order is another one in another process
@@ -177,16 +185,22 @@ def _join_inputs(model: Any, onnx: Any) -> Any:
     return model
 
 
-def _score_output(model: Any, place: str) -> dict[str, object]:
-    """Which output holds the score, and in which of its columns: the last output, whose last column is class 1."""
+def _score_output(model: Any, place: str, task: Task, count: int) -> dict[str, object]:
+    """Which output holds the scores, the last one, and in which of its columns: of yes or no it is that of yes.
+
+    What is strange has the lower score in scikit-learn.
+    """
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
     output = model.graph.output[-1]
     sizes = [size.dim_value for size in output.type.tensor_type.shape.dim]
     width = sizes[1] if len(sizes) > 1 else 1
-    if width not in (0, 1, 2):
+    if width not in ((0, 1, 2) if count == 1 else (0, count)):
         found = f"an exported model with {width} scores for each row"
-        raise HeadraceError(Fault("HR-LEARN-009", place, found, "one score or two classes", "fit a binary model"))
-    return {"output": output.name, "column": -1}
+        cure = "fit a binary model, or write task=hr.multiclass()" if task.name == "binary" else "fit it on train.y"
+        expected = "one score or two classes" if count == 1 else f"{count} scores for each row"
+        raise HeadraceError(Fault("HR-LEARN-009", place, found, expected, cure))
+    columns = [-1] if count == 1 else list(range(count))
+    return {"output": output.name, "columns": columns, "sign": -1 if task.name == "anomaly" else 1}
 
 
 def check_parity(
@@ -196,6 +210,8 @@ def check_parity(
     thresholds: Sequence[float],
     place: str,
     nullable: Collection[str] | None = None,
+    task: Task | None = None,
+    classes: int = 0,
 ) -> Parity:
     """Compare the exported with the trained model on real rows and on rows with planted nulls and extremes.
 
@@ -206,6 +222,8 @@ def check_parity(
         thresholds: scores at which decisions change.
         place: ``file:line`` of ``fit``.
         nullable: the features that can be null, which the trained object must be able to score; by default all.
+        task: of the model; yes or no by default.
+        classes: how many there are, of several.
 
     Returns:
         How far the two are from each other.
@@ -214,14 +232,25 @@ def check_parity(
     real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
     planted = _planted(real, [nullable is None or name in nullable for name in scorer.features])
     rows = np.concatenate([real, planted])
-    trained, exported = scores(estimator, rows, scorer.features, place), _exported_scores(scorer, rows, place)
-    difference = np.abs(trained - exported)
+    trained = scores(estimator, rows, scorer.features, place, task, classes)
+    exported = _exported_scores(scorer, rows, place)
+    difference = _apart(trained, exported, task)
     flipped = np.zeros(len(rows), dtype=np.bool_)
-    for threshold in thresholds:
+    if trained.ndim == 2 and classes:
+        flipped |= np.argmax(trained, axis=1) != np.argmax(exported, axis=1)
+    for threshold in thresholds if trained.ndim == 1 else ():
         flipped |= (trained > threshold) != (exported > threshold)
     largest, differing = float(difference.max()), difference > TOLERANCE
     nulls = int((differing & np.isnan(rows).any(axis=1)).sum())
     return Parity(len(rows), len(planted), largest, int(differing.sum()), int(flipped.sum()), nulls)
+
+
+def _apart(trained: Scores, exported: Scores, task: Task | None) -> Scores:
+    """How far scores are apart: probabilities as they are, numbers by how large they are; of several the farthest."""
+    difference = np.abs(trained - exported)
+    if task is not None and task.name not in ("binary", "multiclass"):
+        difference = difference / np.maximum(1.0, np.abs(trained))
+    return difference if difference.ndim == 1 else difference.max(axis=1)
 
 
 def _loaded(content: bytes, place: str) -> Scorer:

@@ -22,6 +22,11 @@ from headrace.learn.metrics import Context, Labels, Scores, evaluate
 MOST, LEAST = 20, 5
 """Blocks at most, each of so many days as that takes; and at least, below which nothing is said."""
 Span = tuple[float, float]
+_SHARE, _POSITIVE = (0.0, 1.0), (0.0, math.inf)
+_SHARES = ("average_precision", "roc_auc", "brier", "calibration_error", "precision", "recall", "f_score", "recall_at",
+           "card_precision", "accuracy", "f1", "coverage", "ndcg", "reciprocal_rank")  # fmt: skip
+_BOUNDS = dict.fromkeys(_SHARES, _SHARE) | dict.fromkeys(("log_loss", "rmse", "mae", "pinball"), _POSITIVE)
+"""Between which values a metric lies, whatever the labels and scores."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def measure(metrics: Mapping[str, Metric], y: Labels, score: Scores, context: Co
         context: event times and columns of the same rows.
     """
     # in order of score, once: every evaluation below then sorts what is sorted already
-    order = np.argsort(-score, kind="stable")
+    order = np.argsort(-score, kind="stable") if score.ndim == 1 else np.arange(len(score))
     ranked, ranked_score, rows = y[order], score[order], context.take(order)
     kept = _all_but_one(ranked, rows.time_us)
     return {
@@ -60,7 +65,7 @@ def _all_but_one(y: Labels, time_us: npt.NDArray[np.int64]) -> list[npt.NDArray[
     count = min(len(days), MOST)
     block = day * count // max(len(days), 1)
     masks = [block != one for one in range(count)]
-    whole = count >= LEAST and all(0 < y[mask].sum() < mask.sum() for mask in masks)
+    whole = count >= LEAST and all(len(np.unique(y[mask])) > 1 for mask in masks)
     return masks if whole else []
 
 
@@ -76,8 +81,8 @@ def interval(metric: Metric, measured: Measured) -> Span | None:
     found = _around(measured.value, measured.without)
     if found is None:
         return None
-    most = math.inf if metric.name == "log_loss" else 1.0
-    return max(found[0], 0.0), min(found[1], most)
+    low, most = _BOUNDS.get(metric.name, (-math.inf, math.inf))
+    return max(found[0], low), min(found[1], most)
 
 
 def difference(one: Measured, other: Measured) -> Span | None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from headrace.declare import Task
 from headrace.errors import Fault, HeadraceError
 from headrace.kernel.aggregates import catalogue
 from headrace.learn.cases import Matrix
-from headrace.learn.fit import scores
+from headrace.learn.scoring import scores
 from headrace.plan.expression import Call, Literal, Node, Ref
 from headrace.plan.meaning import Aggregation, Plan
 
@@ -142,7 +143,15 @@ _TOTAL: Mapping[str, Callable[[Call], bool]] = {
 """Of a function of values, when it gives a value for all of them; one that is not here may give none."""
 
 
-def require_nulls(estimator: Any, x: Matrix, names: tuple[str, ...], nullable: Sequence[str], place: str) -> None:
+def require_nulls(
+    estimator: Any,
+    x: Matrix,
+    names: tuple[str, ...],
+    nullable: Sequence[str],
+    place: str,
+    task: Task | None = None,
+    classes: int = 0,
+) -> None:
     """Refuse an estimator without a score for a row in which features are null that can be.
 
     Args:
@@ -151,6 +160,8 @@ def require_nulls(estimator: Any, x: Matrix, names: tuple[str, ...], nullable: S
         names: of the features.
         nullable: those that can be null.
         place: ``file:line`` of ``fit``.
+        task: of the model; yes or no by default.
+        classes: how many there are, of several.
 
     Raises:
         HeadraceError: HR-LEARN-007, with the features.
@@ -160,7 +171,7 @@ def require_nulls(estimator: Any, x: Matrix, names: tuple[str, ...], nullable: S
         row = np.nan_to_num(x[:1])
         row[:, [names.index(name) for name in absent]] = np.nan
         try:
-            scores(estimator, row, names, place)
+            scores(estimator, row, names, place, task, classes)
         except HeadraceError:
             return False
         return True

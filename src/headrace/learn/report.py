@@ -14,14 +14,17 @@ from headrace.learn.version import Version
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that was judged: a ``baseline``, the ``model`` or the present ``champion``.
+    """Something that was judged: a ``baseline``, a ``candidate``, the ``model`` or the present ``champion``.
 
     Args:
         name: of it.
-        role: one of the three.
+        role: one of the four; a candidate that was not taken was never shown the test.
         metrics: on the test rows, by label.
         seconds: that fitting took.
         intervals: low and high end of each metric at 95 % confidence, where there are days enough to say so.
+        validation: mean of each metric over the folds that were chosen on.
+        params: parameters, by which it differs from its defaults.
+        chosen: whether it was taken.
     """
 
     name: str
@@ -29,6 +32,9 @@ class Candidate:
     metrics: Mapping[str, float]
     seconds: float
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    chosen: bool = False
 
 
 @dataclass(frozen=True)

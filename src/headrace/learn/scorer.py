@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 METADATA = "headrace"
-"""Key in the metadata of a model file: JSON of ``features`` (in order), ``output`` and ``column`` of the score."""
+"""Key in the metadata of a model file: JSON of ``features`` in order, names of ``scores``, the ``output`` and the
+``columns`` that hold them, and the ``sign`` that makes the higher one the stranger one."""
 
 
 def digest_of(content: bytes) -> str:
@@ -36,7 +37,8 @@ class Scorer:
     Args:
         content: the bytes of the model file, already verified.
 
-    ``features`` are the names of the columns that ``score`` expects, in order; ``digest`` identifies the file.
+    ``features`` are the names of the columns that ``score`` expects, in order; ``names`` those of the scores that it
+    gives; ``digest`` identifies the file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -48,17 +50,19 @@ class Scorer:
             raise HeadraceError(Fault("HR-LEARN-011", "", found, "a file exported by headrace.learn", cure))
         about: dict[str, Any] = json.loads(stored)
         self.features: tuple[str, ...] = tuple(about["features"])
-        self._outputs, self._column = [str(about["output"])], int(about["column"])
+        self.names: tuple[str, ...] = tuple(about["scores"])
+        self._outputs, self._columns = [str(about["output"])], [int(one) for one in about["columns"]]
+        self._sign = int(about["sign"])
         self._input = self._session.get_inputs()[0].name
 
     def score(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-        """Return the score of each row.
+        """Return the scores of each row.
 
         Args:
             x: float64 or float32, shape (n, features) in the order of ``features``; NaN for null.
 
         Returns:
-            float64, shape (n,), finite.
+            float64, finite: shape (n,), or (n, k) where a row has several scores.
 
         Raises:
             HeadraceError: HR-LEARN-017 for another width, HR-LEARN-007 when a score is NaN or infinite.
@@ -69,7 +73,8 @@ class Scorer:
             raise HeadraceError(Fault("HR-LEARN-017", "", found, expected, "pass the columns of Scorer.features"))
         served = np.ascontiguousarray(x, dtype=np.float32)
         raw: npt.NDArray[Any] = self._session.run(self._outputs, {self._input: served})[0]
-        values = (raw[:, self._column] if raw.ndim == 2 else raw).astype(np.float64)
+        held = raw[:, self._columns] if raw.ndim == 2 else raw[:, None]
+        values = (held[:, 0] if len(self._columns) == 1 else held).astype(np.float64) * self._sign
         if not np.isfinite(values).all():
             found = f"{int((~np.isfinite(values)).sum())} of {len(values)} scores that are NaN or infinite"
             cure = "the model does not take nulls: put an imputer into it and train again"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from headrace.clock import DAY_US, from_us
-from headrace.declare import TimeSplit
-from headrace.errors import Fault, HeadraceError
+from headrace.declare import GroupSplit, Task, TimeSplit
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.learn.cases import Cases
 from headrace.types import duration_text
 
 Mask = npt.NDArray[np.bool_]
@@ -35,6 +37,35 @@ class Fold:
         }
 
 
+@dataclass(frozen=True)
+class Split:
+    """How cases are parted: the last fold is judged on once, what has to be chosen before is chosen on the others."""
+
+    test: Fold
+    validation: tuple[Fold, ...]
+
+
+def folds_of(cases: Cases, split: TimeSplit | GroupSplit, matures_us: int) -> Split:
+    """Return the folds of a declared split.
+
+    Args:
+        cases: with the column that the split groups by, if it does.
+        split: as declared.
+        matures_us: how long labels need to mature, microseconds.
+
+    Raises:
+        HeadraceError: HR-LEARN-001 for a part without rows, HR-LEARN-012 for a column that the set does not have.
+    """
+    if isinstance(split, GroupSplit):
+        return _by_groups(_column(cases, split.by, split.place), split)
+    test = time_fold(cases.time_us, split, matures_us)
+    earlier = tuple(_earlier(cases.time_us, split, matures_us, test))
+    if split.apart is None:
+        return Split(test, earlier)
+    names = _column(cases, split.apart, split.place)
+    return Split(_apart(test, names, split), tuple(_apart(one, names, split) for one in earlier))
+
+
 def time_fold(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int) -> Fold:
     """Return the fold whose test is the last ``split.test`` of the cases, after ``split.train`` and a gap.
 
@@ -55,16 +86,67 @@ def time_fold(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int)
         >>> fold.train.nonzero()[0].tolist(), fold.test.nonzero()[0].tolist()
         ([1, 2, 3, 4], [8, 9])
     """
-    gap_us = matures_us if split.gap_us is None else split.gap_us
+    gap_us = _gap_us(split, matures_us)
     end = int(time_us.max()) + 1 if len(time_us) else 0
     if all(us % DAY_US == 0 for us in (split.train_us, split.test_us, gap_us)):
         end = -(-end // DAY_US) * DAY_US
-    test_span = (end - split.test_us, end)
-    train_span = (test_span[0] - gap_us - split.train_us, test_span[0] - gap_us)
-    train, test = (_within(time_us, span) for span in (train_span, test_span))
-    fold = Fold(train_span, test_span, train, test)
+    fold = _ending(time_us, end, split, gap_us)
     _check_rows(fold, time_us, split, gap_us)
     return fold
+
+
+def _gap_us(split: TimeSplit, matures_us: int) -> int:
+    return matures_us if split.gap_us is None else split.gap_us
+
+
+def _ending(time_us: npt.NDArray[np.int64], end: int, split: TimeSplit, gap_us: int) -> Fold:
+    test_span = (end - split.test_us, end)
+    train_span = (test_span[0] - gap_us - split.train_us, test_span[0] - gap_us)
+    return Fold(train_span, test_span, *(_within(time_us, span) for span in (train_span, test_span)))
+
+
+def _earlier(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int, test: Fold) -> Iterator[Fold]:
+    """Folds like that of the test, the last one at the end of what is learned from; the newest last.
+
+    One that begins before the cases do learns from what there is, and is left out where that is less than half.
+    """
+    first, gap_us = int(time_us.min()), _gap_us(split, matures_us)
+    for back in reversed(range(split.folds)):
+        fold = _ending(time_us, test.train_span[1] - back * split.test_us, split, gap_us)
+        if fold.train_span[1] - max(first, fold.train_span[0]) >= split.train_us / 2 and fold.test.any():
+            yield fold
+
+
+def _apart(fold: Fold, names: npt.NDArray[np.uint64], split: TimeSplit) -> Fold:
+    train = fold.train & ~np.isin(names, np.unique(names[fold.test]))
+    if not train.any():
+        found = f"no rows to learn from, since each {split.apart} of train is also in the part to judge on"
+        cure = "load more history, or take apart= away"
+        raise HeadraceError(Fault("HR-LEARN-001", split.place, found, "others to learn from", cure))
+    return Fold(fold.train_span, fold.test_span, train, fold.test)
+
+
+def _by_groups(names: npt.NDArray[np.uint64], split: GroupSplit) -> Split:
+    """A group lies where its number, which is a hash already, does: so much of all numbers is the part to judge on."""
+    at = names.astype(np.float64) / 2.0**64
+    test = at >= 1 - split.test
+    everywhere = (0, 0)
+    part = np.floor(at / (1 - split.test) * split.folds).astype(np.int64)
+    folds = [Fold(everywhere, everywhere, ~test & (part != one), ~test & (part == one)) for one in range(split.folds)]
+    found = Split(Fold(everywhere, everywhere, ~test, test), tuple(one for one in folds if one.test.any()))
+    if not test.any() or test.all():
+        groups = len(np.unique(names))
+        told = f"no {split.by} to {'learn from' if test.all() else 'judge on'}, of {groups:,} in all"
+        cure = "load more history, or choose another share test="
+        raise HeadraceError(Fault("HR-LEARN-001", split.place, told, "groups in both parts", cure))
+    return found
+
+
+def _column(cases: Cases, name: str, place: str) -> npt.NDArray[np.uint64]:
+    if name in cases.columns:
+        return cases.columns[name]
+    cure = nearest(name, cases.columns) or "name a key of the spine, of an entity or of the label"
+    raise HeadraceError(Fault("HR-LEARN-012", place, f"no column {name!r} in the training set", "the group", cure))
 
 
 def _within(time_us: npt.NDArray[np.int64], span: tuple[int, int]) -> Mask:
@@ -107,12 +189,13 @@ def short_history(fold: Fold, time_us: npt.NDArray[np.int64], split: TimeSplit) 
     return Fault("HR-LEARN-021", split.place, found, "cases in the whole span to learn from", cure, "warning")
 
 
-def check_classes(fold: Fold, y: npt.NDArray[np.int64], place: str) -> None:
-    """Refuse a fold of which a part has cases of one class only.
+def check_labels(fold: Fold, cases: Cases, task: Task, place: str) -> None:
+    """Refuse a fold of which a part has labels that nothing can be learned from, or judged by.
 
     Args:
         fold: the split.
-        y: labels, 0 or 1, one for each case.
+        cases: all of them.
+        task: of the model.
         place: ``file:line`` of the model.
 
     Raises:
@@ -120,10 +203,27 @@ def check_classes(fold: Fold, y: npt.NDArray[np.int64], place: str) -> None:
     """
     faults = []
     for name, mask in (("train", fold.train), ("test", fold.test)):
-        rows, positives = int(mask.sum()), int(y[mask].sum())
-        if positives in (0, rows):
-            found = f"{rows} rows in {name} of which {'none is' if positives == 0 else 'all are'} positive"
+        found, expected = _amiss(cases.y[mask], cases.classes, task, name)
+        if found:
             cure = "look at the label's value and maturity, or choose longer spans in time_split"
-            faults.append(Fault("HR-LEARN-002", place, found, "rows of both classes", cure))
+            faults.append(Fault("HR-LEARN-002", place, found, expected, cure))
     if faults:
         raise HeadraceError(faults)
+
+
+def _amiss(y: npt.NDArray[np.generic], classes: tuple[str, ...], task: Task, part: str) -> tuple[str, str]:
+    """What is wrong with the labels of a part, and what was expected."""
+    rows = len(y)
+    if task.name in ("binary", "anomaly"):
+        positives = int((y == 1).sum())
+        learned_without = task.name == "anomaly" and part == "train"
+        if positives in (0, rows) and not learned_without:
+            said = "none is" if positives == 0 else "all are"
+            return f"{rows} rows in {part} of which {said} positive", "rows of both classes"
+    elif task.name == "multiclass" and part == "train":
+        missing = [one for at, one in enumerate(classes) if not (y == at).any()]
+        if missing:
+            return f"no rows in train of the classes {', '.join(missing[:5])}", "rows of each class"
+    elif task.name != "multiclass" and len(np.unique(y)) == 1:
+        return f"{rows} rows in {part}, all of the same label", "labels that differ"
+    return "", ""

@@ -52,6 +52,8 @@ class Record:
         parent: number of the champion it was compared with.
         intervals: as ``metrics``, but low and high end at 95 % confidence, where that can be said.
         notes: what was told as worth knowing when it was trained, such as cases of fewer days than asked for.
+        choice: which candidate was taken with which parameters, and what each was worth on validation.
+        threshold: from which score on a case is acted on.
     """
 
     model: str
@@ -62,6 +64,8 @@ class Record:
     parent: int | None = None
     intervals: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    threshold: float = 0.5
 
     @property
     def passed(self) -> bool:

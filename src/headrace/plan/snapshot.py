@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
 from headrace.declare import (
+    Candidate,
+    Declared,
     Features,
     Gate,
+    GroupSplit,
     Model,
     Node,
     Project,
@@ -231,28 +234,46 @@ def _model_meaning(model: Model) -> dict[str, Any]:
     metrics = [first, *sorted(others, key=lambda metric: (metric.label, str(metric.params)))]
     return {
         "cases": model.cases.name,
-        "fit": hashlib.sha256(code.meaning(model.fit).encode()).hexdigest(),
-        "baseline": None
-        if model.baseline is None
-        else hashlib.sha256(code.meaning(model.baseline).encode()).hexdigest(),
+        "fit": [[name, _function(one.fit), _space(one)] for name, one in model.candidates.items()],
+        "baseline": None if model.baseline is None else _function(model.baseline),
+        "task": _said(model.task),
         "split": _split_meaning(model),
+        "choice": [model.select, _said(model.threshold)],
         "metrics": [metric.label for metric in metrics],
         "metric_params": [[[name, said_as(value, FLOAT)] for name, value in metric.params] for metric in metrics],
+        "functions": [None if metric.function is None else _function(metric.function) for metric in metrics],
         "gates": sorted(_gate_meaning(gate, model) for gate in model.gates),
         "seed": model.seed,
     }
 
 
-def _split_meaning(model: Model) -> dict[str, str]:
+def _function(function: Callable[..., Any]) -> str:
+    return hashlib.sha256(code.meaning(function).encode()).hexdigest()
+
+
+def _space(one: Candidate) -> list[list[Any]]:
+    """What is searched; without a search the defaults count, which are of the function's meaning."""
+    return [[name, _said(may_be)] for name, may_be in sorted(one.space.items())]
+
+
+def _said(declared: Any) -> Any:
+    """A small declaration as plain values."""
+    return _public(vars(declared)) if isinstance(declared, Declared) else declared
+
+
+def _split_meaning(model: Model) -> dict[str, Any]:
     split, label = model.split, model.cases.label
+    if isinstance(split, GroupSplit):
+        return _public(vars(split))
     gap = label.matures_us if split.gap_us is None and label is not None else split.gap_us or 0
-    return {name: duration_text(us) for name, us in (("train", split.train_us), ("test", split.test_us), ("gap", gap))}
+    spans = {name: duration_text(us) for name, us in (("train", split.train_us), ("test", split.test_us), ("gap", gap))}
+    return {**spans, "folds": split.folds, "apart": split.apart}
 
 
 def _gate_meaning(gate: Gate, model: Model) -> list[str]:
     """A gate that names no metric is on the first; all are kept, in whatever order they are said."""
     bound = [] if gate.bound is None else [str(said_as(gate.bound, FLOAT))]
-    return [gate.kind, gate.metric or model.metrics[0].label, *bound]
+    return [gate.kind, gate.metric or model.metrics[0].label, *bound, gate.by or "", gate.budget or ""]
 
 
 def _length(text: str | None) -> str | None:

@@ -1,0 +1,60 @@
+"""What a model is judged by: one table of metric name to function over labels, scores and the context of the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace.declare import Metric
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.learn.metrics.binary import BINARY, costs
+from headrace.learn.metrics.context import NEVER, Context, Labels, Scores, known_from
+from headrace.learn.metrics.others import CLASSES, NUMBERS
+
+__all__ = ["NEVER", "Context", "Labels", "Scores", "better", "costs", "evaluate", "known_from"]
+
+
+def evaluate(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
+    """Return a metric of scores against labels.
+
+    Args:
+        metric: the declared metric.
+        y: labels, shape (n,): int64, 0 and 1, both present; the place of a class; or float64.
+        score: float64, finite, shape (n,): higher is more likely positive, a probability for log_loss and brier; or
+            shape (n, k): one for each class or quantile.
+        context: event times and columns of the same rows.
+
+    Raises:
+        HeadraceError: for an unknown metric, a missing column, scores that are not probabilities, or a function of the
+            user's own that fails (HR-LEARN-025).
+
+    Example:
+        >>> import numpy as np
+        >>> from headrace.declare import roc_auc
+        >>> y, score = np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.4, 0.4])
+        >>> evaluate(roc_auc(), y, score, Context(np.zeros(4, np.int64)))
+        0.875
+    """
+    if metric.function is not None:
+        return _own(metric, y, score, context)
+    known = CLASSES if score.ndim == 2 and metric.name in CLASSES else BINARY | NUMBERS
+    function = known.get(metric.name)
+    if function is None:
+        cure = nearest(metric.name, known)
+        raise HeadraceError(Fault("HR-LEARN-012", metric.place, f"metric {metric.name!r}", "a known metric", cure))
+    return function(y, score, context, dict(metric.params), metric.place)
+
+
+def _own(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
+    assert metric.function is not None
+    try:
+        found: Any = metric.function(y.copy(), score.copy(), context.rows())
+        return float(found)
+    except Exception as error:
+        told = f"{type(error).__name__} in the metric {metric.name}"
+        cure = "return a number of (y, score, rows)"
+        raise HeadraceError(Fault("HR-LEARN-025", metric.place, told, "a number", cure)) from error
+
+
+def better(metric: Metric, value: float, other: float) -> bool:
+    """Return whether a value of a metric is strictly better than another."""
+    return value > other if metric.greater_is_better else value < other
