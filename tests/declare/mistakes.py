@@ -435,6 +435,12 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: table(source=hr.Database("sqlite:///t.db", cursor="since")), "Level has none"),
     ],
     "HR-TABLE-023": [(lambda: table(source="t.csv", history=True), "table t keeps history")],
+    "HR-TABLE-025": [
+        (
+            lambda: table(source=hr.Database("sqlite:///t.db", cursor="since"), load="replace"),
+            "table t is replaced by what a source with cursor='since' delivers",
+        ),
+    ],
     "HR-TABLE-024": [(lambda: table(source="t.csv", history="yes"), "history='yes'")],
     "HR-ORIGIN-007": [
         (

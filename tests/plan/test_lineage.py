@@ -421,6 +421,32 @@ def test_a_column_opened_into_its_fields(query: str) -> None:
     assert given["floor"].unit == "m"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select addr.* replace (addr.street as floor), home as it from homes",
+        "select addr.* exclude (floor), md5(addr.street) as floor, home as it from homes",
+        "select floor as it from (select addr.street as floor, home as floor from homes)",
+        "select floor as it from (select addr.street as floor, addr.* from homes)",
+        "select Floor as it from (select home as floor, addr.street as FLOOR from homes)",
+        (
+            "with c as (select a.home, a.addr.street as it, b.home as it from homes a join homes b on a.home = b.home)"
+            " select it from c"
+        ),
+        (
+            "select s.floor as it from (select addr as s from homes union all"
+            " select {'street': 'x', 'floor': addr::varchar::int, 'geo': addr.geo} as s from homes)"
+        ),
+        "select (select addr from homes b where b.addr = a.addr).floor as it from homes a",
+    ],
+)
+def test_no_tag_is_lost_where_names_mislead(query: str) -> None:
+    graph = homed(query)
+    told = [one.privacy for name, one in graph.nodes.items() if name.startswith("column:t.") and one.kind == "column"]
+    assert any("personal" in one for one in told)
+    assert "personal" in graph.nodes["column:t.floor" if "column:t.floor" in graph.nodes else "column:t.it"].privacy
+
+
 def test_fields_are_followed_through_tables_that_copy_the_column() -> None:
     graph = homed("select same.floor as a, x.geo.zone as b, x.street as c from (select same, addr as x from first)")
     assert graph.nodes["column:t.a"].privacy == graph.nodes["column:t.b"].privacy == ()

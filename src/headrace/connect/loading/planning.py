@@ -75,8 +75,9 @@ class _Planning:
         self.plan = Plan()
         self._reads = reads
         self._contract, self._given, self._ledger, self._batch_rows = contract, given, ledger, batch_rows
-        # A load that was cut off keeps its content: another file of the same is the copy, not this one.
-        known = [*ledger.unfinished, *ledger.by_content.values()]
+        # A load that was cut off keeps its content: another file of the same is the copy, not this one, if it is there.
+        there = {file.name for file in given.files}
+        known = [*(past for past in ledger.unfinished if past.name in there), *ledger.by_content.values()]
         self._contents = {past.sha256: past.name for past in known}
 
     def each(self) -> None:
