@@ -553,6 +553,31 @@ def test_what_reads_a_made_struct_is_found_from_it_and_not_from_its_other_fields
         assert ("t.it" in {one.name for one in graph.downstream(name).nodes.values()}) is there, name
 
 
+@pytest.mark.parametrize(
+    "made", ["{'hashed': md5(addr.street), 'street': addr.street}", "row(addr.street, addr.street)"]
+)
+@pytest.mark.parametrize("tag", ["pseudonym", "public", "health"])
+def test_a_tag_within_does_not_answer_for_the_fields_beside_it(made: str, tag: str) -> None:
+    class Who(hr.Contract):
+        hashed: str = hr.field(privacy=tag)
+        street: str
+
+    class Row(hr.Contract):
+        home: int = hr.key()
+        at: hr.Timestamp = hr.valid_from()
+        who: Who
+
+    table = hr.Table("t", Row, query=f"select home, at, {made} as who from homes")
+    of = hr.Table("of", query="select who.hashed as a, who.street as b, who as c from t")
+    project = hr.Project("p", sources=[homes, table, of])
+    nodes = lineage(project).nodes
+    assert [nodes[f"column:of.{name}"].privacy for name in "ab"] == [(tag,), ("personal",)]
+    assert "personal" in nodes["column:of.c"].privacy
+    lost = [one.found for one in check(project) if one.code == "HR-LINEAGE-002"]
+    assert any(one.startswith("t.who.street without the privacy tag 'personal'") for one in lost)
+    assert all(one.startswith("t.who.street") for one in lost) == (tag != "health")
+
+
 def test_a_contract_that_says_tags_of_what_a_query_makes_is_heard_for_all_of_it() -> None:
     class Pair(hr.Contract):
         a: int
