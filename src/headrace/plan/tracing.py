@@ -44,7 +44,7 @@ def lineage(project: Project) -> Lineage:
         HeadraceError: faults that keep queries, features or rules from being read.
 
     Example:
-        >>> from headrace.declare import Contract, event_time, field
+        >>> from headrace.declare import Contract, Features, event_time, field
         >>> from headrace.types import Timestamp
         >>> class Payment(Contract):
         ...     at: Timestamp = event_time()
