@@ -37,9 +37,8 @@ _BOOL = r"^(?i)(true|false|0|1)$"
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOMENT = DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 OFFSET = r"(Z|[+-][0-9]{2}(:?[0-5][0-9])?)"
-_TABLES_END = pa.scalar("2037-01-01").cast(pa.timestamp("us"))
-"""From here on tables of time zones tell of no change of clocks, only the rule for all that come."""
-_CALENDAR_ENDS = pa.scalar("9999-12-30").cast(pa.timestamp("us"))
+_TABLES_END, _CALENDAR_ENDS = "2037-01-01", "9999-12-30"
+"""Behind the first of these days tables of time zones tell no change of clocks, only the rule for all that come."""
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 
 
@@ -64,7 +63,8 @@ def in_zone(field: Field, naive: pa.Array) -> tuple[pa.Array, Rows]:
         pc.cast(pc.assume_timezone(naive, field.zone, ambiguous=which, nonexistent=which), utc)
         for which in ("earliest", "latest")
     )
-    beyond = where(pc.and_(pc.greater_equal(naive, _TABLES_END), pc.less(naive, _CALENDAR_ENDS)))
+    first, last = (pa.scalar(day).cast(naive.type) for day in (_TABLES_END, _CALENDAR_ENDS))
+    beyond = where(pc.and_(pc.greater_equal(naive, first), pc.less(naive, last)))
     if len(beyond):
         later = naive.take(pa.array(beyond))
         early, late = (_with(one, beyond, _by_rule(later, field.zone, fold)) for fold, one in enumerate((early, late)))
