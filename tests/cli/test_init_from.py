@@ -151,7 +151,7 @@ def test_a_folder_of_files_becomes_a_source_for_each_sort(here: Path) -> None:
     python = (here / "bank" / "project.py").read_text()
     assert 'isin=["EUR", "USD"]' in python
     assert "# all 2 values of 600 rows: is that all there can be?" in python
-    assert "# Left out, odd: values of several types." in python
+    assert "# Left out, odd: values of several types, or objects" in python
     assert runs(here / "bank") == {"payments": 600, "payments_refunds": 100, "logs": 50}
 
 

@@ -131,7 +131,7 @@ def test_columns_of_several_files_are_united_by_name(here: Path) -> None:  # noq
     pq.write_table(pa.table({"id": [2], "x": [1.5], "odd": [[1]]}), here / "b-2.parquet")
     assert call("init", "typed", "--from", "b-*.parquet").exit_code == 0
     assert fields_of(here / "typed", "b") == {"id": ("int", "key"), "x": ("float", "")}
-    assert "# Left out, odd: values of several types." in (here / "typed" / "project.py").read_text()
+    assert "# Left out, odd: values of several types, or objects" in (here / "typed" / "project.py").read_text()
 
 
 def test_a_file_among_others_that_cannot_be_read_is_told(here: Path) -> None:  # noqa: F811
@@ -238,3 +238,18 @@ def test_a_folder_with_letters_of_globs_in_its_name_is_a_folder(here: Path, buck
         made = call("init", "bank", "--from", f"{'s3://shop/' if bucket else ''}in[1]")
         assert made.exit_code == 0, made.output
         assert runs(here / "bank") == {"a": 1, "b2": 2}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_names_within_that_no_field_can_have_are_left_out_alone(here: Path, kind: str) -> None:  # noqa: F811
+    to = {"c.d": "x", "full name": "Ann", "city": "Rome", "at": {"e.f": 1, "g": 2}}
+    rows = [{"id": n, "to": to} for n in range(5)]
+    (here / "in").mkdir()
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), here / "in" / "t.parquet")
+    else:
+        (here / "in" / "t.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert call("init", "p", "--from", "in").exit_code == 0
+    assert runs(here / "p") == {"t": 5}
+    (held,) = json.loads(call("query", "--project", str(here / "p"), "--json", 'select "to" from t limit 1').stdout)
+    assert held["to"] == {"city": "Rome", "at": {"g": 2}}

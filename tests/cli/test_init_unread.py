@@ -157,10 +157,7 @@ def test_a_source_without_a_column_that_a_contract_can_have_is_left_out(here: Pa
     made = call("init", "bank", "--from", "data")
     assert made.exit_code == 0, made.output
     assert "warning HR-SOURCE-036  ../data/" in made.stderr
-    assert (
-        "odd, which is left out: it has no column that a contract can have (a: values of several types; b: "
-        in made.stderr
-    )
+    assert "odd, which is left out: it has no column that a contract can have (a: values of several" in made.stderr
     assert runs(here / "bank") == {"visits": 30}
 
 

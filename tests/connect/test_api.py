@@ -349,9 +349,40 @@ WHOLE: list[dict[str, Any]] = [
     {"next_page": 0}, {"has_more": 0, "next_cursor": "abc"}, {"next_cursor": 0}, {"next_cursor": -1},
     {"links": {"next": {"href": None}}}, {"links": {"next": {"href": "#"}}}, {"has_more": False, "next_cursor": 12345},
     {"page": 3, "total_pages": 3, "next_page": None}, {"page": 1, "total_pages": 1, "next_page": "1"},
+    {"page": 0, "totalPages": 1, "last": True}, {"total": 500}, {"last": "/v?page=9", "pages": 1},
+    {"total": 7, "limit": 9}, {"last": True, "next": "/v?page=2"}, {"next_offset": None, "limit": 50},
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("more", WHOLE)
 def test_an_answer_that_is_all_there_is_is_taken(more: dict[str, Any]) -> None:
     assert ids(read([Answer({"data": ALL, **more})], rows="data")) == IDS
+
+
+@pytest.mark.parametrize(
+    ("more", "headers"),
+    [
+        *(({"page": 1, name: 3}, {}) for name in ("total_pages", "totalPages", "pages", "last_page")),
+        ({"meta": {"current_page": 1, "last_page": 3}}, {}),
+        ({"last": False, "totalPages": 3, "number": 0}, {}),
+        ({"is_last": False}, {}),
+        ({"next_offset": 2}, {}),
+        ({"pagination": {"total": 500, "limit": 2}}, {}),
+        ({"links": [{"rel": "last next", "href": "/2"}]}, {}),
+        ({}, {"X-Next-Page": "2"}),
+        ({}, {"X-Next-Cursor": "abc"}),
+        ({}, {"X-Page": "1", "X-Total-Pages": "3"}),
+        ({}, {"Link": '</2>; rel="last next"'}),
+    ],
+)
+def test_an_answer_that_counts_its_pages_is_one_of_several(more: dict[str, Any], headers: dict[str, str]) -> None:
+    with pytest.raises(HeadraceError, match="HR-SOURCE-047.*one page of several"):
+        read([Answer({"data": ALL, **more}, headers=headers)], rows="data")
+
+
+def test_a_page_that_says_outright_that_it_is_the_last_names_none_behind_it() -> None:
+    pages = [
+        Answer({"data": ALL[:3], "next": "b", "has_more": True}),
+        Answer({"data": ALL[3:], "next": "b", "last": True}),
+    ]
+    assert ids(read(pages, rows="data", pages="token:c:next")) == IDS

@@ -285,6 +285,15 @@ def test_a_file_that_is_gone_and_comes_back_as_it_was(cut_off: Path) -> None:
     balanced(cut_off)
 
 
+def test_a_file_that_is_renamed_while_its_load_was_cut_off_is_loaded(cut_off: Path) -> None:
+    (cut_off / "data" / "a.csv").rename(cut_off / "data" / "z.csv")
+    report = load(cut_off)
+    assert (report.received, report.accepted, report.quarantined) == (6, 5, 1)
+    assert [fault.code for fault in report.faults] == ["HR-SOURCE-012"]
+    balanced(cut_off)
+    assert load(cut_off).received == 0
+
+
 def test_a_copy_that_comes_while_a_load_is_cut_off_doubles_nothing(cut_off: Path) -> None:
     (cut_off / "data" / "1.csv").write_text((cut_off / "data" / "a.csv").read_text())
     report = load(cut_off)

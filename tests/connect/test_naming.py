@@ -150,7 +150,7 @@ def check(source: Any, folder: Path, columns: dict[str, str]) -> None:
     assert [(one["visit_id"], one["customer_id"], one["note"]) for one in found] == [("a", 1, "ö"), ("c", 2, None)]
     assert [one["at"].minute for one in found] == [0, 2]
     (held,) = replay.held_rows(lake, "visits")
-    assert list(held.values) == ["visit_id", "at", "customer_id", "note"]
+    assert set(held.values) == {"visit_id", "at", "customer_id", "note"}
     mended = held.repaired({"customer_id": "5"}, Visit)
     with lake.lock("visits"):
         assert len(replay.replay(lake, stream, [mended]).passing) == 1

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headrace as hr
-from headrace.contracts import validate
+from headrace.contracts import read_column, validate
+from headrace.contracts.json import Refused, value_of
 from headrace.declare import Field, contract_of
-from headrace.types import BOOL, FLOAT, INT, STR, list_of
+from headrace.types import BOOL, FLOAT, INT, STR, LogicalType, list_of
 
 
 def taken(kind: Any, values: pa.Array[Any], **said: Any) -> tuple[list[Any], list[str]]:
@@ -154,3 +155,21 @@ def test_text_becomes_the_decimal_that_it_says_or_nothing(texts: list[str]) -> N
                 fitting.append(value)
     assert got == fitting
     assert len(told) == len(texts) - len(fitting)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Rome", "America/New_York", "Asia/Tehran", "Australia/Lord_Howe", "UTC"])
+def test_clock_times_are_the_same_moments_as_those_of_requests(zone: str) -> None:
+    field = Field(name="at", type=LogicalType("timestamp"), zone=zone, role="valid_to")
+    first = datetime.datetime(2024, 1, 1)  # noqa: DTZ001
+    texts = [(first + datetime.timedelta(hours=719 * n, minutes=n % 60)).isoformat() for n in range(900)]
+    texts += [f"{year}-{day}T02:{minute}:00" for year in (2030, 2036, 2037, 2038, 2060, 2400)
+              for day in ("03-14", "03-28", "10-31", "11-07") for minute in ("00", "15", "45")]  # fmt: skip
+    values, problems = read_column(field, pa.array([*texts, None], pa.string()))
+    refused = {row for problem in problems for row in problem.rows.tolist()}
+    for row, text in enumerate(texts):
+        try:
+            expected = value_of(field, text, True)
+        except Refused:
+            expected = None
+        assert values[row].cast(pa.int64()).as_py() == expected
+        assert (row in refused) == (expected is None)

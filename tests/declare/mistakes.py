@@ -49,6 +49,10 @@ class Ruled(hr.Contract):
     in_order = hr.check("low <= high")
 
 
+class Pointed(hr.Contract):
+    c: int = hr.field(name="c.d")
+
+
 class Hollow(hr.Contract):
     """And one that says nothing."""
 
@@ -408,6 +412,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Table("t", Hollow, source="x")]), "Hollow, which has no fields"),
         (lambda: hr.Project("p", sources=[hr.Stream("s", Hollow, source="x")]), "Hollow, which has no fields"),
     ],
+    "HR-CONTRACT-024": [(lambda: broken(x=(Pointed | None, hr.field())), "Pointed with a field 'c.d'")],
     "HR-CONTRACT-007": [(lambda: broken(x=(int, hr.field(pattern="a+"))), "a pattern or length")],
     "HR-CONTRACT-008": [(lambda: broken(x=(int | None, hr.key())), "is its key and may be null")],
     "HR-STREAM-001": [(lambda: hr.Project("p", sources=[hr.Stream("s", Timeless)]), "no event time")],
@@ -435,6 +440,12 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: table(source=hr.Database("sqlite:///t.db", cursor="since")), "Level has none"),
     ],
     "HR-TABLE-023": [(lambda: table(source="t.csv", history=True), "table t keeps history")],
+    "HR-TABLE-025": [
+        (
+            lambda: table(source=hr.Database("sqlite:///t.db", cursor="since"), load="replace"),
+            "table t is replaced by what a source with cursor='since' delivers",
+        ),
+    ],
     "HR-TABLE-024": [(lambda: table(source="t.csv", history="yes"), "history='yes'")],
     "HR-ORIGIN-007": [
         (

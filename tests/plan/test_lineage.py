@@ -421,6 +421,32 @@ def test_a_column_opened_into_its_fields(query: str) -> None:
     assert given["floor"].unit == "m"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select addr.* replace (addr.street as floor), home as it from homes",
+        "select addr.* exclude (floor), md5(addr.street) as floor, home as it from homes",
+        "select floor as it from (select addr.street as floor, home as floor from homes)",
+        "select floor as it from (select addr.street as floor, addr.* from homes)",
+        "select Floor as it from (select home as floor, addr.street as FLOOR from homes)",
+        (
+            "with c as (select a.home, a.addr.street as it, b.home as it from homes a join homes b on a.home = b.home)"
+            " select it from c"
+        ),
+        (
+            "select s.floor as it from (select addr as s from homes union all"
+            " select {'street': 'x', 'floor': addr::varchar::int, 'geo': addr.geo} as s from homes)"
+        ),
+        "select (select addr from homes b where b.addr = a.addr).floor as it from homes a",
+    ],
+)
+def test_no_tag_is_lost_where_names_mislead(query: str) -> None:
+    graph = homed(query)
+    told = [one.privacy for name, one in graph.nodes.items() if name.startswith("column:t.") and one.kind == "column"]
+    assert any("personal" in one for one in told)
+    assert "personal" in graph.nodes["column:t.floor" if "column:t.floor" in graph.nodes else "column:t.it"].privacy
+
+
 def test_fields_are_followed_through_tables_that_copy_the_column() -> None:
     graph = homed("select same.floor as a, x.geo.zone as b, x.street as c from (select same, addr as x from first)")
     assert graph.nodes["column:t.a"].privacy == graph.nodes["column:t.b"].privacy == ()
@@ -525,6 +551,31 @@ def test_what_reads_a_made_struct_is_found_from_it_and_not_from_its_other_fields
     graph = parts_made("select s.far as it from second")
     for name, there in (("homes.addr.floor", True), ("first.s", True), ("homes.addr.street", False)):
         assert ("t.it" in {one.name for one in graph.downstream(name).nodes.values()}) is there, name
+
+
+@pytest.mark.parametrize(
+    "made", ["{'hashed': md5(addr.street), 'street': addr.street}", "row(addr.street, addr.street)"]
+)
+@pytest.mark.parametrize("tag", ["pseudonym", "public", "health"])
+def test_a_tag_within_does_not_answer_for_the_fields_beside_it(made: str, tag: str) -> None:
+    class Who(hr.Contract):
+        hashed: str = hr.field(privacy=tag)
+        street: str
+
+    class Row(hr.Contract):
+        home: int = hr.key()
+        at: hr.Timestamp = hr.valid_from()
+        who: Who
+
+    table = hr.Table("t", Row, query=f"select home, at, {made} as who from homes")
+    of = hr.Table("of", query="select who.hashed as a, who.street as b, who as c from t")
+    project = hr.Project("p", sources=[homes, table, of])
+    nodes = lineage(project).nodes
+    assert [nodes[f"column:of.{name}"].privacy for name in "ab"] == [(tag,), ("personal",)]
+    assert "personal" in nodes["column:of.c"].privacy
+    lost = [one.found for one in check(project) if one.code == "HR-LINEAGE-002"]
+    assert any(one.startswith("t.who.street without the privacy tag 'personal'") for one in lost)
+    assert all(one.startswith("t.who.street") for one in lost) == (tag != "health")
 
 
 def test_a_contract_that_says_tags_of_what_a_query_makes_is_heard_for_all_of_it() -> None:

@@ -130,6 +130,42 @@ def test_what_was_dropped_is_made_again_once_it_is_declared(tmp_path):
     assert load_project(folder).lake().rows("daily") == rows
 
 
+@pytest.mark.parametrize("gone", range(5))
+def test_a_drop_that_was_killed_loads_all_anew_or_goes_on(tmp_path, monkeypatch, gone):
+    folder = make_bank(tmp_path / "bank")
+    held = next(folder.rglob("payments*.csv"))
+    held.write_text(held.read_text() + held.read_text().splitlines()[-1].replace(",", ",x", 1) + "\n")
+    run(load_project(folder))
+    lake = load_project(folder).lake()
+    rows, refused = lake.rows("payments"), lake.rows("quarantine_payments")
+    assert rows > 1 <= refused
+    project = folder / "project.py"
+    whole = project.read_text()
+    project.write_text("import headrace as hr\nproject = hr.Project('bank')\n")
+    genuine, left = type(lake).drop, [1] * gone
+
+    def until_killed(self, name):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        genuine(self, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(lake), "drop", until_killed)
+        try:
+            drop(load_project(folder), "payments")
+        except KeyboardInterrupt:
+            assert gone < 4
+    if gone % 2 and gone < 4:
+        drop(load_project(folder), "payments")
+        assert not [one for one in lake.tables() if "payments" in one]
+    project.write_text(whole)
+    for _ in range(2):
+        run(load_project(folder))
+        lake = load_project(folder).lake()
+        assert (lake.rows("payments"), lake.rows("quarantine_payments")) == (rows, refused)
+
+
 def test_another_table_of_the_same_name_and_version_is_other_rows(tmp_path):
     folder = make_bank(tmp_path / "bank")
     run(load_project(folder))

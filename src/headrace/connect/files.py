@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from headrace.connect import places
@@ -81,14 +83,26 @@ def check_file(file: File, contract: type[Contract], batch_rows: int) -> list[Fa
     return warnings
 
 
-def digest(file: File, size: int | None = None) -> str:
-    """Return the SHA-256 of a file's bytes, or of its first ``size`` bytes, in hex.
+def digest(file: File, size: int | None = None, *, unpacked: bool = False) -> str:
+    """Return the SHA-256 of a file's bytes, of its first ``size`` bytes, or of all that it holds unpacked, in hex.
 
     Raises:
         HeadraceError: HR-SOURCE-002 when it cannot be read.
     """
     with readable(file, format_of(file)):
-        return file.digest(size)
+        return file.digest(size, unpacked=unpacked)
+
+
+def beginnings(file: File, sizes: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Return the SHA-256 of a file's first bytes, packed and unpacked, for each of some sizes; and these.
+
+    Raises:
+        HeadraceError: HR-SOURCE-002 when it cannot be read.
+    """
+    with readable(file, format_of(file)):
+        found = file.beginnings(sizes)
+        # As of a log that is packed when it is rotated.
+        return found if file.packed is None else found | file.beginnings(sizes, unpacked=True)
 
 
 def require_same(file: File, sha256: str, contract: type[Contract]) -> None:

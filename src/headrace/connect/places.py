@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 PACKED = {".gz": "gzip", ".zst": "zstd"}
 """Endings of compressed files, and what they are compressed by."""
 _BLOCK = 1 << 20
-_MANY = 1000
 _FEED, _RETURN = b"\n\r"
 _BY_SERVER = re.compile(r"AWS Error|HTTP status|Unable to connect|curlCode")
 """What Arrow says when it is the server that fails, or the way to it, and not what a file holds."""
@@ -81,35 +81,39 @@ class File:
         same = self.mark == _mark(info.size, info.mtime_ns)
         return same or (rest == 0 and self.mark.startswith(f"{info.size}:{second}")) or None
 
-    def beginnings(self, sizes: npt.NDArray[np.int64]) -> dict[str, int]:
+    def beginnings(self, sizes: npt.NDArray[np.int64], *, unpacked: bool = False) -> dict[str, int]:
         """Return the SHA-256 of its first bytes, for each of some sizes that are less than its own; and these.
 
         Args:
-            sizes: in order; of more than a thousand those where a line ends here, or a compressed part.
+            sizes: in order; those count where a line ends here, or a compressed part.
+            unpacked: whether to read what a compressed file holds.
         """
         found, read, before, first = {}, hashlib.sha256(), 0, b""
-        mine = sizes[: sizes.searchsorted(self.size)]
-        with self.system.open_input_stream(self.path, compression=None) as raw:
+        mine = sizes if unpacked else sizes[: sizes.searchsorted(self.size)]
+        with self._opened(unpacked=unpacked) as raw:
             while len(mine) and (block := raw.read(_BLOCK)):
                 first = first or block[:2]
                 here, mine = np.split(mine, [mine.searchsorted(before + len(block), "right")])
                 ends, done = here - before, 0
-                for end in ends if len(sizes) <= _MANY else ends[_may_end(block, ends, first)]:
+                for end in ends[_may_end(block, ends, first)]:
                     read.update(block[done:end])
                     found[read.hexdigest()], done = before + int(end), int(end)
                 read.update(block[done:])
                 before += len(block)
         return found
 
-    def digest(self, size: int | None = None) -> str:
-        """Return the SHA-256 of its bytes, or of its first ``size`` bytes, in hex."""
+    def digest(self, size: int | None = None, *, unpacked: bool = False) -> str:
+        """Return the SHA-256 of its bytes, of its first ``size`` bytes, or of all that it holds unpacked, in hex."""
         found = hashlib.sha256()
-        left = self.size if size is None else size
-        with self.system.open_input_stream(self.path, compression=None) as raw:
+        left = sys.maxsize if unpacked else self.size if size is None else size
+        with self._opened(unpacked=unpacked) as raw:
             while left > 0 and (block := raw.read(min(left, _BLOCK))):
                 left -= len(block)
                 found.update(block)
         return found.hexdigest()
+
+    def _opened(self, *, unpacked: bool) -> pa.NativeFile:
+        return self.stream() if unpacked else self.system.open_input_stream(self.path, compression=None)
 
 
 def _may_end(block: bytes, ends: npt.NDArray[np.int64], first: bytes) -> npt.NDArray[np.bool_]:
@@ -167,7 +171,8 @@ def _here(folder: Path, source: str, suffixes: tuple[str, ...]) -> list[File]:
     elif named.is_file():
         found = [named]
     else:
-        pattern = Path(source)
+        # Python 3.11 takes ** at the end for folders alone.
+        pattern = Path(source, "*") if Path(source).name == "**" else Path(source)
         base = Path(pattern.anchor) if pattern.anchor else folder
         meant = base.glob(str(pattern.relative_to(pattern.anchor)))
         spelled = _hidden(pattern)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -36,6 +37,8 @@ _BOOL = r"^(?i)(true|false|0|1)$"
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOMENT = DAY + r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 OFFSET = r"(Z|[+-][0-9]{2}(:?[0-5][0-9])?)"
+_TABLES_END, _CALENDAR_ENDS = "2037-01-01", "9999-12-30"
+"""Behind the first of these days tables of time zones tell no change of clocks, only the rule for all that come."""
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 
 
@@ -55,11 +58,31 @@ def safe_cast(values: pa.Array, target: pa.DataType) -> tuple[pa.Array, Rows]:
 
 def in_zone(field: Field, naive: pa.Array) -> tuple[pa.Array, Rows]:
     """Return naive times as moments in the field's zone, and the positions whose clock time is not one moment there."""
+    utc = pa.timestamp("us", tz="UTC")
     early, late = (
-        pc.assume_timezone(naive, field.zone, ambiguous=which, nonexistent=which) for which in ("earliest", "latest")
+        pc.cast(pc.assume_timezone(naive, field.zone, ambiguous=which, nonexistent=which), utc)
+        for which in ("earliest", "latest")
     )
+    first, last = (pa.scalar(day).cast(naive.type) for day in (_TABLES_END, _CALENDAR_ENDS))
+    beyond = where(pc.and_(pc.greater_equal(naive, first), pc.less(naive, last)))
+    if len(beyond):
+        later = naive.take(pa.array(beyond))
+        early, late = (_with(one, beyond, _by_rule(later, field.zone, fold)) for fold, one in enumerate((early, late)))
     bad = where(pc.not_equal(early, late))
-    return pc.cast(blank(early, bad), pa.timestamp("us", tz="UTC")), bad
+    return blank(early, bad), bad
+
+
+def _by_rule(naive: pa.Array, zone: str, fold: int) -> pa.Array:
+    """Return naive times as moments by the rule of a zone, which Arrow does not know for the years after its table."""
+    there, coded = zoneinfo.ZoneInfo(zone), pc.dictionary_encode(naive)
+    moments = [one.replace(tzinfo=there, fold=fold) for one in coded.dictionary.to_pylist()]
+    return pa.array(moments, pa.timestamp("us", tz="UTC")).take(coded.indices)
+
+
+def _with(column: pa.Array, places: Rows, values: pa.Array) -> pa.Array:
+    mask = np.zeros(len(column), np.bool_)
+    mask[places] = True
+    return pc.replace_with_mask(column, pa.array(mask), values)
 
 
 def naive_text(field: Field) -> str:

@@ -78,6 +78,16 @@ class Field:
         return Sheet("Field", self.description, HEADS, (self.row(),)).html()
 
 
+def is_inner(name: object) -> bool:
+    """Return whether a field within a column can have a name, such as ``city`` of ``address.city``.
+
+    Example:
+        >>> is_inner("order-id"), is_inner("order.id")
+        (True, False)
+    """
+    return is_column(name) and "." not in str(name)
+
+
 def is_column(name: object) -> bool:
     """Return whether a column of a table in the lake can have a name.
 

@@ -103,7 +103,7 @@ def loaded(contract: type[Contract]) -> Columns:
 def beside(project: Project) -> Iterator[tuple[str, Columns]]:
     """Yield the tables that the lake keeps beside the declared ones, with their columns."""
     for source in sources_of(project):
-        quarantine, loads, quality = kept_beside(source.name)
+        quarantine, quality, loads = kept_beside(source.name)
         if source.source is not None:
             yield quarantine, {"_load": STR, **QUARANTINED}
             yield loads, LOADS

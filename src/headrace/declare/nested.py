@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headrace.declare.fields import Field
+from headrace.declare.fields import Field, is_inner
 from headrace.errors import Fault
 from headrace.types import LogicalType, members_of, plain_member
 
@@ -51,6 +51,9 @@ def annotation_faults(what: str, place: str, one: Field, annotation: object) -> 
     yield from nested.faults
     if not nested.fields():
         yield without_fields(nested, place, f"{what} nests ")
+    for name in (name for name in nested.fields() if not is_inner(name)):
+        found = f"{what} nests {nested.name} with a field {name!r}"
+        yield Fault("HR-CONTRACT-024", place, found, "names without points", f"take {name!r} out")
     for inner in nested.fields().values():
         if inner.role or inner.subject:
             said = f"hr.{inner.role}()" if inner.role else "subject=True"

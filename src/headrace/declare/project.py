@@ -65,8 +65,11 @@ def uses(node: Node) -> tuple[Node, ...]:
 
 
 def kept_beside(name: str) -> tuple[str, str, str]:
-    """Return the tables that the lake keeps of each stream and table: what was refused, its loads, its quality."""
-    return f"quarantine_{name}", f"loads_{name}", f"quality_{name}"
+    """Return the tables that the lake keeps of each stream and table: what was refused, its quality, its loads.
+
+    The loads stand last, as they are dropped: as long as they tell of rows that are gone, a drop is not at its end.
+    """
+    return f"quarantine_{name}", f"quality_{name}", f"loads_{name}"
 
 
 def names_of_the_lake(names: Iterable[str]) -> set[str]:

@@ -231,10 +231,16 @@ class Table(Sourced):
         if faults or self.contract is None or self.source is None:
             return faults
         faults += self._news_faults("table")
+        cursor = None if self.origin is None else self.origin.cursor
         if (self.mode == "merge" or self.history) and not self.contract.key_fields():
             found = f"table {self.name} is merged by its key, and {self.contract.name} has none"
-            cure = "mark the key: hr.key(), or write load='append' or 'replace'"
+            other = "'append' or 'replace'" if cursor is None else "'append'"
+            cure = f"mark the key: hr.key(), or write load={other}"
             faults.append(Fault("HR-TABLE-022", self.place, found, "a contract with a key", cure))
+        if self.mode == "replace" and cursor is not None:
+            found = f"table {self.name} is replaced by what a source with cursor={cursor!r} delivers: new rows alone"
+            cure = "take cursor= away, so that all rows are read, or write load='merge' or 'append'"
+            faults.append(Fault("HR-TABLE-025", self.place, found, "a source that is read whole", cure))
         if self.history and not (self.contract.role("valid_from") and self.contract.role("valid_to")):
             found = f"table {self.name} keeps history, and {self.contract.name} has no field for it"
             cure = "add since: hr.Timestamp = hr.valid_from() and until: hr.Timestamp | None = hr.valid_to()"

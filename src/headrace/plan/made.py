@@ -45,10 +45,15 @@ class Made:
     def take(self, other: Made, how: str = COPY) -> None:
         """Add what another is made of; where it is more than copied, by how it is used here."""
         for column, was in other.direct.items():
-            self.direct.setdefault(column, was if how == COPY else how)
+            self.use(column, was if how == COPY else how)
         for column, was in other.indirect.items():
             self.indirect.setdefault(column, was)
         self.mix(other.mixed)
+
+    def use(self, column: Column, how: str) -> None:
+        """Add a column that the value is computed from; where it is not only copied, that counts."""
+        if self.direct.get(column, COPY) == COPY:
+            self.direct[column] = how
 
     def choose(self, other: Made, how: str) -> None:
         """Add what another is made of as what decides about rows."""

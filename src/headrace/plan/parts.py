@@ -52,16 +52,23 @@ class Parts:
             if name in self._fields:
                 self._fields[inner.id] = self._fields[name]
 
-    def make(self, outer: Node, fields: Mapping[str, Iterable[Edge]], units: Mapping[str, str]) -> list[Node]:
+    def make(
+        self,
+        outer: Node,
+        fields: Mapping[str, Iterable[Edge]],
+        units: Mapping[str, str],
+        tags: Mapping[str, tuple[str, ...]],
+    ) -> list[Node]:
         """Take in the fields within a struct that a query makes by names, each with the edges from what it is made of.
 
         Args:
             outer: the struct.
             fields: what each is made of; the edges lead to the struct, as from here on to the field.
             units: of the fields.
+            tags: that a contract says of some of them.
         """
         self._fields[outer.id] = tuple(fields)
-        made = [_within(outer, name, units[name], "", ()) for name in fields]
+        made = [_within(outer, name, units[name], "", tags.get(name, ())) for name in fields]
         for inner, edges in zip(made, fields.values(), strict=True):
             own = [replace(one, target=inner.id) for one in edges]
             self._take(inner, [*own, Edge(outer.id, inner.id, "direct", PART)])

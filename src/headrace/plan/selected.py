@@ -156,7 +156,12 @@ class _Reader:
                 each = [column for at, one in enumerate(whole.selects) for column in self._given(one, at, scope)]
             else:
                 raise _Unread
-            self._columns[id(scope)], self._placed[id(scope)] = dict(each), [made for _, made in each]
+            named: dict[str, list[Made]] = {}
+            for name, made in each:
+                named.setdefault(name.lower(), []).append(made)
+            # Of columns of one name nobody knows here which a query around this means.
+            known = {name: both(named[name.lower()]) if len(named[name.lower()]) > 1 else made for name, made in each}
+            self._columns[id(scope)], self._placed[id(scope)] = known, [made for _, made in each]
         return self._columns[id(scope)]
 
     def rows(self, scope: Scope) -> Made:
@@ -271,7 +276,7 @@ class _Reader:
         """Add what decides about the rows of a query within an expression: the value tells whether there is one."""
         rows = self.rows(inner)
         for column in (*rows.direct, *rows.indirect):
-            found.direct.setdefault(column, how)
+            found.use(column, how)
         found.mix(rows.mixed)
 
     def _chosen(self, nodes: Iterable[Any], scope: Scope, found: Made, how: str) -> None:
@@ -283,7 +288,7 @@ class _Reader:
     def _all_rows(self, scope: Scope, found: Made) -> None:
         for _, source in scope.selected_sources.values():
             for column in self._source_rows(source, scope).direct:
-                found.direct.setdefault(column, "rows")
+                found.use(column, "rows")
 
     def _source_rows(self, source: Any, within: Scope) -> Made:
         from sqlglot import exp
@@ -358,6 +363,8 @@ class _Reader:
         base, path = path_of(inner.this)
         if not isinstance(base, exp.Column):
             return {}
+        if starred and any(inner.expression.args.values()):
+            raise _Unread  # such as * exclude (street)
         whole = self._part(inner.this, scope) if path else self._column(base, scope)
         if whole is None:
             return {}

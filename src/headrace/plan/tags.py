@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from headrace.declare import Field, Model, Project, Stream, Table, sources_of
 from headrace.errors import Fault
-from headrace.plan.lineage import Lineage, Mix, Node, tags_of_field
+from headrace.plan.lineage import PART, Lineage, Mix, Node, tags_of, tags_of_field
 from headrace.plan.privacy import free, unanswered
 from headrace.plan.tracing import lineage
 
@@ -42,12 +42,25 @@ def _lost(table: Table, graph: Lineage) -> Iterator[Fault]:
         return
     for name, one in table.contract.fields().items():
         node = graph.nodes[f"column:{table.name}.{name}"]
+        yield from _lost_tags(table, node, one, graph)
         made = [graph.nodes[edge.source] for edge in graph.into.get(node.id, ()) if edge.direct]
-        for tag in _lacking(made, tags_of_field(one)):
-            yield _lost_tag(table, node, tag, graph)
         if node.made and node.made != one.unit:
             of = next((some for some in made if some.unit == node.made), None)
             yield _lost_unit(table, node, of) if not one.unit else _wrong_unit(table, node, of)
+
+
+def _lost_tags(table: Table, node: Node, one: Field, graph: Lineage) -> Iterator[Fault]:
+    """Tags that a column loses; where the contract says tags within it alone, each field within answers for itself."""
+    within = [(graph.nodes.get(f"{node.id}.{part.name}"), part) for part in one.inner]
+    if not one.privacy and tags_of_field(one) and within and all(inner for inner, _ in within):
+        for inner, part in within:
+            assert inner is not None
+            yield from _lost_tags(table, inner, part, graph)
+        return
+    made = [graph.nodes[edge.source] for edge in graph.into.get(node.id, ()) if edge.direct and edge.how != PART]
+    said = tags_of(one.privacy) or tuple(tag for tag in tags_of_field(one) if not free(tag))
+    for tag in _lacking(made, said):
+        yield _lost_tag(table, node, tag, graph)
 
 
 def _lacking(made: list[Node], said: tuple[str, ...]) -> list[str]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from headrace.declare import (
-    LIFETIME,
-    Collection,
-    Database,
-    Features,
     Field,
     Model,
     Project,
@@ -19,7 +14,6 @@ from headrace.declare import (
     Stream,
     Table,
     TrainingSet,
-    Window,
     node_id,
     sources_of,
 )
@@ -31,14 +25,13 @@ from headrace.plan.feature_units import feature_units
 from headrace.plan.lineage import Edge, Lineage, Mix, Node, carried, tags_of, tags_of_field, units_within
 from headrace.plan.made import Column, Made
 from headrace.plan.meaning import Plan
+from headrace.plan.nodes import answer_id, column_node, origin_name, read_id, recorded, said_of_features
 from headrace.plan.parts import Parts
 from headrace.plan.privacy import said_of
 from headrace.plan.queries import given_columns, in_order, reads_of
-from headrace.plan.reads import Read, reads
+from headrace.plan.reads import reads
 from headrace.plan.selected import selected
 from headrace.plan.units import expression_mixes
-
-_SIGNED = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def lineage(project: Project) -> Lineage:
@@ -51,7 +44,7 @@ def lineage(project: Project) -> Lineage:
         HeadraceError: faults that keep queries, features or rules from being read.
 
     Example:
-        >>> from headrace.declare import Contract, event_time, field
+        >>> from headrace.declare import Contract, Features, event_time, field
         >>> from headrace.types import Timestamp
         >>> class Payment(Contract):
         ...     at: Timestamp = event_time()
@@ -126,7 +119,7 @@ class _Tracing:
             self._node(Node(origin, origin.partition(":")[2], "origin", origin))
         self._node(Node(f"column:{whole}.*", f"{whole}.*", "rows", of, owners=owners, place=source.place))
         for one in source.contract.fields().values():
-            self._parts.declare(self._node(_column(source, one, repr(one.type), one.unit)), one)
+            self._parts.declare(self._node(column_node(source, one, repr(one.type), one.unit)), one)
             self._within |= units_within(one, f"column:{whole}.{one.name}")
         called = {f"column:{whole}.{name}": column for name, column in source.columns.items() if name != column}
         for name in self._tables[whole.lower()].values():
@@ -144,7 +137,7 @@ class _Tracing:
             for name, kind in columns.items():
                 node = Node(f"column:{table}.{name}", f"{table}.{name}", "column", f"table:{table}", repr(kind))
                 if what == "decisions":
-                    self._keep(node, _recorded(node.id, name, project.all_services[whose]))
+                    self._keep(node, recorded(node.id, name, project.all_services[whose]))
                     continue
                 if table == RUN_LOG:
                     self._keep(node, [])
@@ -172,11 +165,15 @@ class _Tracing:
             if table.contract is not None and name not in fields:
                 continue
             one = fields.get(name)
-            node = _column(table, one or Field(name=name), kind.lower() if one is None else repr(one.type), made.unit)
+            node = column_node(
+                table, one or Field(name=name), kind.lower() if one is None else repr(one.type), made.unit
+            )
+            # What a contract says of a field within is not said of the others, which a query may make of anything.
+            node = replace(node, declared=() if one is None else tags_of(one.privacy))
             self._node(replace(node, made=made.unit, mixed=made.mixed))
             self._within |= self._copied(made, read, node) if one is None else units_within(one, node.id)
-            if one is None or not node.declared:  # else the contract says what the whole is, and every field with it
-                self._made_parts(node, made, read)
+            if not node.declared:  # else the contract says what the whole is, and every field with it
+                self._made_parts(node, made, read, one)
             self._made(node.id, made, read)
             self._edge(rows.id, node.id, "indirect", "rows")
         learned = None if table.contract is None else table.contract.role("known_time")
@@ -189,7 +186,7 @@ class _Tracing:
         sources = {name: str(one.source.name) for name, one in self.project.feature_groups.items()}
         read = reads(plan.windows, plan.states, plan.derived, sources)
         wanted = set(groups) - self.groups
-        said = dict(_said(self.project.feature_groups.values()))
+        said = dict(said_of_features(self.project.feature_groups.values()))
         units, mixed = feature_units(plan, sources, said, self._unit)
         for output in plan.outputs:
             group = self.project.feature_groups.get(output.name.partition(".")[0])
@@ -203,7 +200,7 @@ class _Tracing:
             for one in read.get(output.name, ()):
                 kind = "direct" if one.direct else "indirect"
                 expression = said.get(output.name, "") if one.direct else ""
-                self._edge(_read_id(one), node.id, kind, one.how, expression)
+                self._edge(read_id(one), node.id, kind, one.how, expression)
         self.groups |= wanted
 
     def cases(self, cases: TrainingSet, plan: Plan) -> None:
@@ -260,9 +257,9 @@ class _Tracing:
             node = self._node(Node(f"decision:{name}", name, "decision", node_id(service), place=place))
             read = () if rule is None else references(rule)
             for one in read:
-                self._edge(_answer_id(one, service, spine), node.id, "direct", "rule", service.decide[decision])
+                self._edge(answer_id(one, service, spine), node.id, "direct", "rule", service.decide[decision])
             for one, said in before.items():
-                self._edge(_answer_id(one, service, spine), node.id, "indirect", "rule before", said)
+                self._edge(answer_id(one, service, spine), node.id, "indirect", "rule before", said)
             before |= {one: service.decide[decision] for one in read if one not in before}
 
     def _node(self, node: Node) -> Node:
@@ -283,13 +280,17 @@ class _Tracing:
         """Add an edge, once; what was kept for later is there from now on. What is within a field is of the field."""
         if source.startswith("column:") and source not in self.nodes and source not in self._later:
             source = ".".join(source.split(".")[:2])
-        if source in self._later:
-            node, edges = self._later.pop(source)
+        self._there(source)
+        if source:
+            self.edges.setdefault((source, target, kind), Edge(source, target, kind, how, expression))
+
+    def _there(self, name: str) -> None:
+        """Take in what was kept for later."""
+        if name in self._later:
+            node, edges = self._later.pop(name)
             self.nodes[node.id] = node
             for one in edges:
                 self._edge(one.source, one.target, one.kind, one.how, one.expression)
-        if source:
-            self.edges.setdefault((source, target, kind), Edge(source, target, kind, how, expression))
 
     def _made(self, target: str, made: Made, read: Mapping[str, Mapping[str, str]]) -> None:
         for one in self._edges_of(target, made, read):
@@ -302,15 +303,26 @@ class _Tracing:
                     expression = made.said if kind == "direct" and how not in ("copy", "rows") else ""
                     yield Edge(source, target, kind, how, expression)
 
-    def _made_parts(self, outer: Node, made: Made, read: Mapping[str, Mapping[str, str]]) -> None:
-        """The fields within a struct that a query makes by names, each of its own columns alone."""
-        parts = made.parts or {}
-        units = {name: part.unit for name, part in parts.items()}
+    def _made_parts(
+        self, outer: Node, made: Made, read: Mapping[str, Mapping[str, str]], contract: Field | None
+    ) -> None:
+        """The fields within a struct that a query makes by names, each of its own columns alone.
+
+        Those of a contract that says tags within are there in any case, made of all of it where that is not told.
+        """
+        fields = {one.name: one for one in contract.inner} if contract and contract.type.name == "struct" else {}
+        tagged = any(map(tags_of_field, fields.values()))
+        parts = {name: made.part(name) or replace(made, parts=None) for name in fields} if tagged else made.parts or {}
         edges = {name: list(self._edges_of(outer.id, part, read)) for name, part in parts.items()}
-        for inner, part in zip(self._parts.make(outer, edges, units) if parts else (), parts.values(), strict=True):
-            said = {inner.id.lower(): part.unit} if part.unit else {}
-            self._within = said | self._copied(part, read, inner) | self._within  # a contract's own come first
-            self._made_parts(inner, part, read)
+        units = {name: part.unit for name, part in parts.items()}
+        tags = {name: tags_of(fields[name].privacy) for name in parts if name in fields}
+        for name, inner in zip(parts, self._parts.make(outer, edges, units, tags) if parts else (), strict=True):
+            said = {inner.id.lower(): units[name]} if units[name] else {}
+            self._within = said | self._copied(parts[name], read, inner) | self._within  # a contract's own come first
+            if not inner.declared:
+                self._made_parts(inner, parts[name], read, fields.get(name))
+            if tagged:
+                self._there(inner.id)
 
     def _id(self, read: Mapping[str, Mapping[str, str]], column: Column) -> str | None:
         """The id of a column of a table that is read, or of a field within one; None where there is none."""
@@ -352,74 +364,3 @@ class _Tracing:
 
     def _unit(self, name: str) -> str:
         return self.nodes[name].unit if name in self.nodes else self._within.get(name.lower(), "")
-
-
-def origin_name(source: Stream | Table) -> str:
-    """Return where a source is read from, without what signs in there.
-
-    Example:
-        >>> from headrace.declare import Contract, Database, Table
-        >>> origin_name(Table("rates", Contract, source=Database("postgresql://ana@db/bank", table="fx.rates")))
-        'postgresql://db/bank fx.rates'
-    """
-    origin = source.origin
-    if origin is None:
-        return _SIGNED.sub("", str(source.files))
-    what = (getattr(origin, name, None) for name in ("table", "name"))
-    named = next((one for one in what if one), None if getattr(origin, "query", None) else source.name)
-    return f"{origin.address} {named}" if isinstance(origin, Database | Collection) and named else origin.address
-
-
-def _column(source: Stream | Table, one: Field, kind: str, unit: str) -> Node:
-    """A column: by its contract where that says more than the query."""
-    name = f"{source.name}.{one.name}"
-    owners = (source.owner,) if source.owner else ()
-    node = Node(f"column:{name}", name, "column", node_id(source), kind, unit=one.unit or unit, owners=owners)
-    return replace(node, place=one.place or source.place, declared=tags_of_field(one))
-
-
-def _recorded(node: str, name: str, service: Service) -> list[Edge]:
-    """What a column of the record of decisions is made of."""
-    cases = service.model.cases
-    if name == "score":
-        return [Edge(f"model:{service.model.name}", node, "direct", "record")]
-    if name == "decision":
-        every = (*service.decide, service.otherwise)
-        return [Edge(f"decision:{service.name}.{one}", node, "direct", "record") for one in every]
-    spine = str(cases.spine.name)
-    sources = [f"column:{spine}.*"]
-    if name == "request":
-        sources += [f"column:{spine}.{field}" for field in cases.spine.contract.fields()]
-    if name in ("features", "reasons"):
-        names = ((group, called) for group in cases.features for called in group.called())
-        sources += [f"feature:{group.name}.{called}" for group, called in names]
-    return [Edge(one, node, "direct", "record") for one in sources]
-
-
-def _said(groups: Iterable[Features]) -> Iterable[tuple[str, str]]:
-    """Each feature as it is written."""
-    for group in groups:
-        for name, one in group.features.items():
-            if isinstance(one, Window):
-                for called, (value, window, how) in zip(one.names(name), one.rows(), strict=True):
-                    over = window if window == LIFETIME else f"over {window}"
-                    yield f"{group.name}.{called}", f"{value} {over}" + (f", {how}" if how else "")
-            else:
-                yield f"{group.name}.{name}", one
-
-
-def _read_id(one: Read) -> str:
-    return f"{'feature' if one.feature else 'column'}:{one.name}"
-
-
-def _answer_id(name: str, service: Service, spine: str) -> str:
-    """What a rule names: the score, a feature, or a field of the row."""
-    if name == "score":
-        return f"model:{service.model.name}"
-    contract = service.model.cases.spine.contract
-    is_feature = name not in contract.columns() or name in _called(service.model.cases)
-    return f"feature:{name}" if is_feature else f"column:{spine}.{name}"
-
-
-def _called(cases: TrainingSet) -> set[str]:
-    return {f"{group.name}.{called}" for group in cases.features for called in group.called()}

@@ -119,11 +119,12 @@ def drop(loaded: LoadedProject, table: str) -> list[str]:
             drain(loaded)
         there = lake.tables()
         _refuse_needed(loaded, table, there)
-        beside = [one for one in kept_beside(table) if one in there] if table in there else []
-        for name in (*beside, table):  # it goes last: what is killed in between can be repeated
+        beside = [one for one in kept_beside(table) if one in there]
+        going = [table, *beside] if table in there or not beside else beside
+        for name in going:
             lake.drop(name)
         refreshed(loaded)
-    return [table, *beside]
+    return going
 
 
 def _refuse_needed(loaded: LoadedProject, table: str, there: Collection[str]) -> None:

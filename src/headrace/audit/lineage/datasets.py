@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from headrace.declare import Collection, Database, Stream, Table
-from headrace.plan.tracing import origin_name
+from headrace.plan.nodes import origin_name
 
 _PORTS = {"postgres": 5432, "mysql": 3306, "mongodb": 27017}
 _SCHEMES = {"postgresql": "postgres", "mariadb": "mysql", "mongodb+srv": "mongodb"}

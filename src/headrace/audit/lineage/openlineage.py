@@ -17,7 +17,7 @@ from headrace.audit.lineage.layers import short
 from headrace.declare import Node as Declared
 from headrace.declare import Project, Service, Stream, Table, sources_of
 from headrace.plan.lineage import PART, Edge, Lineage, Node
-from headrace.plan.tracing import origin_name
+from headrace.plan.nodes import origin_name
 
 Data = dict[str, Any]
 

@@ -20,10 +20,12 @@ from headrace.connect.loading.planning import Plan, plan
 from headrace.connect.loading.replacing import Replacing
 from headrace.connect.loading.withdraw import withdraw
 from headrace.connect.loading.work import Job, Progress, Work
+from headrace.connect.loads import Ledger
 from headrace.connect.quality import looks_up
 from headrace.connect.repair.restore import complete_restore
 from headrace.contracts import Referred, check_rules, total
 from headrace.declare import Stream, Table
+from headrace.declare.project import kept_beside
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 
@@ -115,6 +117,9 @@ def ingest(
     beside = lake.root.parent if isinstance(lake.root, Path) else Path(".headrace")
     told, box = progress or _silent, inbox or beside / "inbox"
 
+    with lake.lock(stream.name):
+        _end_a_drop(lake, stream.name)
+
     def load() -> tuple[IngestReport, bool]:
         with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
             ledger = complete_restore(lake, stream.name)
@@ -151,6 +156,17 @@ def ingest(
     if before and not any(one.severity == "error" for one in report.faults):
         report = report.then(load()[0])  # what was read by a run that was cut off is loaded; then what is there now
     return report
+
+
+def _end_a_drop(lake: Lake, name: str) -> None:
+    """Drop what is left beside a table that was dropped: its loads tell of rows that are no longer there."""
+    if lake.exists(name):
+        return
+    held = [one for one in Ledger(lake, name).by_id.values() if one.finished]
+    quarantine, *_ = beside = kept_beside(name)
+    if any(one.accepted or (one.quarantined and not lake.exists(quarantine)) for one in held):
+        for table in filter(lake.exists, beside):
+            lake.drop(table)
 
 
 def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.connect.evolve import Reads, nobody, read_by
-from headrace.connect.files import check_file, digest
+from headrace.connect.files import beginnings, check_file, digest
 from headrace.connect.loading.given import Given
 from headrace.connect.loading.work import faults_at
 from headrace.connect.loads import Ledger, Load, Past
 from headrace.connect.naming import read_as
-from headrace.connect.places import File
+from headrace.connect.places import PACKED, File
 from headrace.contracts import Unfit
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError
@@ -75,8 +75,9 @@ class _Planning:
         self.plan = Plan()
         self._reads = reads
         self._contract, self._given, self._ledger, self._batch_rows = contract, given, ledger, batch_rows
-        # A load that was cut off keeps its content: another file of the same is the copy, not this one.
-        known = [*ledger.unfinished, *ledger.by_content.values()]
+        # A load that was cut off keeps its content: another file of the same is the copy, not this one, if it is there.
+        there = {file.name for file in given.files}
+        known = [*(past for past in ledger.unfinished if past.name in there), *ledger.by_content.values()]
         self._contents = {past.sha256: past.name for past in known}
 
     def each(self) -> None:
@@ -124,12 +125,12 @@ class _Planning:
         name, past = file.name, self._ledger.by_name.get(file.name)
         if past is not None and past.finished and past.sha256 != sha256:
             raise HeadraceError(_changed(file, past))
-        twin = self._ledger.by_content.get(sha256)
+        twin = self._ledger.by_content.get(sha256) or (self._packed_since(file) if past is None else None)
+        other = self._contents.get(sha256, name if twin is None else twin.name)
         if (past is not None and past.finished) or (twin is not None and twin.removed):
             self.plan.skipped += 1
-        elif self._contents.get(sha256, name) != name:
+        elif other != name:
             self.plan.skipped += 1
-            other = self._contents[sha256]
             is_there = any(one.name == other for one in self._given.files)
             self.plan.faults.append(_copy(name, other) if is_there else _renamed(name, other))
         elif past is None and (before := self._begins_with(file)) is not None:
@@ -137,12 +138,23 @@ class _Planning:
         else:
             self._take(file, sha256)
 
+    def _packed_since(self, file: File) -> Past | None:
+        """Return the load of what a compressed file holds, as logs are packed when they are rotated."""
+        if file.packed is None or not self._plain:
+            return None
+        return self._plain.get(digest(file, unpacked=True))
+
+    @cached_property
+    def _plain(self) -> dict[str, Past]:
+        ends = tuple(PACKED)
+        return {sha256: one for sha256, one in self._ledger.by_content.items() if not one.name.lower().endswith(ends)}
+
     def _begins_with(self, file: File) -> Past | None:
         """Return the load, as of a file that was rotated, whose rows would be taken again: no key keeps them out."""
         if self._contract.key_fields():
             return None
         loaded, sizes = self._loaded
-        found = file.beginnings(sizes)
+        found = beginnings(file, sizes)
         return next((loaded[sha256] for sha256 in reversed(found) if sha256 in loaded), None)
 
     @cached_property

@@ -112,7 +112,7 @@ class ApiReader:
             self._look_at_object(page)
             if self.said is None:
                 self.said, self.link = page.said, answer.link
-            return page, paging.after(asked, page, answer.link)
+            return page, paging.after(asked, page, answer.link, answer.header)
         except NoPage as error:
             raise self._client.no_page(error, answer) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -49,12 +49,14 @@ class Answer:
         link: address of the next page, if its header names one.
         is_whole: whether the server told the length of the body, and it was so long.
         is_empty: whether it says that there is nothing (204).
+        header: name of one, beside Link, that tells of a further page; empty where none does.
     """
 
     body: IO[bytes]
     link: str | None
     is_whole: bool
     is_empty: bool
+    header: str = ""
 
 
 class _Again(Exception):
@@ -175,12 +177,12 @@ class Client:
         if status >= 300:
             raise self._refused(status)
         body = self._received(response)
-        link = response.links.get("next", {}).get("url")
+        link = next((one.get("url") for rel, one in response.links.items() if "next" in (rel or "").split()), None)
         whole = "content-length" in response.headers or "chunked" in response.headers.get("transfer-encoding", "")
         try:
             plain = unpacked(body)
             _no_html(plain)
-            return Answer(plain, link, whole, status == 204)
+            return Answer(plain, link, whole, status == 204, _tells_more(response.headers))
         except Torn as error:
             raise _Again(error.found) from error
         except NoPage as error:
@@ -244,6 +246,13 @@ def _gap_s(rate: str | None) -> float:
         return 0.0
     count, _, unit = rate.partition("/")
     return {"s": 1, "m": 60, "h": 3600}[unit] / int(count)
+
+
+def _tells_more(headers: Mapping[str, str]) -> str:
+    """Return the name of a header that tells of a page behind this one."""
+    named = next((name for name in ("X-Next-Page", "X-Next-Cursor") if headers.get(name.lower(), "").strip()), "")
+    page, pages = (headers.get(name, "") for name in ("x-page", "x-total-pages"))
+    return named or ("X-Total-Pages" if pages.isdigit() and int(pages) > int(page if page.isdigit() else 1) else "")
 
 
 def _asked_wait_s(text: str) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 from headrace.connect.origins.page import Path
@@ -25,7 +25,13 @@ TOKENS = {
 }  # fmt: skip
 """Of tokens by their name, the parameter that most servers take them in."""
 NUMBERS = ("next", "next_page", "nextPage")
-CURRENT = ("page", "current_page", "currentPage")
+CURRENT = ("page", "current_page", "currentPage", "page_number", "pageNumber", "number")
+TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results", "totalElements")
+_LAST_PAGE = ("total_pages", "totalPages", "pages", "page_count", "pageCount", "last_page", "lastPage")
+_NEXT_OFFSET = ("next_offset", "nextOffset")
+_PARTS = ("limit", "per_page", "perPage", "page_size", "pageSize", "offset", "skip")
+"""What an answer tells beside the number of all rows where it has a part of them."""
+_IS_LAST = ("last", "is_last", "isLast", "last_page", "lastPage")
 _NOTHING = ("", "0", "-1", "#", "null", "none", "None")
 _LAST_TOO = ("cursors.after", "end_cursor")
 """Tokens that the last page has as well."""
@@ -50,7 +56,12 @@ SAID_AT = tuple(
     dict.fromkeys(
         (
             *_NEXT_AT,
-            *(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*TOKENS, *NUMBERS, *CURRENT, *_MORE)),
+            *(
+                tuple(f"{outer}{name}".split("."))
+                for outer in WITHIN
+                for names in (TOKENS, NUMBERS, CURRENT, TOTALS, _LAST_PAGE, _NEXT_OFFSET, _PARTS, _IS_LAST, _MORE)
+                for name in names
+            ),
             *((name,) for name in _LISTS),
         )
     )
@@ -90,33 +101,75 @@ def token_named(said: Mapping[Path, Any]) -> str:
     return ""
 
 
-def following(said: Mapping[Path, Any]) -> str | None:
+def goes_on(said: Mapping[Path, Any]) -> bool | None:
+    """Return whether an answer says outright that more pages follow it, or that none does; None where it does not.
+
+    Example:
+        >>> goes_on({("has_more",): True}), goes_on({("last",): "true"}), goes_on({("next",): "a81f"})
+        (True, False, None)
+    """
+    at = {".".join(path): value for path, value in said.items()}
+    flags = [_flag(at.get(f"{outer}{name}")) for outer in WITHIN for name in _MORE]
+    flags += [None if (last := _truth(at.get(f"{outer}{name}"))) is None else not last
+              for outer in WITHIN for name in _IS_LAST]  # fmt: skip
+    return True if True in flags else False if False in flags else None
+
+
+def following(said: Mapping[Path, Any], rows: int = 0) -> str | None:
     """Return how an answer shows that it is one page of several; empty where it does not say how, None where it is all.
+
+    Args:
+        said: what it has at ``SAID_AT``.
+        rows: that it has.
 
     Example:
         >>> following({("next_page",): "2"}), following({("has_more",): True}), following({("has_more",): False})
         ('page:page', '', None)
         >>> following({("next_cursor",): Literal(81)}), following({("links", "next", "href"): "a81f"})
         ('token:cursor:next_cursor', '')
+        >>> following({("page",): "1", ("total_pages",): "3"}), following({("total",): "5", ("limit",): "2"}, rows=2)
+        ('page:page', '')
     """
-    at = {".".join(path): value for path, value in said.items()}
-    flags = [_FLAGS.get(str(at.get(f"{outer}{name}")).lower()) for outer in WITHIN for name in _MORE]
-    if False in flags and True not in flags:  # said outright, whatever else there is
+    at, more = {".".join(path): value for path, value in said.items()}, goes_on(said)
+    if more is False:  # said outright, whatever else there is
         return None
     named = next_named(said) or token_named(said)
-    if named and (True in flags or not named.endswith(_LAST_TOO)):
+    if named and (more or not named.endswith(_LAST_TOO)):
         return named
-    if any(_goes_on(at, outer) for outer in WITHIN):
+    if any(_counts_on(at, outer) for outer in WITHIN):
         return "page:page"
+    if any(_numbers(at, outer, _NEXT_OFFSET) for outer in WITHIN):
+        return "offset:offset"
     shown = any(map(_links_on, map(at.get, _LISTS))) or any(_is_named(at, outer) for outer in WITHIN)
-    return "" if shown or True in flags else None
+    return "" if shown or more or any(_is_part(at, outer, rows) for outer in WITHIN) else None
 
 
-def _goes_on(at: Mapping[str, Any], outer: str) -> bool:
-    """Whether an answer says the number of a page that is behind its own."""
-    numbers = [int(one) for name in NUMBERS if is_number(one := at.get(f"{outer}{name}"))]
-    own = [int(one) for name in CURRENT if is_number(one := at.get(f"{outer}{name}"))]
-    return bool(numbers) and max(numbers) > max(own, default=0)
+def _counts_on(at: Mapping[str, Any], outer: str) -> bool:
+    """Whether an answer says the number of a page that is behind its own, or of the last one."""
+    numbers, own = (_numbers(at, outer, names) for names in (NUMBERS, CURRENT))
+    if numbers and max(numbers) > max(own, default=0):
+        return True
+    last = _numbers(at, outer, _LAST_PAGE)
+    return bool(last) and (max(own, default=1) or 1) < max(last)
+
+
+def _is_part(at: Mapping[str, Any], outer: str, rows: int) -> bool:
+    """Whether an answer says that there are more rows than it has, and how many it gives at once."""
+    totals = _numbers(at, outer, TOTALS)
+    return bool(rows and totals and max(totals) > rows and _numbers(at, outer, _PARTS))
+
+
+def _numbers(at: Mapping[str, Any], outer: str, names: Iterable[str]) -> list[int]:
+    return [int(one) for name in names if is_number(one := at.get(f"{outer}{name}"))]
+
+
+def _flag(value: Any) -> bool | None:
+    return _FLAGS.get(str(value).lower())
+
+
+def _truth(value: Any) -> bool | None:
+    """A truth of JSON, or its word; a number may be that of the last page."""
+    return _flag(value) if str(value).lower() in ("true", "false") else None
 
 
 def _is_named(at: Mapping[str, Any], outer: str) -> bool:
@@ -140,7 +193,12 @@ def _links_on(value: Any) -> bool:
     if not isinstance(value, list):
         return False
     links = [dict(one) for one in value if isinstance(one, list) and all(map(_is_pair, one))]
-    return any(one.get("rel") in ("next", ["next"]) and one.get("href") for one in links)
+    return any("next" in _relations(one.get("rel")) and one.get("href") for one in links)
+
+
+def _relations(value: Any) -> list[Any]:
+    """What a link is; several words may stand in one text."""
+    return value.split() if isinstance(value, str) else value if isinstance(value, list) else []
 
 
 def _is_pair(value: Any) -> bool:

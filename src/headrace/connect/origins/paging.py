@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urljoin
 
-from headrace.connect.origins.named import following, is_said, next_named, paths_of
+from headrace.connect.origins.named import following, goes_on, is_said, next_named, paths_of
 from headrace.connect.origins.page import NoPage, Page, Path
 
 
@@ -51,13 +51,14 @@ class Paging:
         """Whether pages are counted, so that the last one is known by having no rows."""
         return (self.how or "").startswith(("page:", "offset:"))
 
-    def after(self, asked: Ask, page: Page, link: str | None) -> Ask | None:
+    def after(self, asked: Ask, page: Page, link: str | None, header: str = "") -> Ask | None:
         """Return the page behind one that was read, None behind the last.
 
         Args:
             asked: what was asked for.
             page: what came.
             link: address of the next page that the header of the answer names.
+            header: name of another one by which a server tells of a next page.
 
         Raises:
             NoPage: the same rows as on an earlier page, or a next page that was read already.
@@ -69,6 +70,9 @@ class Paging:
         kind, _, rest = (self.how or "").partition(":")
         if self.how is None and link is not None:
             raise NoPage("one page of several: a header Link names the next", "all pages", "pages='link'")
+        if self.how is None and header and page.rows and goes_on(page.said) is not False:
+            cure = "pages='page:page', by the name of the parameter that the server takes"
+            raise NoPage(f"one page of several: the header {header} tells of more", "all pages", cure)
         ahead = self._following(kind, rest, asked, page, link)
         if ahead is None and not self.counts and (named := self._left_out(page)) is not None:
             how = f"pages={named!r}" if named else "say by pages= how the next is found, or read it by hr.Rows"
@@ -81,7 +85,7 @@ class Paging:
         if not self.strict:
             return None
         if self.how is None:
-            return following(page.said) if page.rows else None
+            return following(page.said, page.rows) if page.rows else None
         named = next_named(page.said)
         return named if named not in ("", self.how) else None
 
@@ -93,7 +97,7 @@ class Paging:
                 return self._counted(rest, page, self._start(rest, 0) + self._rows)
             case "link":
                 return self._followed(asked, link)
-            case "next" | "token":
+            case "next" | "token" if goes_on(page.said) is not False:
                 said = next((str(text) for one in self.wanted if is_said(text := page.said.get(one))), None)
                 param = rest.partition(":")[0]
                 return self._followed(asked, said) if kind == "next" else self._continued(param, said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from headrace.connect.survey.found import Found, Guess, Known, Sample
 from headrace.connect.survey.kinds import CODES, has_offset, kind_of, of_type
 from headrace.contracts import MALFORMED, read_column, readable
 from headrace.declare import Field
-from headrace.declare.fields import OF_THE_LAKE, is_column
+from headrace.declare.fields import OF_THE_LAKE, is_column, is_inner
 from headrace.types import STR, Date, LogicalType, Timestamp, list_of, value_as
 
 _CHANGED = re.compile(r"updat|(^|_)upd($|_)|modif|chang|edited|last_|refreshed|synced", re.I)
@@ -91,14 +91,14 @@ def guessed(sample: Sample, address: str, table: str, others: frozenset[str]) ->
     )
 
 
-def _looked_at(sample: Sample) -> tuple[dict[str, Guess], dict[str, str]]:
+def _looked_at(sample: Sample, *, within: bool = False) -> tuple[dict[str, Guess], dict[str, str]]:
     """Return the fields that columns are taken to be, and why no contract can have the others."""
     fields: dict[str, Guess] = {}
     reasons: dict[str, str] = {}
     for name in sample.rows.column_names:
         if name == MALFORMED:
             continue
-        if not (why := _not_held(sample, name)):
+        if not (why := _not_held(sample, name, is_inner if within else is_column)):
             fields[name] = _field(sample, name)
             why = _not_taken(sample, fields[name].field)
         if why:
@@ -107,15 +107,15 @@ def _looked_at(sample: Sample) -> tuple[dict[str, Guess], dict[str, str]]:
     return fields, reasons
 
 
-def _not_held(sample: Sample, name: str) -> str:
+def _not_held(sample: Sample, name: str, may_be: Callable[[str], bool]) -> str:
     """Why no contract can have a column, whatever it is taken for, or nothing."""
-    if not is_column(name) or name.lower() in OF_THE_LAKE:
+    if not may_be(name) or name.lower() in OF_THE_LAKE:
         return "no column of the lake can be called that"
     names = sample.rows.column_names
     if any(one.lower() == name.lower() for one in names[: names.index(name)]):
         return "another column is called that but for its capitals"
     if name in sample.mixed:
-        return "values of several types"
+        return "values of several types, or objects without a name that a field can have"
     present = sample.rows.num_rows - sample.rows[name].null_count
     if present and _off_the_calendar(sample, name) == present:
         return f"{_known(sample, name).declared or 'times'}, and none of {present:,} values is of the calendar"
@@ -148,7 +148,7 @@ def _known(sample: Sample, name: str) -> Known:
 def _nested(sample: Sample, name: str) -> Guess:
     """A contract within, of the objects that were seen; what some of them lack may be null."""
     within, values = sample.within[name], sample.rows[name]
-    inner, left_out = _looked_at(within)
+    inner, left_out = _looked_at(within, within=True)
     kind = LogicalType("struct", fields=tuple((one, guess.field.type) for one, guess in inner.items()))
     kind = list_of(kind) if name in sample.listed else kind
     notes = [f"{one}: {note}" for one, guess in inner.items() for note in guess.notes]

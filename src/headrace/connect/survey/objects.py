@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.declare.fields import is_column
+from headrace.declare.fields import is_inner
 
 _MOST = 100
 """Names that objects of one column have between them; with more they are rather keys, whose values are data."""
@@ -84,7 +84,7 @@ def _nested(values: Sequence[Any]) -> tuple[list[Mapping[str, Any]], str]:
     if not inner or not all(isinstance(one, Mapping) for one in inner):
         return [], ""
     names = {name for one in inner for name in one}
-    if not 0 < len(names) <= _MOST or not all(is_column(name) and not name.startswith("$") for name in names):
+    if len(names) > _MOST or any(name.startswith("$") for name in names) or not any(map(is_inner, names)):
         return [], ""
     return inner, "listed" if listed else "nested"
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.connect.origins.named import CURRENT, NUMBERS, WITHIN, is_number, next_named, token_named
+from headrace.connect.origins.named import CURRENT, NUMBERS, TOTALS, WITHIN, is_number, next_named, token_named
 
-_PAGES = (*CURRENT, "page_number", "pageNumber", "number")
 _OFFSETS = ("offset", "skip", "start")
-_TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results", "totalElements")
 
-LOOKED_AT = tuple(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*_PAGES, *_OFFSETS, *_TOTALS))
+LOOKED_AT = tuple(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*CURRENT, *_OFFSETS, *TOTALS))
 """Paths of an answer at which something may be said of other pages, beside those that are always looked at."""
 
 
@@ -36,7 +34,7 @@ def pages_of(said: Mapping[tuple[str, ...], Any], link: str | None, rows: int) -
     found = {".".join(path): value for path, value in said.items()}
     if not rows or total_of(said) in range(rows + 1):
         return ""
-    if any(is_number(value) for _, value in _named(found, (*_PAGES, *NUMBERS))):
+    if any(is_number(value) for _, value in _named(found, (*CURRENT, *NUMBERS))):
         return "page:page"
     offsets = [path for path, value in _named(found, _OFFSETS) if is_number(value)]
     return f"offset:{offsets[0].rpartition('.')[2]}" if offsets else ""
@@ -50,13 +48,13 @@ def first_of(said: Mapping[tuple[str, ...], Any]) -> str:
         ('0', '')
     """
     found = {".".join(path): value for path, value in said.items()}
-    return next((value for _, value in _named(found, _PAGES) if is_number(value)), "")
+    return next((value for _, value in _named(found, CURRENT) if is_number(value)), "")
 
 
 def total_of(said: Mapping[tuple[str, ...], Any]) -> int | None:
     """Return how many rows an answer says that there are, None where it does not say it."""
     found = {".".join(path): value for path, value in said.items()}
-    return next((int(value) for _, value in _named(found, _TOTALS) if is_number(value)), None)
+    return next((int(value) for _, value in _named(found, TOTALS) if is_number(value)), None)
 
 
 def _named(found: Mapping[str, Any], names: Any) -> list[tuple[str, Any]]:
