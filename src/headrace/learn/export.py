@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ import numpy.typing as npt
 
 from headrace.declare import Task, binary
 from headrace.errors import CheckFailed, Fault, HeadraceError
-from headrace.learn import converters
 from headrace.learn.cases import Matrix, frame
+from headrace.learn.kinds import Graph, UnlikeError, kind_of
+from headrace.learn.kinds import part as part_of
 from headrace.learn.scorer import METADATA, Scorer, open_session
-from headrace.learn.scoring import is_booster, scores
+from headrace.learn.scoring import scores
 from headrace.learn.tasks import outputs_of
 
 Scores = npt.NDArray[np.float64]
@@ -27,8 +27,6 @@ BEYOND_PER_ROW = 1e-4
 """Share of rows that may differ by more: a feature that meets a tree's threshold to the last digit of float32."""
 FLIPS_PER_ROW = 1e-4
 """Share of rows whose decision may flip: a score at a threshold to the last digit."""
-_OPSET = {"": 18, "ai.onnx.ml": 3}
-_COUNTED_PARTS = 18
 _ROWS = 20_000
 
 
@@ -75,28 +73,27 @@ def to_onnx(
     Raises:
         HeadraceError: HR-LEARN-009 when there is no converter, naming the step that has none.
     """
-    from sklearn.base import BaseEstimator
-
-    task, booster = binary() if task is None else task, is_booster(estimator)
-    if not booster and not isinstance(estimator, BaseEstimator):
-        kind = f"{type(estimator).__module__.split('.')[0]} {type(estimator).__name__}"
-        raise HeadraceError(_unsupported(f"fit returned {kind}, which cannot be exported to ONNX", place))
+    task, kind = binary() if task is None else task, kind_of(estimator)
+    outputs = outputs_of(task, tuple(classes))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            convert = _convert_booster if booster else _convert_sklearn
-            return _file(convert(estimator, names), names, place, task, classes)
-    except HeadraceError:
-        raise
+            assert kind is not None
+            return _file(kind.graph(estimator, names, task, len(outputs)), names, outputs)
+    except UnlikeError as error:
+        found, expected = f"an exported model with {error}", f"a model that gives {', '.join(outputs)}"
+        cure = "fit a binary model, or write task=hr.multiclass()" if task.name == "binary" else "mend what fit returns"
+        raise HeadraceError(Fault("HR-LEARN-009", place, found, expected, cure)) from error
     except Exception as error:  # whatever a converter has against an estimator
         found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX ({_said(error)})"
         raise HeadraceError(_unsupported(found, place)) from error
 
 
-def _file(model: Any, names: Sequence[str], place: str, task: Task, classes: Sequence[str]) -> bytes:
+def _file(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> bytes:
     """A converted model as bytes, with what a scorer must know of it."""
-    outputs = outputs_of(task, tuple(classes))
-    about = {"features": list(names), "scores": list(outputs), **_score_output(model, place, task, len(outputs))}
+    model = graph.model
+    about: dict[str, Any] = {"features": list(names), "scores": list(outputs), "output": graph.output}
+    about |= {"columns": list(graph.columns), "sign": graph.sign}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
     # the converter collects them in a set, whose order is another one in another process
@@ -105,10 +102,6 @@ def _file(model: Any, names: Sequence[str], place: str, task: Task, classes: Seq
     model.opset_import.extend(opsets)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def _convert_booster(estimator: Any, names: Sequence[str]) -> Any:
-    return converters.booster(estimator, len(names))
 
 
 def _unsupported(found: str, place: str) -> Fault:
@@ -133,74 +126,6 @@ def _steps(estimator: Any) -> dict[str, Any]:
 
     within: dict[str, Any] = getattr(estimator, "get_params", dict)()
     return {name: one for name, one in within.items() if isinstance(one, BaseEstimator)}
-
-
-def _convert_sklearn(estimator: Any, names: Sequence[str]) -> Any:
-    import onnx
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
-
-    converters.teach()
-    inputs = [("X", FloatTensorType([None, len(names)]))]
-    named = _chooses_by_name(estimator)
-    if named:
-        inputs = [(name, FloatTensorType([None, 1])) for name in names]
-    # the name is fixed: nothing random gets into the file
-    options = _options(estimator)
-    model = convert_sklearn(estimator, name="model", initial_types=inputs, options=options, target_opset=dict(_OPSET))
-    return _join_inputs(model, onnx) if named else model
-
-
-def _options(estimator: Any) -> dict[int, dict[str, bool]]:
-    """Ask the converter for scores as one array; one that does not know this option fails on it."""
-    from skl2onnx._supported_operators import sklearn_operator_name_map
-    from skl2onnx.common._registration import get_converter
-
-    last = estimator
-    while hasattr(last, "steps"):
-        last = last.steps[-1][1]
-    alias = sklearn_operator_name_map.get(type(last))
-    known = (alias and get_converter(alias).get_allowed_options()) or {}
-    return {id(last): {"zipmap": False} if "zipmap" in known else {}}
-
-
-def _chooses_by_name(estimator: Any) -> bool:
-    """Whether a step picks its columns by name, so that the converter must see each column as an input."""
-    from sklearn.compose import ColumnTransformer
-
-    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
-    return any(isinstance(step, ColumnTransformer) for step in steps)
-
-
-def _join_inputs(model: Any, onnx: Any) -> Any:
-    """Put one matrix in the place of an input for each column: a service hands over a row, not a frame."""
-    graph, names = model.graph, [one.name for one in model.graph.input]
-    matrix = onnx.helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, [None, len(names)])
-    # the converter writes the lowest version that its own nodes need; of equal parts only later ones ask for the number
-    version = next(one.version for one in model.opset_import if not one.domain)
-    parts = {"num_outputs": len(names)} if version >= _COUNTED_PARTS else {}
-    graph.node.insert(0, onnx.helper.make_node("Split", ["X"], names, name="columns", axis=1, **parts))
-    del graph.input[:]
-    graph.input.append(matrix)
-    return model
-
-
-def _score_output(model: Any, place: str, task: Task, count: int) -> dict[str, object]:
-    """Which output holds the scores, the last one, and in which of its columns: of yes or no it is that of yes.
-
-    What is strange has the lower score in scikit-learn.
-    """
-    logging.getLogger("skl2onnx").setLevel(logging.ERROR)
-    output = model.graph.output[-1]
-    sizes = [size.dim_value for size in output.type.tensor_type.shape.dim]
-    width = sizes[1] if len(sizes) > 1 else 1
-    if width not in ((0, 1, 2) if count == 1 else (0, count)):
-        found = f"an exported model with {width} scores for each row"
-        cure = "fit a binary model, or write task=hr.multiclass()" if task.name == "binary" else "fit it on train.y"
-        expected = "one score or two classes" if count == 1 else f"{count} scores for each row"
-        raise HeadraceError(Fault("HR-LEARN-009", place, found, expected, cure))
-    columns = [-1] if count == 1 else list(range(count))
-    return {"output": output.name, "columns": columns, "sign": -1 if task.name == "anomaly" else 1}
 
 
 def check_parity(
@@ -350,8 +275,7 @@ def _parting_step(estimator: Any, x: Matrix, names: Sequence[str]) -> str:
 def _transform_difference(part: Any, x: Matrix, names: Sequence[str]) -> float:
     """Largest difference of a transformed value that float32 rounding alone does not explain."""
     try:
-        model = _convert_sklearn(part, names)
-        exported = open_session(model.SerializeToString()).run(None, {"X": x})[0].astype(np.float64)
+        exported = open_session(part_of(part, names)).run(None, {"X": x})[0].astype(np.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             trained = np.asarray(part.transform(frame(x, tuple(names))), dtype=np.float64).astype(np.float32)

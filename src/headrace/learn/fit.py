@@ -15,7 +15,8 @@ from headrace.declare import Task, binary
 from headrace.declare.base import relative
 from headrace.errors import Fault, HeadraceError
 from headrace.learn.cases import Cases
-from headrace.learn.scoring import METHODS, can_score
+from headrace.learn.kinds import METHODS
+from headrace.learn.scoring import can_score
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -120,18 +120,27 @@ class TrainReport:
         told += f"; not used: {self.fold['unused_rows']:,} before that or in the gap"
         return told + "".join(f", {count:,} {reason}" for reason, count in self.left_out.items() if count)
 
-    def _header(self) -> list[str]:
-        return ["candidate", *self.metrics, "seconds"]
+    def header(self) -> list[str]:
+        """Return the heads of the table: what decided on validation, where something had to be chosen, and the test."""
+        first = next(iter(self.metrics))
+        return ["candidate", *([f"{first} on validation"] if self._chose else []), *self.metrics, "seconds"]
 
-    def _rows(self) -> list[list[str]]:
+    def rows(self) -> list[list[str]]:
+        """Return the table: baselines first, the chosen candidate marked, each number with its 95 % interval."""
+        first = next(iter(self.metrics))
         return [
             [
                 one.name + (" ←" if one.role == "model" else ""),
-                *(f"{one.metrics[label]:.4f}" for label in self.metrics),
+                *([_told(one.validation.get(first))] if self._chose else []),
+                *(_told(one.metrics.get(label), one.intervals.get(label)) for label in self.metrics),
                 f"{one.seconds:.1f}",
             ]
             for one in self.candidates
         ]
+
+    @property
+    def _chose(self) -> bool:
+        return any(one.validation for one in self.candidates)
 
     def __repr__(self) -> str:
         gates = [f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}" for gate in self.gates]
@@ -140,7 +149,7 @@ class TrainReport:
                 self.verdict(),
                 self.cases(),
                 "",
-                *_aligned([self._header(), *self._rows()]),
+                *_aligned([self.header(), *self.rows()]),
                 "",
                 *gates,
                 *map(str, self.warnings),
@@ -148,9 +157,9 @@ class TrainReport:
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self._header())
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header())
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows()
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows()
         )
         gates = "".join(
             f"<li>{'passed' if gate.passed else '<b>failed</b>'}: {html.escape(gate.sentence)}</li>"
@@ -158,6 +167,13 @@ class TrainReport:
         )
         verdict = "<br>".join(html.escape(one) for one in (self.verdict(), self.cases(), *map(str, self.warnings)))
         return f"<p>{verdict}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{gates}</ul>"
+
+
+def _told(value: float | None, span: tuple[float, float] | None = None) -> str:
+    """A number with its interval; of what was never shown the test there is none."""
+    if value is None:
+        return "—"
+    return f"{value:.4f}" + ("" if span is None else f" [{span[0]:.3f}, {span[1]:.3f}]")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,27 +9,16 @@ import numpy.typing as npt
 
 from headrace.declare import Task, binary
 from headrace.errors import Fault, HeadraceError
-from headrace.learn.cases import Matrix, frame
+from headrace.learn.cases import Matrix
+from headrace.learn.kinds import UnlikeError, gives_probabilities, is_booster, kind_of, one_column
 
-METHODS: Mapping[str, tuple[str, ...]] = {
-    "binary": ("predict_proba", "decision_function", "predict"),
-    "multiclass": ("predict_proba", "predict"),
-    "regression": ("predict",),
-    "quantiles": ("predict",),
-    "ranking": ("predict",),
-    "anomaly": ("decision_function", "score_samples", "predict_proba", "predict"),
-}
-"""What an estimator is asked for by task, the first that it has."""
-_LIKELIHOODS = ("binary", "cross_entropy", "multiclass", "multiclassova")
-"""Objectives of LightGBM whose predictions are probabilities of classes."""
 _NULLS = "; where it takes no nulls (NaN), put an imputer before it"
 
 
 def can_score(estimator: Any, task: Task) -> bool:
-    """Return whether an estimator can be asked for scores; of quantiles also one for each level, by the level."""
-    if task.name == "quantiles" and isinstance(estimator, Mapping):
-        return set(estimator) == set(task.levels) and all(can_score(one, task) for one in estimator.values())
-    return any(callable(getattr(estimator, name, None)) for name in METHODS[task.name])
+    """Return whether an estimator can be asked for the scores of a task."""
+    kind = kind_of(estimator)
+    return kind is not None and bool(kind.asks(estimator, task))
 
 
 def scores(
@@ -55,18 +42,16 @@ def scores(
         HeadraceError: HR-LEARN-004 when it raises, HR-LEARN-006 for another shape, HR-LEARN-007 for NaN or infinity.
     """
     task = binary() if task is None else task
-    if isinstance(estimator, Mapping):
-        each = [scores(estimator[level], x, names, place, task, 1) for level in task.levels]
-        return np.stack(each, axis=1)
-    width = classes or len(task.levels) or 1
-    method = next(name for name in METHODS[task.name] if callable(getattr(estimator, name, None)))
+    width, kind = classes or len(task.levels) or 1, kind_of(estimator)
+    assert kind is not None
+    method = kind.asks(estimator, task)
+    raw: npt.NDArray[Any] = np.empty(0)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="X (has|does not have valid) feature names")
-            given = frame(x, names)
-            raw = np.asarray(getattr(estimator, method)(given))
-        values = _shaped(raw, x, width, task, method).astype(np.float64)
-    except _ShapeError:
+        raw = kind.raw(estimator, x, names, task)
+        if width > 1 and raw.shape != (len(x), width):
+            raise UnlikeError
+        values = (raw if width > 1 else one_column(raw, len(x))).astype(np.float64)
+    except UnlikeError:
         found = f"{method} of {type(estimator).__name__} returned shape {raw.shape} for {len(x)} rows"
         pair = f"({len(x)},) or ({len(x)}, 2)" if task.name == "binary" else f"({len(x)}, {width})"
         expected = pair if width > 1 or task.name == "binary" else f"({len(x)},)"
@@ -82,35 +67,6 @@ def scores(
     return values
 
 
-class _ShapeError(Exception):
-    pass
-
-
-def _shaped(raw: npt.NDArray[Any], x: Matrix, width: int, task: Task, method: str) -> npt.NDArray[Any]:
-    """Scores as a task has them; where an anomaly is what cannot be told again, how far it is from that."""
-    rows = len(x)
-    if width > 1:
-        if raw.shape != (rows, width):
-            raise _ShapeError
-        return raw
-    if task.name == "anomaly":
-        if method == "predict" and raw.shape == x.shape and raw.ndim == 2 and x.shape[1] > 1:
-            told: npt.NDArray[Any] = np.mean((raw - x.astype(np.float64)) ** 2, axis=1)
-            return told
-        single = _one_column(raw, rows)
-        # In scikit-learn what is strange has the lower of these two.
-        return -single if method in ("score_samples", "decision_function") else single
-    return _one_column(raw, rows)
-
-
-def _one_column(raw: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
-    if raw.shape in ((rows,), (rows, 1)):
-        return raw.reshape(rows)
-    if raw.shape == (rows, 2):
-        return raw[:, 1]
-    raise _ShapeError
-
-
 def require_probabilities(estimator: Any, place: str) -> None:
     """Refuse an estimator whose scores are no probabilities, which rules, gates and reports take them for.
 
@@ -119,11 +75,13 @@ def require_probabilities(estimator: Any, place: str) -> None:
     Raises:
         HeadraceError: HR-LEARN-023.
     """
+    if not hasattr(estimator, "predict"):  # a rule, or a ready file, whose numbers are looked at
+        return
     last = getattr(estimator, "steps", [("", estimator)])[-1][1]
     name, calibrated = type(last).__name__, callable(getattr(estimator, "predict_proba", None))
     booster = getattr(last, "booster_", None) if calibrated else last
     if is_booster(booster):
-        if _objective(booster) in _LIKELIHOODS:
+        if gives_probabilities(booster):
             return
         cure = 'train it with objective="binary"'
     elif calibrated:
@@ -135,17 +93,6 @@ def require_probabilities(estimator: Any, place: str) -> None:
     found = f"{name}, which gives no probabilities: its scores can be below 0 or above 1"
     expected = "probabilities, as rules such as score > 0.9 ask for"
     raise HeadraceError(Fault("HR-LEARN-023", place, found, expected, cure))
-
-
-def is_booster(estimator: Any) -> bool:
-    """Return whether it is what ``lightgbm.train`` gives."""
-    kind = type(estimator)
-    return kind.__name__ == "Booster" and kind.__module__.startswith("lightgbm.")
-
-
-def _objective(booster: Any) -> str:
-    """Return the first word of a booster's objective; a function of the user's own has none."""
-    return str(booster.dump_model(num_iteration=1).get("objective")).partition(" ")[0]
 
 
 def _check_finite(values: npt.NDArray[np.float64], what: str, place: str) -> None:

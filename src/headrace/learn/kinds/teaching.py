@@ -28,13 +28,13 @@ def _lightgbm() -> None:
 
     def same(fitted: Any) -> Any:
         plain = copy.copy(fitted)
-        plain._Booster = _binary(fitted.booster_)
+        plain._Booster = binary_booster(fitted.booster_)
         return plain
 
     _register(lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", _instead(same, convert_lightgbm))
 
 
-def _binary(booster: Any) -> Any:
+def binary_booster(booster: Any) -> Any:
     """Of labels 0 and 1, cross entropy is the binary objective under another name, which the converter knows."""
     from lightgbm import Booster
 
@@ -99,12 +99,3 @@ def _register(kind: type, alias: str, convert: _Converter) -> None:
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 
     update_registered_converter(kind, alias, calculate_linear_classifier_output_shapes, convert, options=_OPTIONS)
-
-
-def booster(one: Any, width: int) -> Any:
-    """Return a LightGBM booster as an ONNX model with one float32 input of so many columns."""
-    from onnxmltools import convert_lightgbm
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    inputs = [("X", FloatTensorType([None, width]))]
-    return convert_lightgbm(_binary(one), name="model", initial_types=inputs, zipmap=False, target_opset=15)
