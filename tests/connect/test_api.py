@@ -381,8 +381,6 @@ def test_an_answer_that_counts_its_pages_is_one_of_several(more: dict[str, Any],
 
 
 def test_a_page_that_says_outright_that_it_is_the_last_names_none_behind_it() -> None:
-    pages = [
-        Answer({"data": ALL[:3], "next": "b", "has_more": True}),
-        Answer({"data": ALL[3:], "next": "b", "last": True}),
-    ]
+    more = {"next": "b", "links": {"next": "/v?page=2"}}
+    pages = [Answer({"data": ALL[:3], "next": "b"}), Answer({"data": ALL[3:], "last": True, **more})]
     assert ids(read(pages, rows="data", pages="token:c:next")) == IDS

@@ -131,6 +131,15 @@ def test_a_file_that_is_packed_when_it_is_rotated_is_not_taken_twice(tmp_path: P
     assert (codes(report), report.accepted) == ([told], 0)
 
 
+def test_a_file_and_its_packed_copy_that_come_together_are_taken_once(tmp_path: Path) -> None:
+    source, path = hr.Stream("rows", Event, source="in"), tmp_path / "in" / "a.csv"
+    path.parent.mkdir()
+    path.write_text("at,number\n2026-01-01T00:00:00Z,1\n")
+    path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+    report = load(source, tmp_path)
+    assert (codes(report), report.accepted) == ([("HR-SOURCE-006", "in/a.csv.gz", "warning")], 1)
+
+
 def test_a_file_that_only_looks_like_the_beginning_of_another_is_taken(tmp_path: Path) -> None:
     source = hr.Stream("rows", Event, source="in")
     (tmp_path / "in").mkdir()

@@ -2,7 +2,7 @@
 
 from headrace.connect.accounts import Account, account
 from headrace.connect.files import find_files, read_batches
-from headrace.connect.loading.ingest import IngestReport, ingest
+from headrace.connect.loading.ingest import IngestReport, drop, ingest
 from headrace.connect.quality import age_us, freshness, looks_up, newest, quality_now
 from headrace.connect.repair.replay import replays
 from headrace.connect.repair.restore import Restored, restore, restores
@@ -13,6 +13,7 @@ __all__ = [
     "Restored",
     "account",
     "age_us",
+    "drop",
     "find_files",
     "freshness",
     "ingest",

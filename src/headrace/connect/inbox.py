@@ -35,6 +35,7 @@ TRIES = 6
 _FIRST_S, _LONGEST_S = 1.25, 30.0
 _LIST, _KEYS = "delivery.json", "keys.arrow"
 Received: TypeAlias = pa.Table | pa.StringArray
+_REFUSED, _TOLD = ".refused", ".told"
 _ENDINGS = {True: ".arrow", False: ".jsonl"}
 
 
@@ -135,9 +136,16 @@ class Inbox:
         """Remove what is there: it is loaded, or of no use."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @staticmethod
+    def forget(folder: Path, name: str) -> None:
+        """Remove all that is kept of a stream or table, also which rows were refused, once it is dropped."""
+        shutil.rmtree(folder / name, ignore_errors=True)
+        for ending in (_REFUSED, _TOLD):
+            (folder / name).with_suffix(ending).unlink(missing_ok=True)
+
     def refused(self, restores: int) -> set[str]:
         """Return the digests of rows that went to quarantine since the last restore."""
-        path = self.folder.with_suffix(".refused")
+        path = self.folder.with_suffix(_REFUSED)
         lines = path.read_text().splitlines() if path.exists() else []
         return {digest for number, _, digest in (line.partition(" ") for line in lines) if number == str(restores)}
 
@@ -154,19 +162,19 @@ class Inbox:
             whole, places = self._rows(delivery.pieces[number].file), np.asarray(rows, np.int64)
             found = digests(whole, places, self._place.contract)
             lines = "".join(f"{delivery.restores} {digest}\n" for digest in found)
-            path = self.folder.with_suffix(".refused")
+            path = self.folder.with_suffix(_REFUSED)
             before = path.read_text() if path.exists() else ""
             _written(path, lambda beside: beside.write_text(before + lines))
 
     def told(self) -> set[str]:
         """Return what was told of the columns at the end of the last loading, so that it is told once."""
-        path = self.folder.with_suffix(".told")
+        path = self.folder.with_suffix(_TOLD)
         return set(json.loads(path.read_text())) if path.exists() else set()
 
     def tell(self, told: Iterable[str]) -> None:
         """Remember what was told of the columns."""
         text = json.dumps(list(told))
-        _written(self.folder.with_suffix(".told"), lambda beside: beside.write_text(text))
+        _written(self.folder.with_suffix(_TOLD), lambda beside: beside.write_text(text))
 
     def receive(
         self,

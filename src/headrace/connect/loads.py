@@ -108,6 +108,8 @@ class Ledger:
         self.by_name: dict[str, Past] = {}
         self.by_content: dict[str, Past] = {}
         self.contract = ""
+        self.dropped = False
+        """Whether all of it is to go: a drop began, and did not come to its end."""
         self.restores = self.replays = 0
         self._begun: Counter[str] = Counter()
         for row in lake.read(self.table).to_pylist() if lake.exists(self.table) else []:
@@ -118,6 +120,8 @@ class Ledger:
         past = Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"], *counts, row["position"])
         if past.state == "checked":
             self.contract = past.sha256
+        elif past.state == "drop":
+            self.dropped = True
         elif past.state == "restore":
             self.restores, self.contract = past.received, ""
         elif past.state == "replay":
@@ -213,6 +217,10 @@ class Ledger:
         for one in loads:
             self._know(one)
         self.replays = number
+
+    def drop(self) -> None:
+        """Record that a drop begins of the table and all that is kept beside it."""
+        self._append([_row(Past("", "", 0, "", ""), "drop", 0, 0, 0)])
 
     def checked(self, contract: Promises) -> None:
         """Record that all rows in the lake keep a contract, given by what it promises, which the commit keeps."""

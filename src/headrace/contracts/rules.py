@@ -64,8 +64,9 @@ def check_rules(contract: type[Contract]) -> list[Fault]:
 def _known_zone(field: Field) -> None:
     try:
         if field.zone:
+            zoneinfo.ZoneInfo(field.zone)
             pc.assume_timezone(pa.nulls(1, pa.timestamp("us")), field.zone)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
         found, known = f"the zone {field.zone!r} of {field.name}", zoneinfo.available_timezones()
         cure = f"write zone={closest(field.zone, sorted(known)) or 'UTC'!r}, or another of the IANA's names"
         raise HeadraceError(Fault("HR-DATA-107", "", found, "an IANA zone, such as 'Europe/Rome'", cure)) from error

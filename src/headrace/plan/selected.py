@@ -251,6 +251,8 @@ class _Reader:
                 if placed:
                     self._all_rows(scope, found)
                 self._visit(node.this, scope, found, how)
+                if (frame := node.args.get("spec")) is not None:
+                    self._visit(frame, scope, found, how)
                 for one in (node, *(scope.expression.args.get("windows") or ())) if node.alias else (node,):
                     self._chosen(one.args.get("partition_by") or (), scope, found, "partition")
                     order = [key for key in [one.args.get("order"), *node.this.find_all(exp.Order)] if key is not None]

@@ -50,17 +50,25 @@ def _lost(table: Table, graph: Lineage) -> Iterator[Fault]:
 
 
 def _lost_tags(table: Table, node: Node, one: Field, graph: Lineage) -> Iterator[Fault]:
-    """Tags that a column loses; where the contract says tags within it alone, each field within answers for itself."""
-    within = [(graph.nodes.get(f"{node.id}.{part.name}"), part) for part in one.inner]
-    if not one.privacy and tags_of_field(one) and within and all(inner for inner, _ in within):
+    """Tags that a column loses; where the contract says tags within it alone, each field within answers for itself.
+
+    Where nobody knows what becomes which field, those answer for all that are said of any, but for harmless ones.
+    """
+    within = [(inner, part) for part in one.inner if (inner := graph.nodes.get(f"{node.id}.{part.name}")) is not None]
+    if not one.privacy and any(_sources(inner, graph) != _sources(node, graph) for inner, _ in within):
         for inner, part in within:
-            assert inner is not None
             yield from _lost_tags(table, inner, part, graph)
         return
-    made = [graph.nodes[edge.source] for edge in graph.into.get(node.id, ()) if edge.direct and edge.how != PART]
+    made = [graph.nodes[source] for source, _ in _sources(node, graph)]
     said = tags_of(one.privacy) or tuple(tag for tag in tags_of_field(one) if not free(tag))
     for tag in _lacking(made, said):
         yield _lost_tag(table, node, tag, graph)
+
+
+def _sources(node: Node, graph: Lineage) -> dict[tuple[str, str], None]:
+    """What a node is directly made of, and how, in order."""
+    edges = graph.into.get(node.id, ())
+    return {(edge.source, edge.how): None for edge in edges if edge.direct and edge.how != PART}
 
 
 def _lacking(made: list[Node], said: tuple[str, ...]) -> list[str]:

@@ -23,7 +23,7 @@ from headrace.plan.expression import Node as Expression
 from headrace.plan.expression import references
 from headrace.plan.feature_units import feature_units
 from headrace.plan.lineage import Edge, Lineage, Mix, Node, carried, tags_of, tags_of_field, units_within
-from headrace.plan.made import Column, Made
+from headrace.plan.made import COPY, Column, Made
 from headrace.plan.meaning import Plan
 from headrace.plan.nodes import answer_id, column_node, origin_name, read_id, recorded, said_of_features
 from headrace.plan.parts import Parts
@@ -312,7 +312,7 @@ class _Tracing:
         """
         fields = {one.name: one for one in contract.inner} if contract and contract.type.name == "struct" else {}
         tagged = any(map(tags_of_field, fields.values()))
-        parts = {name: made.part(name) or replace(made, parts=None) for name in fields} if tagged else made.parts or {}
+        parts = {name: self._inner(made, name, read) for name in fields} if tagged else made.parts or {}
         edges = {name: list(self._edges_of(outer.id, part, read)) for name, part in parts.items()}
         units = {name: part.unit for name, part in parts.items()}
         tags = {name: tags_of(fields[name].privacy) for name in parts if name in fields}
@@ -323,6 +323,12 @@ class _Tracing:
                 self._made_parts(inner, parts[name], read, fields.get(name))
             if tagged:
                 self._there(inner.id)
+
+    def _inner(self, made: Made, name: str, read: Mapping[str, Mapping[str, str]]) -> Made:
+        """What a field of a struct is made of: by its own name, of the field that is copied, or of all of it."""
+        copied = {(table, f"{column}.{name}".lower()): how for (table, column), how in made.direct.items()}
+        known = copied and all(how == COPY and self._id(read, one) is not None for one, how in copied.items())
+        return made.part(name) or replace(made, direct=copied if known else made.direct, parts=None)
 
     def _id(self, read: Mapping[str, Mapping[str, str]], column: Column) -> str | None:
         """The id of a column of a table that is read, or of a field within one; None where there is none."""

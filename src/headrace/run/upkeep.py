@@ -111,6 +111,7 @@ def drop(loaded: LoadedProject, table: str) -> list[str]:
         HeadraceError: HR-LAKE-001 unknown table, 010 a file that cannot be removed, 029 a table that is needed;
             HR-RUN-001 when a run is going on.
     """
+    from headrace.connect import drop as drop_table
     from headrace.serve.drain import drain
 
     lake = loaded.lake()
@@ -119,10 +120,7 @@ def drop(loaded: LoadedProject, table: str) -> list[str]:
             drain(loaded)
         there = lake.tables()
         _refuse_needed(loaded, table, there)
-        beside = [one for one in kept_beside(table) if one in there]
-        going = [table, *beside] if table in there or not beside else beside
-        for name in going:
-            lake.drop(name)
+        going = drop_table(lake, table, loaded.state_dir / "inbox")
         refreshed(loaded)
     return going
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from headrace.connect.evolve import Reads, nobody, settle
 from headrace.connect.files import BATCH_ROWS
+from headrace.connect.inbox import Inbox
 from headrace.connect.loading.given import Given, given
 from headrace.connect.loading.history import Keeping
 from headrace.connect.loading.merging import Merging
@@ -118,7 +119,7 @@ def ingest(
     told, box = progress or _silent, inbox or beside / "inbox"
 
     with lake.lock(stream.name):
-        _end_a_drop(lake, stream.name)
+        _end_a_drop(lake, stream.name, box)
 
     def load() -> tuple[IngestReport, bool]:
         with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
@@ -158,15 +159,26 @@ def ingest(
     return report
 
 
-def _end_a_drop(lake: Lake, name: str) -> None:
-    """Drop what is left beside a table that was dropped: its loads tell of rows that are no longer there."""
-    if lake.exists(name):
-        return
-    held = [one for one in Ledger(lake, name).by_id.values() if one.finished]
-    quarantine, *_ = beside = kept_beside(name)
-    if any(one.accepted or (one.quarantined and not lake.exists(quarantine)) for one in held):
-        for table in filter(lake.exists, beside):
-            lake.drop(table)
+def _end_a_drop(lake: Lake, name: str, inbox: Path) -> None:
+    """Drop what is left of a table whose drop was killed."""
+    if Ledger(lake, name).dropped:
+        drop(lake, name, inbox)
+
+
+def drop(lake: Lake, name: str, inbox: Path) -> list[str]:
+    """Remove a table with all that is kept beside it; its ledger, which tells that it goes, is the last.
+
+    Returns:
+        The tables that were removed.
+    """
+    beside = [one for one in kept_beside(name) if lake.exists(one)]
+    if (ledger := Ledger(lake, name)).table in beside and not ledger.dropped:
+        ledger.drop()
+    going = [name, *beside] if lake.exists(name) or not beside else beside
+    Inbox.forget(inbox, name)
+    for one in going:
+        lake.drop(one)
+    return going
 
 
 def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:

@@ -125,8 +125,10 @@ class _Planning:
         name, past = file.name, self._ledger.by_name.get(file.name)
         if past is not None and past.finished and past.sha256 != sha256:
             raise HeadraceError(_changed(file, past))
-        twin = self._ledger.by_content.get(sha256) or (self._packed_since(file) if past is None else None)
-        other = self._contents.get(sha256, name if twin is None else twin.name)
+        if past is None and file.packed is not None and sha256 not in self._contents and self._any_plain:
+            held = digest(file, unpacked=True)  # as logs are packed when they are rotated
+            sha256 = held if held in self._contents else sha256
+        twin, other = self._ledger.by_content.get(sha256), self._contents.get(sha256, name)
         if (past is not None and past.finished) or (twin is not None and twin.removed):
             self.plan.skipped += 1
         elif other != name:
@@ -138,16 +140,9 @@ class _Planning:
         else:
             self._take(file, sha256)
 
-    def _packed_since(self, file: File) -> Past | None:
-        """Return the load of what a compressed file holds, as logs are packed when they are rotated."""
-        if file.packed is None or not self._plain:
-            return None
-        return self._plain.get(digest(file, unpacked=True))
-
-    @cached_property
-    def _plain(self) -> dict[str, Past]:
-        ends = tuple(PACKED)
-        return {sha256: one for sha256, one in self._ledger.by_content.items() if not one.name.lower().endswith(ends)}
+    @property
+    def _any_plain(self) -> bool:
+        return any(not name.lower().endswith(tuple(PACKED)) for name in self._contents.values())
 
     def _begins_with(self, file: File) -> Past | None:
         """Return the load, as of a file that was rotated, whose rows would be taken again: no key keeps them out."""

@@ -29,8 +29,8 @@ CURRENT = ("page", "current_page", "currentPage", "page_number", "pageNumber", "
 TOTALS = ("total", "total_count", "totalCount", "total_items", "total_results", "totalElements")
 _LAST_PAGE = ("total_pages", "totalPages", "pages", "page_count", "pageCount", "last_page", "lastPage")
 _NEXT_OFFSET = ("next_offset", "nextOffset")
-_PARTS = ("limit", "per_page", "perPage", "page_size", "pageSize", "offset", "skip")
-"""What an answer tells beside the number of all rows where it has a part of them."""
+_PARTS = ("limit", "per_page", "perPage", "page_size", "pageSize")
+"""How many rows an answer has at most."""
 _IS_LAST = ("last", "is_last", "isLast", "last_page", "lastPage")
 _NOTHING = ("", "0", "-1", "#", "null", "none", "None")
 _LAST_TOO = ("cursors.after", "end_cursor")
@@ -138,7 +138,7 @@ def following(said: Mapping[Path, Any], rows: int = 0) -> str | None:
         return named
     if any(_counts_on(at, outer) for outer in WITHIN):
         return "page:page"
-    if any(_numbers(at, outer, _NEXT_OFFSET) for outer in WITHIN):
+    if any(_skips_on(at, outer) for outer in WITHIN):
         return "offset:offset"
     shown = any(map(_links_on, map(at.get, _LISTS))) or any(_is_named(at, outer) for outer in WITHIN)
     return "" if shown or more or any(_is_part(at, outer, rows) for outer in WITHIN) else None
@@ -153,10 +153,16 @@ def _counts_on(at: Mapping[str, Any], outer: str) -> bool:
     return bool(last) and (max(own, default=1) or 1) < max(last)
 
 
+def _skips_on(at: Mapping[str, Any], outer: str) -> bool:
+    """Whether an answer says behind how many rows the next are, and not that there are no more than these."""
+    ahead, totals = _numbers(at, outer, _NEXT_OFFSET), _numbers(at, outer, TOTALS)
+    return bool(ahead) and 0 < max(ahead) < max(totals, default=max(ahead) + 1)
+
+
 def _is_part(at: Mapping[str, Any], outer: str, rows: int) -> bool:
-    """Whether an answer says that there are more rows than it has, and how many it gives at once."""
-    totals = _numbers(at, outer, TOTALS)
-    return bool(rows and totals and max(totals) > rows and _numbers(at, outer, _PARTS))
+    """Whether an answer says that there are more rows than it has, and has as many as it gives at once."""
+    totals, most = _numbers(at, outer, TOTALS), _numbers(at, outer, _PARTS)
+    return bool(totals and most) and max(totals) > rows >= max(most)
 
 
 def _numbers(at: Mapping[str, Any], outer: str, names: Iterable[str]) -> list[int]:

@@ -82,7 +82,7 @@ class Paging:
 
     def _left_out(self, page: Page) -> str | None:
         """How an answer shows another page that is not gone to; None where it shows none."""
-        if not self.strict:
+        if not self.strict or goes_on(page.said) is False:
             return None
         if self.how is None:
             return following(page.said, page.rows) if page.rows else None
