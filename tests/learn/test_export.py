@@ -31,8 +31,8 @@ import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn.cases import frame
 from headrace.learn.export import TOLERANCE, Parity, check_parity, dropped, require_parity, to_onnx
-from headrace.learn.fit import scores
 from headrace.learn.scorer import Scorer, digest_of, load
+from headrace.learn.scoring import scores
 
 NAMES = tuple(f"group.f{i}" for i in range(6))
 PLACE = "project.py:3"
@@ -305,7 +305,7 @@ def test_what_onnx_runtime_does_not_load_is_a_fault_of_the_export():
 
 def test_a_file_that_cannot_be_written_is_a_fault_of_the_export(monkeypatch):
     x, y = data(300)
-    monkeypatch.setattr("headrace.learn.export._convert_sklearn", lambda *_: None)
+    monkeypatch.setattr("headrace.learn.kinds.sklearn._converted", lambda *_: None)
     with pytest.raises(HeadraceError, match=r"HR-LEARN-009.*HistGradientBoostingClassifier, which.*AttributeError"):
         to_onnx(MODELS["boosting"](x, y), NAMES, PLACE)
 

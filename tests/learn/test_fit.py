@@ -13,9 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import headrace as hr
+from headrace.learn.baselines import logistic_regression
 from headrace.learn.cases import Cases
 from headrace.learn.export import check_parity, to_onnx
-from headrace.learn.fit import fit_estimator, logistic_regression, require_probabilities, scores, training
+from headrace.learn.fit import fit_estimator, training
+from headrace.learn.scoring import require_probabilities, scores
 
 NAMES = ("now.amount", "now.night")
 

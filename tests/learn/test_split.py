@@ -6,9 +6,15 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 import headrace as hr
-from headrace.learn.split import check_classes, short_history, time_fold
+from headrace.learn.cases import Cases
+from headrace.learn.split import check_labels, short_history, time_fold
 
 DAY = 86_400_000_000
+
+
+def cases(y, time_us=None, **more):
+    time_us = np.arange(len(y), dtype=np.int64) if time_us is None else time_us
+    return Cases((), np.zeros((len(y), 0), np.float32), y, time_us, **more)
 
 
 def test_edges_are_half_open_and_at_midnight_for_whole_days():
@@ -76,7 +82,7 @@ def test_one_class_is_told_for_each_part(labels, told):
     fold = time_fold(np.arange(4, dtype=np.int64) * DAY, hr.time_split(train="2d", test="2d", gap="1us"), 0)
     fold = type(fold)(fold.train_span, fold.test_span, np.array([1, 1, 0, 0], bool), np.array([0, 0, 1, 1], bool))
     with pytest.raises(hr.HeadraceError) as caught:
-        check_classes(fold, np.array(labels), "project.py:9")
+        check_labels(fold, cases(np.array(labels)), hr.binary(), "project.py:9")
     assert [fault.code for fault in caught.value.faults] == ["HR-LEARN-002"] * len(told)
     for fault, words in zip(caught.value.faults, told, strict=True):
         assert words in fault.found

@@ -104,7 +104,7 @@ def fit_boosting(train: Any) -> Any:
 
 
 def fit_logistic(train: Any) -> Any:
-    from headrace.learn.fit import logistic_regression
+    from headrace.learn.baselines import logistic_regression
 
     return logistic_regression(train)
 

@@ -156,7 +156,7 @@ def train(
     with course.step("metrics"):
         scorer, mine = Scorer(content), choice.taken
         score = scorer.score(setting.test.x)
-        told = {"validation": mine.means(setting.metrics), "params": mine.params, "chosen": True}
+        told = {"validation": mine.means(setting.metrics), "params": dict(mine.params), "chosen": True}
         judged.append(setting.judged(mine.name, "model", score, course.seconds["fit"], **told))
         judged += _champion(setting, registry, champion, digest_of(content))
     others = [_not_taken(one, setting) for one in choice.every if one is not mine]
@@ -238,7 +238,9 @@ def _rows(cases: Cases, places: npt.NDArray[np.int64]) -> Any:
 
 
 def _not_taken(one: Tried, setting: _Setting) -> Candidate:
-    return Candidate(one.name, "candidate", {}, one.seconds, validation=one.means(setting.metrics), params=one.params)
+    return Candidate(
+        one.name, "candidate", {}, one.seconds, validation=one.means(setting.metrics), params=dict(one.params)
+    )
 
 
 def _ordered(judged: list[Candidate], others: list[Candidate]) -> list[Candidate]:
