@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from headrace import clock
 from headrace.declare import Model, Project, node_id
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.plan import model_fingerprint
+from headrace.plan.snapshot import digest
 from headrace.run.champions import champion_warnings, registry
 from headrace.run.checks import require_sound
 from headrace.run.declared import Declared
@@ -71,8 +74,33 @@ class Trainings(tuple[Trained, ...]):
         return "".join(one._repr_html_() for one in self)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a training beside the models.
+
+    Args:
+        again: whether to train also what has not changed.
+        tune: how many trials of parameters there shall be for each candidate that has something to be searched.
+        seconds: after which no further trial begins.
+    """
+
+    again: bool = False
+    tune: int = 0
+    seconds: float = math.inf
+
+    def tunes(self, model: Model) -> bool:
+        """Whether parameters of a model are to be searched."""
+        return self.tune > 0 and any(one.space for one in model.candidates.values())
+
+
 def train(
-    loaded: LoadedProject, names: Sequence[str] = (), progress: Progress = SILENT, *, again: bool = False
+    loaded: LoadedProject,
+    names: Sequence[str] = (),
+    progress: Progress = SILENT,
+    *,
+    again: bool = False,
+    tune: int = 0,
+    seconds: float = math.inf,
 ) -> Trainings:
     """Train models on their built training sets.
 
@@ -81,6 +109,8 @@ def train(
         names: of models; all of them by default.
         progress: told of each step.
         again: train also what has not changed.
+        tune: how many trials of parameters there shall be, those of earlier runs among them; 0 for none.
+        seconds: after which no further trial begins.
 
     Returns:
         One outcome for each model, in the order of the declarations.
@@ -89,12 +119,16 @@ def train(
         HeadraceError: HR-RUN-005 unknown model, 006 set not up to date; HR-LEARN for what goes wrong in training.
     """
     require_sound(loaded.project)
-    models = _chosen(loaded.project, names)
+    models, wanted = _chosen(loaded.project, names), Wanted(again, tune, seconds)
+    if tune and not any(map(wanted.tunes, models)):
+        found = f"a search for {', '.join(model.name for model in models)}, which have nothing to be searched"
+        cure = "write fit=hr.candidate(fit, depth=hr.between(2, 10))"
+        raise HeadraceError(Fault("HR-LEARN-027", models[0].place, found, "a space to search", cure))
     with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
         declared = Declared(loaded.project)
         number = journal.begin("train")
         try:
-            trained = (_train_one(one, loaded, declared, journal, progress, again) for one in models)
+            trained = (_train_one(one, loaded, declared, journal, progress, wanted) for one in models)
             found = Trainings(_with_champion(one, model, loaded) for one, model in zip(trained, models, strict=True))
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
@@ -126,6 +160,7 @@ def _train_one(
     built = _built(model, loaded, declared, journal)
     inputs, before = training_inputs(model, declared, journal), journal.step(step_id)
     why = UNTRAINED if before is None else reasons(before.inputs, inputs)
+    again = wanted.again or wanted.tunes(model)
     if before is not None and not why and not again and _stands(model, before.figures, loaded):
         kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
         progress.ends(kept)
@@ -136,7 +171,7 @@ def _train_one(
     why = why or FORCED
     progress.begins(step_id, why)
     begun = clock.monotonic_s()
-    report = _fitted(model, built, loaded, declared, progress)
+    report = _fitted(model, built, loaded, declared, progress, wanted)
     figures = {"version": report.version.number, "standing": report.version.standing, "metrics": dict(report.metrics)}
     journal.complete(step_id, inputs, figures)
     done = StepReport(step_id, "done", why, clock.monotonic_s() - begun, figures)
@@ -152,8 +187,6 @@ def trained_before(model: Model, cases: str, loaded: LoadedProject) -> Version |
         cases: fingerprint of its training set.
         loaded: the project.
     """
-    from headrace.plan import model_fingerprint
-
     same, kept = (model_fingerprint(model), cases), registry(loaded)
     for one in reversed(kept.versions(model.name)):
         origin = one.record.origin
@@ -177,11 +210,19 @@ def _with_champion(trained: Trained, model: Model, loaded: LoadedProject) -> Tra
 
 
 def _fitted(
-    model: Model, built: BuiltSet, loaded: LoadedProject, declared: Declared, progress: Progress
+    model: Model, built: BuiltSet, loaded: LoadedProject, declared: Declared, progress: Progress, wanted: Wanted
 ) -> TrainReport:
     from headrace.learn import train as learn_train
+    from headrace.learn.choose import Tuning
     from headrace.learn.thresholds import thresholds
 
+    def told(name: str, done: int, of: int) -> None:
+        progress.moves(f"tune {name}", done, of)
+
+    tune = None
+    if wanted.tunes(model):
+        search = digest([model_fingerprint(model), str(built.manifest["fingerprint"])])
+        tune = Tuning(wanted.tune, loaded.state_dir / "searches", search, wanted.seconds, told)
     # What the user's function prints goes to stderr, since stdout is for results.
     with loaded.importing(), contextlib.redirect_stdout(sys.stderr):
         return learn_train(
@@ -191,6 +232,7 @@ def _fitted(
             progress=progress.moves,
             service_thresholds=thresholds(loaded.project, model),
             folder=loaded.folder,
+            tune=tune,
         )
 
 

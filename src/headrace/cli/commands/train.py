@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from headrace.cli.options import Session, model_names, session_options
 from headrace.errors import CheckFailed, Fault
+from headrace.types import duration_us
 
 if TYPE_CHECKING:
     from headrace.run import Trained
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
 @click.command("train", epilog="\b\nExample:  headrace train fraud_score")
 @click.argument("models", nargs=-1, shell_complete=model_names)
 @click.option("--again", is_flag=True, help="Train also what has not changed.")
+@click.option("--tune", type=click.IntRange(min=1), metavar="N", help="Search parameters: N trials for each candidate.")
+@click.option("--for", "span", metavar="TIME", help="Begin no further trial after so long, such as 10m.")
 @session_options
-def command(session: Session, models: tuple[str, ...], again: bool) -> None:
+def command(session: Session, models: tuple[str, ...], again: bool, tune: int | None, span: str | None) -> None:
     """Train MODELS (all by default) on their built sets, hold them against their gates, and register them.
 
-    Exit code 1 when a gate failed: the version is kept, but does not serve.
+    Exit code 1 when a gate failed: the version is kept, but does not serve. A search that is ended by Ctrl-C keeps what
+    it found; the same command goes on with it.
     """
     from headrace.cli.progress import Bars
     from headrace.cli.terminal import print_faults
@@ -29,7 +34,7 @@ def command(session: Session, models: tuple[str, ...], again: bool) -> None:
 
     loaded = session.load()
     with Bars() as bars:
-        trained = train(loaded, models, bars, again=again)
+        trained = train(loaded, models, bars, again=again, tune=tune or 0, seconds=_seconds(span))
     faults = failed_gates(trained, "mend the model or its data; the version is kept, and does not serve")
     warnings = [fault for one in trained for fault in one.warnings]
     told = [fault.as_dict() for fault in (*faults, *warnings)]
@@ -41,6 +46,15 @@ def command(session: Session, models: tuple[str, ...], again: bool) -> None:
         if session.as_json:
             raise click.exceptions.Exit(1)
         raise CheckFailed(faults)
+
+
+def _seconds(span: str | None) -> float:
+    if span is None:
+        return math.inf
+    try:
+        return duration_us(span) / 1e6
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: write a duration such as 10m or 2h", param_hint="--for") from None
 
 
 def failed_gates(trained: Iterable[Trained], cure: str) -> list[Fault]:
@@ -67,10 +81,8 @@ def print_trained(trained: Trained) -> None:
     if report is None:
         say(trained.outcome())
         return
-    labels = list(report.metrics)
-    rows = [(one.name, one.role, *(one.metrics[label] for label in labels), one.seconds) for one in report.candidates]
-    columns = ("candidate", "role", *labels, "seconds")
-    print_table(report.model, columns, rows, right=(*labels, "seconds"))
+    head = report.header()
+    print_table(report.model, head, report.rows(), right=head[1:])
     for gate in report.gates:
         say(f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}", "green" if gate.passed else "red")
     say(report.cases(), "dim")
