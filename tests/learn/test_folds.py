@@ -87,11 +87,11 @@ def test_groups_stay_in_their_part_when_others_come() -> None:
         return set(rows.columns["customer_id"][mask].tolist())
 
     known = set(names(100).tolist())
-    assert judged(large_rows := more, large.test.test) & known == judged(few, small.test.test)
+    assert judged(more, large.test.test) & known == judged(few, small.test.test)
     assert 0.24 < large.test.test.mean() < 0.36
     assert len(large.validation) == 4
-    parts = [judged(large_rows, fold.test) for fold in large.validation]
-    assert sum(map(len, parts)) == len(set.union(*parts)) == 1000 - len(judged(large_rows, large.test.test))
+    parts = [judged(more, fold.test) for fold in large.validation]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 1000 - len(judged(more, large.test.test))
     for fold in (large.test, *large.validation):
         assert not judged(more, fold.train) & judged(more, fold.test)
         assert not judged(more, fold.train) & judged(more, large.test.test)

@@ -142,7 +142,8 @@ def choose(
         )
     if tune is not None:
         entries += _tuned(model, cases, folds, known, tune)
-    if len(entries) == 1 and not isinstance(model.threshold, Capacity | LowestCost):
+    compares = any(gate.kind == "stable_over_time" for gate in model.gates) and bool(folds)
+    if len(entries) == 1 and not isinstance(model.threshold, Capacity | LowestCost) and not compares:
         return Choice(tuple(entries), entries[0], 0.5 if model.threshold is None else float(model.threshold))
     every = tuple(
         replace(tried(model, cases, folds, known, one.candidate, one.params), origin=one.origin) for one in entries

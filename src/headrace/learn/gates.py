@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 from headrace.declare import Gate, Metric
 from headrace.errors import Fault, HeadraceError, nearest
@@ -26,6 +27,28 @@ class GateOutcome:
         return asdict(self)
 
 
+class Measures(Protocol):
+    """What is measured only where a gate asks for it."""
+
+    def latency_us(self) -> float:
+        """Return within how many microseconds one row is scored 99 times of 100."""
+
+    def calibration(self) -> float:
+        """Return how far predicted and true rates are apart, over bins of the test rows."""
+
+    def by_group(self, metric: Metric, by: str) -> Mapping[str, tuple[float, int]]:
+        """Return the metric of each group of the test rows that has enough of them, and how many it has."""
+
+    def digest_again(self) -> str:
+        """Return the digest of the file that comes out when the model is trained once more."""
+
+    def digest(self) -> str:
+        """Return the digest of the file that came out."""
+
+    def leaks(self) -> Sequence[str]:
+        """Return what the detectors of leaks found, a sentence each."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What gates judge by: values of each metric, by its label, of all on the same test rows.
@@ -36,6 +59,9 @@ class Evidence:
         baselines: values of each baseline, by its name.
         champion: values of the present champion; None where there is none yet.
         apart: where model minus champion lies with 95 % confidence, of each metric for which that can be said.
+        folds: values of the model on each fold of validation, and on the test as the last.
+        size: of the model file, in bytes.
+        measures: what has to be measured for a gate, when one asks for it.
     """
 
     metrics: Mapping[str, Metric]
@@ -43,6 +69,9 @@ class Evidence:
     baselines: Mapping[str, Mapping[str, float]]
     champion: Mapping[str, float] | None = None
     apart: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    folds: tuple[Mapping[str, float], ...] = ()
+    size: int = 0
+    measures: Measures | None = None
 
     def label(self, gate: Gate) -> str:
         return gate.metric if gate.metric is not None else next(iter(self.metrics))
@@ -120,10 +149,89 @@ def _not_worse_than_champion(gate: Gate, label: str, evidence: Evidence) -> Gate
     return GateOutcome(f"{gate.kind}({label})", at_least_as_good or by_chance, value, bound, told)
 
 
+def _calibrated(gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
+    bound, value = float(gate.bound or 0.0), _measured(evidence).calibration()
+    passed = value <= bound
+    told = f"predicted and true rates are {value:.4f} apart, {'' if passed else 'not '}within {bound:.4f} as asked"
+    return GateOutcome("calibrated", passed, value, bound, told)
+
+
+def _stable(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
+    """Each fold is another time: the worst is held against the mean of all."""
+    name, within, each = f"stable_over_time({label})", float(gate.bound or 0.0), [one[label] for one in evidence.folds]
+    if len(each) < 2:
+        told = "there is one fold only: write folds= in hr.time_split, so that there are several times to compare"
+        return GateOutcome(name, False, None, within, told)
+    sign = 1 if evidence.metrics[label].greater_is_better else -1
+    mean = sum(each) / len(each)
+    worst = min(each, key=lambda one: sign * one)
+    value = max(sign * (mean - worst), 0.0)
+    passed = value <= within
+    told = f"{label} is {worst:.4f} on the worst of {len(each)} folds, {value:.4f} {'' if passed else 'and not '}"
+    told += f"{'no more than' if passed else 'within'} {within:.4f} worse than their mean of {mean:.4f}"
+    return GateOutcome(name, passed, value, within, told)
+
+
+def _latency(gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
+    value, most = _measured(evidence).latency_us(), gate.most
+    passed = value <= most
+    told = f"one row takes {value:,.0f} µs at the 99th percentile on this machine, {'' if passed else 'not '}"
+    return GateOutcome("latency", passed, value, most, f"{told}within {most:,.0f} µs as asked")
+
+
+def _size(gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
+    passed = evidence.size <= gate.most
+    told = f"the file has {evidence.size:,} bytes, {'' if passed else 'not '}within {gate.most:,.0f} as asked"
+    return GateOutcome("size", passed, float(evidence.size), gate.most, told)
+
+
+def _fair(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
+    name, within = f"fair_across({gate.by}, {label})", float(gate.bound or 0.0)
+    groups = _measured(evidence).by_group(evidence.metrics[label], str(gate.by))
+    if len(groups) < 2:
+        told = f"{gate.by} has {len(groups)} groups with rows enough to compare, where it takes two"
+        return GateOutcome(name, False, None, within, told)
+    ranked = sorted(groups, key=lambda one: groups[one][0])
+    low, high = ranked[0], ranked[-1]
+    value = groups[high][0] - groups[low][0]
+    passed = value <= within
+    told = f"{label} is {groups[low][0]:.4f} for {low} ({groups[low][1]:,} rows) and {groups[high][0]:.4f} for {high} "
+    told += f"({groups[high][1]:,}): {value:.4f} apart, {'' if passed else 'not '}within {within:.4f} as asked"
+    return GateOutcome(name, passed, value, within, told)
+
+
+def _no_leak(_gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
+    found = _measured(evidence).leaks()
+    told = "; ".join(found) if found else "no feature is too good, knows the future or the label, or memorises"
+    return GateOutcome("no_leak", not found, float(len(found)), 0.0, told)
+
+
+def _reproducible(_gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
+    first, second = _measured(evidence).digest(), _measured(evidence).digest_again()
+    passed = first == second
+    told = f"trained twice, the file is {first[:12]} both times" if passed else (
+        f"trained twice, the file is {first[:12]} and {second[:12]}: give train.seed to all that draws, and one thread "
+        "to what adds up in any order"
+    )  # fmt: skip
+    return GateOutcome("reproducible", passed, None, None, told)
+
+
+def _measured(evidence: Evidence) -> Measures:
+    assert evidence.measures is not None
+    return evidence.measures
+
+
 GATES: Mapping[str, Callable[[Gate, str, Evidence], GateOutcome]] = {
     "at_least": _bounded("at least", lambda value, bound: value >= bound),
     "at_most": _bounded("at most", lambda value, bound: value <= bound),
     "better_than_baseline": _better_than_baseline,
     "not_worse_than_champion": _not_worse_than_champion,
+    "calibrated": _calibrated,
+    "stable_over_time": _stable,
+    "latency": _latency,
+    "size": _size,
+    "fair_across": _fair,
+    "no_leak": _no_leak,
+    "reproducible": _reproducible,
 }
 """Every gate a model can declare; a new one is a function and a line here."""

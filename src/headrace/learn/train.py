@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from headrace import clock
 from headrace.declare import GroupSplit, LowestCost, Metric, Model, TimeSplit
-from headrace.errors import HeadraceError
+from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
@@ -22,7 +23,9 @@ from headrace.learn.export import Parity, check_parity, dropped, require_parity,
 from headrace.learn.fit import Fit, fit_estimator, name_of, place_of
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
-from headrace.learn.metrics import Context, known_from
+from headrace.learn.leaks import leaks
+from headrace.learn.measures import OfTraining
+from headrace.learn.metrics import Context, Scores, known_from
 from headrace.learn.nulls import never_null, require_nulls
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
@@ -162,7 +165,9 @@ def train(
     others = [_not_taken(one, setting) for one in choice.every if one is not mine]
     candidates = _ordered([one.candidate for one in judged], others)
     with course.step("gates"):
-        evidence = _evidence(setting, judged)
+        proofs = _measures(setting, choice, built, scorer, content, score)
+        folds = (*mine.values, next(one.metrics for one in candidates if one.role == "model"))
+        evidence = replace(_evidence(setting, judged), folds=folds, size=len(content), measures=proofs)
         gates = (export_gate(parity), *(judge(gate, evidence) for gate in model.gates))
     with course.step("register"):
         origin = _origin(model, built, setting.fold, folder)
@@ -181,10 +186,34 @@ def train(
     return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, fold, left_out, warnings)
 
 
+def _measures(
+    setting: _Setting, choice: Choice, built: Built, scorer: Scorer, content: bytes, score: Scores
+) -> OfTraining:
+    """What gates may ask to have measured."""
+    model, fold, taken = setting.model, setting.fold, choice.taken
+    fit = model.candidates[taken.candidate].fit
+    where = place_of(fit, model.place)
+
+    def groups(by: str) -> list[str]:
+        if by not in built.manifest["columns"]:
+            cure = nearest(by, built.manifest["columns"]) or "name a key or a feature of the training set"
+            raise HeadraceError(Fault("HR-LEARN-012", model.place, f"no column {by!r}", "the groups to compare", cure))
+        return [str(one) for one in built.to_arrow([by]).column(by).filter(pa.array(fold.test)).to_pylist()]
+
+    def again() -> bytes:
+        estimator = fit_estimator(fit, setting.train, model.seed, where, model.task, taken.params)
+        return to_onnx(estimator, setting.test.names, where, model.task, setting.cases.classes)
+
+    def suspects() -> list[str]:
+        return [one.sentence for one in leaks(model, setting.cases, fold)]
+
+    test = setting.test
+    return OfTraining(scorer, content, test.x, test.y, score, setting.context(fold), groups, again, suspects)
+
+
 def _groups(model: Model) -> tuple[str, ...]:
     """Columns by which metrics, gates, the split and a ranking group rows."""
     named = [value for metric in model.metrics for key, value in metric.params if key == "by"]
-    named += [gate.by for gate in model.gates]
     named += [model.task.by, model.split.by if isinstance(model.split, GroupSplit) else model.split.apart]
     return tuple(dict.fromkeys(str(one) for one in named if one))
 

@@ -119,11 +119,12 @@ def train(
         HeadraceError: HR-RUN-005 unknown model, 006 set not up to date; HR-LEARN for what goes wrong in training.
     """
     require_sound(loaded.project)
-    models, wanted = _chosen(loaded.project, names), Wanted(again, tune, seconds)
+    models, wanted = _chosen(loaded.project, names), Wanted(again=again, tune=tune, seconds=seconds)
     if tune and not any(map(wanted.tunes, models)):
-        found = f"a search for {', '.join(model.name for model in models)}, which have nothing to be searched"
+        names = [model.name for model in models]
+        told = f"a search for {', '.join(names)}, without anything that could be searched"
         cure = "write fit=hr.candidate(fit, depth=hr.between(2, 10))"
-        raise HeadraceError(Fault("HR-LEARN-027", models[0].place, found, "a space to search", cure))
+        raise HeadraceError(Fault("HR-LEARN-027", models[0].place, told, "a space to search", cure))
     with one_at_a_time(loaded.state_dir), Journal(loaded.state_dir / "run.db") as journal:
         declared = Declared(loaded.project)
         number = journal.begin("train")
@@ -154,7 +155,7 @@ def _chosen(project: Project, names: Sequence[str]) -> list[Model]:
 
 
 def _train_one(
-    model: Model, loaded: LoadedProject, declared: Declared, journal: Journal, progress: Progress, again: bool
+    model: Model, loaded: LoadedProject, declared: Declared, journal: Journal, progress: Progress, wanted: Wanted
 ) -> Trained:
     step_id = f"model:{model.name}"
     built = _built(model, loaded, declared, journal)

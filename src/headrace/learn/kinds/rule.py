@@ -174,7 +174,7 @@ class _Column:
         return found if upper is None else self.made.where(found > upper, upper, found)
 
     def between(self, left: Any, right: Any) -> _Column:
-        return (self >= left) & (self <= right)
+        return self.made.ask("And", self >= left, self <= right)
 
     def astype(self, kind: Any) -> _Column:
         if kind in (float, "float", "float64", np.float64):
