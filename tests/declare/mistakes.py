@@ -149,6 +149,16 @@ def model(name: str = "m", cases_: Any = None, **more: Any) -> hr.Model:
     return hr.Model(name, learned, **how)
 
 
+def fitted(train: Any, bare: int, depth: int = 3) -> None:
+    """A function with something to be searched."""
+
+
+def way(**space: Any) -> hr.Project:
+    fit = fitted if "bare" in space else lambda train, depth=3: None
+    fit.__name__ = "fitted"
+    return hr.Project("p", models=[model(fit=hr.candidate(fit, **space))])
+
+
 def charter(**more: str) -> hr.Charter:
     said = dict.fromkeys(("problem", "data", "quality", "deployment", "success"), "said") | {"metric": "roc_auc"}
     return hr.Charter(**(said | more))
@@ -269,7 +279,6 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", models=[model(gates=[hr.at_least(5, 0.5)])]), "metric of at_least = int"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(gates=[hr.at_most("roc_auc", "x")])]), "bound of at_most = str"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_auc", None)])]), "bound of at_least = NoneType"),  # type: ignore[arg-type]
-        (lambda: hr.Project("p", models=[model(metrics=[hr.recall(None)])]), "threshold of recall = NoneType"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(metrics=[hr.recall("x")])]), "threshold of recall = str"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(2.5)])]), "pass a whole number"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(True)])]), "k of card_precision = bool"),
@@ -768,6 +777,39 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-MODEL-002": [(lambda: hr.Project("p", models=[model(metrics=[])]), "has no metrics")],
     "HR-MODEL-003": [
         (lambda: hr.Project("p", models=[model(gates=[hr.at_least("roc_acu", 0.5)])]), "did you mean 'roc_auc'?")
+    ],
+    "HR-MODEL-005": [
+        (lambda: hr.Project("p", models=[model(metrics=[hr.metric("roc_auc", max)])]), "that is called 'roc_auc'"),
+    ],
+    "HR-MODEL-006": [
+        (lambda: hr.Project("p", models=[model(task=hr.quantiles(0.9, 0.1), metrics=())]), "quantiles(0.9, 0.1)"),
+        (lambda: hr.Project("p", models=[model(task=hr.quantiles(), metrics=())]), "ascending levels between 0 and 1"),
+    ],
+    "HR-MODEL-007": [
+        (lambda: way(depth=hr.between(9, 2)), "between(9, 2)"),
+        (lambda: way(depth=hr.between(0, 2, log=True)), "above 0 with log=True"),
+        (lambda: way(depth=hr.choose(1)), "two or more distinct"),
+        (lambda: way(depth=hr.between(5, 9)), "depth of fitted, with the default 3"),
+        (lambda: way(bare=hr.between(5, 9)), "bare=7"),
+    ],
+    "HR-MODEL-008": [
+        (lambda: hr.Project("p", models=[model(gates=[hr.latency("5")])]), "write hr.latency('5ms')"),
+        (lambda: hr.Project("p", models=[model(gates=[hr.size("large")])]), "budget of size = 'large'"),
+    ],
+    "HR-MODEL-009": [
+        (lambda: hr.Project("p", models=[model(select="fastest")]), "select='fastest'"),
+        (lambda: hr.Project("p", models=[model(fit=[print, print])]), "candidates of m of one name"),
+    ],
+    "HR-MODEL-010": [
+        (lambda: hr.Project("p", models=[model(task=hr.regression())]), "roc_auc of m, which is regression()"),
+        (
+            lambda: hr.Project("p", models=[model(task=hr.regression(), metrics=(), threshold=0.5)]),
+            "a model that answers yes or no",
+        ),
+        (
+            lambda: hr.Project("p", models=[model(task=hr.regression(), metrics=(), gates=[hr.calibrated()])]),
+            "a model that gives a probability",
+        ),
     ],
     "HR-MODEL-004": [
         (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(0)])]), "pass a whole number from 1"),

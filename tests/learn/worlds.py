@@ -92,7 +92,9 @@ def model(
     spending = hr.Features("spending", payments, hr.Entity("customer_id"), aggregates)
     label = hr.label(hr.Stream("chargebacks", Chargeback), "is_fraud", on="payment_id", matures="7d")
     cases = hr.TrainingSet("cases", spine=payments, features=[now, spending], label=label)
-    chosen = metrics or (hr.average_precision(), hr.roc_auc(), hr.card_precision(5))
+    task = more.get("task", hr.binary())
+    usual = (hr.average_precision(), hr.roc_auc(), hr.card_precision(5)) if task.name == "binary" else ()
+    chosen = metrics or usual
     split = more.pop("split", hr.time_split(train="20d", test="7d"))
     return hr.Model("fraud_score", cases, fit=fit, split=split, metrics=chosen, gates=gates, **more)
 

@@ -76,6 +76,10 @@ def one_column(raw: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
 
 
 def told_again(raw: npt.NDArray[Any], x: Matrix) -> npt.NDArray[Any]:
-    """Return how far rows are from what an autoencoder tells again of them: the mean squared difference."""
-    far: npt.NDArray[Any] = np.mean((raw - x.astype(np.float64)) ** 2, axis=1)
+    """Return how far rows are from what an autoencoder tells again of them: the mean squared difference.
+
+    A null is told again by whatever is said of it.
+    """
+    apart = np.where(np.isnan(x), 0.0, raw - x.astype(np.float64))
+    far: npt.NDArray[Any] = np.mean(apart**2, axis=1)
     return far

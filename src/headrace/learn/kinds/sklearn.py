@@ -137,11 +137,14 @@ def _far(model: Any, output: str, width: int) -> Graph:
     given = model.graph.input[0].name
     steps = [
         helper.make_node("Sub", [output, given], ["apart"], name="apart"),
-        helper.make_node("Mul", ["apart", "apart"], ["squared"], name="squared"),
+        helper.make_node("IsNaN", [given], ["null"], name="null"),
+        helper.make_node("Where", ["null", "nothing", "apart"], ["known"], name="known"),
+        helper.make_node("Mul", ["known", "known"], ["squared"], name="squared"),
         helper.make_node("MatMul", ["squared", "shares"], ["far"], name="far"),
     ]
     model.graph.node.extend(steps)
     model.graph.initializer.append(helper.make_tensor("shares", TensorProto.FLOAT, [width, 1], [1 / width] * width))
+    model.graph.initializer.append(helper.make_tensor("nothing", TensorProto.FLOAT, [1, 1], [0.0]))
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info("far", TensorProto.FLOAT, [None, 1]))
     return Graph(model, "far")
