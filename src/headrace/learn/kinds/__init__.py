@@ -10,6 +10,9 @@ from headrace.learn.kinds.ready import Ready
 from headrace.learn.kinds.rule import Rule
 from headrace.learn.kinds.several import Several
 from headrace.learn.kinds.sklearn import METHODS, Sklearn, part
+from headrace.learn.kinds.statsmodels import Statsmodels
+from headrace.learn.kinds.torch import Module
+from headrace.learn.kinds.xgboost import Boosted
 
 __all__ = [
     "METHODS",
@@ -23,7 +26,7 @@ __all__ = [
     "part",
 ]
 
-_OF_ONE: tuple[Kind, ...] = (Ready(), Booster(), Sklearn(), Rule())
+_OF_ONE: tuple[Kind, ...] = (Ready(), Booster(), Boosted(), Statsmodels(), Module(), Sklearn(), Rule())
 KINDS: tuple[Kind, ...] = (Several(_OF_ONE), *_OF_ONE)
 
 

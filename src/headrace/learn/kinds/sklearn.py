@@ -64,7 +64,7 @@ class Sklearn:
         model = _converted(estimator, names)
         output = model.graph.output[-1]
         if task.name == "anomaly" and method == "predict":
-            return _far(model, output.name, len(names))
+            return far(model, output.name, len(names))
         sizes = [size.dim_value for size in output.type.tensor_type.shape.dim]
         width = sizes[1] if len(sizes) > 1 else 1
         if width not in ((0, 1, 2) if count == 1 else (0, count)):
@@ -130,8 +130,8 @@ def _join_inputs(model: Any, onnx: Any) -> Any:
     return model
 
 
-def _far(model: Any, output: str, width: int) -> Graph:
-    """A graph that tells rows again becomes one of how far they are from it."""
+def far(model: Any, output: str, width: int) -> Graph:
+    """Return a graph that tells rows again as one of how far they are from it."""
     from onnx import TensorProto, helper
 
     given = model.graph.input[0].name
