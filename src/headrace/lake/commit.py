@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import deltalake
@@ -27,6 +28,8 @@ from headrace.refusals import told_of_arrow, told_of_disk
 Once = tuple[str, int] | Sequence[tuple[str, int]]
 """Application transactions of a commit: each an id and a number that only grows."""
 
+_HELD: dict[tuple[str, int | None], tuple[tuple[int, int, int], deltalake.DeltaTable]] = {}
+_MOST_HELD = 32
 _ATTEMPTS = 12
 _FULL = tuple(f"os error {code}" for code in FULL)
 _KINDS = (
@@ -47,9 +50,37 @@ _SETTINGS: dict[str, str | None] = {
 
 
 def open_table(path: Place, version: int | None = None) -> deltalake.DeltaTable:
-    """Return a table of the lake, at its newest or a given version."""
+    """Return a table of the lake, at its newest or a given version.
+
+    One on a disk that was opened before is taken again as long as the last commit in its log is the same: a refresh
+    opens a table a dozen times, and each time its log would be read.
+    """
     with _reachable(path):
-        return deltalake.DeltaTable(str(path), version=version, storage_options=options(path))
+        stamp = None if isinstance(path, Address) else _last_commit(path)
+        key = (str(path), version)
+        held = _HELD.get(key)
+        wanted = version if version is not None or stamp is None else stamp[0]
+        if held is not None and held[0] == stamp and held[1].version() == wanted:
+            return held[1]
+        table = deltalake.DeltaTable(str(path), version=version, storage_options=options(path))
+        if stamp is not None:
+            while len(_HELD) >= _MOST_HELD:
+                _HELD.pop(next(iter(_HELD)), None)
+            _HELD[key] = (stamp, table)
+        return table
+
+
+def _last_commit(path: Path) -> tuple[int, int, int] | None:
+    """Return the version of the last commit in a table's log, and by which it is told from another of that number."""
+    try:
+        with os.scandir(path / "_delta_log") as log:
+            last = max((one for one in log if one.name.endswith(".json")), key=lambda one: one.name, default=None)
+        if last is None or not last.name[:-5].isdigit():
+            return None
+        told = last.stat()
+    except OSError:
+        return None
+    return int(last.name[:-5]), told.st_ino, told.st_mtime_ns
 
 
 def is_table(path: Place) -> bool:
