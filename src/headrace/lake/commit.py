@@ -28,8 +28,8 @@ from headrace.refusals import told_of_arrow, told_of_disk
 Once = tuple[str, int] | Sequence[tuple[str, int]]
 """Application transactions of a commit: each an id and a number that only grows."""
 
-_HELD: dict[tuple[str, int | None], tuple[tuple[int, int, int], deltalake.DeltaTable]] = {}
-_MOST_HELD = 32
+_SEEN: dict[tuple[str, int | None], tuple[tuple[int, int, int], deltalake.DeltaTable]] = {}
+_MOST_SEEN = 32
 _ATTEMPTS = 12
 _FULL = tuple(f"os error {code}" for code in FULL)
 _KINDS = (
@@ -50,24 +50,28 @@ _SETTINGS: dict[str, str | None] = {
 
 
 def open_table(path: Place, version: int | None = None) -> deltalake.DeltaTable:
-    """Return a table of the lake, at its newest or a given version.
-
-    One on a disk that was opened before is taken again as long as the last commit in its log is the same: a refresh
-    opens a table a dozen times, and each time its log would be read.
-    """
+    """Return a table of the lake, at its newest or a given version."""
     with _reachable(path):
-        stamp = None if isinstance(path, Address) else _last_commit(path)
-        key = (str(path), version)
-        held = _HELD.get(key)
-        wanted = version if version is not None or stamp is None else stamp[0]
-        if held is not None and held[0] == stamp and held[1].version() == wanted:
-            return held[1]
-        table = deltalake.DeltaTable(str(path), version=version, storage_options=options(path))
-        if stamp is not None:
-            while len(_HELD) >= _MOST_HELD:
-                _HELD.pop(next(iter(_HELD)), None)
-            _HELD[key] = (stamp, table)
-        return table
+        return deltalake.DeltaTable(str(path), version=version, storage_options=options(path))
+
+
+def seen_table(path: Place, version: int | None = None) -> deltalake.DeltaTable:
+    """Return a table to be read only: of a disk the one that was read before, as long as its last commit is the same.
+
+    A refresh looks at a table a dozen times, and each time its log would be read. What is committed needs one of its
+    own (``open_table``): it tells by that whether others were first.
+    """
+    stamp = None if isinstance(path, Address) else _last_commit(path)
+    key, wanted = (str(path), version), version if version is not None or stamp is None else stamp[0]
+    held = _SEEN.get(key)
+    if held is not None and held[0] == stamp and held[1].version() == wanted:
+        return held[1]
+    table = open_table(path, version)
+    if stamp is not None:
+        while len(_SEEN) >= _MOST_SEEN:
+            _SEEN.pop(next(iter(_SEEN)), None)
+        _SEEN[key] = (stamp, table)
+    return table
 
 
 def _last_commit(path: Path) -> tuple[int, int, int] | None:
