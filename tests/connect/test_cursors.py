@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 import headrace as hr
-from headrace.connect import inbox, ingest
+from headrace.connect import drop, inbox, ingest
 from headrace.connect.loading.ingest import IngestReport
 from headrace.connect.origins import Batch, away, reader_of
 from headrace.errors import HeadraceError
@@ -244,6 +244,41 @@ def test_a_table_to_which_rows_are_added_is_read_whole_by_its_key(tmp_path: Path
     report = load(table, tmp_path)
     assert [one.code for one in report.faults] == ["HR-SOURCE-022"]
     assert held(tmp_path) == [*range(1, 21), 30]
+
+
+class Early(hr.Contract):
+    visit_id: int = hr.key(le=15)
+    at: hr.Timestamp = hr.field(zone="UTC")  # type: ignore[valid-type]
+
+
+@pytest.mark.parametrize("killed", [True, False])
+@pytest.mark.parametrize("accepted", [15, 0])
+def test_a_drop_forgets_which_rows_were_refused(
+    tmp_path: Path, visits: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, killed: bool, accepted: int
+) -> None:
+    table = hr.Table("visits", Early, source=hr.Database("sqlite:///x.db"), load="append")
+    visits.execute("delete from visits where visit_id <= ?", (15 - accepted,))
+    first = load(table, tmp_path)
+    assert (first.accepted, first.quarantined) == (accepted, 5)
+    lake, genuine = Lake(tmp_path / "lake"), Lake.drop
+    with monkeypatch.context() as patched:
+        gone: list[str] = []
+
+        def until_killed(self: Lake, name: str) -> None:
+            if killed and gone:
+                raise KeyboardInterrupt
+            gone.append(name)
+            genuine(self, name)
+
+        patched.setattr(Lake, "drop", until_killed)
+        try:
+            drop(lake, "visits", tmp_path / "inbox")
+        except KeyboardInterrupt:
+            assert killed
+    again = load(table, tmp_path)
+    assert (again.accepted, again.quarantined) == (accepted, 5)
+    assert load(table, tmp_path).received == 0
+    assert Lake(tmp_path / "lake").rows("quarantine_visits") == 5
 
 
 def test_numbers_as_cursors_may_become_whole_ones(tmp_path: Path, postgres: Any) -> None:

@@ -225,4 +225,4 @@ def test_a_row_that_no_parser_holds_is_told_as_long(data: Path, name: str) -> No
     _, accepted, faults = load(data.parent)
     assert accepted == ["g1"]
     (fault,) = faults
-    assert fault.startswith(f"HR-SOURCE-016 data/{name}: found a row of more than 8 MB")
+    assert fault.startswith(f"HR-SOURCE-016 data/{name}: found a row of more than 4 MB")

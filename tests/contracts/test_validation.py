@@ -229,6 +229,10 @@ def test_rules_that_cannot_be_applied_are_told_with_their_place() -> None:
     class Lost(hr.Contract):
         at: hr.Timestamp = hr.event_time(zone="europe/rom")  # type: ignore[valid-type]
 
+    class Offset(hr.Contract):
+        at: hr.Timestamp = hr.event_time(zone="+01:00")  # type: ignore[valid-type]
+
+    assert [one.code for one in check_rules(Offset)] == ["HR-DATA-107"], "Python and Arrow must both know it"
     (zone,) = check_rules(Lost)
     assert (zone.code, zone.cure) == ("HR-DATA-107", "write zone='Europe/Rome', or another of the IANA's names")
     line = int(Odd.place.rpartition(":")[2])

@@ -554,23 +554,16 @@ def test_what_reads_a_made_struct_is_found_from_it_and_not_from_its_other_fields
 
 
 def test_a_copy_under_the_contract_of_its_source_has_the_same_tags() -> None:
-    class Address(hr.Contract):
-        street: str = hr.field(privacy="personal")
-        city: str
-
-    class Person(hr.Contract):
-        person: int = hr.key()
-        at: hr.Timestamp = hr.event_time()
-        home: Address
-
-    persons = hr.Stream("persons", Person, source="data/persons*")
-    copy = hr.Table("copy", Person, query="select person, at, home from persons where person > 3")
-    project = hr.Project(
-        "p", sources=[persons, copy, hr.Table("of", query="select home.city as c, home.street as s from copy")]
+    copy = hr.Table("copy", Home, query="select * from homes where home > 3")
+    newest = (
+        "select home, max(at) as at, arg_max(addr, at) as addr, arg_max(past, at) as past, arg_max(told, at) as told"
     )
+    last = hr.Table("last", Home, query=f"{newest} from homes group by home")
+    of = hr.Table("of", query="select addr.floor as a, addr.street as b from copy")
+    project = hr.Project("p", sources=[homes, copy, last, of])
     assert [one.code for one in check(project)] == []
     nodes = lineage(project).nodes
-    assert (nodes["column:of.c"].privacy, nodes["column:of.s"].privacy) == ((), ("personal",))
+    assert (nodes["column:of.a"].privacy, nodes["column:of.b"].privacy) == ((), ("personal",))
 
 
 def test_the_bounds_of_a_frame_are_told() -> None:

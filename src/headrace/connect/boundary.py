@@ -79,9 +79,9 @@ class Boundary:
         An overlap that became longer reaches back to where rows are remembered; with a key, by which those before are
         known as well, all of it.
         """
-        if self.last is None or self._contract.key_fields() or not self.reaches_back:
-            return None if self.last is None else self._before(self.last)
-        return self._since
+        if self.last is None:
+            return None
+        return self._since if self.reaches_back and not self._contract.key_fields() else self._before(self.last)
 
     @property
     def reaches_back(self) -> bool:

@@ -93,16 +93,20 @@ def digest(file: File, size: int | None = None, *, unpacked: bool = False) -> st
         return file.digest(size, unpacked=unpacked)
 
 
-def beginnings(file: File, sizes: npt.NDArray[np.int64]) -> dict[str, int]:
-    """Return the SHA-256 of a file's first bytes, packed and unpacked, for each of some sizes; and these.
+def beginnings(file: File, sizes: npt.NDArray[np.int64], *, unpacked: bool) -> dict[str, int]:
+    """Return the SHA-256 of a file's first bytes, for each of some sizes; and these.
+
+    Args:
+        file: of a kind that is known.
+        sizes: in order.
+        unpacked: whether also those of what it holds unpacked, as of a log that is packed when it is rotated.
 
     Raises:
         HeadraceError: HR-SOURCE-002 when it cannot be read.
     """
     with readable(file, format_of(file)):
         found = file.beginnings(sizes)
-        # As of a log that is packed when it is rotated.
-        return found if file.packed is None else found | file.beginnings(sizes, unpacked=True)
+        return found | file.beginnings(sizes, unpacked=True) if unpacked else found
 
 
 def require_same(file: File, sha256: str, contract: type[Contract]) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import deltalake
@@ -27,6 +28,8 @@ from headrace.refusals import told_of_arrow, told_of_disk
 Once = tuple[str, int] | Sequence[tuple[str, int]]
 """Application transactions of a commit: each an id and a number that only grows."""
 
+_SEEN: dict[tuple[str, int | None], tuple[tuple[int, int, int], deltalake.DeltaTable]] = {}
+_MOST_SEEN = 32
 _ATTEMPTS = 12
 _FULL = tuple(f"os error {code}" for code in FULL)
 _KINDS = (
@@ -50,6 +53,38 @@ def open_table(path: Place, version: int | None = None) -> deltalake.DeltaTable:
     """Return a table of the lake, at its newest or a given version."""
     with _reachable(path):
         return deltalake.DeltaTable(str(path), version=version, storage_options=options(path))
+
+
+def seen_table(path: Place, version: int | None = None) -> deltalake.DeltaTable:
+    """Return a table to be read only: of a disk the one that was read before, as long as its last commit is the same.
+
+    A refresh looks at a table a dozen times, and each time its log would be read. What is committed needs one of its
+    own (``open_table``): it tells by that whether others were first.
+    """
+    stamp = None if isinstance(path, Address) else _last_commit(path)
+    key, wanted = (str(path), version), version if version is not None or stamp is None else stamp[0]
+    held = _SEEN.get(key)
+    if held is not None and held[0] == stamp and held[1].version() == wanted:
+        return held[1]
+    table = open_table(path, version)
+    if stamp is not None:
+        while len(_SEEN) >= _MOST_SEEN:
+            _SEEN.pop(next(iter(_SEEN)), None)
+        _SEEN[key] = (stamp, table)
+    return table
+
+
+def _last_commit(path: Path) -> tuple[int, int, int] | None:
+    """Return the version of the last commit in a table's log, and by which it is told from another of that number."""
+    try:
+        with os.scandir(path / "_delta_log") as log:
+            last = max((one for one in log if one.name.endswith(".json")), key=lambda one: one.name, default=None)
+        if last is None or not last.name[:-5].isdigit():
+            return None
+        told = last.stat()
+    except OSError:
+        return None
+    return int(last.name[:-5]), told.st_ino, told.st_mtime_ns
 
 
 def is_table(path: Place) -> bool:

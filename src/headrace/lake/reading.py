@@ -18,7 +18,7 @@ from headrace.contracts.nested import column_at
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake.bucket import Address, Place, files, place, source
 from headrace.lake.changes import Changed, changed
-from headrace.lake.commit import clear_errors, done, is_table, open_table
+from headrace.lake.commit import clear_errors, done, is_table, seen_table
 from headrace.lake.evolve import aligned, aligned_batch, held, plain
 from headrace.lake.log import Extent, extent, lifetimes, only_grew, ordered, standing, told
 from headrace.lake.sequence import highest_sequence
@@ -224,13 +224,13 @@ class Reading:
             there = self.tables()
             raise HeadraceError(empty(name) if name in there else sql.unknown(name, there))
         try:
-            table = open_table(self.root / name, version)
+            table = seen_table(self.root / name, version)
             require_plain(name, table)
             return table
         except (DeltaError, OSError, ValueError) as error:
             if version is None and isinstance(error, DeltaError):
                 raise cannot_open(name, error) from error
-            newest = open_table(self.root / name).version()
+            newest = seen_table(self.root / name).version()
             if version is None or 0 <= version <= newest:
                 raise
             found = f"{name} has no version {version}"

@@ -21,7 +21,7 @@ from headrace.contracts.problems import FIELDS
 from headrace.declare import Contract
 from headrace.errors import Fault, HeadraceError
 
-_BLOCK_BYTES, _LEAST_BYTES = 8 << 20, 1 << 16
+_BLOCK_BYTES, _LEAST_BYTES = 4 << 20, 1 << 16
 
 
 def _columns(separator: str, file: File, _: type[Contract]) -> pa.Schema:

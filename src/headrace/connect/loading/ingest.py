@@ -119,7 +119,8 @@ def ingest(
     told, box = progress or _silent, inbox or beside / "inbox"
 
     with lake.lock(stream.name):
-        _end_a_drop(lake, stream.name, box)
+        if Ledger(lake, stream.name).dropped:  # by a drop that was killed
+            drop(lake, stream.name, box)
 
     def load() -> tuple[IngestReport, bool]:
         with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
@@ -159,12 +160,6 @@ def ingest(
     return report
 
 
-def _end_a_drop(lake: Lake, name: str, inbox: Path) -> None:
-    """Drop what is left of a table whose drop was killed."""
-    if Ledger(lake, name).dropped:
-        drop(lake, name, inbox)
-
-
 def drop(lake: Lake, name: str, inbox: Path) -> list[str]:
     """Remove a table with all that is kept beside it; its ledger, which tells that it goes, is the last.
 
@@ -183,8 +178,9 @@ def drop(lake: Lake, name: str, inbox: Path) -> list[str]:
 
 def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:
     """Return what brings rows into a table of this kind."""
-    if isinstance(stream, Stream) or there.mode == "append":
+    if there.mode == "append":
         return Work(job)
+    assert isinstance(stream, Table)
     if not job.contract.key_fields():
         return Replacing(job, todo.superseded)
     kind = Keeping if stream.history else Merging

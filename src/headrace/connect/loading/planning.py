@@ -79,6 +79,8 @@ class _Planning:
         there = {file.name for file in given.files}
         known = [*(past for past in ledger.unfinished if past.name in there), *ledger.by_content.values()]
         self._contents = {past.sha256: past.name for past in known}
+        self._plain = any(not past.name.lower().endswith(tuple(PACKED)) for past in known)
+        """Whether some content is not packed, so that what a packed file holds may be among them."""
 
     def each(self) -> None:
         decide = self._news if self._given.delivery is not None or self._given.mode == "merge" else self._file
@@ -125,7 +127,7 @@ class _Planning:
         name, past = file.name, self._ledger.by_name.get(file.name)
         if past is not None and past.finished and past.sha256 != sha256:
             raise HeadraceError(_changed(file, past))
-        if past is None and file.packed is not None and sha256 not in self._contents and self._any_plain:
+        if past is None and file.packed is not None and sha256 not in self._contents and self._plain:
             held = digest(file, unpacked=True)  # as logs are packed when they are rotated
             sha256 = held if held in self._contents else sha256
         twin, other = self._ledger.by_content.get(sha256), self._contents.get(sha256, name)
@@ -140,16 +142,12 @@ class _Planning:
         else:
             self._take(file, sha256)
 
-    @property
-    def _any_plain(self) -> bool:
-        return any(not name.lower().endswith(tuple(PACKED)) for name in self._contents.values())
-
     def _begins_with(self, file: File) -> Past | None:
         """Return the load, as of a file that was rotated, whose rows would be taken again: no key keeps them out."""
         if self._contract.key_fields():
             return None
         loaded, sizes = self._loaded
-        found = beginnings(file, sizes)
+        found = beginnings(file, sizes, unpacked=self._plain and file.packed is not None)
         return next((loaded[sha256] for sha256 in reversed(found) if sha256 in loaded), None)
 
     @cached_property
@@ -163,6 +161,7 @@ class _Planning:
             return
         self.plan.faults += check_file(file, self._contract, self._batch_rows)
         self._contents[sha256] = file.name
+        self._plain = self._plain or file.packed is None
         self.plan.loads.append(self._ledger.load(file, sha256, self._given.positions.get(file.name, "")))
 
 

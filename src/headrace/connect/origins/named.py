@@ -109,10 +109,11 @@ def goes_on(said: Mapping[Path, Any]) -> bool | None:
         (True, False, None)
     """
     at = {".".join(path): value for path, value in said.items()}
-    flags = [_flag(at.get(f"{outer}{name}")) for outer in WITHIN for name in _MORE]
-    flags += [None if (last := _truth(at.get(f"{outer}{name}"))) is None else not last
-              for outer in WITHIN for name in _IS_LAST]  # fmt: skip
-    return True if True in flags else False if False in flags else None
+    more = {_flag(at.get(f"{outer}{name}")) for outer in WITHIN for name in _MORE}
+    last = {_truth(at.get(f"{outer}{name}")) for outer in WITHIN for name in _IS_LAST}
+    if True in more or False in last:
+        return True
+    return False if False in more or True in last else None
 
 
 def following(said: Mapping[Path, Any], rows: int = 0) -> str | None:
@@ -179,7 +180,7 @@ def _truth(value: Any) -> bool | None:
 
 
 def _is_named(at: Mapping[str, Any], outer: str) -> bool:
-    """Whether an answer names another page by what is no address; of numbers of pages ``_goes_on`` judges."""
+    """Whether an answer names another page by what is no address; of numbers of pages ``_counts_on`` judges."""
     named = [(name, at.get(f"{outer}{name}")) for name in (*_NEXT, *NUMBERS)]
     return any(is_said(value) and not (name in NUMBERS and is_number(value)) for name, value in named)
 

@@ -9,7 +9,7 @@ from headrace.connect.origins.named import CURRENT, NUMBERS, TOTALS, WITHIN, is_
 
 _OFFSETS = ("offset", "skip", "start")
 
-LOOKED_AT = tuple(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in (*CURRENT, *_OFFSETS, *TOTALS))
+LOOKED_AT = tuple(tuple(f"{outer}{name}".split(".")) for outer in WITHIN for name in _OFFSETS)
 """Paths of an answer at which something may be said of other pages, beside those that are always looked at."""
 
 
