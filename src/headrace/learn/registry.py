@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from headrace import clock
@@ -85,8 +86,25 @@ class Registry:
         path = self.path(version)
         return path.exists() and digest_of(path.read_bytes()) == version.digest
 
-    def _file(self, digest: str) -> Path:
-        return self.root / "files" / f"{digest}.onnx"
+    def _file(self, digest: str, ending: str = ".onnx") -> Path:
+        return self.root / "files" / f"{digest}{ending}"
+
+    def file(self, version: Version, name: str) -> bytes | None:
+        """Return what is kept beside a version's model file under a name, or None where nothing is.
+
+        Raises:
+            HeadraceError: HR-LEARN-011 where it was altered or lost on disk.
+        """
+        digest = version.record.files.get(name)
+        if digest is None:
+            return None
+        path = self._file(digest, Path(name).suffix)
+        content = path.read_bytes() if path.exists() else b""
+        if digest_of(content) != digest:
+            found = f"{name} of {version.name} {version.number}, which {'was altered' if content else 'is not there'}"
+            cure = "restore the file from a copy, or train again"
+            raise HeadraceError(Fault("HR-LEARN-011", "", found, f"SHA-256 {digest[:12]}…, as registered", cure))
+        return content
 
     def load(self, version: Version) -> Scorer:
         """Return the scorer of a version; a file that was altered on disk is refused.
@@ -126,7 +144,9 @@ class Registry:
         """Return the version that has the same file, declaration and training set as a record, or None."""
         return next((one for one in self.versions(record.model) if one.record.identity == record.identity), None)
 
-    def register(self, record: Record, content: bytes) -> tuple[Version, bool]:
+    def register(
+        self, record: Record, content: bytes, files: Mapping[str, bytes] | None = None
+    ) -> tuple[Version, bool]:
         """Store a model file and its record as a new version; the same record again gives the same version.
 
         Each step can be done twice without harm, and the version appears in one transaction after all else is in
@@ -135,6 +155,7 @@ class Registry:
         Args:
             record: what the version came from and what it proved.
             content: the model file.
+            files: what is kept beside it, by name.
 
         Returns:
             The version, and whether it is new.
@@ -147,8 +168,11 @@ class Registry:
             found = f"a model file with SHA-256 {digest_of(content)[:12]}…"
             cure = "register the bytes of which the record has the digest"
             raise HeadraceError(Fault("HR-LEARN-011", "", found, f"{record.digest[:12]}…, as recorded", cure))
+        record = replace(record, files={name: digest_of(one) for name, one in (files or {}).items()})
         with self._locked():
-            self._store(content, record.digest)
+            self._store(content, self._file(record.digest))
+            for name, one in (files or {}).items():
+                self._store(one, self._file(record.files[name], Path(name).suffix))
             known = self.find(record)
             if known is not None:
                 return known, False
@@ -223,10 +247,9 @@ class Registry:
         if challenger is not None and challenger.number == version.number:
             self._tracking.drop_alias(version.name, "challenger")
 
-    def _store(self, content: bytes, digest: str) -> None:
-        """Write a model file under its digest; it is there whole or not at all, and a damaged one is replaced."""
-        path = self._file(digest)
-        if path.exists() and digest_of(path.read_bytes()) == digest:
+    def _store(self, content: bytes, path: Path) -> None:
+        """Write a file under its digest; it is there whole or not at all, and a damaged one is replaced."""
+        if path.exists() and path.read_bytes() == content:
             return
         half = path.with_suffix(".half")
         try:

@@ -54,6 +54,7 @@ class Record:
         notes: what was told as worth knowing when it was trained, such as cases of fewer days than asked for.
         choice: which candidate was taken with which parameters, and what each was worth on validation.
         threshold: from which score on a case is acted on.
+        files: what is kept beside the model file, such as ``explain.json``, by name with its SHA-256.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Record:
     notes: tuple[str, ...] = ()
     choice: Mapping[str, Any] = field(default_factory=dict)
     threshold: float = 0.5
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
