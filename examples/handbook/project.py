@@ -33,14 +33,48 @@ cases = hr.TrainingSet("cases", transactions, [now, customer, terminal],
                        label=hr.label(transactions, "TX_FRAUD", on="TRANSACTION_ID", matures="7d"))
 
 
-def boosting(train):
+def logistic(train):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(train.X, train.y)
+
+
+def small_tree(train):
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(max_depth=2, random_state=train.seed).fit(train.X, train.y)
+
+
+def whole_tree(train):
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(random_state=train.seed).fit(train.X, train.y)
+
+
+def forest(train, leaf=1, features=0.3):
+    from sklearn.ensemble import RandomForestClassifier
+
+    estimator = RandomForestClassifier(100, min_samples_leaf=leaf, max_features=features, random_state=train.seed)
+    return estimator.fit(train.X, train.y)
+
+
+def boosting(train, leaves=31, rate=0.1, least=20):
     from lightgbm import LGBMClassifier
 
-    return LGBMClassifier(n_estimators=100, random_state=train.seed, verbose=-1).fit(train.X, train.y)
+    return LGBMClassifier(n_estimators=100, num_leaves=leaves, learning_rate=rate, min_child_samples=least, n_jobs=1,
+                          random_state=train.seed, deterministic=True, force_row_wise=True, verbose=-1).fit(train.X, train.y)
 
 
-score = hr.Model("score", cases, boosting, hr.time_split(train="7d", test="7d"),
-                 metrics=[hr.average_precision(), hr.roc_auc(), hr.card_precision(100, by="CUSTOMER_ID")],
-                 gates=[hr.at_least("roc_auc", 0.8)])
+metrics = [hr.average_precision(), hr.roc_auc(), hr.card_precision(100, by="CUSTOMER_ID")]
+protocol = hr.time_split(train="7d", test="7d", folds=3)
+alone = [hr.Model(f"only_{fit.__name__}", cases, fit, protocol, metrics)
+         for fit in (logistic, small_tree, whole_tree, forest, boosting)]
+score = hr.Model("score", cases, split=protocol, metrics=metrics, gates=[hr.at_least("roc_auc", 0.8)], fit=[
+    logistic, small_tree, whole_tree,
+    hr.candidate(forest, leaf=hr.between(1, 20), features=hr.between(0.1, 1.0)),
+    hr.candidate(boosting, leaves=hr.between(3, 63), rate=hr.between(0.01, 0.3, log=True), least=hr.between(5, 100)),
+])
 desk = hr.Service("desk", score, decide={"review": "score > 0.5"})
-project = hr.Project("handbook", services=[desk])
+project = hr.Project("handbook", services=[desk], models=alone)

@@ -757,8 +757,10 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     "HR-TRAINING-001": [(lambda: learning(hr.TrainingSet("cases", events, [])), "has no features")],
     "HR-LEARN-003": [
         (
-            lambda: hr.Project("p", models=[model(cases_=cases(now(a="word"), label=truth()))]),
-            ".a, which is str | None",
+            lambda: hr.Project(
+                "p", models=[model(cases_=cases(windows(a=hr.last_n("word", "1d", n=2)), label=truth()))]
+            ),
+            ".a, which is list[str] | None",
         ),
         (
             lambda: hr.Project("p", models=[model(cases_=cases(windows(_n=hr.count("1d")), label=truth()))]),
@@ -828,6 +830,14 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-SERVICE-001": [
         (lambda: hr.Project("p", services=[hr.Service("s", model(), decide={"allow": "score > 1"})]), "another name")
+    ],
+    "HR-SERVICE-002": [
+        (
+            lambda: hr.Project(
+                "p", services=[hr.Service("s", model(task=hr.quantiles(0.1, 0.9), metrics=[hr.pinball()]), {})]
+            ),
+            "whose rows have several scores",
+        )
     ],
     "HR-CHARTER-001": [(lambda: hr.Project("p", charter=charter(problem=" ")), "leaves 'problem' open")],
     "HR-CHARTER-002": [

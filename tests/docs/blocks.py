@@ -150,9 +150,11 @@ class Reader:
         code = compile("\n" * (block.line - 1) + block.text, str(block.path), "exec", dont_inherit=True)
         before = Path.cwd()
         os.chdir(self.folder)
+        sys.path.insert(0, str(self.folder))  # as of a notebook that lies there
         try:
             exec(code, vars(self.page))
         finally:
+            sys.path.remove(str(self.folder))
             os.chdir(before)
 
     def _shell(self, command: Command, place: str) -> None:
@@ -187,7 +189,8 @@ class Reader:
 
     def leave(self) -> None:
         """Stop what ``$ command &`` lines have started, and forget the page's names."""
-        sys.modules.pop(self.page.__name__, None)
+        for name in (self.page.__name__, "project"):
+            sys.modules.pop(name, None)
         for process in self.started:
             _stop(process)
 

@@ -40,7 +40,7 @@ def test_the_simplest_is_the_first_within_one_standard_error_of_the_best() -> No
 def test_a_threshold_for_a_capacity_is_the_lowest_that_it_allows(seed: int) -> None:
     luck = np.random.default_rng(seed)
     score = np.round(luck.random(500), int(luck.integers(1, 4)))
-    rows, spans = Context(np.zeros(500, np.int64)), [(0, 3 * DAY), (5 * DAY, 7 * DAY)]
+    rows, spans = Context(np.zeros(500, np.int64)), 5 * DAY
     for cases in (1, 20, 60, 200):
         at = threshold_of(hr.capacity(cases, per="1d"), np.zeros(500, np.int64), score, rows, spans)
         assert (score >= at).sum() <= cases * 5

@@ -169,9 +169,9 @@ def half_nan(n):
             ["HR-LEARN-001", "no rows to learn from"],
         ),
         (
-            lambda: world().with_column("now.night", pa.array(["yes"] * 6000)),
+            lambda: world().with_column("now.night", pa.array([["yes"]] * 6000)),
             lambda: model(fit_boosting),
-            ["HR-LEARN-003", "feature 'now.night' of type string", "case when"],
+            ["HR-LEARN-003", "feature 'now.night' of type list<element: string>", "or text"],
         ),
         (
             lambda: world().with_column("now.amount", pa.array([1e300] + [1.0] * 5999)),

@@ -30,7 +30,7 @@ def test_a_sum_of_floats_without_bounds_is_refused_with_its_cure():
     assert codes(hr.Features("tight", payments, by=customer, features=bound)) == []
 
 
-def test_what_is_no_number_is_told_before_anything_is_trained_unless_it_is_an_inner_feature():
+def test_what_is_neither_number_nor_text_is_told_before_anything_is_trained_unless_it_is_an_inner_feature():
     class Refund(hr.Contract):
         at: hr.Timestamp = hr.event_time()
         customer_id: int
@@ -49,10 +49,9 @@ def test_what_is_no_number_is_told_before_anything_is_trained_unless_it_is_an_in
         return [(one.code, one.found, one.cure) for one in plan.check(hr.Project("p", models=[model]))]
 
     faults = told(why="reason")
-    assert [code for code, _, _ in faults] == ["HR-LEARN-003", "HR-LEARN-003"]
-    assert faults[0][1] == "m learns from now.why, which is str | None"
-    assert faults[1][1] == "m learns from said.why, which is list[str] | None"
-    assert faults[1][2].startswith("call it '_why', if only other features or rules use it")
+    assert [code for code, _, _ in faults] == ["HR-LEARN-003"]
+    assert faults[0][1] == "m learns from said.why, which is list[str] | None"
+    assert faults[0][2].startswith("call it '_why', if only other features or rules use it")
     assert told(_why="reason") == []
 
 

@@ -3,13 +3,18 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LinearRegression
 
 import headrace as hr
 from headrace.contracts import validate
 from headrace.errors import HeadraceError
-from headrace.learn.cases import _floats, _served
+from headrace.learn.cases import _served
+from headrace.learn.export import to_onnx
+from headrace.learn.scorer import Scorer
+from headrace.learn.tasks import values_of
 from headrace.serve.fields import RowReader, document
 from headrace.serve.values import vector
 
@@ -117,12 +122,15 @@ def test_a_row_is_read_as_files_are_and_its_record_reads_as_the_same_row():
 
 def test_a_model_gets_the_rounding_that_it_learned_from():
     values = [0.1, 1e-46, 16777217, None, 3.4e38, -0.0]
-    learned = _served(_floats(pa.chunked_array([pa.array(values, pa.float64())])), "f", "")
-    served = np.concatenate([vector({"f": value}, ["f"])[0] for value in values])
+    learned = _served(values_of(pa.chunked_array([pa.array(values, pa.float64())])), "f", "")
+    scorer = Scorer(
+        to_onnx(LinearRegression().fit(pd.DataFrame({"f": [0.0, 1.0]}), [0, 1]), ["f"], "", hr.regression())
+    )
+    served = np.concatenate([vector({"f": value}, scorer)[0] for value in values])
     assert served.tobytes() == learned.tobytes()
-    assert vector({"f": True}, ["f"]).tolist() == [[1.0]]
+    assert vector({"f": True}, scorer).tolist() == [[1.0]]
     with pytest.raises(HeadraceError, match="beyond float32"):
-        vector({"f": 1e39}, ["f"])
+        vector({"f": 1e39}, scorer)
 
 
 class Checked(hr.Contract):

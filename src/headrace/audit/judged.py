@@ -102,8 +102,9 @@ def _scored(loaded: Loaded, model: Model, version: Version, built: BuiltSet, reg
     cases = read_cases(built, (by,) if by else (), model.place, model.task)
     matures = model.cases.label.matures_us if model.cases.label is not None else 0
     fold = folds_of(cases, split, matures).test
-    test = cases.take(fold.test)
-    score = registry.load(version).score(test.x)
+    scorer = registry.load(version)
+    test = cases.coded(scorer.categories).take(fold.test)
+    score = scorer.score(test.x)
     days = len(np.unique(test.time_us // DAY_US))
     rules = rules_taken(loaded, model, built, fold.test, test.y, score, days)
     # what lies below 0 or above 1 claims to be no probability, and is not held to be one

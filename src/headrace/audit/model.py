@@ -66,7 +66,7 @@ def _candidates(one: Judged, version: Version) -> str:
         for name in ordered
     ]
     head = ["candidate", *(label.replace("_", " ") for label in labels)]
-    note = "Below each number its 95 % interval: a jackknife over the days of the test." if record.intervals else ""
+    note = "Below each number its 95 % interval: a bootstrap of the days of the test." if record.intervals else ""
     return table(head, rows, range(1, len(head)), f"metrics of {one.model.name}") + (note and said(note, "soft"))
 
 

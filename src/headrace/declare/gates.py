@@ -87,7 +87,7 @@ def better_than_baseline(metric: str | None = None) -> Gate:
 def not_worse_than_champion(metric: str | None = None) -> Gate:
     """The metric (by default the model's first) must not be worse than the champion's by more than chance.
 
-    Both score the same test rows. The gate fails where the 95 % interval of their difference, a paired jackknife over
+    Both score the same test rows. The gate fails where the 95 % interval of their difference, a paired bootstrap of
     the days of the test, lies wholly on the worse side; with fewer than five days, or a champion whose scores cannot be
     had, value is compared with value. Passing does not make a champion: that takes a value at least as good, so that
     small steps down, each within chance, cannot add up. What passes and is a little worse becomes the challenger.

@@ -37,6 +37,10 @@ class Service(Declared):
         faults = name_faults(self.name, self.place, "service")
         if not isinstance(self.model, Model):
             faults.append(type_fault(self.place, f"model of {self.name}", self.model, "a Model"))
+        elif self.model.task.name in ("multiclass", "quantiles"):
+            found = f"service {self.name} of {self.model.name}, whose rows have several scores ({self.model.task!r})"
+            cure = "decide by a model of one score, such as task=hr.binary() of the class that matters"
+            faults.append(Fault("HR-SERVICE-002", self.place, found, "a model with one score", cure))
         if not isinstance(self.decide, Mapping):
             faults.append(
                 type_fault(self.place, f"decide of {self.name}", self.decide, "a mapping of decision to rule")

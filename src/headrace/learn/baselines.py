@@ -29,6 +29,10 @@ def constant(train: Cases, task: Task, rows: int) -> tuple[str, npt.NDArray[np.f
     return "constant", np.zeros(rows)
 
 
+_MOST_CATEGORIES = 50
+"""Texts of a feature that the linear baseline tells apart; all others are one."""
+
+
 def linear(task: Task) -> Fit | None:
     """Return the plain model of a task; None where there is none."""
     if task.name in ("binary", "multiclass"):
@@ -54,14 +58,19 @@ def ridge_regression(train: Training) -> Any:
 
 
 def _piped(model: Any, train: Training) -> Any:
+    from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
     from threadpoolctl import threadpool_limits
 
-    imputer = SimpleImputer(strategy=_median, keep_empty_features=True)
+    prepared: Any = make_pipeline(SimpleImputer(strategy=_median, keep_empty_features=True), StandardScaler())
+    if texts := list(train.categories):
+        encoder = OneHotEncoder(max_categories=_MOST_CATEGORIES, handle_unknown="infrequent_if_exist")
+        numbers = [one for one in train.names if one not in texts]
+        prepared = make_column_transformer((encoder, texts), (prepared, numbers))
     with threadpool_limits(limits=1):
-        return make_pipeline(imputer, StandardScaler(), model).fit(train.X, train.y)
+        return make_pipeline(prepared, model).fit(train.X, train.y)
 
 
 def _median(values: npt.NDArray[np.float64]) -> float:

@@ -71,11 +71,13 @@ class Choice:
         every: candidate that was tried, from the simplest on.
         taken: one of them.
         threshold: from which score on a case is acted on.
+        failed: what went wrong with those that could not be fitted, while others could.
     """
 
     every: tuple[Tried, ...]
     taken: Tried
     threshold: float
+    failed: tuple[Fault, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values, for the record."""
@@ -145,18 +147,34 @@ def choose(
     compares = any(gate.kind == "stable_over_time" for gate in model.gates) and bool(folds)
     if len(entries) == 1 and not isinstance(model.threshold, Capacity | LowestCost) and not compares:
         return Choice(tuple(entries), entries[0], 0.5 if model.threshold is None else float(model.threshold))
-    every = tuple(
-        replace(tried(model, cases, folds, known, one.candidate, one.params), origin=one.origin) for one in entries
-    )
+    every, failed = _each(model, cases, folds, known, entries)
     taken = chosen(every, model.metrics[0], model.select)
     policy = 0.5 if model.threshold is None else model.threshold
     y, score = np.concatenate([cases.y[fold.test] for fold in folds]), np.concatenate(taken.score)
     if not isinstance(policy, Capacity | LowestCost):
-        return Choice(every, taken, float(policy))
+        return Choice(every, taken, float(policy), failed)
     places = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
     amounts = {name: values[places] for name, values in cases.amounts.items()}
     rows = Context(cases.time_us[places], amounts=amounts)
-    return Choice(every, taken, threshold_of(policy, y, score, rows, [fold.test_span for fold in folds]))
+    threshold = threshold_of(policy, y, score, rows, sum(fold.judged_us for fold in folds))
+    return Choice(every, taken, threshold, failed)
+
+
+def _each(
+    model: Model, cases: Cases, folds: Sequence[Fold], known: Known, entries: Sequence[Tried]
+) -> tuple[tuple[Tried, ...], tuple[Fault, ...]]:
+    """Each candidate on the folds, and what is wrong with those that fail; where all do, the first one's fault."""
+    every, failed = list[Tried](), list[HeadraceError]()
+    for one in entries:
+        try:
+            found = tried(model, cases, folds, known, one.candidate, one.params)
+        except HeadraceError as error:
+            failed.append(error)
+        else:
+            every.append(replace(found, origin=one.origin))
+    if not every:
+        raise failed[0]
+    return tuple(every), tuple(replace(fault, severity="warning") for error in failed for fault in error.faults)
 
 
 def _tuned(model: Model, cases: Cases, folds: Sequence[Fold], known: Known, tune: Tuning) -> list[Tried]:
@@ -253,7 +271,7 @@ def threshold_of(
     y: npt.NDArray[np.int64],
     score: Scores,
     rows: Context,
-    spans_us: Sequence[tuple[int, int]],
+    judged_us: float,
 ) -> float:
     """Return from which score on a case is acted on.
 
@@ -262,7 +280,7 @@ def threshold_of(
         y: labels of the rows of validation, 0 or 1.
         score: of these rows, by models that have not learned from them.
         rows: their context.
-        spans_us: of time that they cover, microseconds UTC.
+        judged_us: time in which as many rows come, microseconds.
 
     Raises:
         HeadraceError: HR-LEARN-012 for costs in a column that the set does not have.
@@ -270,13 +288,12 @@ def threshold_of(
     Example:
         >>> from headrace.declare import capacity
         >>> score = np.array([0.1, 0.9, 0.4, 0.7])
-        >>> rows, day = Context(np.zeros(4, np.int64)), [(0, 86_400_000_000)]
-        >>> threshold_of(capacity(2, per="1d"), np.array([0, 1, 0, 1]), score, rows, day)
+        >>> rows, day_us = Context(np.zeros(4, np.int64)), 86_400_000_000
+        >>> threshold_of(capacity(2, per="1d"), np.array([0, 1, 0, 1]), score, rows, day_us)
         0.7
     """
     if isinstance(policy, Capacity):
-        time_us = sum(end - begin for begin, end in spans_us)
-        return _of_the_highest(score, policy.cases * time_us / policy.per_us)
+        return _of_the_highest(score, policy.cases * judged_us / policy.per_us)
     if not isinstance(policy, LowestCost):
         return float(policy)
     order = np.argsort(-score, kind="stable")

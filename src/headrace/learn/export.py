@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ BEYOND_PER_ROW = 1e-4
 FLIPS_PER_ROW = 1e-4
 """Share of rows whose decision may flip: a score at a threshold to the last digit."""
 _ROWS = 20_000
+NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,12 @@ class Parity:
 
 
 def to_onnx(
-    estimator: Any, names: Sequence[str], place: str, task: Task | None = None, classes: Sequence[str] = ()
+    estimator: Any,
+    names: Sequence[str],
+    place: str,
+    task: Task | None = None,
+    classes: Sequence[str] = (),
+    categories: Mapping[str, Sequence[str]] = NONE,
 ) -> bytes:
     """Return an estimator as an ONNX file; the same estimator gives the same bytes.
 
@@ -66,6 +73,7 @@ def to_onnx(
         place: ``file:line`` of ``fit``.
         task: of the model; yes or no by default.
         classes: names of the classes, where there are several.
+        categories: texts of each feature that is text, in the order of their places.
 
     Returns:
         The bytes of a model with one float32 input of shape (n, features).
@@ -79,7 +87,7 @@ def to_onnx(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert kind is not None
-            return _file(kind.graph(estimator, names, task, len(outputs)), names, outputs)
+            return _file(kind.graph(estimator, names, task, len(outputs)), names, outputs, categories)
     except UnlikeError as error:
         found, expected = f"an exported model with {error}", f"a model that gives {', '.join(outputs)}"
         cure = "fit a binary model, or write task=hr.multiclass()" if task.name == "binary" else "mend what fit returns"
@@ -89,11 +97,13 @@ def to_onnx(
         raise HeadraceError(_unsupported(found, place)) from error
 
 
-def _file(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> bytes:
+def _file(graph: Graph, names: Sequence[str], outputs: Sequence[str], categories: Mapping[str, Sequence[str]]) -> bytes:
     """A converted model as bytes, with what a scorer must know of it."""
     model = graph.model
     about: dict[str, Any] = {"features": list(names), "scores": list(outputs), "output": graph.output}
     about |= {"columns": list(graph.columns), "sign": graph.sign}
+    if categories:
+        about["categories"] = {name: list(texts) for name, texts in categories.items()}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(about, sort_keys=True)
     # the converter collects them in a set, whose order is another one in another process

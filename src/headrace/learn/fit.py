@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 Fit = Callable[["Training"], Any]
 _CURE = "mend the function: Python tells all of it, as the cause of this error, where 'project.train()' is called"
+_MEMORY = (
+    "take fewer cases (a shorter train) or features, a leaner estimator, or a machine with more memory; "
+    "the cases are {:,.0f} MB as float32"
+)
 _NULLS = "; where it takes no nulls (NaN), put an imputer before it"
 
 
@@ -38,6 +42,8 @@ class Training:
         seed: for every random choice; the same inputs and seed must give the same estimator.
         names: of the features, in the order of ``X``.
         classes: names of the classes, where there are several.
+        categories: of each feature that is text, its texts in order: ``X`` has their places, which an encoder or
+            LightGBM's ``categorical_feature`` takes as categories. A text that train does not have is null later on.
         group: within which rows are ranked, a number for each, where they are.
     """
 
@@ -47,6 +53,7 @@ class Training:
     seed: int
     names: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group: pd.Series[int] | None = None
 
     def to_numpy(self) -> npt.NDArray[np.float64]:
@@ -70,7 +77,7 @@ def training(cases: Cases, seed: int, by: str | None = None) -> Training:
     if by is not None and by in cases.columns:
         _, group_of = np.unique(cases.columns[by], return_inverse=True)
         group = pd.Series(group_of, name=by)
-    return Training(cases.frame(), label, time, seed, cases.names, cases.classes, group)
+    return Training(cases.frame(), label, time, seed, cases.names, cases.classes, dict(cases.categories), group)
 
 
 def place_of(fit: Callable[..., Any], otherwise: str) -> str:
@@ -158,7 +165,7 @@ def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
         if code is not None and frame.filename == code.co_filename
     ]
     found = f"{type(error).__name__} in fit"
-    cure = _CURE
+    cure = _MEMORY.format(cases.x.nbytes / 2**20) if isinstance(error, MemoryError) else _CURE
     if np.isnan(cases.x).any():
         cure += _NULLS
     empty = [name for i, name in enumerate(cases.names) if np.isnan(cases.x[:, i]).all()]

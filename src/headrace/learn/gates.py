@@ -9,6 +9,7 @@ from typing import Protocol
 from headrace.declare import Gate, Metric
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.export import TOLERANCE, Parity
+from headrace.learn.intervals import Difference
 from headrace.learn.metrics import better
 
 
@@ -68,7 +69,7 @@ class Evidence:
     model: Mapping[str, float]
     baselines: Mapping[str, Mapping[str, float]]
     champion: Mapping[str, float] | None = None
-    apart: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    apart: Mapping[str, Difference] = field(default_factory=dict)
     folds: tuple[Mapping[str, float], ...] = ()
     size: int = 0
     measures: Measures | None = None
@@ -141,11 +142,11 @@ def _not_worse_than_champion(gate: Gate, label: str, evidence: Evidence) -> Gate
         return GateOutcome(f"{gate.kind}({label})", True, value, None, told)
     bound, apart = evidence.champion[label], evidence.apart.get(label)
     at_least_as_good = not_worse(evidence, label)
-    by_chance = apart is not None and apart[0] <= 0 <= apart[1]
+    by_chance = apart is not None and apart.low <= 0 <= apart.high
     told = f"{label} is {value:.4f}, {'not ' if at_least_as_good else ''}worse than the champion's {bound:.4f}"
     told += " on the same rows"
     if apart is not None and not at_least_as_good:
-        told += f", by {'no ' if by_chance else ''}more than chance: difference {apart[0]:+.4f} to {apart[1]:+.4f}"
+        told += f", by {'no ' if by_chance else ''}more than chance: difference {apart.low:+.4f} to {apart.high:+.4f}"
     return GateOutcome(f"{gate.kind}({label})", at_least_as_good or by_chance, value, bound, told)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace.errors import Fault
 from headrace.learn.gates import GateOutcome
+from headrace.learn.intervals import Difference
 from headrace.learn.version import Version
 
 
@@ -25,6 +26,7 @@ class Candidate:
         validation: mean of each metric over the folds that were chosen on.
         params: parameters, by which it differs from its defaults.
         chosen: whether it was taken.
+        apart: how far the model is from it on the same rows, by metric.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Candidate:
     validation: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     chosen: bool = False
+    apart: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,18 @@ class TrainReport:
         told = (
             f"learned from {self.fold['train_rows']:,} cases of {train}, judged on {self.fold['test_rows']:,} of {test}"
         )
+        if self.fold.get("by"):
+            told += f", each {self.fold['by']} in one part only"
         told += f"; not used: {self.fold['unused_rows']:,} before that or in the gap"
+        looks = self.version.record.looks
+        told += f"; the {ordinal(looks)} version that was judged on this test" if looks > 1 else ""
         return told + "".join(f", {count:,} {reason}" for reason, count in self.left_out.items() if count)
+
+    def differences(self) -> list[str]:
+        """Return a sentence for each that it was compared with: how far apart, and whether chance could do it."""
+        first = next(iter(self.metrics))
+        found = [(one.name, one.apart[first]) for one in self.candidates if first in one.apart]
+        return [f"{first} of the model minus {name}: {one!r}" for name, one in found]
 
     def header(self) -> list[str]:
         """Return the heads of the table: what decided on validation, where something had to be chosen, and the test."""
@@ -151,6 +164,7 @@ class TrainReport:
                 "",
                 *_aligned([self.header(), *self.rows()]),
                 "",
+                *(f"  {one}" for one in self.differences()),
                 *gates,
                 *map(str, self.warnings),
             ]
@@ -161,12 +175,23 @@ class TrainReport:
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows()
         )
-        gates = "".join(
+        gates = "".join(f"<li>{html.escape(one)}</li>" for one in self.differences()) + "".join(
             f"<li>{'passed' if gate.passed else '<b>failed</b>'}: {html.escape(gate.sentence)}</li>"
             for gate in self.gates
         )
         verdict = "<br>".join(html.escape(one) for one in (self.verdict(), self.cases(), *map(str, self.warnings)))
         return f"<p>{verdict}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{gates}</ul>"
+
+
+def ordinal(number: int) -> str:
+    """Return a number as the place in a row.
+
+    Example:
+        >>> ordinal(2), ordinal(11), ordinal(23)
+        ('2nd', '11th', '23rd')
+    """
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _told(value: float | None, span: tuple[float, float] | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 METADATA = "headrace"
 """Key in the metadata of a model file: JSON of ``features`` in order, names of ``scores``, the ``output`` and the
-``columns`` that hold them, and the ``sign`` that makes the higher one the stranger one."""
+``columns`` that hold them, the ``sign`` that makes the higher one the stranger one, and of each feature that is text
+the ``categories`` that its model knows."""
 
 
 def digest_of(content: bytes) -> str:
@@ -38,7 +40,8 @@ class Scorer:
         content: the bytes of the model file, already verified.
 
     ``features`` are the names of the columns that ``score`` expects, in order; ``names`` those of the scores that it
-    gives; ``digest`` identifies the file.
+    gives; ``categories`` the texts of features that are text, of which ``score`` expects the place, NaN for another;
+    ``digest`` identifies the file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -51,9 +54,28 @@ class Scorer:
         about: dict[str, Any] = json.loads(stored)
         self.features: tuple[str, ...] = tuple(about["features"])
         self.names: tuple[str, ...] = tuple(about["scores"])
+        known = dict(about.get("categories", {}))
+        self.categories: dict[str, tuple[str, ...]] = {name: tuple(texts) for name, texts in known.items()}
+        self._places = {name: {text: at for at, text in enumerate(texts)} for name, texts in self.categories.items()}
         self._outputs, self._columns = [str(about["output"])], [int(one) for one in about["columns"]]
         self._sign = int(about["sign"])
         self._input = self._session.get_inputs()[0].name
+
+    def row(self, features: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+        """Return the features of one row as ``score`` takes them: NaN for null and for a text that it does not know.
+
+        Args:
+            features: their values, by name.
+
+        Returns:
+            float64, shape (1, features).
+        """
+        return np.array([[self._number(name, features[name]) for name in self.features]], np.float64)
+
+    def _number(self, name: str, value: Any) -> float:
+        if value is None:
+            return np.nan
+        return float(self._places[name].get(value, np.nan)) if name in self._places else float(value)
 
     def score(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
         """Return the scores of each row.

@@ -19,16 +19,32 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Fold:
-    """One way to learn and judge: half-open spans in int64 microseconds UTC, and the rows that lie in them."""
+    """One way to learn and judge.
+
+    Args:
+        train_span: half-open, int64 microseconds UTC.
+        test_span: of what it is judged on.
+        train: rows to learn from.
+        test: rows to judge on.
+        by: column whose values lie in one part only, where these are what is parted.
+    """
 
     train_span: tuple[int, int]
     test_span: tuple[int, int]
     train: Mask
     test: Mask
+    by: str = ""
+
+    @property
+    def judged_us(self) -> float:
+        """Microseconds in which as many rows come as are judged on: of groups, their share of the whole span."""
+        begin, end = self.test_span
+        return (end - begin) * (float(self.test.mean()) if self.by else 1.0)
 
     def as_dict(self) -> dict[str, object]:
         """Return spans as ISO 8601 text, how many rows lie in each, and how many in neither."""
         return {
+            **({"by": self.by} if self.by else {}),
             "train": [from_us(us).isoformat() for us in self.train_span],
             "test": [from_us(us).isoformat() for us in self.test_span],
             "train_rows": int(self.train.sum()),
@@ -57,7 +73,7 @@ def folds_of(cases: Cases, split: TimeSplit | GroupSplit, matures_us: int) -> Sp
         HeadraceError: HR-LEARN-001 for a part without rows, HR-LEARN-012 for a column that the set does not have.
     """
     if isinstance(split, GroupSplit):
-        return _by_groups(_column(cases, split.by, split.place), split)
+        return _by_groups(cases, split)
     test = time_fold(cases.time_us, split, matures_us)
     earlier = tuple(_earlier(cases.time_us, split, matures_us, test))
     if split.apart is None:
@@ -102,7 +118,7 @@ def _gap_us(split: TimeSplit, matures_us: int) -> int:
 def _ending(time_us: npt.NDArray[np.int64], end: int, split: TimeSplit, gap_us: int) -> Fold:
     test_span = (end - split.test_us, end)
     train_span = (test_span[0] - gap_us - split.train_us, test_span[0] - gap_us)
-    return Fold(train_span, test_span, *(_within(time_us, span) for span in (train_span, test_span)))
+    return Fold(train_span, test_span, _within(time_us, train_span), _within(time_us, test_span))
 
 
 def _earlier(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int, test: Fold) -> Iterator[Fold]:
@@ -126,14 +142,15 @@ def _apart(fold: Fold, names: npt.NDArray[np.uint64], split: TimeSplit) -> Fold:
     return Fold(fold.train_span, fold.test_span, train, fold.test)
 
 
-def _by_groups(names: npt.NDArray[np.uint64], split: GroupSplit) -> Split:
+def _by_groups(cases: Cases, split: GroupSplit) -> Split:
     """A group lies where its number, which is a hash already, does: so much of all numbers is the part to judge on."""
+    names, time = _column(cases, split.by, split.place), cases.time_us
     at = names.astype(np.float64) / 2.0**64
     test = at >= 1 - split.test
-    everywhere = (0, 0)
+    whole = (int(time.min()), int(time.max()) + 1) if len(time) else (0, 0)
     part = np.floor(at / (1 - split.test) * split.folds).astype(np.int64)
-    folds = [Fold(everywhere, everywhere, ~test & (part != one), ~test & (part == one)) for one in range(split.folds)]
-    found = Split(Fold(everywhere, everywhere, ~test, test), tuple(one for one in folds if one.test.any()))
+    folds = [Fold(whole, whole, ~test & (part != one), ~test & (part == one), split.by) for one in range(split.folds)]
+    found = Split(Fold(whole, whole, ~test, test, split.by), tuple(one for one in folds if one.test.any()))
     if not test.any() or test.all():
         groups = len(np.unique(names))
         told = f"no {split.by} to {'learn from' if test.all() else 'judge on'}, of {groups:,} in all"

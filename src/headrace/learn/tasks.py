@@ -80,14 +80,15 @@ def values_of(column: pa.ChunkedArray[Any]) -> npt.NDArray[np.float64]:
     return values
 
 
-def _is_text(column: pa.ChunkedArray[Any]) -> bool:
+def is_text(column: pa.ChunkedArray[Any]) -> bool:
+    """Whether a column is text."""
     import pyarrow.types as kinds
 
     return bool(kinds.is_string(column.type) or kinds.is_large_string(column.type))
 
 
 def _yes_or_no(column: pa.ChunkedArray[Any], place: str) -> npt.NDArray[np.int64]:
-    if _is_text(column):
+    if is_text(column):
         found, cure = "labels that are text", "write task=hr.multiclass(), or make the label's value a condition"
         raise HeadraceError(Fault("HR-LEARN-008", place, found, "a label of two classes, 0 and 1", cure))
     values = values_of(column)
@@ -102,7 +103,7 @@ def _yes_or_no(column: pa.ChunkedArray[Any], place: str) -> npt.NDArray[np.int64
 def _classes(column: pa.ChunkedArray[Any], place: str) -> Labels:
     coded = column.combine_chunks().dictionary_encode()
     known = coded.dictionary.to_pylist()
-    if not _is_text(column) and any(float(one) != int(one) for one in known):
+    if not is_text(column) and any(float(one) != int(one) for one in known):
         found, cure = "labels that are no whole numbers", "write task=hr.regression(), or name the classes"
         raise HeadraceError(Fault("HR-LEARN-008", place, found, "classes as text or whole numbers", cure))
     if not 2 <= len(known) <= _MOST_CLASSES:
@@ -111,12 +112,12 @@ def _classes(column: pa.ChunkedArray[Any], place: str) -> Labels:
     order = sorted(range(len(known)), key=lambda at: known[at])
     place_of = np.empty(len(known), np.int64)
     place_of[order] = np.arange(len(known))
-    names = tuple(str(known[at] if _is_text(column) else int(known[at])) for at in order)
+    names = tuple(str(known[at] if is_text(column) else int(known[at])) for at in order)
     return Labels(place_of[coded.indices.to_numpy()], names)
 
 
 def _numbers(column: pa.ChunkedArray[Any], task: Task, place: str) -> npt.NDArray[np.float64]:
-    if _is_text(column):
+    if is_text(column):
         found, cure = "labels that are text", "make the label's value a number, or write task=hr.multiclass()"
         raise HeadraceError(Fault("HR-LEARN-008", place, found, f"a number, for {task!r}", cure))
     values = values_of(column)

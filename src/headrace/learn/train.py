@@ -4,36 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from headrace import clock
-from headrace.declare import GroupSplit, LowestCost, Metric, Model, TimeSplit
+from headrace.declare import Model, TimeSplit
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
-from headrace.learn.cases import Built, Cases, read_cases
+from headrace.learn.cases import Built, read_cases
 from headrace.learn.champion import other_features
 from headrace.learn.choose import Choice, Tried, Tuning, choose
 from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
 from headrace.learn.fit import Fit, fit_estimator, name_of, place_of
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
-from headrace.learn.intervals import Measured, difference, interval, measure
 from headrace.learn.leaks import leaks
 from headrace.learn.measures import OfTraining
-from headrace.learn.metrics import Context, Scores, known_from
+from headrace.learn.metrics import Scores
 from headrace.learn.nulls import never_null, require_nulls
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
 from headrace.learn.scorer import Scorer, digest_of
 from headrace.learn.scoring import require_probabilities, scores
-from headrace.learn.split import Fold, Split, check_labels, folds_of, short_history
-from headrace.learn.version import Origin, Record, Version, code_commit, environment
+from headrace.learn.setting import Judged, Setting, amounts_of, groups_of, setting_of
+from headrace.learn.split import Fold, short_history
+from headrace.learn.version import Origin, Record, Version, code_commit, environment, looks_at
 from headrace.plan import compile_set, feature_fingerprints, model_fingerprint
 
 T = TypeVar("T")
@@ -56,59 +55,6 @@ class _Course:
         begun = clock.monotonic_s()
         yield
         self.seconds[name] = clock.monotonic_s() - begun
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """What all candidates share: the declared model, the cases and their folds, and from which score on is acted."""
-
-    model: Model
-    cases: Cases
-    split: Split
-    train: Cases
-    test: Cases
-    threshold: float = 0.5
-
-    @property
-    def fold(self) -> Fold:
-        return self.split.test
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        return {metric.label: metric for metric in self.model.metrics}
-
-    def context(self, fold: Fold) -> Context:
-        """What metrics may know of the rows that a fold is judged on."""
-        cases, task = self.cases, self.model.task
-        places = np.flatnonzero(fold.test)
-        return Context(
-            cases.time_us[places],
-            {name: values[places] for name, values in cases.columns.items()},
-            _known(self.model, cases, fold),
-            {name: values[places] for name, values in cases.amounts.items()},
-            self.threshold,
-            task.levels,
-            task.by or "",
-            lambda rows: _rows(cases, places[rows]),
-        )
-
-    def judged(
-        self, name: str, role: str, score: npt.NDArray[np.float64], seconds: float = 0.0, **more: Any
-    ) -> _Judged:
-        """Return a candidate with each metric of its scores of the test rows."""
-        measured = measure(self.metrics, self.test.y, score, self.context(self.fold))
-        values = {label: one.value for label, one in measured.items()}
-        found = {label: interval(self.metrics[label], one) for label, one in measured.items()}
-        spans = {label: span for label, span in found.items() if span is not None}
-        return _Judged(Candidate(name, role, values, seconds, spans, **more), measured)
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A candidate, and what a difference from another is computed of; that is empty for numbers of long ago."""
-
-    candidate: Candidate
-    measured: Mapping[str, Measured]
 
 
 def train(
@@ -147,9 +93,9 @@ def train(
     switch_off_telemetry()
     course = _Course(progress)
     with course.step("read"):
-        cases = read_cases(built, _groups(model), model.place, model.task, _amounts(model))
+        cases = read_cases(built, groups_of(model), model.place, model.task, amounts_of(model))
     with course.step("split"):
-        setting = _setting(model, cases)
+        setting = setting_of(model, cases)
     with registry.preparing():
         champion = registry.champion(model.name)
         with course.step("choose"):
@@ -163,7 +109,7 @@ def train(
         judged.append(setting.judged(mine.name, "model", score, course.seconds["fit"], **told))
         judged += _champion(setting, registry, champion, digest_of(content))
     others = [_not_taken(one, setting) for one in choice.every if one is not mine]
-    candidates = _ordered([one.candidate for one in judged], others)
+    candidates = _ordered(_compared(judged), others)
     with course.step("gates"):
         proofs = _measures(setting, choice, built, scorer, content, score)
         folds = (*mine.values, next(one.metrics for one in candidates if one.role == "model"))
@@ -175,10 +121,12 @@ def train(
         tested = [one for one in candidates if one.role != "candidate"]
         values, spans = _named(tested, lambda one: one.metrics), _named(tested, lambda one: one.intervals)
         short = short_history(setting.fold, cases.time_us, model.split) if isinstance(model.split, TimeSplit) else None
-        warnings = () if short is None else (short,)
+        warnings = (*choice.failed, *(() if short is None else (short,)))
+        apart = _named(tested, lambda one: {label: list(astuple(far)) for label, far in one.apart.items()})
         notes = tuple(f"{fault.found}; expected {fault.expected}" for fault in warnings)
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
-        record = replace(record, choice=choice.as_dict(), threshold=choice.threshold)
+        looks = looks_at(origin.fold, registry.versions(model.name))
+        record = replace(record, choice=choice.as_dict(), threshold=choice.threshold, looks=looks, apart=apart)
         version, new = registry.register(record, content)
         if not version.standing:
             version = registry.settle(version, _standing(version, evidence))
@@ -187,7 +135,7 @@ def train(
 
 
 def _measures(
-    setting: _Setting, choice: Choice, built: Built, scorer: Scorer, content: bytes, score: Scores
+    setting: Setting, choice: Choice, built: Built, scorer: Scorer, content: bytes, score: Scores
 ) -> OfTraining:
     """What gates may ask to have measured."""
     model, fold, taken = setting.model, setting.fold, choice.taken
@@ -202,26 +150,14 @@ def _measures(
 
     def again() -> bytes:
         estimator = fit_estimator(fit, setting.train, model.seed, where, model.task, taken.params)
-        return to_onnx(estimator, setting.test.names, where, model.task, setting.cases.classes)
+        test = setting.test
+        return to_onnx(estimator, test.names, where, model.task, test.classes, test.categories)
 
     def suspects() -> list[str]:
         return [one.sentence for one in leaks(model, setting.cases, fold)]
 
     test = setting.test
     return OfTraining(scorer, content, test.x, test.y, score, setting.context(fold), groups, again, suspects)
-
-
-def _groups(model: Model) -> tuple[str, ...]:
-    """Columns by which metrics, gates, the split and a ranking group rows."""
-    named = [value for metric in model.metrics for key, value in metric.params if key == "by"]
-    named += [model.task.by, model.split.by if isinstance(model.split, GroupSplit) else model.split.apart]
-    return tuple(dict.fromkeys(str(one) for one in named if one))
-
-
-def _amounts(model: Model) -> tuple[str, ...]:
-    """Columns that say what a mistake costs."""
-    named = [name for metric in model.metrics for name in metric.needs if ("by", name) not in metric.params]
-    return tuple(dict.fromkeys([*named, *(model.threshold.needs if isinstance(model.threshold, LowestCost) else ())]))
 
 
 def _start(champion: Version | None) -> Mapping[str, Mapping[str, Any]]:
@@ -234,42 +170,16 @@ def _at(model: Model, choice: Choice) -> tuple[float, ...]:
     return () if model.threshold is None else (choice.threshold,)
 
 
-def _setting(model: Model, cases: Cases) -> _Setting:
-    split = folds_of(cases, model.split, _matures_us(model))
-    check_labels(split.test, cases, model.task, model.place)
-    return _Setting(model, cases, split, cases.take(split.test.train), cases.take(split.test.test))
-
-
-def _matures_us(model: Model) -> int:
-    label = model.cases.label
-    return 0 if label is None else label.matures_us
-
-
-def _known(model: Model, cases: Cases, fold: Fold) -> dict[str, npt.NDArray[np.int64]]:
-    """From when on what a column names was known to be compromised, of the rows that a fold is judged on."""
-    wanted = {
-        value for one in model.metrics if one.name == "card_precision" for key, value in one.params if key == "by"
-    }
-    since = (cases.time_us >= fold.train_span[0]) & (cases.time_us < max(fold.test_span[1], 1))
-    return {
-        name: known_from(values[since], cases.y[since], cases.time_us[since], _matures_us(model))[fold.test[since]]
-        for name, values in cases.columns.items()
-        if name in wanted
-    }
-
-
-def _rows(cases: Cases, places: npt.NDArray[np.int64]) -> Any:
-    import pandas as pd
-
-    rows = cases.take(places).frame()
-    rows.insert(0, "time", pd.Series(cases.time_us[places].view("datetime64[us]")).dt.tz_localize("UTC"))
-    return rows
-
-
-def _not_taken(one: Tried, setting: _Setting) -> Candidate:
+def _not_taken(one: Tried, setting: Setting) -> Candidate:
     return Candidate(
         one.name, "candidate", {}, one.seconds, validation=one.means(setting.metrics), params=dict(one.params)
     )
+
+
+def _compared(judged: Sequence[Judged]) -> list[Candidate]:
+    """The candidates, each with how far the model is from it."""
+    model = next(one for one in judged if one.candidate.role == "model")
+    return [one.candidate if one is model else replace(one.candidate, apart=model.apart(one)) for one in judged]
 
 
 def _ordered(judged: list[Candidate], others: list[Candidate]) -> list[Candidate]:
@@ -278,7 +188,7 @@ def _ordered(judged: list[Candidate], others: list[Candidate]) -> list[Candidate
     return [*judged[:at], *others, *judged[at:]]
 
 
-def _baselines(setting: _Setting) -> list[_Judged]:
+def _baselines(setting: Setting) -> list[Judged]:
     """An answer that knows no feature, and the declared baseline or a linear model."""
     model, rows = setting.model, len(setting.test.y)
     name, score = constant(setting.train, model.task, rows)
@@ -295,8 +205,8 @@ def _baselines(setting: _Setting) -> list[_Judged]:
 
 
 def _fitted(
-    setting: _Setting, choice: Choice, course: _Course, thresholds: Sequence[float]
-) -> tuple[list[_Judged], bytes, Parity]:
+    setting: Setting, choice: Choice, course: _Course, thresholds: Sequence[float]
+) -> tuple[list[Judged], bytes, Parity]:
     """Return the baselines, and the chosen model as the file that was proved equal to it."""
     model, taken = setting.model, choice.taken
     with course.step("baselines"):
@@ -312,15 +222,16 @@ def _fitted(
     return judged, content, parity
 
 
-def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
+def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
     names, sure, task = setting.test.names, never_null(compile_set(setting.model.cases)), setting.model.task
     count = len(setting.cases.classes)
     x = np.concatenate([setting.test.x, setting.train.x])
+    sure -= setting.test.categories.keys()  # a text that train does not have
     nullable = [name for name, column in zip(names, x.T, strict=True) if name not in sure or np.isnan(column).any()]
     require_nulls(estimator, x, names, nullable, place, task, count)
     scores(estimator, setting.test.x, names, place, task, count)  # NaN or a wrong shape is told before the export
     try:
-        content = to_onnx(estimator, names, place, task, setting.cases.classes)
+        content = to_onnx(estimator, names, place, task, setting.cases.classes, setting.cases.categories)
         parity = check_parity(estimator, content, x, thresholds, place, nullable, task, count)
         require_parity(parity, estimator, x, names, place)
     except HeadraceError as error:
@@ -329,7 +240,7 @@ def _export(estimator: Any, setting: _Setting, thresholds: Sequence[float], plac
     return content, parity
 
 
-def _champion(setting: _Setting, registry: Registry, champion: Version | None, digest: str) -> list[_Judged]:
+def _champion(setting: Setting, registry: Registry, champion: Version | None, digest: str) -> list[Judged]:
     """The champion's numbers on the same test rows; those it was registered with where it learned other features."""
     if champion is None or champion.digest == digest:
         return []
@@ -338,14 +249,15 @@ def _champion(setting: _Setting, registry: Registry, champion: Version | None, d
         declared = feature_fingerprints(compile_set(setting.model.cases))
         if other_features(setting.model, champion, scorer.features, declared, registry) is None:
             columns = [setting.test.names.index(name) for name in scorer.features]
-            score = scorer.score(setting.test.x[:, columns])
+            coded = setting.read.coded(scorer.categories) if scorer.categories else setting.cases
+            score = scorer.score(coded.x[setting.fold.test][:, columns])
             return [setting.judged(f"champion {champion.number}", "champion", score)]
     except HeadraceError:
         pass  # a champion whose file is lost must not stop a new one from being trained
     known = {label: champion.metrics[label] for label in setting.metrics if label in champion.metrics}
     if len(known) < len(setting.metrics):
         return []
-    return [_Judged(Candidate(f"champion {champion.number} (as registered)", "champion", known, 0.0), {})]
+    return [Judged(Candidate(f"champion {champion.number} (as registered)", "champion", known, 0.0), {})]
 
 
 def _named(candidates: Sequence[Candidate], of: Callable[[Candidate], T]) -> dict[str, T]:
@@ -353,14 +265,13 @@ def _named(candidates: Sequence[Candidate], of: Callable[[Candidate], T]) -> dic
     return {"model" if one.role == "model" else one.name: of(one) for one in candidates if one.role != "champion"}
 
 
-def _evidence(setting: _Setting, judged: Sequence[_Judged]) -> Evidence:
+def _evidence(setting: Setting, judged: Sequence[Judged]) -> Evidence:
     by_role = {one.candidate.role: one for one in judged}
     baselines = {one.candidate.name: one.candidate.metrics for one in judged if one.candidate.role == "baseline"}
     model, champion = by_role["model"], by_role.get("champion")
     if champion is None:
         return Evidence(setting.metrics, model.candidate.metrics, baselines)
-    pairs = {label: difference(model.measured[label], other) for label, other in champion.measured.items()}
-    apart = {label: span for label, span in pairs.items() if span is not None}
+    apart = model.apart(champion)
     return Evidence(setting.metrics, model.candidate.metrics, baselines, champion.candidate.metrics, apart)
 
 

@@ -19,6 +19,8 @@ from headrace.learn.choose import Tried
 
 _AT_ONCE = 4
 """Trials that are asked for together, whatever the number of cores: the same search finds the same everywhere."""
+_RAISED = "raised"
+"""Attribute of a trial whose function raised: it counts as done, or a search of what never works would not end."""
 _WARM_UP = 5
 """Trials before one is ended early."""
 Try = Callable[[Mapping[str, Any], Callable[[int, float], bool]], Tried]
@@ -61,15 +63,25 @@ class Search:
             attempt: judges parameters.
             until_s: by the monotonic clock, when no further trial begins.
             told: told how many trials are done.
+
+        Raises:
+            HeadraceError: of a trial, where none of the first ones came to an end; later ones are counted and left.
         """
+        failed: HeadraceError | None = None
         while self.done < trials and clock.monotonic_s() < until_s:
             asked = [self._ask() for _ in range(min(_AT_ONCE, trials - self.done))]
             medians = self._medians()
             with _workers(len(asked)) as workers:
                 ends = [workers.submit(self._judged, attempt, one, medians) for one in asked]
                 for one, end in zip(asked, ends, strict=True):
-                    self._tell(one, end.result())
+                    try:
+                        self._tell(one, end.result())
+                    except HeadraceError as error:
+                        failed = error
+                        self._tell_failed(one, error)
                     told(self.done)
+            if failed is not None and not self.best():
+                raise failed
 
     def best(self) -> Mapping[str, Any]:
         """Return the parameters with the best mean over all folds; none where no trial came so far."""
@@ -116,6 +128,11 @@ class Search:
         else:
             self._study.tell(trial, state=state.PRUNED)
 
+    def _tell_failed(self, trial: Any, error: HeadraceError) -> None:
+        optuna = _optuna()
+        trial.set_user_attr(_RAISED, ", ".join(one.code for one in error.faults))
+        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
     def _medians(self) -> list[float]:
         """The median of the means after one fold, after two and so on, of trials that are done."""
         ended = self._ended()
@@ -128,7 +145,8 @@ class Search:
     def _ended(self) -> list[Any]:
         optuna = _optuna()
         over = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-        return [one for one in self._study.get_trials(deepcopy=False) if one.state in over]
+        every = self._study.get_trials(deepcopy=False)
+        return [one for one in every if one.state in over or _RAISED in one.user_attrs]
 
     def _close_what_was_cut_off(self) -> None:
         optuna = _optuna()

@@ -54,6 +54,8 @@ class Record:
         notes: what was told as worth knowing when it was trained, such as cases of fewer days than asked for.
         choice: which candidate was taken with which parameters, and what each was worth on validation.
         threshold: from which score on a case is acted on.
+        looks: how many versions were judged on these test rows or on some of them, this one included.
+        apart: baseline or champion to metric to value, low, high and p-value of the model minus it.
         files: what is kept beside the model file, such as ``explain.json``, by name with its SHA-256.
     """
 
@@ -67,6 +69,8 @@ class Record:
     notes: tuple[str, ...] = ()
     choice: Mapping[str, Any] = field(default_factory=dict)
     threshold: float = 0.5
+    looks: int = 1
+    apart: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -135,6 +139,23 @@ class Version:
     def __repr__(self) -> str:
         shown = ", ".join([*self.aliases, "gates passed" if self.passed else "gates failed"])
         return f"Version({self.name} {self.number}, {self.digest[:12]}, {shown})"
+
+
+def looks_at(fold: Mapping[str, Any], versions: Sequence[Version]) -> int:
+    """Return how many versions were judged on the test of a fold, or on a part of it, with one more.
+
+    Args:
+        fold: as ``Fold.as_dict``.
+        versions: of the model, registered before.
+    """
+    begin, end = fold["test"]
+    seen = [one.record for one in versions if (there := one.record.origin.fold) and _overlap(there, begin, end)]
+    return 1 + max((one.looks for one in seen), default=0)
+
+
+def _overlap(fold: Mapping[str, Any], begin: str, end: str) -> bool:
+    # texts of ISO 8601 in UTC are in the order of time
+    return bool(fold["test"][0] < end and begin < fold["test"][1])
 
 
 def environment() -> dict[str, str]:

@@ -50,11 +50,11 @@ def _learns(model: Model) -> None:
 
 def _numbers(model: Model, plan: Plan) -> Iterator[Fault]:
     for output in plan.features:
-        if output.type.name not in ("int", "float", "decimal", "bool"):
+        if output.type.name not in ("int", "float", "decimal", "bool", "str"):
             _, _, short = output.name.rpartition(".")
             found = f"{model.name} learns from {output.name}, which is {output.type!r}"
             cure = f"call it '_{short}', if only other features or rules use it, or make it a number, e.g. by count"
-            yield Fault("HR-LEARN-003", output.place, found, "an int, float, decimal or bool", cure)
+            yield Fault("HR-LEARN-003", output.place, found, "an int, float, decimal, bool or str", cure)
 
 
 def _cards(model: Model, plan: Plan) -> Iterator[Fault]:

@@ -92,7 +92,7 @@ class Desk:
         made = features(self.plan, self._groups, self._kinds, given, self.moment, reading)
         kept = {one.name: held(made[one.name], 0) for one in self.plan.outputs}
         values = {name: leaving(value, made[name].type) for name, value in kept.items()}
-        x = vector(values, self.scorer.features)
+        x = vector(values, self.scorer)
         score = float(self.scorer.score(x)[0])
         decision = self.decision(row, kept, score)
         why = reasons(self.scorer, x, values, self.typical, explain) if explain else []

@@ -230,7 +230,7 @@ class _Check:
             if scorer is None:
                 self.report.skip("scored by a model whose file is gone or altered", 1)
                 continue
-            x = vector({name: values[i] for name, values in left.items()}, scorer.features)
+            x = vector({name: values[i] for name, values in left.items()}, scorer)
             found[i] = float(scorer.score(x)[0])
         return found
 

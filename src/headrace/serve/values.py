@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headrace.errors import Fault, HeadraceError
 from headrace.kernel.column import Column
+from headrace.learn import Scorer
 from headrace.plan.lower import plain_value
 from headrace.types import LogicalType
 
@@ -36,20 +37,22 @@ def leaving(value: Any, kind: LogicalType) -> Any:
     return [plain_value(one, kind.item) for one in value]
 
 
-def vector(features: Mapping[str, Any], names: Sequence[str]) -> npt.NDArray[np.float32]:
+def vector(features: Mapping[str, Any], scorer: Scorer) -> npt.NDArray[np.float32]:
     """Return one row of model input: float64 rounded to float32, booleans 0 and 1, NaN for null; shape (1, n).
+
+    Of text the place among those that the model knows.
 
     The same rounding as ``learn.cases`` does for whole columns; a test holds the two together.
 
     Raises:
         HeadraceError: HR-REQUEST-009 for a value beyond float32, which no model has learned from.
     """
-    wide = np.array([[np.nan if features[name] is None else float(features[name]) for name in names]])
+    wide = scorer.row(features)
     with np.errstate(over="ignore"):
         row = wide.astype(np.float32)
     beyond = np.isinf(row[0])
     if beyond.any():
-        found = f"feature {names[int(np.argmax(beyond))]} beyond float32"
+        found = f"feature {scorer.features[int(np.argmax(beyond))]} beyond float32"
         cure = "mend the value that it is made from, or scale the feature in its declaration"
         raise HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set", cure))
     return row

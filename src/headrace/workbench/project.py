@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,11 +86,27 @@ class Project(declare.Project):
 
         return apply(self._loaded(folder), nodes, accept, progress or SILENT)
 
-    def train(self, names: Sequence[str] = (), folder: Path | str | None = None) -> Trainings:
-        """Train the models of these names, or all, and register them."""
+    def train(
+        self,
+        names: Sequence[str] = (),
+        folder: Path | str | None = None,
+        *,
+        again: bool = False,
+        tune: int = 0,
+        seconds: float = math.inf,
+    ) -> Trainings:
+        """Train the models of these names, or all, and register them.
+
+        Args:
+            names: of models.
+            folder: of the project.
+            again: also what has not changed.
+            tune: how many trials of parameters there shall be, those of earlier searches among them; 0 for none.
+            seconds: after which no further trial begins.
+        """
         from headrace.run import train
 
-        return train(self._loaded(folder), names)
+        return train(self._loaded(folder), names, again=again, tune=tune, seconds=seconds)
 
     def promote(
         self, model: str, version: int, reason: str | None = None, folder: Path | str | None = None

@@ -83,6 +83,8 @@ def print_trained(trained: Trained) -> None:
         return
     head = report.header()
     print_table(report.model, head, report.rows(), right=head[1:])
+    for sentence in report.differences():
+        say(f"  {sentence}")
     for gate in report.gates:
         say(f"  {'passed' if gate.passed else 'FAILED'}  {gate.sentence}", "green" if gate.passed else "red")
     say(report.cases(), "dim")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.declare import Metric
-from headrace.errors import Fault, HeadraceError, nearest
-from headrace.learn.metrics.binary import BINARY, costs
-from headrace.learn.metrics.context import NEVER, Context, Labels, Scores, known_from
-from headrace.learn.metrics.others import CLASSES, NUMBERS
+import numpy as np
 
-__all__ = ["NEVER", "Context", "Labels", "Scores", "better", "costs", "evaluate", "known_from"]
+from headrace.declare import Metric
+from headrace.declare.metrics import NAMES
+from headrace.errors import Fault, HeadraceError, nearest
+from headrace.learn.metrics.binary import BINARY, BINARY_ROWS, costs
+from headrace.learn.metrics.context import NEVER, Context, Labels, OfRows, Scores, known_from
+from headrace.learn.metrics.others import CLASSES, CLASSES_ROWS, GROUPS, NUMBERS, NUMBERS_ROWS
+
+__all__ = ["NEVER", "Context", "Labels", "Scores", "better", "costs", "evaluate", "known_from", "mean_of"]
 
 
 def evaluate(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
@@ -36,12 +39,23 @@ def evaluate(metric: Metric, y: Labels, score: Scores, context: Context) -> floa
     """
     if metric.function is not None:
         return _own(metric, y, score, context)
-    known = CLASSES if score.ndim == 2 and metric.name in CLASSES else BINARY | NUMBERS
-    function = known.get(metric.name)
+    params, place = dict(metric.params), metric.place
+    if (of_rows := mean_of(metric, score)) is not None:
+        each = of_rows(y, score, context, params, place)
+        there = each[~np.isnan(each)]
+        return float(np.mean(there)) if len(there) else 0.0
+    function = (CLASSES if score.ndim == 2 and metric.name in CLASSES else BINARY | NUMBERS).get(metric.name)
     if function is None:
-        cure = nearest(metric.name, known)
-        raise HeadraceError(Fault("HR-LEARN-012", metric.place, f"metric {metric.name!r}", "a known metric", cure))
-    return function(y, score, context, dict(metric.params), metric.place)
+        cure = nearest(metric.name, NAMES)
+        raise HeadraceError(Fault("HR-LEARN-012", place, f"metric {metric.name!r}", "a known metric", cure))
+    return function(y, score, context, params, place)
+
+
+def mean_of(metric: Metric, score: Scores) -> OfRows | None:
+    """Return what a metric is the mean of over rows or groups; None where it is no mean."""
+    if score.ndim == 2 and metric.name in CLASSES_ROWS:
+        return CLASSES_ROWS[metric.name]
+    return (BINARY_ROWS | NUMBERS_ROWS | GROUPS).get(metric.name)
 
 
 def _own(metric: Metric, y: Labels, score: Scores, context: Context) -> float:

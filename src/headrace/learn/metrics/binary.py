@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from headrace.clock import DAY_US
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.learn.metrics.context import NEVER, Context, Function, Labels, Params, Scores
+from headrace.learn.metrics.context import NEVER, Context, Each, Function, Labels, OfRows, Params, Scores
 
 _BINS = 10
 
@@ -36,16 +36,16 @@ def _roc_auc(y: Labels, score: Scores, _c: Context, _p: Params, _w: str) -> floa
     return won / (2 * int(positives[-1]) * int(negatives[-1]))
 
 
-def _log_loss(y: Labels, score: Scores, _c: Context, _p: Params, place: str) -> float:
+def _log_loss(y: Labels, score: Scores, _c: Context, _p: Params, place: str) -> Each:
     _check_probability(score, "log_loss", place)
     tiny = np.finfo(np.float64).eps
     likely = np.clip(np.where(y == 1, score, 1 - score), tiny, 1 - tiny)
-    return float(-np.mean(np.log(likely)))
+    return np.asarray(-np.log(likely), np.float64)
 
 
-def _brier(y: Labels, score: Scores, _c: Context, _p: Params, place: str) -> float:
+def _brier(y: Labels, score: Scores, _c: Context, _p: Params, place: str) -> Each:
     _check_probability(score, "brier", place)
-    return float(np.mean((score - y) ** 2))
+    return (score - y) ** 2
 
 
 def _check_probability(score: Scores, name: str, place: str) -> None:
@@ -57,16 +57,16 @@ def _check_probability(score: Scores, name: str, place: str) -> None:
 
 
 def _precision(y: Labels, score: Scores, rows: Context, params: Params, _w: str) -> float:
-    chosen = score >= _threshold(params, rows)
+    chosen = score >= threshold(params, rows)
     return float(y[chosen].mean()) if chosen.any() else 0.0
 
 
 def _recall(y: Labels, score: Scores, rows: Context, params: Params, _w: str) -> float:
-    return float((score[y == 1] >= _threshold(params, rows)).mean())
+    return float((score[y == 1] >= threshold(params, rows)).mean())
 
 
 def _f_score(y: Labels, score: Scores, rows: Context, params: Params, _w: str) -> float:
-    chosen, square = score >= _threshold(params, rows), float(params["beta"]) ** 2
+    chosen, square = score >= threshold(params, rows), float(params["beta"]) ** 2
     right = float(y[chosen].sum())
     return (1 + square) * right / (square * float(y.sum()) + float(chosen.sum())) if right else 0.0
 
@@ -81,15 +81,19 @@ def _recall_at(y: Labels, score: Scores, _c: Context, params: Params, _w: str) -
 
 def _calibration_error(y: Labels, score: Scores, _c: Context, _p: Params, place: str) -> float:
     _check_probability(score, "calibration_error", place)
-    order = np.argsort(score, kind="stable")
-    bins = np.array_split(order, min(_BINS, len(order)))
-    return float(sum(len(one) * abs(float(score[one].mean()) - float(y[one].mean())) for one in bins) / len(order))
+    bins = like_scores(score)
+    return float(sum(len(one) * abs(float(score[one].mean()) - float(y[one].mean())) for one in bins) / len(score))
 
 
-def _expected_cost(y: Labels, score: Scores, rows: Context, params: Params, place: str) -> float:
-    chosen = score >= _threshold(params, rows)
+def like_scores(score: Scores) -> list[npt.NDArray[np.int64]]:
+    """Return the places of rows in ten bins of equally many, by their scores."""
+    return np.array_split(np.argsort(score, kind="stable"), min(_BINS, len(score)))
+
+
+def _expected_cost(y: Labels, score: Scores, rows: Context, params: Params, place: str) -> Each:
+    chosen = score >= threshold(params, rows)
     wrong, missed = (costs(params[name], rows, len(y), place) for name in ("false_positive", "false_negative"))
-    return float(np.mean(np.where(chosen & (y == 0), wrong, 0.0) + np.where(~chosen & (y == 1), missed, 0.0)))
+    return np.where(chosen & (y == 0), wrong, 0.0) + np.where(~chosen & (y == 1), missed, 0.0)
 
 
 def costs(said: float | str, rows: Context, count: int, place: str) -> npt.NDArray[np.float64]:
@@ -110,16 +114,21 @@ def costs(said: float | str, rows: Context, count: int, place: str) -> npt.NDArr
     return found
 
 
-def _threshold(params: Params, rows: Context) -> float:
+def threshold(params: Params, rows: Context) -> float:
+    """Return from which score on a metric takes a case for acted on."""
     said = params.get("threshold")
     return rows.threshold if said is None else float(said)
 
 
 def _card_precision(y: Labels, score: Scores, context: Context, params: Params, place: str) -> float:
+    return float(np.mean(list(card_precision_by_day(y, score, context, params, place).values())))
+
+
+def card_precision_by_day(y: Labels, score: Scores, context: Context, params: Params, place: str) -> dict[int, float]:
     """Card Precision@k of the Fraud Detection Handbook (Le Borgne et al., 2022).
 
-    For each day: cards by the highest score of their rows, the k highest taken, the share of k that is compromised on
-    that day; mean over days. Two kinds of cards are out of consideration, as nobody has to find them: those that were
+    For each day since 1970: cards by the highest score of their rows, the k highest taken, the share of k that is
+    compromised on that day. Two kinds of cards are out of consideration, as nobody has to find them: those that were
     detected on an earlier day (chapter 4.4, ``remove_detected_compromised_cards``), and those of which a fraud since
     the begin of training was known when the day began (chapter 3.4, ``known_defrauded_customers``). Known means that
     the label had matured, which is the Handbook's delay. Equal scores keep the order of rows.
@@ -131,13 +140,13 @@ def _card_precision(y: Labels, score: Scores, context: Context, params: Params, 
     names, cards = np.unique(context.columns[by], return_inverse=True)
     day = context.time_us // DAY_US
     known_us = context.known_us.get(by, np.full(len(y), NEVER))
-    detected, shares = np.zeros(len(names), dtype=np.bool_), []
+    detected, shares = np.zeros(len(names), dtype=np.bool_), dict[int, float]()
     for one in np.unique(day):
         rows = np.flatnonzero((day == one) & (known_us > one * DAY_US) & ~detected[cards])
         caught = _caught(cards[rows], y[rows], score[rows], k)
-        shares.append(len(caught) / k)
+        shares[int(one)] = len(caught) / k
         detected[caught] = True
-    return float(np.mean(shares))
+    return shares
 
 
 def _caught(cards: npt.NDArray[np.int64], y: Labels, score: Scores, k: int) -> npt.NDArray[np.int64]:
@@ -151,13 +160,11 @@ def _caught(cards: npt.NDArray[np.int64], y: Labels, score: Scores, k: int) -> n
 BINARY: dict[str, Function] = {
     "average_precision": _average_precision,
     "roc_auc": _roc_auc,
-    "log_loss": _log_loss,
-    "brier": _brier,
     "calibration_error": _calibration_error,
     "precision": _precision,
     "recall": _recall,
     "f_score": _f_score,
     "recall_at": _recall_at,
     "card_precision": _card_precision,
-    "expected_cost": _expected_cost,
 }
+BINARY_ROWS: dict[str, OfRows] = {"log_loss": _log_loss, "brier": _brier, "expected_cost": _expected_cost}

@@ -63,6 +63,9 @@ class Context:
 
 Function = Callable[[Labels, Scores, Context, Params, str], float]
 """A metric of labels, scores, context and what it was called with; and where it was declared."""
+Each = npt.NDArray[np.float64]
+OfRows = Callable[[Labels, Scores, Context, Params, str], Each]
+"""A metric that is a mean: what each row, or each group of rows, is worth."""
 
 
 def _each(columns: Mapping[str, npt.NDArray[Any]], rows: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

@@ -1,0 +1,115 @@
+"""What is done is kept: a candidate or trial that fails leaves the others; looks at the test are counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import headrace as hr
+from headrace.errors import HeadraceError
+from headrace.learn import Registry, train
+from headrace.learn.choose import Tuning
+from headrace.learn.intervals import Difference
+from headrace.learn.report import ordinal
+from tests.learn.worlds import fit_boosting, fit_logistic, model, world
+
+SPLIT = hr.time_split(train="10d", test="5d", folds=2)
+
+
+def fit_failing(train: Any) -> Any:
+    raise ValueError(f"a row of {len(train.X)}")
+
+
+def fit_greedy(train: Any) -> Any:
+    return np.empty((10**7, 10**7, 10**4))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path)
+
+
+def test_a_candidate_that_fails_is_told_and_the_others_are_judged(registry: Registry) -> None:
+    report = train(model([fit_logistic, fit_failing, fit_boosting], split=SPLIT), world(), registry)
+    assert {one.name for one in report.candidates} >= {"fit_logistic", "fit_boosting"}
+    (fault,) = report.warnings
+    assert (fault.code, fault.severity) == ("HR-LEARN-004", "warning")
+    assert "ValueError in fit" in fault.found
+    assert "row" not in fault.found, "what it says may be of a row"
+    assert any("ValueError in fit" in one for one in report.version.record.notes)
+    with pytest.raises(HeadraceError, match="ValueError in fit"):
+        train(model([fit_failing, fit_failing], split=SPLIT), world(), registry)
+
+
+def test_a_fit_that_runs_out_of_memory_says_what_to_do(registry: Registry) -> None:
+    with pytest.raises(HeadraceError, match=r"MemoryError in fit.*take fewer cases .a shorter train.* MB as float32"):
+        train(model(fit_greedy), world(), registry)
+
+
+def test_a_trial_that_fails_is_one_of_them_and_a_search_of_what_never_works_ends(
+    registry: Registry, tmp_path: Path
+) -> None:
+    def fit(train: Any, depth: int = 2) -> Any:
+        if depth > 5:
+            raise ValueError
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.tree import DecisionTreeClassifier
+
+        tree = DecisionTreeClassifier(max_depth=depth, random_state=0)
+        return make_pipeline(SimpleImputer(), tree).fit(train.X, train.y)
+
+    def never(train: Any, depth: int = 2) -> Any:
+        raise ValueError
+
+    told = list[int]()
+    tuning = Tuning(12, tmp_path / "searches", "one", told=lambda _name, done, _of: told.append(done))
+    report = train(model(hr.candidate(fit, depth=hr.between(1, 9)), split=SPLIT), world(), registry, tune=tuning)
+    assert told[-1] == 12
+    assert report.version.record.choice["params"].get("depth", 2) <= 5
+    with pytest.raises(HeadraceError, match="ValueError in fit"):
+        train(model(hr.candidate(never, depth=hr.between(1, 9)), split=SPLIT), world(), registry, tune=tuning)
+
+
+def test_looks_at_the_same_test_are_counted_and_told(registry: Registry) -> None:
+    first = train(model(fit_logistic), world(), registry)
+    again = train(model(fit_logistic), world(), registry)
+    assert (first.version.record.looks, again.version.number) == (1, 1), "the same version is the same look"
+    second = train(model(fit_boosting), world(), registry)
+    third = train(model(fit_boosting, seed=5), world(seed=8, fingerprint="b" * 64), registry)
+    assert [second.version.record.looks, third.version.record.looks] == [2, 3]
+    assert "the 3rd version that was judged on this test" in third.cases()
+    elsewhere = train(model(fit_boosting), world(days=30, fingerprint="c" * 64), registry)
+    assert elsewhere.version.record.looks == 1, "its test days are others"
+    assert [ordinal(one) for one in (1, 12, 21, 103)] == ["1st", "12th", "21st", "103rd"]
+
+
+def test_a_model_is_compared_with_each_baseline_and_the_champion(registry: Registry) -> None:
+    train(model(fit_logistic), world(), registry)
+    report = train(model(fit_boosting, seed=3), world(), registry)
+    mine = next(one for one in report.candidates if one.role == "model")
+    for one in report.candidates:
+        if one is mine:
+            assert one.apart == {}
+            continue
+        found = one.apart["roc_auc"]
+        assert isinstance(found, Difference)
+        assert found.value == pytest.approx(mine.metrics["roc_auc"] - one.metrics["roc_auc"])
+        assert found.low < found.value < found.high
+        assert (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
+    assert "average_precision of the model minus champion 1: " in repr(report)
+    assert report.version.record.apart["prior_rate"]["roc_auc"][3] < 0.05
+
+
+def test_groups_are_told_by_their_name_and_by_the_time_they_cover(registry: Registry) -> None:
+    split = hr.group_split("customer_id", test=0.3, folds=3)
+    report = train(
+        model([fit_logistic, fit_boosting], split=split, threshold=hr.capacity(10, per="1d")), world(), registry
+    )
+    assert report.fold["by"] == "customer_id"
+    assert report.fold["test"][0].startswith("2023-11-15")
+    assert ", each customer_id in one part only" in report.cases()
+    assert all(one.intervals for one in report.candidates if one.role == "model"), "blocks are groups"
