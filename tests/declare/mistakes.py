@@ -694,7 +694,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-LABEL-001": [(lambda: learning(cases(label=truth(on=[]))), "without on=")],
     "HR-LABEL-002": [(lambda: learning(cases(label=truth(on="event"))), "did you mean 'event_id'?")],
-    "HR-LABEL-003": [(lambda: learning(cases(label=truth("word"))), "write word = 'yes'")],
+    "HR-LABEL-003": [(lambda: learning(cases(label=truth("at"))), "label 'at' is timestamp")],
     "HR-LABEL-004": [
         (lambda: learning(cases(label=truth(default="no"))), "default='no' of a label whose value 'won' is int"),
         (lambda: learning(cases(label=truth(default=0.5))), "write default=0, or leave it out"),
@@ -830,6 +830,12 @@ MISTAKES: Mapping[str, list[Mistake]] = {
     ],
     "HR-SERVICE-001": [
         (lambda: hr.Project("p", services=[hr.Service("s", model(), decide={"allow": "score > 1"})]), "another name")
+    ],
+    "HR-LEARN-008": [
+        (
+            lambda: hr.Project("p", models=[model(cases_=cases(now(a="amount"), label=truth("word")))]),
+            "m learns 'word', which is text, by binary()",
+        )
     ],
     "HR-SERVICE-002": [
         (

@@ -150,6 +150,9 @@ class Label(Declared):
         on: key columns shared by the spine and the source.
         matures: how long to wait before the truth can be relied on; events known later do not count.
         default: value of a row for which no event came until then; without one such a row is excluded.
+        skew: how much earlier than the row its truth may be said to have happened, where clocks differ. An earlier one
+            is no truth about the row; where the label is joined by the spine's own key the row is then excluded, since
+            nobody knows what the truth about it is.
         privacy: tag of the label where its value is made of tagged columns, e.g. ``"personal"``, which lets models
             learn it, or ``"public"`` where nothing of a person is left in it.
     """
@@ -159,10 +162,13 @@ class Label(Declared):
     on: tuple[str, ...]
     matures: str
     default: object = None
+    skew: str | None = None
     privacy: str = field(default="", kw_only=True)
 
     def _look(self) -> list[Fault]:
         faults = duration_faults(self.matures, self.place, "matures of the label")
+        if self.skew is not None:
+            faults += duration_faults(self.skew, self.place, "skew of the label")
         if not isinstance(self.privacy, str):
             faults.append(type_fault(self.place, "privacy of the label", self.privacy, "text such as 'personal'"))
         if not isinstance(self.source, Stream):
@@ -180,9 +186,13 @@ class Label(Declared):
     def matures_us(self) -> int:
         return duration_us(self.matures)
 
+    @property
+    def skew_us(self) -> int:
+        return 0 if self.skew is None else duration_us(self.skew)
+
     def __repr__(self) -> str:
         on = self.on[0] if isinstance(self.on, tuple) and len(self.on) == 1 else self.on
-        more = {"default": self.default, "privacy": self.privacy or None}
+        more = {"default": self.default, "skew": self.skew, "privacy": self.privacy or None}
         return call_of("label", self.source, self.value, on=on, matures=self.matures, **more)
 
     def holding(self, default: object) -> Label:
@@ -198,12 +208,13 @@ def label(
     *,
     on: str | Sequence[str],
     matures: str,
-    default: bool | int | float | None = None,
+    default: bool | int | float | str | None = None,
+    skew: str | None = None,
     privacy: str = "",
 ) -> Label:
     """Return a label; see ``Label`` for the arguments."""
     keys = cast("tuple[str, ...]", on)  # it makes a tuple of it, or a fault
-    return Label(source, value, keys, matures, default, privacy=privacy)
+    return Label(source, value, keys, matures, default, skew, privacy=privacy)
 
 
 @dataclass(frozen=True, repr=False)

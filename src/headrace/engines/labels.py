@@ -10,7 +10,7 @@ import pyarrow as pa
 from headrace.engines.compute import coded
 from headrace.engines.frame import Frame
 from headrace.kernel import asof
-from headrace.kernel.column import Column, from_arrow
+from headrace.kernel.column import Column, concat, from_arrow
 from headrace.plan import lower
 from headrace.plan.meaning import LabelPlan
 
@@ -18,8 +18,10 @@ from headrace.plan.meaning import LabelPlan
 def labels(plan: LabelPlan, rows: Frame, moment: str, events: Frame) -> Column:
     """Return the label of each row; null where no truth came in time and the label has no default.
 
-    A truth counts when it happened at or after the row, and both happened and was known by the row's moment plus
-    ``matures``; of several the newest counts.
+    A truth counts when it happened at or after the row (or no more than ``skew`` before it), and both happened and was
+    known by the row's moment plus ``matures``; of several the newest counts. A row of which the only truth happened
+    earlier has no label, whatever the default, where the label is joined by the row's own key: clocks differ, and
+    nothing is guessed.
 
     Args:
         plan: the compiled label.
@@ -33,15 +35,16 @@ def labels(plan: LabelPlan, rows: Frame, moment: str, events: Frame) -> Column:
     column = replace(rows.columns[moment], values=until)
     patient = Frame(rows.length, {**rows.columns, moment: column}, None, until)
     position = asof.positions(*coded(plan.label.on, events, happened, patient, moment), None)
+    early = np.zeros(rows.length, np.bool_)
     if events.length:
-        early = events.columns[happened].values[np.where(position >= 0, position, 0)] < asked
+        since = asked - plan.label.skew_us
+        early = (position >= 0) & (events.columns[happened].values[np.where(position >= 0, position, 0)] < since)
         position = np.where(early, -1, position)
     value = lower.columns(plan.value, events.columns, events.length)
-    found = value.take(position)
     if plan.label.default is None:
-        return found
-    valid = found.mask | (position < 0)
+        return value.take(position)
+    # The default is one more truth, behind the others.
     kind = plan.value.domain.type.bare
     default = from_arrow(pa.array([plan.label.default]).cast(kind.arrow()), kind)
-    values = np.where(position < 0, default.values[0], found.values)
-    return Column(kind, values.astype(found.values.dtype), None if valid.all() else valid)
+    lost = early if plan.own else np.zeros(rows.length, np.bool_)
+    return concat(replace(value, type=kind), default).take(np.where((position < 0) & ~lost, len(value), position))

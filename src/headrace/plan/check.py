@@ -43,9 +43,16 @@ def check(project: Project) -> list[Fault]:
 def _learns(model: Model) -> None:
     """Raise what a model cannot learn from, or be judged by, in the set that it names."""
     plan = compile_set(model.cases)
-    faults = [*_numbers(model, plan), *_cards(model, plan)]
+    faults = [*_classes(model, plan), *_numbers(model, plan), *_cards(model, plan)]
     if faults:
         raise HeadraceError(faults)
+
+
+def _classes(model: Model, plan: Plan) -> Iterator[Fault]:
+    if plan.label is not None and plan.label.value.domain.type.name == "str" and model.task.name != "multiclass":
+        found = f"{model.name} learns {plan.label.label.value!r}, which is text, by {model.task!r}"
+        cure = f"write task=hr.multiclass(), or make it a condition, such as \"{plan.label.label.value} = 'yes'\""
+        yield Fault("HR-LEARN-008", model.place, found, "a label that is a number or a condition", cure)
 
 
 def _numbers(model: Model, plan: Plan) -> Iterator[Fault]:

@@ -350,21 +350,25 @@ class _Compiler:
                     good = False
         text = label.value
         value = self.attempt(parse, text, scope, label.place, "label") if isinstance(text, str) else None
-        if value is not None and value.domain.type.name not in ("int", "float", "bool", "decimal"):
+        if value is not None and value.domain.type.name not in ("int", "float", "bool", "decimal", "str"):
             found = f"label {label.value!r} is {value.domain.type!r}"
             cure = converted(value, ("bool",), label.value)
-            self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number or a condition", cure))
+            self.faults.append(Fault("HR-LABEL-003", label.place, found, "a number, a condition or a class", cure))
             return None
         if value is None:
             return None
-        default = None if label.default is None else fitting(label.default, value.domain.type)
+        default: object = None if label.default is None else fitting(label.default, value.domain.type)
+        if value.domain.type.name == "str" and isinstance(label.default, str):
+            default = label.default
         if default is None and label.default is not None:
             kind = value.domain.type.bare
             found = f"default={label.default!r} of a label whose value {label.value!r} is {kind!r}"
-            cure = f"write default={'False' if kind.name == 'bool' else '0'}, or leave it out: such a row is no case"
+            example = {"bool": "False", "str": "'none'"}.get(kind.name, "0")
+            cure = f"write default={example}, or leave it out: such a row is no case"
             self.faults.append(Fault("HR-LABEL-004", label.place, found, f"a value of type {kind!r}", cure))
             return None
-        return LabelPlan(label.holding(default), value) if good else None
+        own = set(label.on) == set(spine.contract.key_fields())
+        return LabelPlan(label.holding(default), value, own) if good else None
 
 
 def _places(group: Features) -> Iterator[tuple[str, str]]:

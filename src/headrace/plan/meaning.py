@@ -105,10 +105,17 @@ class Output:
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """A compiled label: value over the events of its source, joined by key."""
+    """A compiled label: value over the events of its source, joined by key.
+
+    Args:
+        label: as declared.
+        value: of it.
+        own: whether it is joined by the key of the spine itself: then no truth is about an earlier row.
+    """
 
     label: Label
     value: Node
+    own: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

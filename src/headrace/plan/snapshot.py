@@ -214,6 +214,8 @@ def plan_meaning(plan: Plan, own: bool = False) -> dict[str, Any]:
         label = plan.label.label
         value = normal(plan.label.value)
         said["label"] = [label.source.name, sorted(label.on), value, label.matures_us, label.default]
+        if label.skew_us:
+            said["label"].append(label.skew_us)
     return said
 
 

@@ -148,14 +148,11 @@ def labels(plan: LabelPlan, spine: Iterable[Row], contract: type[Contract], trut
 
 
 def _label(plan: LabelPlan, case: Case, events: Sequence[Event]) -> Any:
-    until = case.moment + plan.label.matures_us
-    came = [
-        event
-        for event in _of_key(plan.label.on, case, events)
-        if case.moment <= event.time <= until and event.known <= until
-    ]
+    until, since = case.moment + plan.label.matures_us, case.moment - plan.label.skew_us
+    known = [event for event in _of_key(plan.label.on, case, events) if event.time <= until and event.known <= until]
+    came = [event for event in known if event.time >= since]
     if not came:
-        return plan.label.default
+        return None if plan.own and known else plan.label.default
     newest = max(came, key=lambda event: (event.time, event.seq))
     return leaving(evaluate(plan.value, newest.fields), plan.value.domain.type)
 
