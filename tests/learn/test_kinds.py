@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn import train
+from headrace.learn.export import to_onnx
+from headrace.learn.scorer import Scorer
+from headrace.learn.scoring import scores
 from tests.learn.worlds import FEATURES, FakeBuilt, model, world
 
 SPLIT = hr.time_split(train="20d", test="5d")
@@ -205,3 +209,27 @@ def test_a_model_that_gives_other_scores_than_the_task_asks_for_is_told(registry
     with pytest.raises(HeadraceError, match=r"HR-LEARN-006.*expected \(\d+, 3\)"):
         train(model(fit_number, task=hr.quantiles(0.1, 0.5, 0.9), metrics=(hr.pinball(),), split=SPLIT),
               labelled("number"), registry)  # fmt: skip
+
+
+@pytest.mark.parametrize("objective", ["binary", "regression", "multiclass"])
+def test_values_on_both_sides_of_each_threshold_go_where_lightgbm_sends_them(objective: str) -> None:
+    import lightgbm
+
+    luck = np.random.default_rng(3)
+    x = np.round(luck.lognormal(3, 1, (3000, 2)), 2).astype(np.float32)
+    y = (x[:, 0] > 20).astype(int) + (x[:, 1] > 30)
+    task, count = hr.regression(), 1
+    if objective == "binary":
+        y, task = (y > 0).astype(int), hr.binary()
+    elif objective == "multiclass":
+        task, count = hr.multiclass(), 3
+    kind = lightgbm.LGBMRegressor if objective == "regression" else lightgbm.LGBMClassifier
+    frame = pd.DataFrame(x.astype(np.float64), columns=["a", "b"])
+    fitted = kind(n_estimators=30, verbose=-1, n_jobs=1).fit(frame, y)
+    trees = fitted.booster_.trees_to_dataframe()
+    edges = trees["threshold"].dropna().to_numpy(np.float64).astype(np.float32)
+    near = np.concatenate([np.nextafter(edges, np.float32(side)) for side in (-np.inf, np.inf)] + [edges])
+    rows = np.stack([near, luck.permutation(near)], axis=1)
+    scorer = Scorer(to_onnx(fitted, ["a", "b"], "", task, [str(one) for one in range(count)] if count > 1 else ()))
+    expected = scores(fitted, rows, ("a", "b"), "", task, count if count > 1 else 0)
+    assert np.abs(scorer.score(rows) - expected).max() < 1e-4 * max(1, np.abs(expected).max())

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from headrace.declare import Task
 from headrace.learn.cases import Matrix, frame
 from headrace.learn.kinds.kind import Graph, of_module
-from headrace.learn.kinds.teaching import binary_booster
+from headrace.learn.kinds.teaching import plain_booster
 
 _LIKELIHOODS = ("binary", "cross_entropy", "multiclass", "multiclassova")
 """Objectives whose predictions are probabilities of classes."""
@@ -49,7 +49,7 @@ class Booster:
         if task.name == "ranking":
             booster = _as_regression(booster)
         inputs = [("X", FloatTensorType([None, len(names)]))]
-        plain = binary_booster(booster)
+        plain = plain_booster(booster)
         model = convert_lightgbm(plain, name="model", initial_types=inputs, zipmap=False, target_opset=15)
         return Graph(model, model.graph.output[-1].name, (-1,) if count == 1 else tuple(range(count)))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 _Converter = Callable[[Any, Any, Any], None]
 _OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
@@ -24,26 +26,53 @@ def teach() -> None:
 
 def _lightgbm() -> None:
     import lightgbm
+    from onnxmltools.convert.common.shape_calculator import calculate_linear_regressor_output_shapes
     from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
 
     def same(fitted: Any) -> Any:
         plain = copy.copy(fitted)
-        plain._Booster = binary_booster(fitted.booster_)
+        plain._Booster = plain_booster(fitted.booster_)
         return plain
 
     _register(lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", _instead(same, convert_lightgbm))
+    numbers = calculate_linear_regressor_output_shapes
+    _register(lightgbm.LGBMRegressor, "LightGbmLGBMRegressor", _instead(same, convert_lightgbm), numbers, {})
 
 
-def binary_booster(booster: Any) -> Any:
-    """Of labels 0 and 1, cross entropy is the binary objective under another name, which the converter knows."""
+def plain_booster(booster: Any) -> Any:
+    """Return the same booster as the converter knows it: of float32 thresholds, and of an objective with its name.
+
+    A row goes to the left where its value is not above the threshold. Of values in float32 that is so for the largest
+    float32 that is not above it, too; rounded to the nearest one, the threshold can reach a value that lies above it.
+    Of labels 0 and 1, cross entropy is the binary objective under another name.
+    """
     from lightgbm import Booster
 
     text = booster.model_to_string()
-    if _CROSS_ENTROPY not in text:
-        return booster
-    same = Booster(model_str=text.replace(_CROSS_ENTROPY, "\nobjective=binary sigmoid:1\n", 1))
-    same.params["objective"] = "binary"
+    # The sizes of the trees as texts change with their numbers; without them all is read in order.
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith("tree_sizes=")]
+    same = Booster(model_str="".join(_thresholds(lines)).replace(_CROSS_ENTROPY, "\nobjective=binary sigmoid:1\n", 1))
+    same.params = {**booster.params, **({"objective": "binary"} if _CROSS_ENTROPY in text else {})}
     return same
+
+
+def _thresholds(lines: Sequence[str]) -> Iterator[str]:
+    """Lines of a model as text, with thresholds that float32 holds; of categories they are no numbers."""
+    kinds = iter([line.partition("=")[2].split() for line in lines if line.startswith("decision_type=")])
+    for line in lines:
+        name, _, values = line.partition("=")
+        if name == "threshold":
+            numbers = (
+                one if int(kind) & 1 else _below(one) for one, kind in zip(values.split(), next(kinds), strict=True)
+            )
+            line = f"{name}={' '.join(numbers)}\n"
+        yield line
+
+
+def _below(threshold: str) -> str:
+    value = float(threshold)
+    nearest = np.float32(value)
+    return repr(float(np.nextafter(nearest, np.float32(-np.inf)) if float(nearest) > value else nearest))
 
 
 def _discriminant_analysis() -> None:
@@ -94,8 +123,9 @@ def _instead(same: Callable[[Any], Any], convert: _Converter) -> _Converter:
     return converted
 
 
-def _register(kind: type, alias: str, convert: _Converter) -> None:
+def _register(kind: type, alias: str, convert: _Converter, shapes: Any = None, options: Any = _OPTIONS) -> None:
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 
-    update_registered_converter(kind, alias, calculate_linear_classifier_output_shapes, convert, options=_OPTIONS)
+    shapes = calculate_linear_classifier_output_shapes if shapes is None else shapes
+    update_registered_converter(kind, alias, shapes, convert, options=options)
