@@ -212,12 +212,14 @@ def test_a_model_that_gives_other_scores_than_the_task_asks_for_is_told(registry
 
 
 @pytest.mark.parametrize("objective", ["binary", "regression", "multiclass"])
-def test_values_on_both_sides_of_each_threshold_go_where_lightgbm_sends_them(objective: str) -> None:
+@pytest.mark.parametrize("library", ["lightgbm", "sklearn"])
+def test_values_on_both_sides_of_each_threshold_go_where_the_library_sends_them(library: str, objective: str) -> None:
     import lightgbm
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     luck = np.random.default_rng(3)
     x = np.round(luck.lognormal(3, 1, (3000, 2)), 2).astype(np.float32)
-    y = (x[:, 0] > 20).astype(int) + (x[:, 1] > 30)
+    y = ((x[:, 0] > 20) ^ (x[:, 1] > 30) ^ (luck.random(3000) < 0.1)).astype(int) + (x[:, 1] > 50)
     task, count = hr.regression(), 1
     if objective == "binary":
         y, task = (y > 0).astype(int), hr.binary()
@@ -225,9 +227,15 @@ def test_values_on_both_sides_of_each_threshold_go_where_lightgbm_sends_them(obj
         task, count = hr.multiclass(), 3
     kind = lightgbm.LGBMRegressor if objective == "regression" else lightgbm.LGBMClassifier
     frame = pd.DataFrame(x.astype(np.float64), columns=["a", "b"])
-    fitted = kind(n_estimators=30, verbose=-1, n_jobs=1).fit(frame, y)
-    trees = fitted.booster_.trees_to_dataframe()
-    edges = trees["threshold"].dropna().to_numpy(np.float64).astype(np.float32)
+    if library == "lightgbm":
+        fitted = kind(n_estimators=30, verbose=-1, n_jobs=1).fit(frame, y)
+        found = fitted.booster_.trees_to_dataframe()["threshold"].dropna().to_numpy(np.float64)
+    else:
+        plain = HistGradientBoostingRegressor if objective == "regression" else HistGradientBoostingClassifier
+        fitted = plain(max_iter=30).fit(frame, y)
+        nodes = [tree.nodes for trees in fitted._predictors for tree in trees]
+        found = np.concatenate([one["num_threshold"][one["is_leaf"] == 0] for one in nodes])
+    edges = found.astype(np.float32)
     near = np.concatenate([np.nextafter(edges, np.float32(side)) for side in (-np.inf, np.inf)] + [edges])
     rows = np.stack([near, luck.permutation(near)], axis=1)
     scorer = Scorer(to_onnx(fitted, ["a", "b"], "", task, [str(one) for one in range(count)] if count > 1 else ()))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 _Converter = Callable[[Any, Any, Any], None]
 _OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
@@ -22,6 +23,7 @@ def teach() -> None:
         _discriminant_analysis()
     if "sklearn.ensemble" in sys.modules:
         _vote()
+        _histogram_boosting()
 
 
 def _lightgbm() -> None:
@@ -70,9 +72,15 @@ def _thresholds(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _below(threshold: str) -> str:
-    value = float(threshold)
-    nearest = np.float32(value)
-    return repr(float(np.nextafter(nearest, np.float32(-np.inf)) if float(nearest) > value else nearest))
+    return repr(float(_not_above(np.array([float(threshold)]))[0]))
+
+
+def _not_above(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The largest float32 that is not above each value, as float64."""
+    with np.errstate(over="ignore"):
+        nearest = values.astype(np.float32)
+    lower = np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+    return np.asarray(lower, np.float64)
 
 
 def _discriminant_analysis() -> None:
@@ -93,12 +101,38 @@ def _discriminant_analysis() -> None:
     _register(LinearDiscriminantAnalysis, "LogisticDiscriminantAnalysis", convert)
 
 
+def _histogram_boosting() -> None:
+    """Its thresholds are float64, which the converter rounds to the nearest float32, too."""
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+    from skl2onnx.operator_converters.random_forest import (
+        convert_sklearn_random_forest_classifier,
+        convert_sklearn_random_forest_regressor_converter,
+    )
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    def same(fitted: Any) -> Any:
+        plain = copy.copy(fitted)
+        plain._predictors = copy.deepcopy(fitted._predictors)
+        for one in (tree for trees in plain._predictors for tree in trees):
+            one.nodes["num_threshold"] = _not_above(one.nodes["num_threshold"])
+        return plain
+
+    raw = {"raw_scores": [True, False]}
+    shapes, convert = calculate_linear_classifier_output_shapes, convert_sklearn_random_forest_classifier
+    options = _OPTIONS | raw | {"output_class_labels": [False, True]}
+    _register(HistGradientBoostingClassifier, "PlainBoostingClassifier", _instead(same, convert), shapes, options)
+    shapes, convert = calculate_linear_regressor_output_shapes, convert_sklearn_random_forest_regressor_converter
+    _register(HistGradientBoostingRegressor, "PlainBoostingRegressor", _instead(same, convert), shapes, raw)
+
+
 def _vote() -> None:
     """skl2onnx refuses ``flatten_transform``, which changes no score, and weights in a list, as scikit-learn has them.
 
     Of estimators that were dropped, scikit-learn leaves out the weights.
     """
-    import numpy as np
     from skl2onnx.operator_converters.voting_classifier import convert_voting_classifier
     from sklearn.ensemble import VotingClassifier
 
