@@ -15,7 +15,15 @@ from headrace.learn.metrics import better
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """Whether a gate was passed: the value, the bound it was held against, and both in a sentence."""
+    """Whether a gate was passed.
+
+    Args:
+        name: of the gate.
+        passed: whether it was.
+        value: that was measured.
+        bound: it was held against.
+        sentence: both in words, and of a gate on a metric that failed which rows matter most.
+    """
 
     name: str
     passed: bool

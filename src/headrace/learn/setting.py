@@ -12,7 +12,7 @@ import numpy.typing as npt
 from headrace.declare import GroupSplit, LowestCost, Metric, Model
 from headrace.learn.cases import Cases
 from headrace.learn.intervals import Difference, Measured, blocks_of, difference, interval, measure
-from headrace.learn.metrics import Context, known_from
+from headrace.learn.metrics import Context, Scores, known_from
 from headrace.learn.report import Candidate
 from headrace.learn.split import Fold, Split, check_labels, folds_of
 
@@ -74,15 +74,22 @@ class Setting:
         values = {label: one.value for label, one in measured.items()}
         found = {label: interval(self.metrics[label], one) for label, one in measured.items()}
         spans = {label: span for label, span in found.items() if span is not None}
-        return Judged(Candidate(name, role, values, seconds, spans, **more), measured)
+        return Judged(Candidate(name, role, values, seconds, spans, **more), measured, score)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate, and what a difference from another is computed of; that is empty for numbers of long ago."""
+    """A candidate, and what a difference from another is computed of; that is empty for numbers of long ago.
+
+    Args:
+        candidate: with its numbers.
+        measured: by metric.
+        score: of the test rows.
+    """
 
     candidate: Candidate
     measured: Mapping[str, Measured]
+    score: Scores | None = None
 
     def apart(self, other: Judged) -> dict[str, Difference]:
         """How far it is from another one on the same rows, of each metric of which that can be said."""

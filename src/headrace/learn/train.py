@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace import clock
-from headrace.declare import Model, TimeSplit
+from headrace.declare import Gate, Model, TimeSplit
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, read_cases
@@ -20,7 +20,7 @@ from headrace.learn.champion import other_features
 from headrace.learn.choose import Choice, Tried, Tuning, choose
 from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
 from headrace.learn.fit import Fit, fit_estimator, name_of, place_of
-from headrace.learn.gates import Evidence, export_gate, judge, not_worse
+from headrace.learn.gates import Evidence, GateOutcome, export_gate, judge, not_worse
 from headrace.learn.leaks import leaks
 from headrace.learn.measures import OfTraining
 from headrace.learn.metrics import Scores
@@ -33,9 +33,12 @@ from headrace.learn.scoring import require_probabilities, scores
 from headrace.learn.setting import Judged, Setting, amounts_of, groups_of, setting_of
 from headrace.learn.split import Fold, short_history
 from headrace.learn.version import Origin, Record, Version, code_commit, environment, looks_at
+from headrace.learn.worst import losses, worst
 from headrace.plan import compile_set, feature_fingerprints, model_fingerprint
 
 T = TypeVar("T")
+_OF_METRICS = ("at_least", "at_most", "better_than_baseline", "not_worse_than_champion", "calibrated")
+"""Gates of which it can be said where the model loses."""
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, how many are done, and how many there are."""
 STEPS = ("read", "split", "choose", "baselines", "fit", "export", "metrics", "gates", "register")
@@ -114,7 +117,8 @@ def train(
         proofs = _measures(setting, choice, built, scorer, content, score)
         folds = (*mine.values, next(one.metrics for one in candidates if one.role == "model"))
         evidence = replace(_evidence(setting, judged), folds=folds, size=len(content), measures=proofs)
-        gates = (export_gate(parity), *(judge(gate, evidence) for gate in model.gates))
+        outcomes = ((gate, judge(gate, evidence)) for gate in model.gates)
+        gates = (export_gate(parity), *(_with_rows(one, gate, setting, judged) for gate, one in outcomes))
     with course.step("register"):
         origin = _origin(model, built, setting.fold, folder)
         parent = None if champion is None else champion.number
@@ -273,6 +277,26 @@ def _evidence(setting: Setting, judged: Sequence[Judged]) -> Evidence:
         return Evidence(setting.metrics, model.candidate.metrics, baselines)
     apart = model.apart(champion)
     return Evidence(setting.metrics, model.candidate.metrics, baselines, champion.candidate.metrics, apart)
+
+
+def _with_rows(outcome: GateOutcome, gate: Gate, setting: Setting, judged: Sequence[Judged]) -> GateOutcome:
+    """Say of a gate on a metric that failed which rows matter most: where it loses most, or most against another."""
+    if outcome.passed or gate.kind not in _OF_METRICS:
+        return outcome
+    by_role = {one.candidate.role: one for one in judged}
+    if gate.kind == "better_than_baseline":
+        label = gate.metric or next(iter(setting.metrics))
+        bases = [one for one in judged if one.candidate.role == "baseline"]
+        by_role["other"] = next(one for one in bases if one.candidate.metrics[label] == outcome.bound)
+    elif gate.kind == "not_worse_than_champion" and "champion" in by_role:
+        by_role["other"] = by_role["champion"]
+    mine, other = by_role["model"].score, by_role["other"].score if "other" in by_role else None
+    if mine is None:
+        return outcome
+    task, y = setting.model.task, setting.test.y
+    loss = losses(task, y, mine) - (0.0 if other is None else losses(task, y, other))
+    found = worst(setting.test, loss)
+    return outcome if found is None else replace(outcome, sentence=f"{outcome.sentence}; {found.sentence}")
 
 
 def _standing(version: Version, evidence: Evidence) -> str:
