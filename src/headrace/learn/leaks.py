@@ -75,7 +75,11 @@ def leaks(model: Model, cases: Cases, fold: Fold) -> list[Leak]:
 
 
 def _of_the_label(model: Model) -> Iterator[Leak]:
-    """Features that are made of what the label is made of, sooner than the label is known."""
+    """Features that are made of what the label is made of, sooner than the label is known.
+
+    A window over the truth's own stream sees what was known at its moment and nothing later; a table that a query makes
+    of it, or the spine itself where the truth stands in its rows, does not know when that was.
+    """
     label = model.cases.label
     if label is None:
         return
@@ -87,7 +91,7 @@ def _of_the_label(model: Model) -> Iterator[Leak]:
         for group in plan.windows
         for one in group.aggregations
         for output, span in zip(one.outputs, one.spans, strict=True)
-        if span.delay >= label.matures_us
+        if span.delay >= label.matures_us or (group.stream.name == label.source.name != model.cases.spine.name)
     }
     for output in plan.features:
         if output.name in late:
@@ -98,7 +102,10 @@ def _of_the_label(model: Model) -> Iterator[Leak]:
             why = (
                 f"{output.name} is made of {named}, as the label is, and knows it before the {label.matures} that the "
             )
-            yield Leak("label", output.name, f"{why}label takes: write delay={label.matures!r} in its window")
+            cure = (
+                f"take a window over {label.source.name}, which sees what was known, or write delay={label.matures!r}"
+            )
+            yield Leak("label", output.name, f"{why}label takes: {cure}")
 
 
 def _made_of(graph: Lineage, name: str, late: set[str]) -> set[str]:
