@@ -68,6 +68,7 @@ def laid(folder: Path, rows: int) -> Path:
     fields = "\n".join(f"    {name}: float" for name in names)
     (folder / "project.py").write_text(PROJECT.format(fields=fields, names=names))
     (folder / "steps.py").write_text(STEPS)
+    (folder / "headrace.toml").write_text('[project]\nname = "bench"\n')
     loaded = load_project(folder)
     run(loaded)
     return next((loaded.state_dir / "sets" / "learned").glob("*/manifest.json")).parent

@@ -33,31 +33,38 @@ cases = hr.TrainingSet("cases", transactions, [now, customer, terminal],
                        label=hr.label(transactions, "TX_FRAUD", on="TRANSACTION_ID", matures="7d"))
 
 
+def fitted(train, *steps):
+    """A pipeline in which a share of no payments is 0, as in the book."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(SimpleImputer(strategy="constant", fill_value=0.0), *steps).fit(train.X, train.y)
+
+
 def logistic(train):
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(train.X, train.y)
+    return fitted(train, StandardScaler(), LogisticRegression(max_iter=300))
 
 
 def small_tree(train):
     from sklearn.tree import DecisionTreeClassifier
 
-    return DecisionTreeClassifier(max_depth=2, random_state=train.seed).fit(train.X, train.y)
+    return fitted(train, DecisionTreeClassifier(max_depth=2, random_state=train.seed))
 
 
 def whole_tree(train):
     from sklearn.tree import DecisionTreeClassifier
 
-    return DecisionTreeClassifier(random_state=train.seed).fit(train.X, train.y)
+    return fitted(train, DecisionTreeClassifier(random_state=train.seed))
 
 
 def forest(train, leaf=1, features=0.3):
     from sklearn.ensemble import RandomForestClassifier
 
-    estimator = RandomForestClassifier(100, min_samples_leaf=leaf, max_features=features, random_state=train.seed)
-    return estimator.fit(train.X, train.y)
+    trees = RandomForestClassifier(100, min_samples_leaf=leaf, max_features=features, random_state=train.seed)
+    return fitted(train, trees)
 
 
 def boosting(train, leaves=31, rate=0.1, least=20):
