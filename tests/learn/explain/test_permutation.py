@@ -38,7 +38,7 @@ def of_every_kind():
     )
     return {
         "rule": (rule, "binary", "RULE"),
-        "vote": (fit(piped(mixed)), "binary", "VotingClassifier, which is no sum of trees"),
+        "vote": (fit(piped(mixed)), "binary", "VotingClassifier is no sum of trees"),
         "net": (fit(piped(MLPClassifier((4,), max_iter=50, random_state=0))), "binary", "MLPClassifier"),
         "net of classes": (
             fit(piped(MLPClassifier((4,), max_iter=50, random_state=0)), "multiclass"), "multiclass", "MLPClassifier",

@@ -52,15 +52,18 @@ def of_sklearn(estimator: Any, task: str) -> Summed | Weighed:
         NotExactError: for one that is neither.
     """
     kind = type(estimator)
-    if not kind.__module__.startswith("sklearn."):
-        raise NotExactError(f"{kind.__name__}, which is not scikit-learn's")
-    if kind.__name__ in _TREES:
+    own = kind.__module__.startswith("sklearn.")
+    if own and kind.__name__ in _TREES:
         return _TREES[kind.__name__](estimator)
     if kind.__module__.startswith(("sklearn.linear_model.", "sklearn.discriminant_analysis")) and hasattr(
         estimator, "coef_"
     ):
         return _linear(estimator, task)
-    raise NotExactError(f"{kind.__name__}, which is no sum of trees and no linear model")
+    raise NotExactError(f"{_name_of(estimator)} is no sum of trees and no linear model")
+
+
+def _name_of(estimator: Any) -> str:
+    return "a function" if type(estimator).__name__ == "function" else type(estimator).__name__
 
 
 def _tree(tree: Any, value: npt.NDArray[Any], output: int = 0, columns: npt.NDArray[Any] | None = None) -> Tree:

@@ -15,6 +15,8 @@ from headrace.learn.kinds.kind import Graph, UnlikeError, of_module
 CONSTANT = ("const", "Intercept")
 _INVERSE = {"identity": "", "logit": "Sigmoid", "log": "Exp", "inverse_power": "Reciprocal"}
 """Links, and the operation of ONNX that undoes each."""
+_LINEAR = ("OLS", "WLS", "GLS", "GLSAR", "RLM", "QuantReg")
+"""Models without a link."""
 
 
 class Statsmodels:
@@ -37,7 +39,7 @@ class Statsmodels:
             if one in CONSTANT:
                 rows[one] = 1.0
             elif one not in names:
-                raise UnlikeError(f"the column {one!r}, which is no feature")
+                raise KeyError(one)
         return np.asarray(estimator.predict(rows[wanted]))
 
     def graph(self, estimator: Any, names: Sequence[str], task: Task, count: int) -> Graph:
@@ -47,6 +49,8 @@ class Statsmodels:
         for one, value in zip(columns_of(estimator), np.asarray(estimator.params, float), strict=True):
             if one in CONSTANT:
                 constant += float(value)
+            elif one not in names:
+                raise UnlikeError(f"the column {one!r}, which is no feature")
             else:
                 weights[list(names).index(one), 0] = value
         undo = _INVERSE.get(link := link_of(estimator))
@@ -81,4 +85,4 @@ def link_of(estimator: Any) -> str:
         kind = type(family.link).__name__.lower()
         return {"inversepower": "inverse_power"}.get(kind, kind)
     kind = type(estimator.model).__name__
-    return {"Logit": "logit", "Poisson": "log", "OLS": "identity", "WLS": "identity", "GLS": "identity"}.get(kind, kind)
+    return {"Logit": "logit", "Poisson": "log"}.get(kind, "identity" if kind in _LINEAR else kind)
