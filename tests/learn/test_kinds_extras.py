@@ -1,4 +1,4 @@
-"""Kinds of models whose libraries are extras: statsmodels, XGBoost, PyTorch; what is missing is skipped and named."""
+"""Kinds of models whose libraries are extras: statsmodels, XGBoost, CatBoost, PyTorch; what is missing is named."""
 
 from __future__ import annotations
 
@@ -153,6 +153,61 @@ def test_a_booster_of_xgboost_must_give_probabilities(registry: Any, objective: 
         with pytest.raises(HeadraceError, match='HR-LEARN-023.*objective="binary:logistic"'):
             train(model(boost, split=SPLIT), world(), registry)
         return
+    report = train(model(boost, split=SPLIT), world(), registry)
+    assert report.gates[0].passed
+    assert load_explanation(registry.file(report.version, "explain.json"), registry.load(report.version)).kind == "tree"
+
+
+# -- CatBoost ----------------------------------------------------------------------------------------------------------
+
+SYMMETRIC = {
+    "yes or no": ("binary", {}),
+    "nulls last": ("binary", {"nan_mode": "Max"}),
+    "classes": ("multiclass", {}),
+    "numbers": ("regression", {}),
+}
+"""Settings of CatBoost's classes, by task."""
+
+
+def symmetric(kind: str, x: np.ndarray, **more: Any) -> Any:
+    catboost = of("catboost")
+    made = catboost.CatBoostRegressor if kind == "regression" else catboost.CatBoostClassifier
+    how = {"iterations": 8, "depth": 3, "verbose": 0, "thread_count": 1, "random_seed": 0, "allow_writing_files": False}
+    return made(**how | more).fit(frame(x, NAMES), labels(x, kind))
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_models_of_catboost_are_exported_and_explained_as_catboost_does(name: str) -> None:
+    kind, how = SYMMETRIC[name]
+    x, task, classes = rows(), TASKS[kind], CLASSES if kind == "multiclass" else ()
+    estimator = symmetric(kind, x, **how)
+    content = to_onnx(estimator, NAMES, "p:1", task, classes)
+    again = to_onnx(symmetric(kind, x, **how), NAMES, "p:1", task, classes)
+    assert digest_of(content) == digest_of(again), "the file does not say when it was trained"
+    assert check_parity(estimator, content, x, (0.5,), "p:1", None, task, len(classes)).passed
+    explainer = load_explanation(made_from(estimator, NAMES, task, x, classes=classes), Scorer(content))
+    assert explainer.kind == "tree", explainer
+    found = explainer.explain(x[:40])
+    pool = of("catboost").Pool(frame(x[:40], NAMES))
+    told = estimator.get_feature_importance(pool, type="ShapValues", shap_calc_type="Regular")
+    told = np.moveaxis(told, 1, 2) if told.ndim == 3 else told
+    np.testing.assert_allclose(found.values, told[:, :-1], atol=1e-9)
+    np.testing.assert_allclose(found.base, told[:, -1], atol=1e-9)
+
+
+def test_what_catboost_itself_cannot_export_is_told_in_its_words() -> None:
+    estimator = symmetric("binary", rows(), grow_policy="Depthwise")
+    with pytest.raises(HeadraceError, match="HR-LEARN-009.*CatBoostError.*non symmetric trees"):
+        to_onnx(estimator, NAMES, "p:1")
+
+
+def test_catboost_is_trained_and_registered(registry: Any) -> None:
+    catboost = of("catboost")
+
+    def boost(train: Any) -> Any:
+        how = {"iterations": 20, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
+        return catboost.CatBoostClassifier(random_seed=train.seed, **how).fit(train.X, train.y)
+
     report = train(model(boost, split=SPLIT), world(), registry)
     assert report.gates[0].passed
     assert load_explanation(registry.file(report.version, "explain.json"), registry.load(report.version)).kind == "tree"

@@ -16,6 +16,7 @@ from headrace.learn.explain.explainer import TOLERANCE, Content, Exact, how_far
 from headrace.learn.explain.grown import Tree, planted
 from headrace.learn.explain.linear import Linear, beside
 from headrace.learn.explain.of_boosting import of_lightgbm, of_xgboost
+from headrace.learn.explain.of_catboost import of_catboost
 from headrace.learn.explain.of_sklearn import Summed, Weighed, of_sklearn
 from headrace.learn.explain.permutation import ROWS, Sampled
 from headrace.learn.explain.trees import Trees, joined
@@ -113,6 +114,9 @@ def _last(
     if of_module(model, "xgboost"):
         grown = of_xgboost(model)
         return grown.space, 0.0, _grown(grown.trees, grown.start, columns, background.shape[1])
+    if of_module(model, "catboost"):
+        symmetric = of_catboost(model)
+        return symmetric.space, 0.0, _grown(symmetric.trees, symmetric.start, columns, background.shape[1])
     if of_module(model, "statsmodels"):
         return _of_statsmodels(model, columns, names, background)
     known = of_sklearn(model, task.name)
