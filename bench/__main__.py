@@ -8,7 +8,9 @@ import sys
 
 from bench.report import write
 
-SUITES = ("windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "training")
+SUITES = (
+    "windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "training", "explain",
+)  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

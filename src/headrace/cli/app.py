@@ -31,6 +31,7 @@ COMMANDS = {
     "run": "Bring everything up to date, redoing only what changed.",
     "runs": "Show past runs, and what each of their steps did.",
     "train": "Train models, hold them against their gates, register them.",
+    "explain": "Show what the score of one row is made of.",
     "promote": "Make a version of a model the champion.",
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",

@@ -1,11 +1,11 @@
-"""From the trained object to an ONNX file, and the proof that both give the same scores and decisions."""
+"""From the trained object to a model file, and the proof that both give the same scores and decisions."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,8 @@ from headrace.errors import CheckFailed, Fault, HeadraceError
 from headrace.learn.cases import Matrix, frame
 from headrace.learn.kinds import Graph, UnlikeError, kind_of
 from headrace.learn.kinds import part as part_of
+from headrace.learn.kinds.text import in_text
+from headrace.learn.native import ONNX, ending_of
 from headrace.learn.scorer import METADATA, Scorer, open_session
 from headrace.learn.scoring import scores
 from headrace.learn.tasks import outputs_of
@@ -30,6 +32,8 @@ FLIPS_PER_ROW = 1e-4
 """Share of rows whose decision may flip: a score at a threshold to the last digit."""
 _ROWS = 20_000
 NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
+_LEAST_ROWS = 10_000
+"""Where there are fewer real rows, others are drawn: of each feature the value of some real row."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Parity:
     flipped: int
     differing_nulls: int = 0
     """Of the rows that differ, those in which a feature is null."""
+    instead: str = ""
+    """Why the file is in the library's own format and not in ONNX; empty where it is in ONNX."""
 
     @property
     def passed(self) -> bool:
@@ -54,7 +60,62 @@ class Parity:
             f"exported and trained model differ by at most {self.max_difference:.2g} on {self.rows:,} rows, "
             f"{self.planted:,} of them with planted nulls and extremes ({self.differing} beyond the "
             f"{TOLERANCE:.0e} allowed to all but {BEYOND_PER_ROW * self.rows:.0f}); {self.flipped} decisions flip"
+            + (f"; in the library's own format, since as ONNX: {self.instead}" if self.instead else "")
         )
+
+
+def export(
+    estimator: Any,
+    names: Sequence[str],
+    place: str,
+    task: Task,
+    classes: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
+    proved: Callable[[bytes], Parity],
+) -> tuple[bytes, Parity]:
+    """Return an estimator as a file that was proved to be the same model.
+
+    That is ONNX; where it does not hold a model of LightGBM or XGBoost, it is the library's own text format.
+
+    Args:
+        estimator: fitted.
+        names: of the features, in the order of the columns.
+        place: ``file:line`` of ``fit``.
+        task: of the model.
+        classes: names of the classes, where there are several.
+        categories: texts of each feature that is text, in the order of their places.
+        proved: compares a file with the estimator, and raises where they differ.
+
+    Returns:
+        The file, and how far it is from the estimator.
+
+    Raises:
+        HeadraceError: HR-LEARN-009 when there is no file that holds it.
+        CheckFailed: HR-LEARN-010 when there is one, and it is another model.
+    """
+    try:
+        content = to_onnx(estimator, names, place, task, classes, categories)
+        return content, proved(content)
+    except HeadraceError as error:
+        text = in_text(estimator, names, outputs_of(task, tuple(classes)), categories)
+        if text is None:
+            raise
+        return text, replace(proved(text), instead=error.faults[0].found)
+
+
+def export_like(
+    content: bytes,
+    estimator: Any,
+    names: Sequence[str],
+    place: str,
+    task: Task,
+    classes: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
+) -> bytes:
+    """Return an estimator in the format of another file."""
+    outputs = outputs_of(task, tuple(classes))
+    text = None if ending_of(content) == ONNX else in_text(estimator, names, outputs, categories)
+    return to_onnx(estimator, names, place, task, classes, categories) if text is None else text
 
 
 def to_onnx(
@@ -153,7 +214,8 @@ def check_parity(
     Args:
         estimator: the trained object.
         content: the exported file.
-        x: float32 features of real rows, shape (n, features); at most 20,000 of them, evenly taken, are compared.
+        x: float32 features of real rows, shape (n, features); at most 20,000 of them, evenly taken, are compared, and
+            where there are fewer than 10,000, so many more that are drawn from them, feature by feature.
         thresholds: scores at which decisions change.
         place: ``file:line`` of ``fit``.
         nullable: the features that can be null, which the trained object must be able to score; by default all.
@@ -165,8 +227,8 @@ def check_parity(
     """
     scorer = _loaded(content, place)
     real = x[np.linspace(0, len(x) - 1, min(len(x), _ROWS)).astype(np.int64)]
-    planted = _planted(real, [nullable is None or name in nullable for name in scorer.features])
-    rows = np.concatenate([real, planted])
+    planted = _planted(real, x, [nullable is None or name in nullable for name in scorer.features])
+    rows = np.concatenate([real, _drawn(real, _LEAST_ROWS - len(real)), planted])
     trained = scores(estimator, rows, scorer.features, place, task, classes)
     exported = _exported_scores(scorer, rows, place)
     difference = _apart(trained, exported, task)
@@ -237,12 +299,19 @@ def dropped(estimator: Any, learned: Matrix, names: Sequence[str], place: str) -
     return Fault("HR-LEARN-009", place, found, "features with a value in some row", cure)
 
 
-def _planted(real: Matrix, nullable: Sequence[bool]) -> Matrix:
+def _drawn(real: Matrix, count: int) -> Matrix:
+    """Rows of which each feature has the value of some real row, the same each time."""
+    places = np.random.default_rng(0).integers(0, len(real), (max(count, 0), real.shape[1]))
+    return np.take_along_axis(real, places, axis=0)
+
+
+def _planted(real: Matrix, every: Matrix, nullable: Sequence[bool]) -> Matrix:
     """Rows in which one feature at a time has its smallest or largest value or, if it can be, is null; one with all."""
     rows = []
     filled = np.where(np.isnan(real), np.float32(0), real)
+    least, most = (of(np.where(np.isnan(every), np.float32(0), every), axis=0) for of in (np.min, np.max))
     for i, absent in enumerate(nullable):
-        for value in (*[np.float32(np.nan)][:absent], filled[:, i].min(), filled[:, i].max()):
+        for value in (*[np.float32(np.nan)][:absent], least[i], most[i]):
             few = real[(np.arange(8) * 997 + i) % len(real)].copy()
             few[:, i] = value
             rows.append(few)

@@ -18,6 +18,7 @@ from pathlib import Path
 from headrace import clock
 from headrace.errors import CheckFailed, Fault, HeadraceError, nearest
 from headrace.lake.disk import sync
+from headrace.learn.native import LIGHTGBM, ONNX, XGBOOST, ending_of
 from headrace.learn.scorer import Scorer, digest_of, load
 from headrace.learn.tracking import Tracking, read_versions
 from headrace.learn.version import Record, Version
@@ -79,7 +80,12 @@ class Registry:
 
     def path(self, version: Version) -> Path:
         """Return where the model file of a version lies."""
-        return self._file(version.digest)
+        return self.model_file(version.digest)
+
+    def model_file(self, digest: str) -> Path:
+        """Return where the model file of a digest lies; its ending says what runs it."""
+        every = [self._file(digest, ending) for ending in (ONNX, LIGHTGBM, XGBOOST)]
+        return next((path for path in every if path.exists()), every[0])
 
     def intact(self, version: Version) -> bool:
         """Return whether the model file of a version is there, as it was registered."""
@@ -170,13 +176,14 @@ class Registry:
             raise HeadraceError(Fault("HR-LEARN-011", "", found, f"{record.digest[:12]}…, as recorded", cure))
         record = replace(record, files={name: digest_of(one) for name, one in (files or {}).items()})
         with self._locked():
-            self._store(content, self._file(record.digest))
+            path = self._file(record.digest, ending_of(content))
+            self._store(content, path)
             for name, one in (files or {}).items():
                 self._store(one, self._file(record.files[name], Path(name).suffix))
             known = self.find(record)
             if known is not None:
                 return known, False
-            self._tracking.create(record, self._file(record.digest), self._now_us())
+            self._tracking.create(record, path, self._now_us())
             return self._known(record), True
 
     def _known(self, record: Record) -> Version:

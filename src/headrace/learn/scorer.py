@@ -1,4 +1,4 @@
-"""A model file in use: ONNX Runtime over bytes whose SHA-256 digest is known."""
+"""A model file in use: ONNX Runtime, or the library of a native format, over bytes whose SHA-256 digest is known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.errors import Fault, HeadraceError
+from headrace.learn.native import ONNX, Runtime, ending_of, open_native
 from headrace.learn.quiet import switch_off_telemetry
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def digest_of(content: bytes) -> str:
 class Scorer:
     """Scores rows with an exported model, on one thread.
 
+    A file in LightGBM's or XGBoost's own format is run by that library.
+
     Args:
         content: the bytes of the model file, already verified.
 
@@ -46,20 +49,14 @@ class Scorer:
 
     def __init__(self, content: bytes) -> None:
         self.digest = digest_of(content)
-        self._session = open_session(content)
-        stored = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
-        if stored is None:
-            found, cure = "a model file without headrace metadata", "headrace train, which writes one that has them"
-            raise HeadraceError(Fault("HR-LEARN-011", "", found, "a file exported by headrace.learn", cure))
-        about: dict[str, Any] = json.loads(stored)
+        self._runtime: Runtime = _Onnx(content) if ending_of(content) == ONNX else open_native(content)
+        about = self._runtime.about
         self.features: tuple[str, ...] = tuple(about["features"])
         self.names: tuple[str, ...] = tuple(about["scores"])
         known = dict(about.get("categories", {}))
         self.categories: dict[str, tuple[str, ...]] = {name: tuple(texts) for name, texts in known.items()}
         self._places = {name: {text: at for at, text in enumerate(texts)} for name, texts in self.categories.items()}
-        self._outputs, self._columns = [str(about["output"])], [int(one) for one in about["columns"]]
-        self._sign = int(about["sign"])
-        self._input = self._session.get_inputs()[0].name
+        self._columns, self._sign = [int(one) for one in about["columns"]], int(about["sign"])
 
     def row(self, features: Mapping[str, Any]) -> npt.NDArray[np.float64]:
         """Return the features of one row as ``score`` takes them: NaN for null and for a text that it does not know.
@@ -93,8 +90,9 @@ class Scorer:
             found = f"an array of shape {x.shape} to score"
             expected = f"(rows, {len(self.features)}) in the order of the model's features"
             raise HeadraceError(Fault("HR-LEARN-017", "", found, expected, "pass the columns of Scorer.features"))
-        served = np.ascontiguousarray(x, dtype=np.float32)
-        raw: npt.NDArray[Any] = self._session.run(self._outputs, {self._input: served})[0]
+        if not len(x):  # which not every operation takes
+            return np.empty((0,) if len(self._columns) == 1 else (0, len(self._columns)))
+        raw = self._runtime.run(np.ascontiguousarray(x, dtype=np.float32))
         held = raw[:, self._columns] if raw.ndim == 2 else raw[:, None]
         values = (held[:, 0] if len(self._columns) == 1 else held).astype(np.float64) * self._sign
         if not np.isfinite(values).all():
@@ -105,6 +103,23 @@ class Scorer:
 
     def __repr__(self) -> str:
         return f"Scorer({self.digest[:12]}, {len(self.features)} features)"
+
+
+class _Onnx:
+    """A session of ONNX Runtime."""
+
+    def __init__(self, content: bytes) -> None:
+        self._session = open_session(content)
+        stored = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
+        if stored is None:
+            found, cure = "a model file without headrace metadata", "headrace train, which writes one that has them"
+            raise HeadraceError(Fault("HR-LEARN-011", "", found, "a file exported by headrace.learn", cure))
+        self.about: dict[str, Any] = json.loads(stored)
+        self._outputs, self._input = [str(self.about["output"])], self._session.get_inputs()[0].name
+
+    def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        raw: npt.NDArray[Any] = self._session.run(self._outputs, {self._input: x})[0]
+        return raw
 
 
 def load(path: Path, digest: str) -> Scorer:

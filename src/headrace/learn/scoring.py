@@ -11,6 +11,9 @@ from headrace.declare import Task, binary
 from headrace.errors import Fault, HeadraceError
 from headrace.learn.cases import Matrix
 from headrace.learn.kinds import UnlikeError, gives_probabilities, is_booster, kind_of, one_column
+from headrace.learn.kinds.kind import of_module
+from headrace.learn.kinds.statsmodels import link_of
+from headrace.learn.kinds.xgboost import gives_likelihoods
 
 _NULLS = "; where it takes no nulls (NaN), put an imputer before it"
 
@@ -84,6 +87,14 @@ def require_probabilities(estimator: Any, place: str) -> None:
         if gives_probabilities(booster):
             return
         cure = 'train it with objective="binary"'
+    elif of_module(last, "statsmodels"):
+        if link_of(last) == "logit":
+            return
+        cure = "fit Logit, or a GLM of the binomial family"
+    elif of_module(last, "xgboost") and not calibrated:
+        if gives_likelihoods(last):
+            return
+        cure = 'train it with objective="binary:logistic"'
     elif calibrated:
         return
     elif hasattr(last, "decision_function") and hasattr(last, "classes_"):

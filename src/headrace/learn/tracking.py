@@ -102,7 +102,7 @@ class Tracking:
         self._model(client, record.model)
         run = self._run(client, record, now_us)
         self._log(client, run, record, file)
-        self._version(client, run, record, now_us)
+        self._version(client, run, record, file.name, now_us)
         self._finish(client, run, now_us)
 
     def _model(self, client: MlflowClient, name: str) -> None:
@@ -145,7 +145,7 @@ class Tracking:
         client.log_batch(run.info.run_id, metrics, [Param(key, value) for key, value in params.items()])
         client.log_artifact(run.info.run_id, str(file), "model")
 
-    def _version(self, client: MlflowClient, run: Any, record: Record, now_us: int) -> None:
+    def _version(self, client: MlflowClient, run: Any, record: Record, file: str, now_us: int) -> None:
         tags = {
             "record": record.to_json(),
             "identity": record.identity,
@@ -155,7 +155,7 @@ class Tracking:
         }
         tags = {_TAG + key: value for key, value in tags.items()}
         # relative, so that the folder can be moved; what is loaded is found by its digest
-        source = f"files/{record.digest}.onnx"
+        source = f"files/{file}"
         client.create_model_version(record.model, source, run.info.run_id, tags=tags, await_creation_for=0)
 
     def _finish(self, client: MlflowClient, run: Any, now_us: int) -> None:

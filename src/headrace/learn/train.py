@@ -18,7 +18,8 @@ from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, read_cases
 from headrace.learn.champion import other_features
 from headrace.learn.choose import Choice, Tried, Tuning, choose
-from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
+from headrace.learn.explain import made_from
+from headrace.learn.export import Parity, check_parity, dropped, export, export_like, require_parity
 from headrace.learn.fit import Fit, fit_estimator, name_of, place_of
 from headrace.learn.gates import Evidence, GateOutcome, export_gate, judge, not_worse
 from headrace.learn.leaks import leaks
@@ -41,7 +42,9 @@ _OF_METRICS = ("at_least", "at_most", "better_than_baseline", "not_worse_than_ch
 """Gates of which it can be said where the model loses."""
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, how many are done, and how many there are."""
-STEPS = ("read", "split", "choose", "baselines", "fit", "export", "metrics", "gates", "register")
+STEPS = ("read", "split", "choose", "baselines", "fit", "export", "explain", "metrics", "gates", "register")
+_BACKGROUND = 1000
+"""Rows of training that explanations are made of and checked on."""
 
 
 @dataclass
@@ -104,7 +107,8 @@ def train(
         with course.step("choose"):
             choice = choose(model, cases, setting.split.validation, setting.context, _start(champion), tune)
             setting = replace(setting, threshold=choice.threshold)
-        judged, content, parity = _fitted(setting, choice, course, (*service_thresholds, *_at(model, choice)))
+        thresholds = (*service_thresholds, *_at(model, choice))
+        judged, content, parity, explanation = _fitted(setting, choice, course, thresholds)
     with course.step("metrics"):
         scorer, mine = Scorer(content), choice.taken
         score = scorer.score(setting.test.x)
@@ -131,7 +135,8 @@ def train(
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
         looks = looks_at(origin.fold, registry.versions(model.name))
         record = replace(record, choice=choice.as_dict(), threshold=choice.threshold, looks=looks, apart=apart)
-        version, new = registry.register(record, content)
+        files = {} if explanation is None else {"explain.json": explanation}
+        version, new = registry.register(record, content, files)
         if not version.standing:
             version = registry.settle(version, _standing(version, evidence))
     fold, left_out = setting.fold.as_dict(), dict(built.manifest.get("excluded", {}))
@@ -155,7 +160,7 @@ def _measures(
     def again() -> bytes:
         estimator = fit_estimator(fit, setting.train, model.seed, where, model.task, taken.params)
         test = setting.test
-        return to_onnx(estimator, test.names, where, model.task, test.classes, test.categories)
+        return export_like(content, estimator, test.names, where, model.task, test.classes, test.categories)
 
     def suspects() -> list[str]:
         return [one.sentence for one in leaks(model, setting.cases, fold)]
@@ -210,8 +215,8 @@ def _baselines(setting: Setting) -> list[Judged]:
 
 def _fitted(
     setting: Setting, choice: Choice, course: _Course, thresholds: Sequence[float]
-) -> tuple[list[Judged], bytes, Parity]:
-    """Return the baselines, and the chosen model as the file that was proved equal to it."""
+) -> tuple[list[Judged], bytes, Parity, bytes | None]:
+    """Return the baselines, the chosen model as the file that was proved equal to it, and how it is explained."""
     model, taken = setting.model, choice.taken
     with course.step("baselines"):
         judged = _baselines(setting)
@@ -223,7 +228,11 @@ def _fitted(
             require_probabilities(estimator, where)
     with course.step("export"):
         content, parity = _export(estimator, setting, thresholds, where)
-    return judged, content, parity
+    with course.step("explain"):
+        known, classes = setting.train, setting.cases.classes
+        some = known.x[np.linspace(0, len(known.x) - 1, min(len(known.x), _BACKGROUND)).astype(np.int64)]
+        explanation = made_from(estimator, known.names, model.task, some, classes=classes, place=where)
+    return judged, content, parity, explanation
 
 
 def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
@@ -234,14 +243,17 @@ def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place
     nullable = [name for name, column in zip(names, x.T, strict=True) if name not in sure or np.isnan(column).any()]
     require_nulls(estimator, x, names, nullable, place, task, count)
     scores(estimator, setting.test.x, names, place, task, count)  # NaN or a wrong shape is told before the export
-    try:
-        content = to_onnx(estimator, names, place, task, setting.cases.classes, setting.cases.categories)
+
+    def proved(content: bytes) -> Parity:
         parity = check_parity(estimator, content, x, thresholds, place, nullable, task, count)
         require_parity(parity, estimator, x, names, place)
+        return parity
+
+    try:
+        return export(estimator, names, place, task, setting.cases.classes, setting.cases.categories, proved)
     except HeadraceError as error:
         fault = dropped(estimator, setting.train.x, names, place)
         raise error if fault is None else HeadraceError(fault) from error
-    return content, parity
 
 
 def _champion(setting: Setting, registry: Registry, champion: Version | None, digest: str) -> list[Judged]:

@@ -7,6 +7,7 @@ from headrace.run.backfill import Period
 from headrace.run.champions import registry
 from headrace.run.changes import Change, Changes, plan_changes
 from headrace.run.checks import check, require_sound
+from headrace.run.explaining import Explained, explain
 from headrace.run.journal import Journal
 from headrace.run.past import past_run, past_runs
 from headrace.run.pipeline import RunFailed, RunReport, run
@@ -30,6 +31,7 @@ __all__ = [
     "Beat",
     "Change",
     "Changes",
+    "Explained",
     "Journal",
     "LoadedProject",
     "Period",
@@ -54,6 +56,7 @@ __all__ = [
     "check",
     "compact",
     "drop",
+    "explain",
     "find_folder",
     "load_project",
     "on_signals",

@@ -237,7 +237,7 @@ class _Check:
     def _scorer(self, digest: str) -> Scorer | None:
         if digest not in self._scorers:
             try:
-                self._scorers[digest] = load(self.registry.root / "files" / f"{digest}.onnx", digest)
+                self._scorers[digest] = load(self.registry.model_file(digest), digest)
             except HeadraceError:
                 self._scorers[digest] = None
         return self._scorers[digest]

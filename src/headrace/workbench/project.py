@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from headrace.audit.data import DataReport
     from headrace.audit.lineage import Traced
-    from headrace.run import Applied, Changes, LoadedProject, Progress, Promoted, RunReport, Status, Trainings
+    from headrace.run import (
+        Applied,
+        Changes,
+        Explained,
+        LoadedProject,
+        Progress,
+        Promoted,
+        RunReport,
+        Status,
+        Trainings,
+    )
 
 
 class Project(declare.Project):
@@ -126,6 +136,38 @@ class Project(declare.Project):
         from headrace.run import promote
 
         return promote(self._loaded(folder), model, version, reason)
+
+    def explain(
+        self,
+        model: str,
+        row: str | Mapping[str, object],
+        version: int | None = None,
+        folder: Path | str | None = None,
+    ) -> Explained:
+        """Return what the score of one row is made of; a notebook shows it as a table.
+
+        Args:
+            model: its name.
+            row: the key of a row of the set that the version learned from, or a row as a service takes it, by field;
+                times have a zone.
+            version: number of the version; by default the champion.
+            folder: of the project.
+
+        Returns:
+            A value with ``contributions``, ``rows()`` (feature, value, contribution), ``features`` and ``as_dict()``.
+
+        Raises:
+            HeadraceError: no such model, version or row; the model's file is missing or was altered.
+            CheckFailed: HR-LEARN-046 for contributions that do not add up to the score.
+        """
+        import json
+
+        from headrace.run import explain
+
+        if isinstance(row, Mapping):
+            body = json.dumps(dict(row), default=lambda one: getattr(one, "isoformat", one.__str__)()).encode()
+            return explain(self._loaded(folder), model, request=body, version=version)
+        return explain(self._loaded(folder), model, row=str(row), version=version)
 
     def lineage(self, name: str = "", *, up: bool = True, down: bool = True, direct: bool = False) -> Traced:
         """Return what a thing is made of and what is made of it; a notebook draws it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headrace.learn.kinds.catboost import Oblivious
 from headrace.learn.kinds.kind import Graph, Kind, UnlikeError, one_column
 from headrace.learn.kinds.lightgbm import Booster, gives_probabilities, is_booster
 from headrace.learn.kinds.ready import Ready
@@ -26,7 +27,7 @@ __all__ = [
     "part",
 ]
 
-_OF_ONE: tuple[Kind, ...] = (Ready(), Booster(), Boosted(), Statsmodels(), Module(), Sklearn(), Rule())
+_OF_ONE: tuple[Kind, ...] = (Ready(), Booster(), Boosted(), Oblivious(), Statsmodels(), Module(), Sklearn(), Rule())
 KINDS: tuple[Kind, ...] = (Several(_OF_ONE), *_OF_ONE)
 
 

@@ -12,9 +12,11 @@ from headrace.declare import Task
 from headrace.learn.cases import Matrix, frame
 from headrace.learn.kinds.kind import Graph, UnlikeError, of_module
 
-_CONSTANT = ("const", "Intercept")
+CONSTANT = ("const", "Intercept")
 _INVERSE = {"identity": "", "logit": "Sigmoid", "log": "Exp", "inverse_power": "Reciprocal"}
 """Links, and the operation of ONNX that undoes each."""
+_LINEAR = ("OLS", "WLS", "GLS", "GLSAR", "RLM", "QuantReg")
+"""Models without a link."""
 
 
 class Statsmodels:
@@ -32,24 +34,26 @@ class Statsmodels:
         return "predict" if task.name in ("binary", "regression", "ranking") else ""
 
     def raw(self, estimator: Any, x: Matrix, names: tuple[str, ...], task: Task) -> npt.NDArray[Any]:
-        rows, wanted = frame(x, names), _columns(estimator)
+        rows, wanted = frame(x, names), columns_of(estimator)
         for one in wanted:
-            if one in _CONSTANT:
+            if one in CONSTANT:
                 rows[one] = 1.0
             elif one not in names:
-                raise UnlikeError(f"the column {one!r}, which is no feature")
+                raise KeyError(one)
         return np.asarray(estimator.predict(rows[wanted]))
 
     def graph(self, estimator: Any, names: Sequence[str], task: Task, count: int) -> Graph:
         from onnx import TensorProto, helper, numpy_helper
 
         weights, constant = np.zeros((len(names), 1)), 0.0
-        for one, value in zip(_columns(estimator), np.asarray(estimator.params, float), strict=True):
-            if one in _CONSTANT:
+        for one, value in zip(columns_of(estimator), np.asarray(estimator.params, float), strict=True):
+            if one in CONSTANT:
                 constant += float(value)
+            elif one not in names:
+                raise UnlikeError(f"the column {one!r}, which is no feature")
             else:
                 weights[list(names).index(one), 0] = value
-        undo = _INVERSE.get(link := _link(estimator))
+        undo = _INVERSE.get(link := link_of(estimator))
         if undo is None:
             raise UnlikeError(f"the link {link!r}, which is none of {', '.join(_INVERSE)}")
         used = np.flatnonzero(weights[:, 0])
@@ -70,15 +74,15 @@ class Statsmodels:
         return Graph(model, "score")
 
 
-def _columns(estimator: Any) -> list[str]:
+def columns_of(estimator: Any) -> list[str]:
     return [str(one) for one in estimator.model.exog_names]
 
 
-def _link(estimator: Any) -> str:
+def link_of(estimator: Any) -> str:
     """The name of the link: of a generalised linear model its family's, of a logit its own, else none."""
     family = getattr(estimator.model, "family", None)
     if family is not None:
         kind = type(family.link).__name__.lower()
         return {"inversepower": "inverse_power"}.get(kind, kind)
     kind = type(estimator.model).__name__
-    return {"Logit": "logit", "Poisson": "log", "OLS": "identity", "WLS": "identity", "GLS": "identity"}.get(kind, kind)
+    return {"Logit": "logit", "Poisson": "log"}.get(kind, "identity" if kind in _LINEAR else kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,15 @@ import numpy.typing as npt
 from headrace.declare import Task
 from headrace.learn.cases import Matrix, frame
 from headrace.learn.kinds.kind import Graph, of_module
+
+_LIKELIHOODS = ("binary:logistic", "reg:logistic", "multi:softprob")
+"""Objectives whose predictions are probabilities of classes."""
+
+
+def gives_likelihoods(booster: Any) -> bool:
+    """Return whether a booster's objective is the likelihood of classes."""
+    said = json.loads(booster.save_config())["learner"]
+    return str(said["objective"]["name"]) in _LIKELIHOODS
 
 
 class Boosted:
