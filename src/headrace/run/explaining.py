@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,11 @@ class Explained:
             for at in made.order(0, output)
         ]
 
+    def places(self, output: int = 0) -> int:
+        """Return how many decimals show what moves the score most with four digits."""
+        largest = max((abs(moved) for _, _, moved, _ in self.rows(output)), default=0.0)
+        return 4 if largest >= 0.1 or largest == 0 else min(12, 4 + math.ceil(-math.log10(largest)))
+
     def sums(self) -> list[tuple[str, float, float, float]]:
         """Return of each output its name, the base, base and contributions together, and the score."""
         made = self.contributions
@@ -82,9 +88,10 @@ class Explained:
 
     def _sheet(self, output: int) -> Sheet:
         name, base, total, score = self.sums()[output]
-        line = f"{name} {score:.6g} of {self.what}; {base:+.4f} and what follows make {total:+.4f}"
+        to = self.places(output)
+        line = f"{name} {score:.6g} of {self.what}; {base:+.{to}f} and what follows make {total:+.{to}f}"
         line += f" ({self.contributions.space})"
-        rows = tuple((one, _shown(value), f"{moved:+.4f}") for one, value, moved, _ in self.rows(output))
+        rows = tuple((one, _shown(value), f"{moved:+.{to}f}") for one, value, moved, _ in self.rows(output))
         return Sheet(f"{self.model}, version {self.version}", line, ("feature", "value", "moves it by"), rows)
 
     def __repr__(self) -> str:

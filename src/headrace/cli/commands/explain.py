@@ -55,18 +55,20 @@ def _print(found: Explained, top: int | None) -> None:
     made = found.contributions
     say(f"{found.model}, version {found.version}: {found.what}", "bold")
     for at, (name, base, total, score) in enumerate(found.sums()):
-        rows = found.rows(at)
+        rows, to = found.rows(at), found.places(at)
         shown = rows[:top]
         of_odds = f" (a probability; its log-odds are {total:+.4f})" if made.space == "log-odds" else ""
         say(f"\n{name} {score:.6g}{of_odds}")
         sampled = made.error is not None
-        lines = [("base", "", f"{base:+.4f}", *([""] if sampled else []))]
+        lines = [("base", "", f"{base:+.{to}f}", *([""] if sampled else []))]
         for feature, value, moved, error in shown:
-            lines.append((feature, _value(value), f"{moved:+.4f}", *([f"{error:.4f}"] if error is not None else [])))
+            lines.append(
+                (feature, _value(value), f"{moved:+.{to}f}", *([f"{error:.{to}f}"] if error is not None else []))
+            )
         if len(shown) < len(rows):
             rest = sum(one[2] for one in rows[len(shown) :])
-            lines.append((f"{len(rows) - len(shown)} more", "", f"{rest:+.4f}", *([""] if sampled else [])))
-        lines.append(("sum", "", f"{total:+.4f}", *([""] if sampled else [])))
+            lines.append((f"{len(rows) - len(shown)} more", "", f"{rest:+.{to}f}", *([""] if sampled else [])))
+        lines.append(("sum", "", f"{total:+.{to}f}", *([""] if sampled else [])))
         columns = ("feature", "value", "moves it by", *(["± error"] if sampled else []))
         print_table("", columns, lines, right=columns[1:])
     say(f"In {made.means}.", "dim")

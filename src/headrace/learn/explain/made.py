@@ -27,8 +27,10 @@ from headrace.learn.scoring import scores
 from headrace.learn.tasks import outputs_of
 
 Floats = npt.NDArray[np.float64]
-_CHECKED = 64
-"""Rows on which an exact explanation must add up to the model's scores."""
+_CHECKED = (8, 64)
+"""On how many rows an exact explanation must add up to the model's scores: fewest and most."""
+_CHECKING = 16_000_000
+"""Numbers that the check may take, about, so that it stays small beside a fit."""
 _BEYOND = 1
 """Of these, how many may differ: a value that meets a threshold to the last digit of float32."""
 _MOST_WORK = 50_000_000
@@ -189,10 +191,11 @@ def _check(
     Raises:
         NotExactError: with how far it is off.
     """
-    rows = background[_spread(len(background), _CHECKED)]
-    null = background[np.isnan(background).any(axis=1)]
-    if len(null):
-        rows = np.concatenate([rows, null[_spread(len(null), _CHECKED // 2)]])
+    fewest, most = _CHECKED
+    count = min(most, max(fewest, _CHECKING // (part.work if isinstance(part, Trees) else background.shape[1])))
+    null = np.isnan(background).any(axis=1)
+    known, holed = background[~null], background[null]
+    rows = np.concatenate([one[_spread(len(one), count // 2)] for one in (known, holed) if len(one)])
     told = scores(estimator, rows, names, place, task, classes)
     told = told if told.ndim == 2 else told[:, None]
     if part.outputs != told.shape[1]:
