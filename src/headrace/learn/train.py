@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headrace import clock
-from headrace.declare import GroupSplit, LowestCost, Metric, Model, TimeSplit
+from headrace.declare import Metric, Model, TimeSplit
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, Cases, read_cases
@@ -25,13 +25,14 @@ from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
 from headrace.learn.leaks import leaks
 from headrace.learn.measures import OfTraining
-from headrace.learn.metrics import Context, Scores, known_from
+from headrace.learn.metrics import Context, Scores
 from headrace.learn.nulls import never_null, require_nulls
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
 from headrace.learn.scorer import Scorer, digest_of
 from headrace.learn.scoring import require_probabilities, scores
+from headrace.learn.setting import context_of, costed_by, grouped_by, matures_us
 from headrace.learn.split import Fold, Split, check_labels, folds_of, short_history
 from headrace.learn.version import Origin, Record, Version, code_commit, environment
 from headrace.plan import compile_set, feature_fingerprints, model_fingerprint
@@ -79,18 +80,7 @@ class _Setting:
 
     def context(self, fold: Fold) -> Context:
         """What metrics may know of the rows that a fold is judged on."""
-        cases, task = self.cases, self.model.task
-        places = np.flatnonzero(fold.test)
-        return Context(
-            cases.time_us[places],
-            {name: values[places] for name, values in cases.columns.items()},
-            _known(self.model, cases, fold),
-            {name: values[places] for name, values in cases.amounts.items()},
-            self.threshold,
-            task.levels,
-            task.by or "",
-            lambda rows: _rows(cases, places[rows]),
-        )
+        return context_of(self.model, self.cases, fold, self.threshold)
 
     def judged(
         self, name: str, role: str, score: npt.NDArray[np.float64], seconds: float = 0.0, **more: Any
@@ -147,7 +137,7 @@ def train(
     switch_off_telemetry()
     course = _Course(progress)
     with course.step("read"):
-        cases = read_cases(built, _groups(model), model.place, model.task, _amounts(model))
+        cases = read_cases(built, grouped_by(model), model.place, model.task, costed_by(model))
     with course.step("split"):
         setting = _setting(model, cases)
     with registry.preparing():
@@ -211,19 +201,6 @@ def _measures(
     return OfTraining(scorer, content, test.x, test.y, score, setting.context(fold), groups, again, suspects)
 
 
-def _groups(model: Model) -> tuple[str, ...]:
-    """Columns by which metrics, gates, the split and a ranking group rows."""
-    named = [value for metric in model.metrics for key, value in metric.params if key == "by"]
-    named += [model.task.by, model.split.by if isinstance(model.split, GroupSplit) else model.split.apart]
-    return tuple(dict.fromkeys(str(one) for one in named if one))
-
-
-def _amounts(model: Model) -> tuple[str, ...]:
-    """Columns that say what a mistake costs."""
-    named = [name for metric in model.metrics for name in metric.needs if ("by", name) not in metric.params]
-    return tuple(dict.fromkeys([*named, *(model.threshold.needs if isinstance(model.threshold, LowestCost) else ())]))
-
-
 def _start(champion: Version | None) -> Mapping[str, Mapping[str, Any]]:
     """Parameters that the champion was fitted with, by the name of its candidate."""
     choice = {} if champion is None else champion.record.choice
@@ -235,35 +212,9 @@ def _at(model: Model, choice: Choice) -> tuple[float, ...]:
 
 
 def _setting(model: Model, cases: Cases) -> _Setting:
-    split = folds_of(cases, model.split, _matures_us(model))
+    split = folds_of(cases, model.split, matures_us(model))
     check_labels(split.test, cases, model.task, model.place)
     return _Setting(model, cases, split, cases.take(split.test.train), cases.take(split.test.test))
-
-
-def _matures_us(model: Model) -> int:
-    label = model.cases.label
-    return 0 if label is None else label.matures_us
-
-
-def _known(model: Model, cases: Cases, fold: Fold) -> dict[str, npt.NDArray[np.int64]]:
-    """From when on what a column names was known to be compromised, of the rows that a fold is judged on."""
-    wanted = {
-        value for one in model.metrics if one.name == "card_precision" for key, value in one.params if key == "by"
-    }
-    since = (cases.time_us >= fold.train_span[0]) & (cases.time_us < max(fold.test_span[1], 1))
-    return {
-        name: known_from(values[since], cases.y[since], cases.time_us[since], _matures_us(model))[fold.test[since]]
-        for name, values in cases.columns.items()
-        if name in wanted
-    }
-
-
-def _rows(cases: Cases, places: npt.NDArray[np.int64]) -> Any:
-    import pandas as pd
-
-    rows = cases.take(places).frame()
-    rows.insert(0, "time", pd.Series(cases.time_us[places].view("datetime64[us]")).dt.tz_localize("UTC"))
-    return rows
 
 
 def _not_taken(one: Tried, setting: _Setting) -> Candidate:
