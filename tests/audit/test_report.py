@@ -171,7 +171,7 @@ def test_what_the_rules_take_is_what_the_service_would_decide(shop):
     loaded = load_project(shop.folder)
     (one,) = judged(loaded)
     frame = one.built.to_pandas()
-    version, names = one.version, one.built.manifest["features"]
+    version, names = one.shown, one.built.manifest["features"]
     day = frame["at"].dt.floor("D")
     frame = frame[day > day.max() - pd.Timedelta(days=7)]
     frame["score"] = Registry(loaded.state_dir / "models").load(version).score(frame[names].to_numpy(np.float32))
@@ -183,7 +183,7 @@ def test_what_the_rules_take_is_what_the_service_would_decide(shop):
         (mean > 20.5) & (amount <= 60.25),
     ]
     decision = pd.Series(np.select(first, list(RULES_OF_DESK), "otherwise"), frame.index)
-    found = {rule.decision: (rule.says, rule.per_day * 7, rule.precision, rule.recall) for rule in one.scored.rules}
+    found = {rule.decision: (rule.says, rule.per_day * 7, rule.precision, rule.recall) for rule in one.findings.rules}
     for name, says in RULES_OF_DESK.items():
         taken = frame[decision == name]
         assert len(taken) > 5
@@ -200,6 +200,6 @@ def test_a_rule_that_reads_what_no_set_has_is_not_guessed(shop):
     rules = {"block": "score > 0.02", "hold": "spending._seen > 9", "review": "score > 0.01"}
     edit(shop.folder, decided, f"decide={rules}")
     (one,) = judged(load_project(shop.folder))
-    lacks = {rule.decision: rule.lacks for rule in one.scored.rules}
+    lacks = {rule.decision: rule.lacks for rule in one.findings.rules}
     assert lacks == {"block": (), "hold": ("spending._seen",), "review": ("spending._seen",)}
     assert "What reads spending._seen cannot be told here" in page_of(write(load_project(shop.folder)).path)

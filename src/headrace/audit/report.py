@@ -213,8 +213,8 @@ def _features(project: Project, models: Sequence[Judged]) -> list[str]:
 
 def _features_of(project: Project, built: BuiltSet) -> tuple[str, str]:
     found, label = facts.features(built), built.manifest.get("label")
-    parted = label is not None and any(one.positives for one in found)
-    return _legend(label) if parted else "", _spreads(project, found, parted)
+    parted = any(one.positives for one in found)
+    return _legend(label) if parted and label is not None else "", _spreads(project, found, parted)
 
 
 def _legend(label: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from headrace.learn.scoring import scores
 from headrace.learn.setting import context_of
 from headrace.learn.split import Fold
 
-MOST_ROWS, FEWEST_ROWS = 100_000, 200
+MOST_ROWS, FEWEST_ROWS, JUDGED = 100_000, 200, 40_000
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 SECONDS = 5.0
 _LONGER = 1.6
@@ -88,8 +88,8 @@ def learning(tested: Tested, metric: Metric, seconds: float = SECONDS) -> Learni
     fold = tested.split.validation[-1] if tested.split.validation else tested.split.test
     where = "the last fold of validation" if tested.split.validation else "the test: there is no fold of validation"
     there, judged = np.flatnonzero(fold.train), np.flatnonzero(fold.test)
-    if len(judged) > MOST_ROWS and model.task.name != "ranking" and not metric.name.startswith("card_"):
-        judged = np.sort(np.random.default_rng(1).permutation(judged)[:MOST_ROWS])
+    if len(judged) > JUDGED and model.task.name != "ranking" and not metric.name.startswith("card_"):
+        judged = np.sort(np.random.default_rng(1).permutation(judged)[:JUDGED])
     whole = Learning(metric.label, metric.greater_is_better, where, len(judged), len(there))
     begun, done, taken = clock.monotonic_s(), list[Learnt](), 0.0
     for size in _sizes(len(there)):

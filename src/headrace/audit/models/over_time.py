@@ -10,7 +10,7 @@ from headrace.audit.models.tested import YES_NO, Tested
 from headrace.clock import DAY_US
 from headrace.declare import Metric
 
-MOST, SHOWN = 31, 3
+MOST, SHOWN = 31, 2
 """Spans of time at most, each of as many whole days as that takes; and metrics that are shown."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class Rival:
         value: of the metric; None where it has none.
         interval: of that at 95 % confidence.
         cost: of a day's decisions by it.
+        others: values of the model's other metrics, where it was scored for this comparison.
         note: what is to be known of the numbers.
     """
 
@@ -33,6 +35,7 @@ class Rival:
     value: float | None = None
     interval: Interval | None = None
     cost: float | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
 
 
@@ -127,7 +130,7 @@ def _before(
         before = registry.version(version.name, version.record.parent)
     except HeadraceError:
         return None
-    name = f"version {before.number}, the champion before"
+    name = f"champion before, version {before.number}"
     if tested is not None and _same_features(before, version):
         try:
             scorer = registry.load(before)
@@ -137,10 +140,12 @@ def _before(
         if score is not None and score.shape == tested.score.shape:
             at = before.record.threshold if tested.model.threshold is not None else tested.threshold[0]
             cost = None if costs is None else costs.of(tested.test.y, score >= at) / tested.days
-            return Rival(name, "before", tested.value(metric, score=score), None, cost)
+            each = {one.label: tested.value(one, score=score) for one in tested.model.metrics}
+            others = {label: value for label, value in each.items() if value is not None}
+            return Rival(name, "before", others.get(metric.label), None, cost, others)
     known = before.metrics.get(metric.label)
     note = "as registered, on the rows that it was tested on itself"
-    return None if known is None else Rival(name, "before", known, note=note)
+    return None if known is None else Rival(name, "before", known, others=before.metrics, note=note)
 
 
 def _same_features(before: Version, version: Version) -> bool:
@@ -148,9 +153,9 @@ def _same_features(before: Version, version: Version) -> bool:
     return all(mine.get(name) == print_ for name, print_ in before.record.origin.features.items())
 
 
-def _on_record(tested: Tested | None, values: dict[str, float] | object, costs: Costs | None) -> float | None:
+def _on_record(tested: Tested | None, values: Mapping[str, float], costs: Costs | None) -> float | None:
     """What a day by a baseline costs: of it only its metrics are on record, and so only where one is of this cost."""
-    if tested is None or costs is None or not isinstance(values, dict):
+    if tested is None or costs is None:
         return None
     for metric in tested.model.metrics:
         params = dict(metric.params)

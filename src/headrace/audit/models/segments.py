@@ -27,6 +27,8 @@ TOP, FEW = 8, 12
 """Groups of a column that are shown; and values of a feature up to which each is a group."""
 LEAST = 50
 """Rows of a group, below which nothing is said of it."""
+FEWEST = 10
+"""Positives, and negatives, of a group, below which how well they are told apart is chance."""
 COLUMNS = 24
 
 
@@ -235,7 +237,7 @@ def _judged(columns: list[Parted], gaps: list[list[_Gap]], tested: Tested, measu
     for column, each in zip(columns, gaps, strict=True):
         parts = list(column.parts)
         for at, one in enumerate(parts):
-            surely = [gap.measure for gap in each if one.rows >= LEAST and _worse(gap, at, wide)]
+            surely = [gap.measure for gap in each if _worse(gap, at, wide, one)]
             if surely:
                 off = surely[0].off
                 elsewhere = None if off else _elsewhere(tested, measure, column, at)
@@ -244,9 +246,20 @@ def _judged(columns: list[Parted], gaps: list[list[_Gap]], tested: Tested, measu
     return tuple(found)
 
 
-def _worse(gap: _Gap, at: int, wide: float) -> bool:
+def _worse(gap: _Gap, at: int, wide: float, one: Segment) -> bool:
+    """Whether a group is surely worse; where positives are few, days by chance alike do not make it sure."""
     far, error = float(gap.better[at]), float(gap.error[at])
-    return bool(np.isfinite(far) and np.isfinite(error)) and far < -max(wide * error, gap.measure.least)
+    if one.rows < LEAST or not (np.isfinite(far) and np.isfinite(error)):
+        return False
+    if (
+        one.true is not None
+        and gap.measure.label == "ROC AUC"
+        and not FEWEST <= one.true * one.rows <= one.rows - FEWEST
+    ):
+        return False
+    if gap.measure.off and one.foretold is not None:
+        error = max(error, float(np.sqrt(one.foretold * (1 - one.foretold) / one.rows)))
+    return far < -max(wide * error, gap.measure.least)
 
 
 def _elsewhere(tested: Tested, measure: Measure, column: Parted, at: int) -> float | None:

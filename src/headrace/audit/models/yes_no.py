@@ -192,7 +192,7 @@ def _costing(tested: Tested, costs: Costs, at: Floats, taken: Floats) -> Costing
     nothing = costs.of(y, np.zeros(len(y), np.bool_)) / days
     saved = np.where(y == 1, costs.missed, -costs.wrong) / days
     place = np.searchsorted(-at, -score).astype(np.int64)
-    each: Floats = nothing - np.cumsum(np.bincount(place, saved, len(at) + 1)[: len(at)])
+    each = (nothing - np.cumsum(np.bincount(place, saved, len(at) + 1)[: len(at)])).astype(np.float64)
     points = tuple(zip(taken.tolist(), each.tolist(), strict=True))
     chosen = costs.of(y, score >= tested.threshold[0]) / days
     curve = Curve(points)
@@ -216,7 +216,7 @@ def spread_of(y: npt.NDArray[np.int64], score: Floats) -> Spread:
     low, high = float(score.min()), float(score.max())
     log = low >= 0 and high <= 1 and float(np.median(score)) < 0.05
     if log:
-        edges = np.geomspace(1e-4, 1.0, SPREAD_BINS + 1)
+        edges = np.geomspace(max(float(np.quantile(score, 0.001)), 1e-5), max(high, 1e-4), SPREAD_BINS + 1)
     else:
         low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high if high > low else low + 1)
         edges = np.linspace(low, high, SPREAD_BINS + 1)

@@ -24,12 +24,12 @@ def briefing(project: Project, one: Judged) -> str:
         untrained = verdict("care", f"{one.model.name} may not be used yet", "It has not been trained.")
         return f'<section class="brief">{untrained}</section>'
     answers = [
-        ("What it decides", _decides(project, one)),
-        ("How good it is", _good(project, one)),
-        ("Where it fails", _fails(one)),
-        ("May it be used", _may(version)),
+        ("What it decides", "", _decides(project, one)),
+        ("How good it is", "good-it", _good(project, one)),
+        ("Where it fails", "", _fails(one)),
+        ("May it be used", "may", _may(version)),
     ]
-    told = "".join(f"<div><h3>{escape(head)}</h3>{text}</div>" for head, text in answers)
+    told = "".join(f'<div class="{kind}"><h3>{escape(head)}</h3>{text}</div>' for head, kind, text in answers)
     return f'<section class="brief">{_verdict(one, version)}<div class="answers">{told}</div></section>'
 
 

@@ -118,10 +118,10 @@ def learning_part(found: Learning | None) -> str:
         return head + said(f"That cannot be told: {found.stopped}.")
     metric = found.metric.replace("_", " ")
     last = found.points[-1]
-    bound = f", of the {number(found.of)} that there are" if last.rows < found.of else ", which are all that there are"
+    bound = f" of the {number(found.of)}" if last.rows < found.of else ", all"
     told = (
-        f"Fitted anew on up to {number(last.rows)} cases{bound}, and judged on {number(found.judged_rows)} rows of "
-        f"{found.judged_on}."
+        f"Fitted anew on up to {number(last.rows)}{bound} cases before {found.judged_on}, and judged on "
+        f"{number(found.judged_rows)} rows of it."
     )
     if found.stopped:
         told += f" No further: {found.stopped}."

@@ -8,7 +8,6 @@ from html import escape
 from headrace.audit.lineage import trace
 from headrace.audit.lineage.picture import inline
 from headrace.audit.models.judged import Findings, Judged
-from headrace.audit.models.practice import Rival
 from headrace.audit.models.rules import Rule
 from headrace.audit.models.shown.card import card, span
 from headrace.audit.models.shown.explained import importance_part, learning_part, worst_part
@@ -87,17 +86,13 @@ def _candidates(one: Judged, version: Version) -> str:
         rows.append([told, *(_metric(record.metrics[name].get(label), spans.get(label)) for label in labels)])
     before = [rival for rival in one.practice.rivals if rival.role == "before"] if one.practice is not None else []
     for rival in before:
-        rows.insert(1, [escape(rival.name), *(_of_before(rival, label, one) for label in labels)])
+        rows.insert(1, [escape(rival.name), *(exact(rival.others.get(label)) for label in labels)])
     head = ["candidate", *(label.replace("_", " ") for label in labels)]
     note = (
         "Below each number its interval at 95 % confidence, by blocks of days of the test." if record.intervals else ""
     )
     listing = table(head, rows, range(1, len(head)), f"metrics of {one.model.name}")
     return listing + (said(note, "soft") if note else "") + _tried(version, first)
-
-
-def _of_before(rival: Rival, label: str, one: Judged) -> str:
-    return exact(rival.value) if one.practice is not None and one.practice.metric == label else NONE
 
 
 def _tried(version: Version, first: str) -> str:
@@ -116,9 +111,17 @@ def _tried(version: Version, first: str) -> str:
         mean = sum(values) / len(values) if values else None
         spread = f"{exact(min(values))} to {exact(max(values))}" if len(values) > 1 else ""
         rows.append([name, escape(params) or "its own defaults", exact(mean), spread])
-    head = ("tried on validation", "parameters", f"mean {first.replace('_', ' ')}", "over folds")
+    folds = max(len(one["folds"]) for one in tried)
+    head = (
+        "tried on validation",
+        "parameters",
+        f"{'mean ' if folds > 1 else ''}{first.replace('_', ' ')}",
+        "over folds",
+    )
+    shown = len(head) if folds > 1 else len(head) - 1
+    listing = table(head[:shown], [row[:shown] for row in rows], (2, 3), "candidates on validation")
     note = said("What was not taken was never shown the test.", "soft")
-    return f"<h3>What was chosen between</h3>{table(head, rows, (2, 3), 'candidates on validation')}{note}"
+    return f"<h3>What was chosen between</h3>{listing}{note}"
 
 
 def _metric(value: float | None, interval: Sequence[float] | None) -> str:

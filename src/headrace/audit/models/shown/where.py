@@ -71,7 +71,16 @@ def segments_part(found: Segments | None) -> str:
         rows += [_row(one, asked) for one in column.parts]
     left = [one.column for one in found.columns if one not in shown]
     note = said(f"No group of these differs surely, either: {', '.join(left)}.", "soft") if left else ""
-    head = ["group", "rows", found.measure, "true", "foretold", "found", "of them right", *(["asked"] if asked else [])]
+    head = [
+        "group",
+        "rows",
+        found.measure,
+        "true",
+        "foretold",
+        "found",
+        "of them right",
+        *(["the gate's metric"] if asked else []),
+    ]
     used = [0, 1, 2, *(at for at in range(3, len(head)) if any(len(row) > 1 and row[at] for row in rows))]
     kept = [row if len(row) == 1 else [row[at] for at in used] for row in rows]
     names = [head[at] for at in used]

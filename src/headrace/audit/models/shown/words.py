@@ -24,6 +24,9 @@ _GATES = {
 }
 
 
+_LETTERS = ("roc", "auc", "rmse", "mae", "ndcg", "r2", "f1")
+
+
 def plain_gate(gate: GateOutcome) -> str:
     """Return what the outcome of a gate means, in a few words.
 
@@ -51,10 +54,12 @@ def title(label: str) -> str:
     """Return the label of a metric as a title.
 
     Example:
-        >>> title("card_precision_100")
-        'Card precision 100'
+        >>> title("card_precision_100"), title("roc_auc")
+        ('Card precision 100', 'ROC AUC')
     """
-    return label.replace("_", " ").capitalize()
+    words = label.split("_")
+    told = " ".join(word.upper() if word in _LETTERS else word for word in words)
+    return told[:1].upper() + told[1:]
 
 
 def amount(value: float, unit: str) -> str:
