@@ -1,6 +1,8 @@
 """What the report finds out about models: the same as scikit-learn, bands that hold, and failures that were planted."""
 
 import re
+import sys
+import types
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,7 @@ from sklearn import metrics as sk
 
 import headrace as hr
 from headrace.audit.models.blocks import blocks_of
+from headrace.audit.models.contributions import contributed
 from headrace.audit.models.importance import weighted_average_precision
 from headrace.audit.models.judged import judged
 from headrace.audit.models.yes_no import calibration, spread_of
@@ -229,6 +232,30 @@ def test_permutation_finds_what_decides(tmp_path, empty_registry):
     values = amount.lines[0][1]
     assert values[-1] > values[0] + 0.1
     assert all(low <= high for low, high in zip(amount.low, amount.high, strict=True))
+
+
+def test_contributions_are_read_from_what_is_kept_with_a_version(tmp_path, empty_registry, monkeypatch):
+    _, report, found = judge(tmp_path, empty_registry, model(fit_logistic), world())
+    assert found.findings.importance.contributed is None
+    names = found.built.manifest["features"]
+    weights = np.arange(1.0, len(names) + 1) * np.array([1, -1, 1, 1])
+
+    class Explainer:
+        kind = "linear"
+
+        def explain(self, x):
+            values = np.nan_to_num(x).astype(np.float64) * weights
+            return types.SimpleNamespace(values=values, kind="linear", space="log-odds", base=np.zeros(len(x)))
+
+    monkeypatch.setitem(
+        sys.modules, "headrace.learn.explain", types.SimpleNamespace(load=lambda content, _: Explainer())
+    )
+    registry = types.SimpleNamespace(file=lambda version, name: b"{}" if name == "explain.json" else None)
+    x = np.random.default_rng(0).normal(size=(50, len(names))).astype(np.float32)
+    told = contributed(registry, report.version, None, x)
+    assert (told.kind, told.space, told.rows) == ("linear", "log-odds", 50)
+    assert told.size == pytest.approx(np.abs(x * weights).mean(axis=0), rel=1e-6)
+    assert told.upward == pytest.approx(np.sign(weights))
 
 
 def test_average_precision_of_weighted_rows_is_scikit_learns():

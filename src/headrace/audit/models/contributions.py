@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +11,16 @@ import numpy.typing as npt
 
 from headrace.audit.models.blocks import Floats
 from headrace.errors import HeadraceError
-from headrace.learn import Registry, Version
+from headrace.learn import Registry, Scorer, Version
 
 FILE, _ROOM = "explain.json", "headrace.learn.explain"
+EXACT, SAMPLED = 300, 30
+"""Rows that are explained: by an exact method, and by one that samples."""
 
 
 class _Explainer(Protocol):
+    kind: str
+
     def explain(self, x: npt.NDArray[np.float32]) -> Any: ...
 
 
@@ -40,21 +43,23 @@ class Contributed:
     upward: Floats
 
 
-def contributed(registry: Registry, version: Version, x: npt.NDArray[np.float32]) -> Contributed | None:
+def contributed(registry: Registry, version: Version, scorer: Scorer, x: npt.NDArray[np.float32]) -> Contributed | None:
     """Return what each feature contributes to the scores of rows, or None where the version has no explainer.
 
     Args:
         registry: of the version.
         version: that is explained.
-        x: float32, shape (n, features), in the order of the version's features.
+        scorer: of it, which those methods ask that do not know its inside.
+        x: float32, shape (n, features), in the order of the version's features; the first of them are explained.
     """
     try:
         content = registry.file(version, FILE)
-        if content is None or find_spec(_ROOM) is None:
+        if content is None:
             return None
-        explainer: _Explainer = import_module(_ROOM).load(content)
+        explainer: _Explainer = import_module(_ROOM).load(content, scorer)
+        x = x[: SAMPLED if explainer.kind == "permutation" else EXACT]
         found = explainer.explain(x)
-    except HeadraceError:
+    except (HeadraceError, ImportError):
         return None
     values = np.asarray(found.values, np.float64)
     if values.ndim != 2 or values.shape != x.shape:

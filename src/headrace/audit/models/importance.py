@@ -98,7 +98,7 @@ def importance(tested: Tested, registry: Registry) -> Importance:
         for again in range(REPEATS):
             other[:, at] = luck.permutation(chosen[:, at])
             changes[at, again] = (value - judge(tested.scorer.score(other))) * judge.sign
-    told = contributed(registry, tested.version, x[luck.permutation(len(x))[:EXPLAINED]])
+    told = contributed(registry, tested.version, tested.scorer, x[luck.permutation(len(x))[:EXPLAINED]])
     order = np.argsort(-changes.mean(axis=1), kind="stable")
     features = tuple(_feature(names[at], changes[at], told, at) for at in order.tolist())
     few = x[luck.permutation(len(x))[:LINES]]

@@ -86,7 +86,7 @@ def of_classes(found: Classes) -> str:
     more = len(found.classes) - _CLASSES
     note = said(f"And {more:,} smaller classes.", "soft") if more > 0 else ""
     names = ("class", "rows", "of those named so, right", "of its rows, found", "F1")
-    sure = calibration(found.sure, "share that is right")
+    sure = calibration(found.sure, "share that is right", rare=False)
     listing = table(names, rows, (1, 2, 3, 4), "classes")
     return f'{matrix}<h3>Class by class</h3>{listing}{note}<div class="figures">{sure}</div>'
 

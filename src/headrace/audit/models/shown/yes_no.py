@@ -85,13 +85,21 @@ def _found(found: YesNo, rules: Sequence[Rule]) -> str:
     return figure("Found for the work", "How many have to be looked at", picture, _keys(found.found, _marked(rules)))
 
 
-def calibration(bins: Sequence[Bin], whose: str = "share of positives") -> str:
-    """Return how often what was said to be so likely was so; nothing of fewer than two bins."""
+def calibration(bins: Sequence[Bin], whose: str = "share of positives", rare: bool = True) -> str:
+    """Return how often what was said to be so likely was so; nothing of fewer than two bins.
+
+    Args:
+        bins: rows of about the same score.
+        whose: what the share is of.
+        rare: whether most scores are small, so that the axes are logarithmic.
+    """
     bins = [one for one in bins if one.share > 0]
     if len(bins) < 2:
         return ""
     low = max(min(min(one.score, one.share) for one in bins), 1e-5)
-    across, up = (logarithmic(title, low, 1.0, percents=True) for title in ("mean score", whose))
+    across, up = (
+        logarithmic(title, low, 1.0, percents=True) if rare else shares(title) for title in ("mean score", whose)
+    )
     intervals = [Interval(one.score, one.low, one.high) for one in bins]
     lines = [
         Line("guide", [(across.low, across.low), (1, 1)]),
