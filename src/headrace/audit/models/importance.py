@@ -22,7 +22,7 @@ from headrace.learn.metrics import Context, evaluate
 from headrace.learn.metrics.binary import steps
 
 REPEATS = 3
-SCORINGS, MOST, FEWEST = 500_000, 20_000, 500
+SCORINGS, MOST, FEWEST = 300_000, 20_000, 500
 """Scores that importance asks for in all, about; and rows at most and at least that each shuffle is judged on."""
 DEPENDENCES, GRID, LINES = 6, 16, 250
 EXPLAINED = 1_000

@@ -23,7 +23,7 @@ from headrace.learn.split import Fold
 
 MOST_ROWS, FEWEST_ROWS, JUDGED = 100_000, 200, 40_000
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-SECONDS = 5.0
+SECONDS = 4.0
 _LONGER = 1.6
 """A fit on twice the rows may take this much more than twice as long: what would not fit in the time is not begun."""
 

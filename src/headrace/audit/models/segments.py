@@ -29,7 +29,7 @@ LEAST = 50
 """Rows of a group, below which nothing is said of it."""
 FEWEST = 10
 """Positives, and negatives, of a group, below which how well they are told apart is chance."""
-COLUMNS = 24
+COLUMNS = 16
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,16 @@ def _far(one: Segment) -> float:
     return abs((one.value or 0.0) - (one.elsewhere or 0.0))
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """The group of each row, their names, how many are taken together, and whether they are ranges of values."""
+
+    of_row: Ints
+    names: list[str]
+    others: int = 0
+    ranges: bool = False
+
+
 def segments(tested: Tested, features: Sequence[str], hidden: Collection[str]) -> Segments | None:
     """Return how good a version is on groups of its test rows; None for a task that has no measure by rows.
 
@@ -122,29 +132,30 @@ def segments(tested: Tested, features: Sequence[str], hidden: Collection[str]) -
         parted = _parted(tested, name)
         if parted is None and name not in asked:
             continue
-        of_row, labels, others = parted or _by_name(tested, name)
-        rows = _rows(of_row, len(labels), order)
+        groups = parted or _by_name(tested, name)
+        rows = _rows(groups, order)
         metric = metrics[asked[name] or tested.model.metrics[0].label] if name in asked else None
-        parts = tuple(_segment(tested, measure, label, each, metric) for label, each in zip(labels, rows, strict=True))
-        columns.append(Parted(name, parts, others, metric.label if metric else ""))
-        ranged = name in tested.test.names and len(np.unique(tested.test.x[:, tested.test.names.index(name)])) > FEW
-        of_ranks = measure.label != "ROC AUC" or not ranged
+        parts = tuple(
+            _segment(tested, measure, label, each, metric) for label, each in zip(groups.names, rows, strict=True)
+        )
+        columns.append(Parted(name, parts, groups.others, metric.label if metric else ""))
+        of_ranks = measure.label != "ROC AUC" or not groups.ranges
         used = ([measure] if of_ranks else []) + ([rates] if rates is not None else [])
-        gaps.append([_gap(tested.blocks, one, of_row, len(labels)) for one in used] if tested.blocks else [])
+        gaps.append([_gap(tested.blocks, one, groups) for one in used] if tested.blocks else [])
     whole = measure.value(np.arange(tested.rows))
     return Segments(measure.label, whole, _judged(columns, gaps, tested, measure))
 
 
-def _parted(tested: Tested, name: str) -> tuple[Ints, list[str], int] | None:
-    """The group of each row, their names, and how many are taken together; None where a column does not part rows."""
+def _parted(tested: Tested, name: str) -> _Groups | None:
+    """The groups of a column; None where it does not part rows."""
     if name in tested.test.names:
         return _by_value(tested.test.x[:, tested.test.names.index(name)].astype(np.float64))
     found = _by_name(tested, name)
-    sizes = np.bincount(found[0], minlength=len(found[1]))
+    sizes = np.bincount(found.of_row, minlength=len(found.names))
     return found if len(sizes) > 1 and sizes[0] >= LEAST else None
 
 
-def _by_name(tested: Tested, name: str) -> tuple[Ints, list[str], int]:
+def _by_name(tested: Tested, name: str) -> _Groups:
     coded = tested.column(name).combine_chunks().dictionary_encode()
     codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy().astype(np.int64)
     names = [*(str(one) for one in coded.dictionary.to_pylist()), "missing"]
@@ -156,10 +167,10 @@ def _by_name(tested: Tested, name: str) -> tuple[Ints, list[str], int]:
     place[order[:shown]] = np.arange(shown)
     others = there - shown
     labels = [names[at] for at in order[:shown]] + ([f"the {others:,} others"] if others else [])
-    return place[codes], labels, others
+    return _Groups(place[codes], labels, others)
 
 
-def _by_value(x: Floats) -> tuple[Ints, list[str], int] | None:
+def _by_value(x: Floats) -> _Groups | None:
     there = ~np.isnan(x)
     known = np.unique(x[there])
     missing = ["missing"] if not there.all() else []
@@ -167,20 +178,20 @@ def _by_value(x: Floats) -> tuple[Ints, list[str], int] | None:
         return None
     if len(known) <= FEW:
         of_row = np.where(there, np.searchsorted(known, x), len(known))
-        return of_row.astype(np.int64), [number(float(one)) for one in known] + missing, 0
+        return _Groups(of_row.astype(np.int64), [number(float(one)) for one in known] + missing)
     edges = np.unique(np.quantile(x[there], [0.2, 0.4, 0.6, 0.8]))
     edges = edges[edges < known[-1]]
     of_row = np.where(there, np.searchsorted(edges, x), len(edges) + 1)
     said = [number(float(one)) for one in edges]
     labels = [f"to {said[0]}", *(f"{low} to {high}" for low, high in pairwise(said)),
               f"above {said[-1]}"]  # fmt: skip
-    return of_row.astype(np.int64), labels + missing, 0
+    return _Groups(of_row.astype(np.int64), labels + missing, ranges=True)
 
 
-def _rows(of_row: Ints, count: int, order: Ints) -> list[Ints]:
+def _rows(groups: _Groups, order: Ints) -> list[Ints]:
     """The rows of each group, each in a given order."""
-    grouped = order[np.argsort(of_row[order], kind="stable")]
-    return np.split(grouped, np.cumsum(np.bincount(of_row, minlength=count))[:-1])
+    grouped = order[np.argsort(groups.of_row[order], kind="stable")]
+    return np.split(grouped, np.cumsum(np.bincount(groups.of_row, minlength=len(groups.names)))[:-1])
 
 
 def _segment(tested: Tested, measure: Measure, name: str, rows: Ints, metric: Metric | None) -> Segment:
@@ -214,8 +225,8 @@ class _Gap:
     error: Floats
 
 
-def _gap(blocks: Blocks, measure: Measure, of_row: Ints, count: int) -> _Gap:
-    sums = measure.sums(blocks, of_row, count)
+def _gap(blocks: Blocks, measure: Measure, groups: _Groups) -> _Gap:
+    sums = measure.sums(blocks, groups.of_row, len(groups.names))
     drawn, point = np.tensordot(blocks.weights, sums, axes=1), sums.sum(axis=0)
     with np.errstate(all="ignore"):
         if measure.off:
@@ -263,5 +274,5 @@ def _worse(gap: _Gap, at: int, wide: float, one: Segment) -> bool:
 
 
 def _elsewhere(tested: Tested, measure: Measure, column: Parted, at: int) -> float | None:
-    of_row = (_parted(tested, column.column) or _by_name(tested, column.column))[0]
-    return measure.value(np.flatnonzero(of_row != at))
+    groups = _parted(tested, column.column) or _by_name(tested, column.column)
+    return measure.value(np.flatnonzero(groups.of_row != at))

@@ -42,7 +42,8 @@ def tags_of(project: Project, model: Model) -> Tags:
     nodes = _nodes(project)
     units = {name: node.unit for name, node in nodes.items() if node.unit}
     hidden = {name for name, node in nodes.items() if set(node.privacy) - HARMLESS}
-    sources = [model.cases.spine, *([] if model.cases.label is None else [model.cases.label.source])]
+    sources = [model.cases.spine, *(group.source for group in model.cases.features)]
+    sources += [] if model.cases.label is None else [model.cases.label.source]
     for source in sources:
         for name, one in ({} if source.contract is None else source.contract.fields()).items():
             if one.unit:

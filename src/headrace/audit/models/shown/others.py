@@ -94,7 +94,7 @@ def of_classes(found: Classes) -> str:
 def _shares(row: tuple[int, ...]) -> str:
     whole = sum(row) or 1
     return "".join(
-        f'<td class="hot" style="--share:{60 * count / whole:.0f}">{number(count) if count else ""}</td>'
+        f'<td class="hot" style="--share:{45 * count / whole:.0f}">{number(count) if count else ""}</td>'
         for count in row
     )
 
