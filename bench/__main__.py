@@ -10,6 +10,7 @@ from bench.report import write
 
 SUITES = (
     "windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "training", "explain",
+    "report_page",
 )  # fmt: skip
 
 

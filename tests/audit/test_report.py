@@ -1,7 +1,6 @@
 """The report: one page that holds by itself, tells what the registry tells, and says what is missing."""
 
 import re
-from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
 
@@ -13,12 +12,14 @@ from scipy import stats
 
 from headrace.audit import checked
 from headrace.audit.facts import RULES
-from headrace.audit.judged import calibration, judged
+from headrace.audit.models.judged import judged
+from headrace.audit.models.yes_no import calibration
 from headrace.audit.report import write
 from headrace.learn import Registry
 from headrace.run import load_project, run, train
 from headrace.serve.app import start
 from headrace.serve.parity import parity
+from tests.audit.page import page_of
 from tests.run.bank import WITH_MODEL, edit, make_bank
 
 EMPTY = '''
@@ -38,39 +39,10 @@ project = hr.Project("empty", features=[habit])
 '''
 
 
-class Balanced(HTMLParser):
-    """Checks that every element that is opened is closed."""
-
-    VOID = ("meta", "br")
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attributes):
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def page_of(path):
-    text = path.read_text()
-    parser = Balanced()
-    parser.feed(text)
-    assert parser.open == []
-    assert not re.search(r"(src|href)\s*=|https?://|@import|url\(", text)
-    return text
-
-
 def test_a_project_without_anything_still_has_a_page(tmp_path):
     (tmp_path / "project.py").write_text(EMPTY)
     (tmp_path / "headrace.toml").write_text("")
-    text = page_of(write(load_project(tmp_path)))
+    text = page_of(write(load_project(tmp_path)).path)
     assert "Nothing is loaded yet" in text
     assert "No model is declared" in text
 
@@ -79,7 +51,7 @@ def test_the_page_tells_what_the_registry_and_the_records_tell(shop):
     row = {"payment_id": "<b>x", "at": "2026-02-10T00:00:00Z", "customer_id": 31337, "terminal_id": 1, "amount": "5"}
     with start(shop) as running:
         record_id = httpx.post(f"{running.url}/services/desk/decide?explain=2", json=row).json()["record_id"]
-    text = page_of(write(shop))
+    text = page_of(write(shop).path)
     champion = Registry(shop.state_dir / "models").champion("score")
     assert f"score version {champion.number} may be used" in text
     assert champion.digest[:16] in text
@@ -89,8 +61,8 @@ def test_the_page_tells_what_the_registry_and_the_records_tell(shop):
     assert all(f"<b>{title}</b>" in text for title in ("Precision and recall", "Found for the work", "Calibration"))
     assert "not checked yet: &#x27;headrace parity&#x27; does it" in text
     checked.keep(shop.state_dir, parity(shop).as_dict(), now_us=lambda: 1_790_000_000_000_000)
-    assert "None differs." in page_of(write(shop))
-    assert "on 21 September 2026, 14:13 UTC" in page_of(write(shop))
+    assert "None differs." in page_of(write(shop).path)
+    assert "on 21 September 2026, 14:13 UTC" in page_of(write(shop).path)
     assert all(f"<code>{name}</code>" in text for name in ("spending.mean_7d", "risk.frauds", "now.ratio"))
     assert record_id in text
     assert "31337" not in text
@@ -107,7 +79,7 @@ def test_what_differs_is_told_by_feature_and_without_values(shop):
         "differences": [{"feature": "now.ratio", "served": 4711, "history": 4712}],
     }
     checked.keep(shop.state_dir, found, now_us=lambda: 0)
-    text = page_of(write(shop))
+    text = page_of(write(shop).path)
     assert "1 differ." in text
     assert "2 not compared: served by an older declaration." in text
     assert "471" not in (shop.state_dir / "reports" / "parity.json").read_text()
@@ -158,7 +130,7 @@ def test_names_cannot_break_out_of_the_page(tmp_path):
 
     loaded = load_project(tmp_path)
     run(loaded)
-    text = page_of(write(loaded))
+    text = page_of(write(loaded).path)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script" not in text
 
@@ -169,7 +141,7 @@ def test_what_was_told_in_training_is_on_the_page(tmp_path):
     edit(folder, '"25d"', '"250d"')
     run(load_project(folder))
     train(load_project(folder))
-    text = page_of(write(load_project(folder)))
+    text = page_of(write(load_project(folder)).path)
     assert re.search(r"To know: found \d+ days of cases to learn from, where train asks for 250d", text)
 
 
@@ -179,7 +151,7 @@ def test_features_stand_with_their_tags(tmp_path):
     edit(folder, "hr.field(ge=0, le=10000)", 'hr.field(ge=0, le=10000, unit="EUR", privacy="internal")')
     run(load_project(folder))
     train(load_project(folder))
-    text = page_of(write(load_project(folder)))
+    text = page_of(write(load_project(folder)).path)
     tagged = '<span class="soft">internal, EUR</span>'
     assert f"<code>spending.mean_7d</code> {tagged}" in text
     assert f"<code>spending.count_7d</code> {tagged}" not in text
@@ -199,7 +171,7 @@ def test_what_the_rules_take_is_what_the_service_would_decide(shop):
     loaded = load_project(shop.folder)
     (one,) = judged(loaded)
     frame = one.built.to_pandas()
-    version, names = one.version, one.built.manifest["features"]
+    version, names = one.shown, one.built.manifest["features"]
     day = frame["at"].dt.floor("D")
     frame = frame[day > day.max() - pd.Timedelta(days=7)]
     frame["score"] = Registry(loaded.state_dir / "models").load(version).score(frame[names].to_numpy(np.float32))
@@ -211,13 +183,13 @@ def test_what_the_rules_take_is_what_the_service_would_decide(shop):
         (mean > 20.5) & (amount <= 60.25),
     ]
     decision = pd.Series(np.select(first, list(RULES_OF_DESK), "otherwise"), frame.index)
-    found = {rule.decision: (rule.says, rule.per_day * 7, rule.precision, rule.recall) for rule in one.scored.rules}
+    found = {rule.decision: (rule.says, rule.per_day * 7, rule.precision, rule.recall) for rule in one.findings.rules}
     for name, says in RULES_OF_DESK.items():
         taken = frame[decision == name]
         assert len(taken) > 5
         expected = (len(taken), taken["label"].mean(), taken["label"].sum() / frame["label"].sum())
         assert found[name] == (says, *(pytest.approx(value) for value in expected))
-    text = page_of(write(loaded))
+    text = page_of(write(loaded).path)
     assert "<code>score &lt; 0.004</code>" in text
     assert "What reads" not in text
 
@@ -228,6 +200,6 @@ def test_a_rule_that_reads_what_no_set_has_is_not_guessed(shop):
     rules = {"block": "score > 0.02", "hold": "spending._seen > 9", "review": "score > 0.01"}
     edit(shop.folder, decided, f"decide={rules}")
     (one,) = judged(load_project(shop.folder))
-    lacks = {rule.decision: rule.lacks for rule in one.scored.rules}
+    lacks = {rule.decision: rule.lacks for rule in one.findings.rules}
     assert lacks == {"block": (), "hold": ("spending._seen",), "review": ("spending._seen",)}
-    assert "What reads spending._seen cannot be told here" in page_of(write(load_project(shop.folder)))
+    assert "What reads spending._seen cannot be told here" in page_of(write(load_project(shop.folder)).path)

@@ -1,11 +1,11 @@
-"""The benchmarks of loading compare what is right: a small size of each, without the rivals that must be installed."""
+"""Benchmarks compare what is right: a small size of each, without the rivals that must be installed."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench import apart, loading
+from bench import apart, loading, report_page
 from headrace.lake import Lake
 
 
@@ -27,3 +27,9 @@ def test_memory_is_that_of_a_program_and_of_all_that_it_starts(tmp_path: Path) -
 def test_a_program_that_fails_is_told_by_its_last_line(tmp_path: Path) -> None:
     with pytest.raises(apart.Absent, match="could not run here: ValueError: of no use"):
         apart.answer([sys.executable, "-c", "raise ValueError('of no use')"], tmp_path)
+
+
+def test_the_page_of_a_model_is_whole() -> None:
+    (found,) = report_page.suite(small=True)
+    assert found.agreed == "every part is there"
+    assert "20,000 rows" in found.what

@@ -165,12 +165,21 @@ def features(built: BuiltSet) -> list[Feature]:
     positions = pa.array(np.arange(0, built.rows, step))
     label = None
     if built.manifest.get("label") is not None:
-        label = _numbers(built.to_arrow(["label"]).column("label").take(positions))
+        label = _yes_or_no(built.to_arrow(["label"]).column("label").take(positions))
     found = []
     for name in built.manifest["features"]:
         column = built.to_arrow([name]).column(name).take(positions)
         found.append(_feature(name, built.manifest["lineage"][name], column, label))
     return found
+
+
+def _yes_or_no(column: pa.ChunkedArray) -> Numbers | None:
+    """Labels as 0 and 1, or None where they are classes or numbers."""
+    kind = column.type
+    if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return None
+    values = _numbers(column)
+    return values if np.isin(values, (0.0, 1.0)).all() else None
 
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from headrace.audit.page import number
+from headrace.clock import DAY_US, from_us
 
 WIDTH, HEIGHT = 360, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 24, 26, 38
@@ -67,6 +68,20 @@ def logarithmic(title: str, low: float, high: float, percents: bool = False) -> 
     return Axis(title, 10.0**first, 10.0**last, ticks, log=True)
 
 
+def dates(title: str, low_us: int, high_us: int) -> Axis:
+    """Return an axis of time with a tick at the begin of some days, UTC.
+
+    Example:
+        >>> [text for _, text in dates("day", 0, 10 * DAY_US).ticks]
+        ['1 Jan', '4 Jan', '7 Jan', '10 Jan']
+    """
+    first, last = low_us // DAY_US, high_us // DAY_US
+    days = range(first, last + 1, max(-(-(last - first + 1) // 4), 1))
+    moments = [(day * DAY_US, from_us(day * DAY_US)) for day in days]
+    ticks = tuple((float(us), f"{moment.day} {moment:%b}") for us, moment in moments)
+    return Axis(title, float(low_us), float(high_us), ticks)
+
+
 @dataclass(frozen=True)
 class Line:
     """Points joined by a line of a kind (``line``, ``other``, ``guide``); with dots where each point counts."""
@@ -94,6 +109,23 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True)
+class Band:
+    """Where a line may lie: an area from low to high at each x."""
+
+    points: Sequence[tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A bar from 0 to a height, between two values of the horizontal axis; of a kind (``column``, ``over``)."""
+
+    kind: str
+    left: float
+    right: float
+    height: float
+
+
 def plot(
     lines: Sequence[Line],
     across: Axis,
@@ -101,6 +133,8 @@ def plot(
     label: str,
     marks: Sequence[Mark] = (),
     intervals: Sequence[Interval] = (),
+    bands: Sequence[Band] = (),
+    columns: Sequence[Column] = (),
 ) -> str:
     """Return a plot.
 
@@ -111,6 +145,8 @@ def plot(
         label: what the picture shows, for those who do not see it.
         marks: named points.
         intervals: drawn below the lines.
+        bands: drawn below the intervals.
+        columns: drawn below all else.
     """
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -118,6 +154,15 @@ def plot(
         return _LEFT + wide * across.at(x), HEIGHT - _BOTTOM - tall * up.at(y)
 
     parts = [*_frame(across, up)]
+    for column in columns:
+        (left, top), (right, bottom) = place(column.left, column.height), place(column.right, up.low)
+        parts.append(
+            f'<rect class="{column.kind}" x="{left + 0.3:.1f}" y="{top:.1f}" '
+            f'width="{max(right - left - 0.6, 0.4):.1f}" height="{max(bottom - top, 0):.1f}"/>'
+        )
+    for band in bands:
+        edge = [place(x, high) for x, _, high in band.points] + [place(x, low) for x, low, _ in reversed(band.points)]
+        parts.append(f'<polygon class="band" points="{_joined(edge)}"/>')
     for one in intervals:
         (x, bottom), (_, top) = place(one.x, one.low), place(one.x, one.high)
         parts.append(f'<line class="interval" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom:.1f}" y2="{top:.1f}"/>')
@@ -127,6 +172,32 @@ def plot(
         if line.dots:
             parts += [f'<circle class="dot {line.kind}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in places]
     parts += _marks([(place(one.x, one.y), one.name) for one in marks])
+    return svg(WIDTH, HEIGHT, label, "".join(parts))
+
+
+def heat(cells: Sequence[Sequence[float]], across: Axis, up: Axis, label: str) -> str:
+    """Return how much lies where as a field of squares, the fuller the darker, over the diagonal.
+
+    Args:
+        cells: ``cells[row][column]``, the lowest row first; of equal size over both axes.
+        across, up: the axes.
+        label: what the picture shows, for those who do not see it.
+    """
+    wide, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    most = max((one for row in cells for one in row), default=0) or 1
+    parts = [*_frame(across, up)]
+    for row, held in enumerate(cells):
+        high = tall / len(cells)
+        for column, count in enumerate(held):
+            if count:
+                each, shade = wide / len(held), 0.12 + 0.88 * math.log1p(count) / math.log1p(most)
+                x, y = _LEFT + column * each, HEIGHT - _BOTTOM - (row + 1) * high
+                parts.append(
+                    f'<rect class="cell" x="{x:.1f}" y="{y:.1f}" width="{each + 0.2:.1f}" height="{high + 0.2:.1f}" '
+                    f'opacity="{shade:.2f}"/>'
+                )
+    ends = f'x1="{_LEFT}" y1="{HEIGHT - _BOTTOM}" x2="{WIDTH - _RIGHT}" y2="{_TOP}"'
+    parts.append(f'<line class="guide" {ends}/>')
     return svg(WIDTH, HEIGHT, label, "".join(parts))
 
 

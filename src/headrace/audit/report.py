@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from html import escape
 from importlib import metadata
 from pathlib import Path
@@ -14,76 +14,109 @@ from headrace.audit import checked, facts
 from headrace.audit.checked import Checked
 from headrace.audit.facts import Decisions, Feature, Loaded, Source
 from headrace.audit.figures import bars, flow, sparkline, spread
-from headrace.audit.judged import Judged, judged
-from headrace.audit.lineage.tree import tags_of_node
-from headrace.audit.model import model_section, origin_section
-from headrace.audit.page import NONE, days, exact, listed, number, page, percent, said, section, table, tile, verdict
+from headrace.audit.models.judged import Judged, judged
+from headrace.audit.models.shown.briefing import briefing
+from headrace.audit.models.shown.card import origins
+from headrace.audit.models.shown.section import anchor, model_section
+from headrace.audit.models.tags import feature_tags
+from headrace.audit.page import NONE, days, exact, listed, number, page, percent, said, section, table, tile
 from headrace.declare import Features, Project, node_id, uses
-from headrace.errors import HeadraceError
-from headrace.plan import lineage
+from headrace.learn.trainingset import BuiltSet
 
 _REASONS = 12
 """Reasons of quarantine that are shown; the rest is in the lake."""
 
 
-def write(loaded: Loaded, path: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Report:
+    """A report that was written: where, and what it tells of models.
+
+    Args:
+        path: of the file.
+        models: that it tells of.
+    """
+
+    path: Path
+    models: tuple[Judged, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return where it lies and what it says first of each model, as plain values."""
+        return {"report": str(self.path), "models": [_plain(one) for one in self.models]}
+
+
+def _plain(one: Judged) -> dict[str, Any]:
+    version, where = one.shown, one.findings.segments if one.findings is not None else None
+    told: dict[str, Any] = {"model": one.model.name, "serves": one.champion is not None}
+    if version is None:
+        return told | {"version": None}
+    told |= {"version": version.number, "passed": version.passed, "metrics": dict(version.metrics)}
+    told["failed"] = [gate.sentence for gate in version.record.gates if not gate.passed]
+    found = [] if where is None else where.worse
+    told["worse"] = [
+        {"column": column, "group": part.name, "rows": part.rows, "value": part.value, "elsewhere": part.elsewhere}
+        | ({"foretold": part.foretold, "true": part.true} if part.off else {})
+        for column, part in found
+    ]
+    return told | ({"without_figures": one.why} if one.why else {})
+
+
+def write(loaded: Loaded, path: Path | None = None, names: Sequence[str] = ()) -> Report:
     """Write the report as one self-contained HTML file.
 
     Args:
         loaded: the project; whatever is not there yet is said to be missing.
-        path: of the file; by default ``reports/report.html`` in the project's state.
+        path: of the file; by default ``reports/report.html`` in the project's state, ``NAME.html`` for one model.
+        names: of models: the page is then on these alone.
 
-    Returns:
-        The path.
+    Raises:
+        HeadraceError: HR-LEARN-040 for a name that is no model.
     """
-    path = path or loaded.state_dir / "reports" / "report.html"
+    models = judged(loaded, names)
+    path = path or loaded.state_dir / "reports" / f"{'-'.join(names) or 'report'}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    project, sources, models = loaded.project, facts.sources(loaded), judged(loaded)
+    project = loaded.project
+    if names:
+        shown = [_head(project, models, []), *(model_section(project, one) for one in models)]
+        title, sections = f"{project.name}: {', '.join(names)}", [*shown, _charter(project), origins(models)]
+    else:
+        title, sections = f"{project.name}: report", _whole(loaded, models)
+    path.write_text(page(title, sections), encoding="utf-8")
+    return Report(path, tuple(models))
+
+
+def _whole(loaded: Loaded, models: list[Judged]) -> list[str]:
+    """The sections on all of a project."""
+    project, sources = loaded.project, facts.sources(loaded)
     answered, parity = facts.decisions(loaded), checked.last(loaded.state_dir)
-    sections = [
+    return [
         _head(project, models, _tiles(project, sources, models, answered, parity)),
         _data(sources),
         *_features(project, models),
-        *(model_section(one) for one in models),
+        *(model_section(project, one) for one in models),
         _decided(answered),
         _parity(parity, answered),
         _lineage(project),
         _charter(project),
-        origin_section(models),
+        origins(models),
     ]
-    path.write_text(page(f"{project.name}: report", sections), encoding="utf-8")
-    return path
 
 
 def _head(project: Project, models: Sequence[Judged], tiles: Sequence[str]) -> str:
     when = clock.from_us(clock.now_us())
     eyebrow = f"Report of {when.day} {when:%B %Y, %H:%M} UTC, by Headrace {metadata.version('headrace')}"
     problem = said(project.charter.problem, "lede") if project.charter is not None else ""
-    return (
-        f"<header>{said(eyebrow, 'eyebrow')}<h1>{escape(project.name)}</h1>{problem}"
-        f'{_verdicts(models)}<div class="tiles">{"".join(tiles)}</div></header>'
-    )
-
-
-def _verdicts(models: Sequence[Judged]) -> str:
+    brief = "".join(briefing(project, one) for one in models)
     if not models:
-        return '<div class="verdict care"><p class="says">No model is declared.</p></div>'
-    return "".join(_verdict(one) for one in models)
+        brief = '<div class="verdict care"><p class="says">No model is declared.</p></div>'
+    told = f'<div class="tiles">{"".join(tiles)}</div>' if tiles else ""
+    named = f"{said(eyebrow, 'eyebrow')}<h1>{escape(project.name)}</h1>{problem}{_links(models)}"
+    return f"<header>{named}{brief}{told}</header>"
 
 
-def _verdict(one: Judged) -> str:
-    name = one.model.name
-    if one.version is None and one.newest is None:
-        return verdict("care", f"{name} may not be used yet", "It has not been trained.")
-    version = one.version or one.newest
-    assert version is not None
-    gates = version.record.gates
-    failed = [gate.sentence for gate in gates if not gate.passed]
-    if one.version is None:
-        return verdict("bad", f"{name} may not be used: no version has passed its gates", "; ".join(failed))
-    if failed:
-        return verdict("bad", f"{name} version {version.number} is used in spite of failed gates", "; ".join(failed))
-    return verdict("good", f"{name} version {version.number} may be used", f"It passed all {len(gates)} gates.")
+def _links(models: Sequence[Judged]) -> str:
+    """Where the sections on models are, where that is far below."""
+    links = "".join(f'<a href="#{escape(anchor(one))}">All on {escape(one.model.name)}</a>' for one in models)
+    return f'<nav aria-label="sections">{links}</nav>' if links else ""
 
 
 def _tiles(
@@ -127,7 +160,7 @@ def _parity_tile(parity: Checked | None) -> str:
 
 
 def _metric_tiles(project: Project, one: Judged, of: str) -> list[str]:
-    version = one.version or one.newest
+    version = one.shown
     if version is None:
         return []
     record, first = version.record, one.model.metrics[0].label
@@ -175,15 +208,16 @@ def _quarantined(sources: Sequence[Source]) -> str:
 def _features(project: Project, models: Sequence[Judged]) -> list[str]:
     """One section for each training set, whatever the number of models that learn from it."""
     built = {one.model.cases.name: one.built for one in models if one.built is not None}
-    return [
-        section(f"Features of {name}", _legend(one.manifest.get("label")), _spreads(project, facts.features(one)))
-        for name, one in built.items()
-    ]
+    return [section(f"Features of {name}", *_features_of(project, one)) for name, one in built.items()]
 
 
-def _legend(label: Mapping[str, Any] | None) -> str:
-    if label is None:
-        return ""
+def _features_of(project: Project, built: BuiltSet) -> tuple[str, str]:
+    found, label = facts.features(built), built.manifest.get("label")
+    parted = any(one.positives for one in found)
+    return _legend(label) if parted and label is not None else "", _spreads(project, found, parted)
+
+
+def _legend(label: Mapping[str, Any]) -> str:
     column = '<svg class="key" viewBox="0 0 26 10"><rect class="column key" width="26" height="10"/></svg>'
     line = '<svg class="key" viewBox="0 0 26 10"><line class="line" x1="0" x2="26" y1="5" y2="5"/></svg>'
     truth = escape(str(label["value"]))
@@ -193,9 +227,9 @@ def _legend(label: Mapping[str, Any] | None) -> str:
     )
 
 
-def _spreads(project: Project, found: Sequence[Feature]) -> str:
+def _spreads(project: Project, found: Sequence[Feature], parted: bool) -> str:
     rows: list[list[str]] = []
-    before, tags = "", _tags(project)
+    before, tags = "", feature_tags(project)
     for one in found:
         group = one.name.split(".")[0]
         if group != before and group in project.feature_groups:
@@ -203,15 +237,8 @@ def _spreads(project: Project, found: Sequence[Feature]) -> str:
         before = group
         rows.append(_spread(one, tags.get(one.name, [])))
     head = ("feature", "comes from", "missing", "spread", "99 % lie in", "mean where 0", "mean where 1")
-    return table(head, rows, (2, 4, 5, 6), "features")
-
-
-def _tags(project: Project) -> dict[str, list[str]]:
-    """Privacy and unit of each feature; none where a declaration elsewhere was broken since the set was built."""
-    try:
-        return {one.name: tags_of_node(one) for one in lineage(project).nodes.values() if one.kind == "feature"}
-    except HeadraceError:
-        return {}
+    shown = len(head) if parted else 5
+    return table(head[:shown], [row[:shown] for row in rows], (2, 4, 5, 6), "features")
 
 
 def _group(group: Features) -> str:

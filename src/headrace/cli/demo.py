@@ -137,7 +137,7 @@ def run_demo(folder: Path, customers: int) -> Demo:
         with course.part("look at the data"):
             seen = looked(loaded)
         with course.part("report"):
-            path = audit_report.write(loaded)
+            path = audit_report.write(loaded).path
     return Demo(folder, loaded, ran, trained, decisions, compared, seen, path, course.seconds)
 
 

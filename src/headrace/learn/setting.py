@@ -55,18 +55,7 @@ class Setting:
 
     def context(self, fold: Fold) -> Context:
         """What metrics may know of the rows that a fold is judged on."""
-        cases, task = self.cases, self.model.task
-        places = np.flatnonzero(fold.test)
-        return Context(
-            cases.time_us[places],
-            {name: values[places] for name, values in cases.columns.items()},
-            _known(self.model, cases, fold),
-            {name: values[places] for name, values in cases.amounts.items()},
-            self.threshold,
-            task.levels,
-            task.by or "",
-            lambda rows: _rows(cases, places[rows]),
-        )
+        return context_of(self.model, self.cases, fold, self.threshold)
 
     def judged(self, name: str, role: str, score: npt.NDArray[np.float64], seconds: float = 0.0, **more: Any) -> Judged:
         """Return a candidate with each metric of its scores of the test rows."""
@@ -97,14 +86,14 @@ class Judged:
         return {label: one for label, one in found.items() if one is not None}
 
 
-def groups_of(model: Model) -> tuple[str, ...]:
+def grouped_by(model: Model) -> tuple[str, ...]:
     """Columns by which metrics, gates, the split and a ranking group rows."""
     named = [value for metric in model.metrics for key, value in metric.params if key == "by"]
     named += [model.task.by, model.split.by if isinstance(model.split, GroupSplit) else model.split.apart]
     return tuple(dict.fromkeys(str(one) for one in named if one))
 
 
-def amounts_of(model: Model) -> tuple[str, ...]:
+def costed_by(model: Model) -> tuple[str, ...]:
     """Columns that say what a mistake costs."""
     named = [name for metric in model.metrics for name in metric.needs if ("by", name) not in metric.params]
     return tuple(dict.fromkeys([*named, *(model.threshold.needs if isinstance(model.threshold, LowestCost) else ())]))
@@ -116,16 +105,38 @@ def setting_of(model: Model, cases: Cases) -> Setting:
     Raises:
         HeadraceError: HR-LEARN-001 for a part without rows, 002 for labels of one class, 012 for a missing column.
     """
-    split = folds_of(cases, model.split, matures_of(model))
+    split = folds_of(cases, model.split, matures_us(model))
     check_labels(split.test, cases, model.task, model.place)
     coded = cases.coded(cases.take(split.test.train).seen()) if cases.categories else cases
     return Setting(model, cases, coded, split, coded.take(split.test.train), coded.take(split.test.test))
 
 
-def matures_of(model: Model) -> int:
+def matures_us(model: Model) -> int:
     """How long the labels of a model need to mature, microseconds."""
     label = model.cases.label
     return 0 if label is None else label.matures_us
+
+
+def context_of(model: Model, cases: Cases, fold: Fold, threshold: float) -> Context:
+    """Return what metrics may know of the rows that a fold is judged on.
+
+    Args:
+        model: as declared.
+        cases: all of them, with the columns of ``grouped_by`` and ``costed_by``.
+        fold: whose test is meant.
+        threshold: from which score on a case is acted on.
+    """
+    places = np.flatnonzero(fold.test)
+    return Context(
+        cases.time_us[places],
+        {name: values[places] for name, values in cases.columns.items()},
+        _known(model, cases, fold),
+        {name: values[places] for name, values in cases.amounts.items()},
+        threshold,
+        model.task.levels,
+        model.task.by or "",
+        lambda rows: _rows(cases, places[rows]),
+    )
 
 
 def _known(model: Model, cases: Cases, fold: Fold) -> dict[str, npt.NDArray[np.int64]]:
@@ -135,7 +146,7 @@ def _known(model: Model, cases: Cases, fold: Fold) -> dict[str, npt.NDArray[np.i
     }
     since = (cases.time_us >= fold.train_span[0]) & (cases.time_us < fold.test_span[1])
     return {
-        name: known_from(values[since], cases.y[since], cases.time_us[since], matures_of(model))[fold.test[since]]
+        name: known_from(values[since], cases.y[since], cases.time_us[since], matures_us(model))[fold.test[since]]
         for name, values in cases.columns.items()
         if name in wanted
     }

@@ -31,7 +31,7 @@ from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
 from headrace.learn.scorer import Scorer, digest_of
 from headrace.learn.scoring import require_probabilities, scores
-from headrace.learn.setting import Judged, Setting, amounts_of, groups_of, setting_of
+from headrace.learn.setting import Judged, Setting, costed_by, grouped_by, setting_of
 from headrace.learn.split import Fold, short_history
 from headrace.learn.version import Origin, Record, Version, code_commit, environment, looks_at
 from headrace.learn.worst import losses, worst
@@ -99,7 +99,7 @@ def train(
     switch_off_telemetry()
     course = _Course(progress)
     with course.step("read"):
-        cases = read_cases(built, groups_of(model), model.place, model.task, amounts_of(model))
+        cases = read_cases(built, grouped_by(model), model.place, model.task, costed_by(model))
     with course.step("split"):
         setting = setting_of(model, cases)
     with registry.preparing():

@@ -15,7 +15,7 @@ from headrace.contracts.quality import instability
 from headrace.errors import HeadraceError
 from headrace.run import load_project, run
 from tests.audit.data.shop import SECRET, accepted, make_shop, rows
-from tests.audit.test_report import Balanced
+from tests.audit.page import Balanced
 from tests.browser import browser
 
 
