@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from headrace.explore.ranks import Floats, Ints, auc, midranks, spearman
+from headrace.explore.ranks import Floats, Ints, auc, cramers_v, midranks, spearman
 from headrace.explore.rows import CASES, Column, Rows
-from headrace.explore.spread import Spread
+from headrace.explore.spread import Spread, repeats
 from headrace.sql import quoted
 
 _LABEL = "_label"
@@ -204,11 +204,10 @@ def alone_of(category: bool, task: str, x: Floats | Ints, y: Floats | Ints) -> A
     """
     there = (x >= 0) if category else np.isfinite(x)
     x, y = x[there], y[there]
-    if len(x) < 2 * _LEAST or len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
+    different = len(np.unique(x))
+    if len(x) < 2 * _LEAST or different < 2 or len(np.unique(y)) < 2 or (category and not repeats(different, len(x))):
         return None
     if task == "multiclass":
-        from headrace.explore.ranks import cramers_v
-
         codes = x.astype(np.int64) if category else np.searchsorted(np.quantile(x, np.arange(1, _TENTHS) / _TENTHS), x)
         value = cramers_v(codes, y.astype(np.int64))
         return Alone("cramers_v", value, None, None, len(x), "Cramér's V with the classes, corrected (Bergsma, 2013)")

@@ -11,6 +11,7 @@ from headrace.clock import from_us
 from headrace.explore.found import Facet, Found
 from headrace.explore.pictures import clock_pictures, label_picture, pairs_picture, spread_picture, time_pictures
 from headrace.explore.words import (
+    BY_TASK,
     MEASURES,
     alone_said,
     bin_said,
@@ -59,8 +60,8 @@ def _verdict(found: Found) -> str:
 
 def _overview(found: Found) -> str:
     head = ["", "type", "missing", "distinct", "25 %", "median", "75 %", "spread"]
-    head += ["alone", "suspects"] if found.truth is not None else []
-    return section("Columns", table(head, [_line(one, found) for one in found.facets], (2, 3, 4, 5, 6), "columns"))
+    head += [MEASURES[BY_TASK[found.truth.task]], "suspects"] if found.truth is not None else []
+    return section("Columns", table(head, [_line(one, found) for one in found.facets], (2, 3, 4, 5, 6, 8), "columns"))
 
 
 def _line(one: Facet, found: Found) -> list[str]:
@@ -83,7 +84,7 @@ def _line(one: Facet, found: Found) -> list[str]:
         row.append("values are not shown" if what.hidden else "")
     if found.truth is not None:
         alone = one.against.alone if one.against is not None else None
-        row.append(NONE if alone is None else f"{MEASURES[alone.measure]} {alone.value:.3f}")
+        row.append(NONE if alone is None else f"{alone.value:.3f}")
         row.append(f'<b class="bad">{len(one.suspects)}</b>' if one.suspects else NONE)
     return row
 
@@ -96,7 +97,8 @@ def _facet(one: Facet, found: Found) -> str:
     parts = [said(kinds, "soft") if kinds else "", *(said(sentence, "bad") for sentence in one.suspects)]
     parts += [f'<div class="tiles">{"".join(_tiles(one))}</div>', f'<div class="figures">{"".join(pictures)}</div>']
     parts += [_quantiles(one), _against(one, found), _segments(one, found), _pairs(one)]
-    return section(one.column.name, *parts, anchor=one.column.name)
+    title = one.column.name if len(found.facets) != 1 else "What it is like"
+    return section(title, *parts, anchor=one.column.name)
 
 
 def _tiles(one: Facet) -> list[str]:
@@ -131,9 +133,6 @@ def _tiles(one: Facet) -> list[str]:
     if column.kind == "number" and what.mean is not None:
         deviation = "" if what.deviation is None else f"standard deviation {number(what.deviation)}"
         tiles.append(tile("Mean", number(what.mean), deviation))
-        tiles.append(
-            tile("Outliers", percent(what.outliers / what.there), f"far ones {percent(what.far / what.there)}")
-        )
     elif column.kind in ("text", "list") and what.mean is not None:
         word = "Length" if column.kind == "text" else "Items"
         tiles.append(tile(word, number(what.mean), f"mean; {number(what.least)} to {number(what.most)}"))
@@ -153,7 +152,7 @@ def _quantiles(one: Facet) -> str:
 
 def _against(one: Facet, found: Found) -> str:
     truth, against = found.truth, one.against
-    if truth is None or against is None or not against.bins:
+    if truth is None or against is None or (len(against.bins) < 2 and against.alone is None):
         return ""
     told = [alone_said(against.alone), against.alone.how] if against.alone is not None else []
     told += [information_said(against.value)] if against.value is not None else []

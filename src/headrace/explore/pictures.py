@@ -8,7 +8,7 @@ from html import escape
 from headrace.audit.figures import bars, spread, stacked
 from headrace.audit.page import figure, number, percent
 from headrace.audit.plot import Axis, Interval, Line, linear, plot
-from headrace.clock import from_us
+from headrace.clock import DAY_US, from_us
 from headrace.explore.found import Facet
 from headrace.explore.periods import Periods, named
 from headrace.explore.rows import Truth
@@ -29,11 +29,8 @@ def spread_picture(one: Facet) -> str:
         wide = found.bins.high - found.bins.low
         ends = [value_said(end, column, wide) for end in (found.bins.low, found.bins.high)]
         told = "" if found.hidden else _ends(*ends)
-        caption = (
-            "equal bins; what is beyond is in the outermost ones"
-            if not found.hidden
-            else "its shape; values are not shown"
-        )
+        beyond = f"outliers {percent(found.outliers / found.there)}, far ones {percent(found.far / found.there)}"
+        caption = "its shape; values are not shown" if found.hidden else f"{beyond}; what is beyond is at the ends"
         return figure("Distribution", caption, picture + told)
     if found.values:
         shown = [
@@ -104,8 +101,9 @@ def _values(one: Facet, low: float, high: float) -> Axis:
     if one.column.kind != "time":
         return linear(one.column.about.unit, low, high)
     high = high if high > low else low + 1
-    ticks = tuple((low + (high - low) * at / 3, value_said(low + (high - low) * at / 3, one.column)) for at in range(4))
-    return Axis("", low, high, ticks)
+    places = [low + (high - low) * at / 3 for at in range(4)]
+    form = "%-d %b" if high - low < 300 * DAY_US else "%Y-%m"
+    return Axis("", low, high, tuple((at, f"{from_us(int(at)):{form}}") for at in places))
 
 
 def _shares(one: Facet, periods: Periods) -> str:

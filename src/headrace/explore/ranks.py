@@ -18,7 +18,25 @@ def midranks(x: Floats) -> Floats:
         >>> midranks(np.array([3.0, 1.0, 3.0])).tolist()
         [2.5, 1.0, 2.5]
     """
-    _, at, count = np.unique(x, return_inverse=True, return_counts=True)
+    return ranked(places(x))
+
+
+def places(x: Floats) -> Ints:
+    """Return the place of each value among the different ones, from 0; -1 where it is NaN or infinite.
+
+    Example:
+        >>> places(np.array([3.0, 1.0, np.nan, 3.0])).tolist()
+        [1, 0, -1, 1]
+    """
+    there = np.isfinite(x)
+    found = np.full(len(x), -1, np.int64)
+    found[there] = np.unique(x[there], return_inverse=True)[1]
+    return found
+
+
+def ranked(at: Ints) -> Floats:
+    """Return the ranks of values by their places among all, some of which may not be there: without sorting again."""
+    count = np.bincount(at)
     last = np.cumsum(count)
     ranks: Floats = (last - (count - 1) / 2)[at]
     return ranks
@@ -60,8 +78,9 @@ def spearman(x: Floats, y: Floats) -> float:
 def pearson(x: Floats, y: Floats) -> float:
     """Return the correlation, 0 where one of them is constant."""
     left, right = x - x.mean(), y - y.mean()
-    size = math.sqrt(float(left @ left) * float(right @ right))
-    return float(left @ right) / size if size > 0 else 0.0
+    # Not the product of BLAS: that waits for its threads, and its last digit hangs on how many there are.
+    size = math.sqrt(float((left * left).sum()) * float((right * right).sum()))
+    return float((left * right).sum()) / size if size > 0 else 0.0
 
 
 def cramers_v(x: Ints, y: Ints) -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from headrace.explore.ranks import Floats, Ints, correlation_ratio, cramers_v, spearman
+from headrace.explore.ranks import Floats, Ints, correlation_ratio, cramers_v, pearson, places, ranked
 from headrace.explore.rows import ALL, CASES, SEED, Column, Rows
 from headrace.explore.spread import repeats
 
@@ -48,6 +49,13 @@ class Sample:
     values: Mapping[str, Floats | Ints]
     time_us: Ints
     y: Floats | Ints
+
+    @cached_property
+    def places(self) -> Mapping[str, Ints]:
+        """For each column the place of its values among the different ones, -1 where there is none."""
+        return {
+            path: one if one.dtype == np.int64 else places(one.astype(np.float64)) for path, one in self.values.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -137,24 +145,23 @@ def together(sample: Sample, column: Column, others: Sequence[Column]) -> tuple[
         return ()
     found = []
     for other in [one for one in others if one.path != column.path and comparable(one)][:_MOST]:
-        pair = _pair(column, other, sample.values[column.path], sample.values[other.path])
+        pair = _pair(sample, column, other)
         found += [pair] if pair is not None else []
     return tuple(sorted(found, key=lambda one: (-abs(one.value), one.name))[:TOGETHER])
 
 
-def _pair(column: Column, other: Column, x: Floats | Ints, y: Floats | Ints) -> Pair | None:
-    named, counted = is_category(column), is_category(other)
-    both = (x >= 0 if named else np.isfinite(x)) & (y >= 0 if counted else np.isfinite(y))
-    x, y, rows = x[both], y[both], int(both.sum())
-    for values, category in ((x, named), (y, counted)):
-        different = len(np.unique(values)) if rows else 0
+def _pair(sample: Sample, column: Column, other: Column) -> Pair | None:
+    at, beside = sample.places[column.path], sample.places[other.path]
+    both = (at >= 0) & (beside >= 0)
+    rows, named, counted = int(both.sum()), is_category(column), is_category(other)
+    at, beside = at[both], beside[both]
+    for values, category in ((at, named), (beside, counted)):
+        different = int((np.bincount(values) > 0).sum())
         if rows < _LEAST or different < 2 or (category and not repeats(different, rows)):
             return None
     if not named and not counted:
-        return Pair(other.name, "spearman", spearman(x.astype(np.float64), y.astype(np.float64)), rows)
+        return Pair(other.name, "spearman", pearson(ranked(at), ranked(beside)), rows)
     if named and counted:
-        return Pair(other.name, "cramers_v", cramers_v(x.astype(np.int64), y.astype(np.int64)), rows)
-    codes, numbers = (x, y) if named else (y, x)
-    return Pair(
-        other.name, "correlation_ratio", correlation_ratio(codes.astype(np.int64), numbers.astype(np.float64)), rows
-    )
+        return Pair(other.name, "cramers_v", cramers_v(at, beside), rows)
+    codes, numbers = (at, sample.values[other.path]) if named else (beside, sample.values[column.path])
+    return Pair(other.name, "correlation_ratio", correlation_ratio(codes, numbers[both].astype(np.float64)), rows)

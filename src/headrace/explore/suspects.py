@@ -43,7 +43,7 @@ def suspects(
     if len(y) < 2 or not len(time_us) or (truth.classes and len(np.unique(y)) > _CLASSES):
         return {}
     train, test = _split(time_us, model, cases)
-    chosen = [one for one in columns if one.kind in ("number", "time", "text", "bool")]
+    chosen = [one for one in columns if one.kind in ("number", "time", "text", "bool") and not _names(one)]
     x = np.empty((len(y), len(chosen)), np.float32)
     for at, one in enumerate(chosen):
         x[:, at] = _matrix_column(sample.values[one.path][there], one, y, train, truth)
@@ -53,11 +53,23 @@ def suspects(
     fold = Fold((0, 0), (0, 0), train, test)
     found: dict[str, list[str]] = {}
     for leak in leaks(_asked(model, cases, truth), asked, fold):
-        if leak.kind == "identity" and leak.feature in names and names[leak.feature].kind == "time":
-            continue  # every moment is another one, whatever it is of
+        if leak.kind == "identity" and leak.feature in names and _measures(names[leak.feature]):
+            continue
         if leak.feature in names or not leak.feature:
             found.setdefault(leak.feature, []).append(leak.sentence)
     return {name: tuple(dict.fromkeys(said)) for name, said in found.items()}
+
+
+def _names(column: Column) -> bool:
+    """Whether a column of a table is its key: that it tells rows apart is what it is for."""
+    return "key" in column.about.tags and column.name != column.path
+
+
+def _measures(column: Column) -> bool:
+    """Whether a column measures rather than names: each moment is another one, and so is each length of time."""
+    import pyarrow.types as kinds
+
+    return column.kind == "time" or bool(kinds.is_floating(column.type))
 
 
 def _asked(model: Model | None, cases: TrainingSet, truth: Truth) -> Model:

@@ -9,6 +9,7 @@ from headrace.clock import from_us
 from headrace.explore.found import Facet, Found
 from headrace.explore.periods import Periods, largest, named
 from headrace.explore.words import (
+    BY_TASK,
     MEASURES,
     alone_said,
     bin_said,
@@ -46,9 +47,7 @@ def told(found: Found, blocks: bool) -> Iterator[Line]:
         yield from ((f"  {said}", "red") for _, said in suspects)
     if found.drawn.rows < found.drawn.of:
         yield "", ""
-        what = (
-            "Rank correlations, what stands beside 'alone' and suspects are" if found.truth else "Rank correlations are"
-        )
+        what = f"Ranks, correlations{' and suspects' if found.truth is not None else ''} are"
         yield f"{what} of {number(found.drawn.rows)} rows, drawn evenly from {number(found.drawn.of)}.", "dim"
 
 
@@ -187,6 +186,8 @@ def _against(one: Facet, found: Found, blocks: bool) -> Iterator[Line]:
     assert against is not None
     said = [alone_said(against.alone)] if against.alone is not None else []
     said += [information_said(against.value)] if against.value is not None else []
+    if len(against.bins) < 2 and not said:
+        return
     yield "", ""
     yield f"Against {truth.name}{': ' if said else ''}{', '.join(said)}", "bold"
     if truth.classes:
@@ -232,7 +233,7 @@ def _segments(one: Facet, found: Found) -> Iterator[Line]:
 
 def _overview(found: Found, blocks: bool) -> Iterator[Line]:
     heads = ["", "type", "missing", "distinct", "25 %", "median", "75 %", "spread"]
-    heads += ["alone", ""] if found.truth is not None else []
+    heads += [MEASURES[BY_TASK[found.truth.task]], ""] if found.truth is not None else []
     rows = []
     for one in found.facets:
         spread, column = one.spread, one.column
@@ -252,7 +253,7 @@ def _overview(found: Found, blocks: bool) -> Iterator[Line]:
         if found.truth is not None:
             alone = one.against.alone if one.against is not None else None
             row += [
-                "" if alone is None else f"{MEASURES[alone.measure]} {alone.value:.3f}",
+                "" if alone is None else f"{alone.value:.3f}",
                 "suspect" if one.suspects else "",
             ]
         rows.append(row)

@@ -15,6 +15,8 @@ MEASURES = {
     "cramers_v": "Cramér's V",
     "correlation_ratio": "correlation ratio",
 }
+BY_TASK = {"binary": "roc_auc", "regression": "spearman", "multiclass": "cramers_v"}
+"""What a column alone is measured by, for each task."""
 _STRONG = ((0.02, "tells nothing"), (0.1, "weak"), (0.3, "medium"), (0.5, "strong"))
 """How an information value is commonly read (Siddiqi, 2006)."""
 
