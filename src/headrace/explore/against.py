@@ -182,7 +182,7 @@ def information_value(bins: Sequence[Bin]) -> float | None:
     Example:
         >>> one, other = Bin("a", None, None, 100, 0.5), Bin("b", None, None, 100, 0.1)
         >>> round(information_value([one, other]), 3)
-        0.842
+        1.012
     """
     there = [one for one in bins if one.mean is not None and one.rows]
     yes = np.array([one.rows * (one.mean or 0.0) for one in there])

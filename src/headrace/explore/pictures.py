@@ -37,9 +37,9 @@ def spread_picture(one: Facet) -> str:
             (short(value.value), value.rows / found.there, _share(value.rows, found)) for value in found.values[:_SHOWN]
         ]
         rest = found.there - sum(value.rows for value in found.values[:_SHOWN])
-        more = [("all others", rest / found.there, _share(rest, found))] if rest else []
         caption = f"{'' if found.exact else '≈ '}{number(found.distinct)} different ones"
-        return figure("The most frequent values", caption, bars([*shown, *more]))
+        caption += f"; {_share(rest, found)} of the rows have others" if rest else ""
+        return figure("The most frequent values", caption, bars(shown))
     return ""
 
 

@@ -184,10 +184,11 @@ def _frequent(rows: Rows, column: Column, found: Spread) -> Spread:
     """The most frequent values. What hardly repeats may be a name or an address that nobody has tagged."""
     if not repeats(found.distinct, found.there):
         return found
-    asked = f"select {column.text} as v, count(*) as n from {ALL} where {column.sql} is not null group by v"
-    values = [Value(str(value), count) for value, count in rows.ask(f"{asked} order by n desc, v limit {SHOWN}")]
+    counted = f"select {column.text} as v, count(*) as n from {ALL} where {column.sql} is not null group by v"
+    told = rows.ask(f"select v, n, count(*) over () from ({counted}) order by n desc, v limit {SHOWN}")
+    values = tuple(Value(str(value), count) for value, count, _ in told)
     top = (values[0].rows, sum(one.rows for one in values[:10]))
-    return replace(found, values=() if found.hidden else tuple(values), top=top)
+    return replace(found, values=() if found.hidden else values, top=top, distinct=told[0][2], exact=True)
 
 
 def repeats(distinct: int, there: int) -> bool:

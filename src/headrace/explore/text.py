@@ -47,7 +47,7 @@ def told(found: Found, blocks: bool) -> Iterator[Line]:
         yield from ((f"  {said}", "red") for _, said in suspects)
     if found.drawn.rows < found.drawn.of:
         yield "", ""
-        what = f"Ranks, correlations{' and suspects' if found.truth is not None else ''} are"
+        what = "Ranks, correlations and suspects are" if found.truth is not None else "Ranks and correlations are"
         yield f"{what} of {number(found.drawn.rows)} rows, drawn evenly from {number(found.drawn.of)}.", "dim"
 
 
@@ -134,7 +134,9 @@ def _spread(one: Facet, blocks: bool) -> Iterator[Line]:
         yield f"The most frequent of {'' if spread.exact else '≈ '}{number(spread.distinct)} values", "bold"
         shown = [(short(value.value), value.rows) for value in spread.values[:_ROWS]]
         rest = spread.there - sum(rows for _, rows in shown)
-        yield from _bars([*shown, *([("all others", rest)] if rest else [])], spread.there, blocks)
+        yield from _bars(shown, spread.there, blocks)
+        if rest:
+            yield f"  and {number(rest)} rows with others, {percent(rest / spread.there)}", ""
     elif spread.top is not None and spread.there:
         first, ten = (percent(rows / spread.there) for rows in spread.top)
         yield f"its most frequent value is in {first} of the rows, the ten most frequent in {ten}", ""
