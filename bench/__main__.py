@@ -8,7 +8,7 @@ import sys
 
 from bench.report import write
 
-SUITES = ("windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental")
+SUITES = ("windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "explore")
 
 
 def main(arguments: list[str]) -> int:

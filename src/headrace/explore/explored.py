@@ -93,7 +93,9 @@ def _label_beside(
     joined = joined_of(loaded.project, cases, built)
     if joined is None or not joined.on:
         return None, None, (f"the label of {cases.name} is not told: {source.name} has no key that names a row",)
-    return cases, joined, ()
+    had, now = int(built.manifest["versions"][source.name]), loaded.lake().version(source.name)
+    late = f"the label is of {cases.name} as built of version {had} of {source.name}, which now has version {now}"
+    return cases, joined, (late,) if had != now else ()
 
 
 def _of_set(loaded: Loaded, target: Target, graph: Lineage | None, by: str, of: str, told: Told) -> Opened:

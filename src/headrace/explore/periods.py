@@ -89,7 +89,8 @@ def periods_of(rows: Rows, column: Column, spread: Spread, span: tuple[int, int]
     each = next((name for name, most in _LENGTHS if span[1] - span[0] <= most), "year")
     values = tuple(one.value for one in spread.values[:_VALUES])
     asked = [f"epoch_us(date_trunc('{each}', {rows.moment})::timestamp)", "count(*)", f"count(*) - count({column.sql})"]
-    numbers = column.kind in ("number", "time", "list") and not column.about.hidden and bool(spread.there)
+    told = column.sql != rows.time and not column.about.hidden and bool(spread.there)
+    numbers = told and column.kind in ("number", "time", "list")
     asked.append(f"quantile_cont({column.number}, [0.25, 0.5, 0.75])" if numbers else "null")
     asked += [f"count(*) filter ({column.text} = {quoted(one)}) / nullif(count({column.sql}), 0)" for one in values]
     found = {}
