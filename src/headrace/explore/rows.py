@@ -13,7 +13,7 @@ import pyarrow.parquet
 from headrace.audit.data.origins import Tagged
 from headrace.audit.data.profile import ident, kind_of, number_in
 from headrace.lake.query import view
-from headrace.sql import connected, quoted, told
+from headrace.sql import connected, quoted, reading
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SAMPLE, SEED = 200_000, 0
 """Rows, about, from which is told what needs rows side by side; and what they are drawn by."""
+CELLS = 20_000_000
+"""Values of a sample at most, each of 8 bytes."""
 ALL, CASES = "_rows", "_cases"
 """Views of all rows, and of those that have a label."""
 _LABEL, _BY = "_label", "_by"
@@ -112,12 +114,12 @@ class Rows:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query of ours."""
-        with told():
+        with reading(query):
             return self.connection.execute(query).fetchall()
 
     def table(self, query: str) -> pa.Table:
         """Return the same as a table of Arrow."""
-        with told():
+        with reading(query):
             return self.connection.sql(query).to_arrow_table()
 
     @property
@@ -125,16 +127,22 @@ class Rows:
         """The SQL of a row's time, null where the calendar does not have it."""
         return f"(case when {self.time} >= '0001-01-01' and {self.time} < '9999-12-31' then {self.time} end)"
 
-    def sampled(self, of: str = ALL) -> str:
-        """Return the SQL of a sample of the rows: the same each time, in the order of the rows, about ``SAMPLE``."""
+    def sampled(self, of: str = ALL, columns: int = 1) -> str:
+        """Return the SQL of a sample of the rows: the same each time, in the order of the rows.
+
+        Args:
+            of: the view.
+            columns: that are read of it: of very many, fewer rows are drawn.
+        """
+        size = min(SAMPLE, CELLS // max(columns, 1))
         count = self.count if of == ALL or self.truth is None else self.truth.rows
         if self.place:
             from_all = f"select *, {self.place} as _place from {of}"
         else:
             from_all = f"select *, row_number() over () as _place from {of}"
-        if count <= SAMPLE:
+        if count <= size:
             return f"select * from ({from_all}) order by _place"
-        share = int(SAMPLE / count * 2**32)
+        share = int(size / count * 2**32)
         drawn = f"hash(_place + {SEED}) % {2**32} < {share}"
         return f"select * from ({from_all}) where {drawn} order by _place"
 

@@ -54,7 +54,8 @@ class Sample:
     def places(self) -> Mapping[str, Ints]:
         """For each column the place of its values among the different ones, -1 where there is none."""
         return {
-            path: one if one.dtype == np.int64 else places(one.astype(np.float64)) for path, one in self.values.items()
+            path: one.astype(np.int64) if one.dtype == np.int64 else places(one.astype(np.float64))
+            for path, one in self.values.items()
         }
 
 
@@ -85,7 +86,7 @@ def sample_of(rows: Rows, columns: Sequence[Column]) -> Sample:
     asked = [f"{one.text if is_category(one) else one.number} as c{at}" for at, one in enumerate(columns)]
     asked += [f"epoch_us({rows.moment}) as time"] if rows.time else []
     asked += [f"_label::{'varchar' if rows.truth.classes else 'double'} as y"] if rows.truth is not None else []
-    table = rows.table(f"select {', '.join(asked) or 'null'} from ({rows.sampled(of)})")
+    table = rows.table(f"select {', '.join(asked) or 'null'} from ({rows.sampled(of, len(columns))})")
     order: Any = slice(None)
     time_us: Ints = np.empty(0, np.int64)
     if rows.time:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,13 @@ from headrace.declare.base import here
 from headrace.errors import Fault, HeadraceError, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from headrace.explore import Explored
     from headrace.run import LoadedProject
+
+    Values = Callable[[pa.Table], pd.DataFrame]
 
 
 def plot(
@@ -25,12 +28,20 @@ def plot(
     of: str,
     folder: Path | str | None,
     using: Features | Sequence[Features] = (),
+    values: Values | None = None,
 ) -> Explored:
-    """Return what a declared value is like; see ``Features.plot``."""
+    """Return what a declared value is like; see ``Features.plot``.
+
+    Args:
+        node: the value.
+        part: name of a feature or field; empty for all.
+        by, of, folder, using: as there.
+        values: gives the features of a group at each row of a table.
+    """
     source = node.source if isinstance(node, Features) else node
     frame = getattr(source, "frame", None)  # of Stream.from_frame
     if folder is None and frame is not None and isinstance(source, Stream) and not isinstance(node, TrainingSet):
-        return _of_frame(node, source, frame, part, by, using)
+        return _of_frame(node, source, frame if values is None else _beside(values(frame), frame), part, by)
     from headrace.explore import explore
     from headrace.run import find_folder, load_project
 
@@ -41,11 +52,14 @@ def plot(
 def _declaring(
     loaded: LoadedProject, node: Stream | Features | TrainingSet, using: Features | Sequence[Features]
 ) -> LoadedProject:
-    """The project of the folder; where that declares the value otherwise, or not, one of this value alone."""
+    """The project of the folder; where that declares the value otherwise, or not, one of this value alone.
+
+    Not by equality: the contracts of a file that was executed twice are not the same classes.
+    """
     from headrace.plan.words import words
 
     theirs = loaded.project.nodes().get(node_id(node))
-    if theirs is not None and words(theirs) == words(node):
+    if theirs is not None and repr(theirs) == repr(node) and words(theirs) == words(node):
         return loaded
     if isinstance(node, Features):
         others = (using,) if isinstance(using, Features) else tuple(using)
@@ -55,45 +69,33 @@ def _declaring(
     return replace(loaded, project=Project("notebook", sources=[node]))
 
 
-def _of_frame(
-    node: Stream | Features,
-    source: Stream,
-    table: pa.Table,
-    part: str,
-    by: str,
-    using: Features | Sequence[Features],
-) -> Explored:
+def _beside(features: pd.DataFrame, table: pa.Table) -> pa.Table:
+    """The features of each row, and then the row itself."""
+    import pyarrow as pa
+
+    made = pa.Table.from_pandas(features, preserve_index=False)
+    for name in table.column_names:
+        made = made.append_column(name, table.column(name))
+    return made
+
+
+def _of_frame(node: Stream | Features, source: Stream, table: pa.Table, part: str, by: str) -> Explored:
     """The rows of a frame, or what a group of features was at each of them."""
     from headrace.audit.data.origins import Tagged
     from headrace.explore import explored
     from headrace.explore.rows import frame_rows
 
-    wanted = list(table.column_names)
-    if isinstance(node, Features):
-        made = _values(node, using, table)
-        wanted = made.column_names
-        for name in table.column_names:
-            made = made.append_column(name, table.column(name))
-        table = made
-    path = f"{node.name}.{part}" if isinstance(node, Features) and part else part
+    group = f"{node.name}." if isinstance(node, Features) else ""
+    wanted = [name for name in table.column_names if name.startswith(group)]
+    path = f"{group}{part}" if part else ""
     if path and path not in wanted:
-        short = [one.removeprefix(f"{node.name}.") for one in wanted]
-        raise HeadraceError(
-            Fault("HR-EXPLORE-001", here(), f"{node.name} without {part!r}", "one that it has", nearest(part, short))
-        )
+        cure = nearest(part, [name.removeprefix(group) for name in wanted])
+        raise HeadraceError(Fault("HR-EXPLORE-001", here(), f"{node.name} without {part!r}", "one that it has", cure))
     about = {name: Tagged(str(table.schema.field(name).type)) for name in table.column_names}
-    prefix = "" if isinstance(node, Features) else f"{node.name}."
+    prefix = "" if group else f"{node.name}."
     with frame_rows(table, about, source.event_time, f"the frame of {source.name}", prefix) as rows:
         if by and by not in rows.columns:
             fault = Fault("HR-EXPLORE-004", here(), f"by={by!r}", "a column of the frame", nearest(by, rows.columns))
             raise HeadraceError(fault)
         rows = replace(rows, by=rows.columns[by]) if by else rows
         return explored(rows, [path] if path else wanted, path or node.name)
-
-
-def _values(group: Features, using: Features | Sequence[Features], table: pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    from headrace.workbench.values import values
-
-    return pa.Table.from_pandas(values(group, using, table, None, None), preserve_index=False)

@@ -100,7 +100,7 @@ class Features(declare.Features):
         """
         from headrace.workbench.explored import plot
 
-        return plot(self, feature, by, of, folder, using)
+        return plot(self, feature, by, of, folder, using, lambda frame: self.values(frame, using=using))
 
 
 class TrainingSet(declare.TrainingSet):
