@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ import headrace as hr
 from headrace.cli.app import main
 from headrace.errors import HeadraceError
 from headrace.explore import explore
+from headrace.run import load_project
 from tests.browser import browser
 from tests.explore.world import ROWS, SECRET, events, make
 
@@ -195,6 +197,9 @@ def test_nothing_personal_is_told(shop):
     assert not re.search(r"\b70[,.]?0\d\d\b", whole), "an age"
     hidden = {each.column.name for each in explore(shop, "payments").facets if each.column.about.hidden}
     assert hidden == {"payments.payment_id", "payments.card", "payments.age", "payments.address.street"}
+    ids = explore(shop, "ids")
+    assert [each.column.about.tags for each in ids.facets] == [("key",), ("subject",)]
+    assert SECRET not in json.dumps(ids.as_dict(), default=str) + ids.text() + ids.html()
     age = one(explore(shop, "who.age", of="cases"))
     assert age.column.about.hidden
     shape = age.as_dict()["spread"]
@@ -229,6 +234,23 @@ def test_the_same_is_told_each_time_also_of_a_sample(shop, monkeypatch):
     assert 400 < first["sample"]["rows"] < 600
     assert first["columns"][0]["spread"]["rows"] == first["sample"]["of"]
     assert "drawn evenly" in explore(shop, "cases").text()
+
+
+def test_a_label_of_an_older_build_is_said_to_be_one(shop, tmp_path):
+    shutil.copytree(shop.folder, tmp_path / "shop")
+    later = load_project(tmp_path / "shop")
+    assert explore(later, "payments.amount").notes == ()
+    lake = later.lake()
+    lake.append("payments", lake.read("payments").slice(0, 1))
+    (note,) = explore(later, "payments.amount").notes
+    assert "the label is of losses as built of version" in note
+
+
+def test_of_many_columns_fewer_rows_are_drawn(shop, monkeypatch):
+    monkeypatch.setattr("headrace.explore.rows.CELLS", 4000)
+    drawn = explore(shop, "cases").drawn
+    assert 300 < drawn.rows < 700
+    assert drawn.of > 2000
 
 
 def test_unknown_names_and_what_is_not_there(shop):
@@ -297,6 +319,10 @@ def test_a_notebook_shows_the_page_of_a_declared_value(shop, monkeypatch, tmp_pa
     other = hr.Features("spending", stream, by=hr.Entity("card"), features={"sum_7d": hr.sum("amount", "7d")})
     with pytest.raises(HeadraceError, match="HR-PROJECT-001"):
         other.plot(folder=tmp_path)
+    by_payment = hr.Features(
+        "spending", stream, by=hr.Entity("payment_id"), features=project.feature_groups["spending"].features
+    )
+    assert one(by_payment.plot("count_7d")).spread.most == 0
     computed, rows = one(other.plot()), shop.lake().read("payments").to_pandas()
     expected = other.values(rows)["spending.sum_7d"]
     assert (computed.column.name, computed.spread.missing) == ("spending.sum_7d", int(expected.isna().sum()))

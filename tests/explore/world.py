@@ -72,6 +72,7 @@ now = hr.Features("now", payments, features={
 who = hr.Features("who", payments, features={"age": "age"}, privacy="personal")
 leaky = hr.Features("leaky", payments, features={"fee": "fee"})
 habit = hr.Features("habit", payments, by=card, features={"most_7d": hr.max("amount", "7d")})
+ids = hr.Features("ids", payments, features={"pay": "payment_id", "cards": "card"})
 state = hr.Features("state", limits, by=card, features={"limit": "limit"})
 label = dict(source=chargebacks, on="payment_id", matures="2d")
 cases = hr.TrainingSet("cases", payments, [now, spending, leaky, who], hr.label(value="is_fraud", default=0, **label))
@@ -85,7 +86,7 @@ def fit(train):
 
 score = hr.Model("score", losses, fit, hr.time_split("20d", "7d"), task=hr.regression())
 kind = hr.Model("kind", reasons, fit, hr.time_split("20d", "7d"), task=hr.multiclass())
-project = hr.Project("shop", sources=[payments, chargebacks, visits, limits, daily], features=[habit, state],
+project = hr.Project("shop", sources=[payments, chargebacks, visits, limits, daily], features=[habit, ids, state],
                      training_sets=[cases], models=[score, kind])
 '''
 SECRET = "Rumpelstiltskin"
