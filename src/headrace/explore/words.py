@@ -60,12 +60,20 @@ def bin_said(one: Bin | Segment, column: Column) -> str:
 
 
 def mean_said(mean: float | None, truth: Truth) -> str:
-    """Return the mean of a label: of yes or no a percentage, fine enough for rare ones."""
+    """Return the mean of a label: of yes or no a percentage, fine enough for rare ones.
+
+    Example:
+        >>> truth = Truth("cases.label", "is_fraud", "binary", 1000, 0.0077)
+        >>> mean_said(0.0077, truth), mean_said(0.31, truth), mean_said(0.00004, truth)
+        ('0.77 %', '31.0 %', '0.004 %')
+    """
     if mean is None:
         return NONE
     if truth.task != "binary":
         return number(mean)
-    return percent(mean) if mean >= 0.01 or mean == 0 else f"{100 * mean:.2g} %"
+    if mean >= 0.1 or mean == 0:
+        return percent(mean)
+    return f"{100 * mean:.2f} %" if mean >= 0.001 else f"{100 * mean:.2g} %"
 
 
 def interval_said(least: float | None, most: float | None, truth: Truth) -> str:
@@ -76,7 +84,8 @@ def interval_said(least: float | None, most: float | None, truth: Truth) -> str:
 def alone_said(alone: Alone) -> str:
     """Return what a column is worth alone, with its interval."""
     ends = "" if alone.least is None or alone.most is None else f" ({alone.least:.3f} to {alone.most:.3f})"
-    way = " (low values mean yes)" if alone.measure == "roc_auc" and alone.value < 0.5 else ""
+    below = alone.measure == "roc_auc" and alone.most is not None and alone.most < 0.5
+    way = " (low values mean yes)" if below else ""
     return f"{MEASURES[alone.measure]} {alone.value:.3f}{ends}{way}"
 
 
