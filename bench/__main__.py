@@ -10,7 +10,7 @@ from bench.report import write
 
 SUITES = (
     "windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "training", "explain",
-    "report_page",
+    "report_page", "explore",
 )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "lineage": "Show what a number is made of, and what of it, by column.",
+    "explore": "Show what a column or feature is like, and against the label.",
     "query": "Run read-only SQL over the tables of the lake.",
     "quarantine": "List, show, repair and replay rows that were refused.",
     "lake": "List tables and versions, restore, compact, vacuum.",

@@ -11,6 +11,7 @@ from headrace import declare
 if TYPE_CHECKING:
     import pandas as pd
 
+    from headrace.explore import Explored
     from headrace.learn.trainingset import BuiltSet
     from headrace.workbench.frames import Frame
 
@@ -60,6 +61,47 @@ class Features(declare.Features):
 
         return values(self, using, spine, events, folder)
 
+    def plot(
+        self,
+        feature: str = "",
+        *,
+        by: str = "",
+        of: str = "",
+        using: declare.Features | Sequence[declare.Features] = (),
+        folder: Path | str | None = None,
+    ) -> Explored:
+        """Return what the features are like, as of the time of each row; a notebook shows it as a page.
+
+        The values are those of a training set of the project, which is built where it is not yet; where none has the
+        group, or the project declares it otherwise, what it was at each event of its stream. Of a stream that was made
+        from a frame, what it was at each row of that.
+
+        Args:
+            feature: name of one feature in the group; all of them by default.
+            by: a column of the spine, or a feature, by whose values all is told once more.
+            of: name of the training set, where several have the group.
+            using: as in ``values``, where the project does not declare the group as it stands here.
+            folder: of a project; by default the nearest one from the working folder upwards.
+
+        Returns:
+            A value with ``as_dict()``, ``html()`` and ``text()``; times in it are microseconds UTC.
+
+        Raises:
+            HeadraceError: HR-EXPLORE-001 to 006; HR-PROJECT-001 where there is no project.
+
+        Example:
+            >>> import pandas as pd, headrace as hr
+            >>> at = pd.to_datetime(["2026-01-01T00:00Z", "2026-01-02T00:00Z", "2026-01-03T00:00Z"])
+            >>> df = pd.DataFrame({"at": at, "card": [7, 7, 7], "amount": [9.5, 1.0, 2.0]})
+            >>> payments = hr.Stream.from_frame("payments", df, event_time="at")
+            >>> spending = hr.Features("spending", payments, hr.Entity("card"), {"sum_7d": hr.sum("amount", "7d")})
+            >>> spending.plot("sum_7d").facets[0].spread.quantiles[0.5]
+            10.0
+        """
+        from headrace.workbench.explored import plot
+
+        return plot(self, feature, by, of, folder, using, lambda frame: self.values(frame, using=using))
+
 
 class TrainingSet(declare.TrainingSet):
     """Rows of a spine with features and a label; see ``headrace.declare.TrainingSet`` for the arguments."""
@@ -86,3 +128,18 @@ class TrainingSet(declare.TrainingSet):
         from headrace.lake import Lake
 
         return build(self, Lake(target.lake_in(at)), at / target.path)
+
+    def plot(self, feature: str = "", *, by: str = "", folder: Path | str | None = None) -> Explored:
+        """Return what the features of the set are like, and against its label; a notebook shows it as a page.
+
+        Args:
+            feature: whole name of one feature, such as ``"spending.mean_7d"``; all of them by default.
+            by: a feature or a column of the spine by whose values all is told once more.
+            folder: of a project; by default the nearest one upwards.
+
+        Raises:
+            HeadraceError: HR-EXPLORE-001 to 005; HR-PROJECT-001 where there is no project.
+        """
+        from headrace.workbench.explored import plot
+
+        return plot(self, feature, by, "", folder)

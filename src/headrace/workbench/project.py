@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from headrace.audit.data import DataReport
     from headrace.audit.lineage import Traced
+    from headrace.explore import Explored
     from headrace.run import (
         Applied,
         Changes,
@@ -248,6 +249,25 @@ class Project(declare.Project):
         from headrace.audit.data import data_report
 
         return data_report(self._loaded(folder), tables, None if output is None else Path(output))
+
+    def explore(self, name: str, *, by: str = "", of: str = "", folder: Path | str | None = None) -> Explored:
+        """Return what a column or a feature is like, or all of a stream, table, group or training set.
+
+        Args:
+            name: such as ``"payments.amount"``, ``"spending.mean_7d"`` or ``"fraud_cases"``.
+            by: a column by whose values all is told once more.
+            of: name of the training set that brings features and label, where there are several.
+            folder: of the project.
+
+        Returns:
+            A value that a notebook shows as a page, with ``as_dict()``, ``html()`` and ``text()``.
+
+        Raises:
+            HeadraceError: HR-EXPLORE-001 to 006.
+        """
+        from headrace.explore import explore
+
+        return explore(self._loaded(folder), name, by=by, of=of)
 
     def status(self, folder: Path | str | None = None) -> Status:
         """Return what there is: tables, training sets, models, past runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headrace import declare
@@ -9,6 +10,7 @@ from headrace import declare
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.explore import Explored
     from headrace.workbench.frames import Frame
 
 
@@ -49,3 +51,25 @@ class Stream(declare.Stream):
     def frame(self) -> pa.Table | None:
         """The rows of ``from_frame``, or None."""
         return getattr(self, "_frame", None)
+
+    def plot(self, field: str = "", *, by: str = "", of: str = "", folder: Path | str | None = None) -> Explored:
+        """Return what the events are like; a notebook shows it as a page.
+
+        Args:
+            field: name of one field, or the path of one within another; all of them by default.
+            by: a field by whose values all is told once more.
+            of: name of the training set that brings the label, where several have the stream as their spine.
+            folder: of a project; by default the frame of ``from_frame``, else the nearest project upwards.
+
+        Raises:
+            HeadraceError: HR-EXPLORE-001 to 005; HR-PROJECT-001 where there is no project.
+
+        Example:
+            >>> import pandas as pd, headrace as hr
+            >>> df = pd.DataFrame({"at": pd.to_datetime(["2026-01-01T00:00Z"] * 3), "amount": [9.5, 2.0, 4.0]})
+            >>> print(hr.Stream.from_frame("payments", df, event_time="at").plot("amount").text().splitlines()[3])
+              missing 0 %  distinct 3  mean 5.167  standard deviation 3.884
+        """
+        from headrace.workbench.explored import plot
+
+        return plot(self, field, by, of, folder)

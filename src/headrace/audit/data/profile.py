@@ -148,7 +148,11 @@ def ident(name: str) -> str:
 
 def number_of(name: str, kind: pa.DataType) -> str:
     """Return the SQL of a column as a double; of times microseconds; null of infinity and years beyond 9999."""
-    column = ident(name)
+    return number_in(ident(name), kind)
+
+
+def number_in(column: str, kind: pa.DataType) -> str:
+    """Return the same of what SQL says, such as a field within a column."""
     if pa.types.is_date(kind):
         return _within(column, f"epoch_us({column}::timestamp)::double")
     if pa.types.is_timestamp(kind):
