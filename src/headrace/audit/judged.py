@@ -63,14 +63,11 @@ class Judged:
 
 def judged(loaded: Loaded) -> list[Judged]:
     """Return each model with its champion and its scores on the rows that it was tested on."""
-    root = loaded.state_dir / "models"
-    registry = Registry(root) if root.exists() else None
+    registry = loaded.registry()
     return [_judged(loaded, model, registry) for model in loaded.project.all_models.values()]
 
 
-def _judged(loaded: Loaded, model: Model, registry: Registry | None) -> Judged:
-    if registry is None:
-        return Judged(model, built=_built(loaded, model, None))
+def _judged(loaded: Loaded, model: Model, registry: Registry) -> Judged:
     version, versions = registry.champion(model.name), registry.versions(model.name)
     built = _built(loaded, model, version)
     scored = None

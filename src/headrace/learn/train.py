@@ -19,10 +19,12 @@ from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
 from headrace.learn.choose import Choice, Tried, Tuning, choose
+from headrace.learn.drawn import Figures, drawn
 from headrace.learn.export import Parity, check_parity, dropped, require_parity, to_onnx
 from headrace.learn.fit import Fit, fit_estimator, name_of, place_of
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
 from headrace.learn.intervals import Measured, difference, interval, measure
+from headrace.learn.kept import kept_of
 from headrace.learn.leaks import leaks
 from headrace.learn.measures import OfTraining
 from headrace.learn.metrics import Context, Scores, known_from
@@ -120,6 +122,7 @@ def train(
     service_thresholds: Sequence[float] = (),
     folder: Path | None = None,
     tune: Tuning | None = None,
+    figures: Figures | None = None,
 ) -> TrainReport:
     """Choose, fit, judge, export and register a declared model.
 
@@ -136,6 +139,7 @@ def train(
         folder: of the project, for the commit of its code.
         tune: how parameters are searched; without it they are those of the champion, where it is of this declaration's
             candidates, or the candidates' own.
+        figures: draws what is kept with the version of its test.
 
     Returns:
         A report with candidates and metrics, gates, version, standing, and seconds of each step.
@@ -179,9 +183,8 @@ def train(
         notes = tuple(f"{fault.found}; expected {fault.expected}" for fault in warnings)
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
         record = replace(record, choice=choice.as_dict(), threshold=choice.threshold)
-        version, new = registry.register(record, content)
-        if not version.standing:
-            version = registry.settle(version, _standing(version, evidence))
+        files = kept_of(folder) | drawn(figures, setting.model.task, setting.test.y, score, record)
+        version, new = registry.register(record, content, files, _standing(record, evidence))
     fold, left_out = setting.fold.as_dict(), dict(built.manifest.get("excluded", {}))
     return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, fold, left_out, warnings)
 
@@ -364,8 +367,8 @@ def _evidence(setting: _Setting, judged: Sequence[_Judged]) -> Evidence:
     return Evidence(setting.metrics, model.candidate.metrics, baselines, champion.candidate.metrics, apart)
 
 
-def _standing(version: Version, evidence: Evidence) -> str:
-    if not version.passed:
+def _standing(record: Record, evidence: Evidence) -> str:
+    if not record.passed:
         return "held"
     return "champion" if not_worse(evidence, next(iter(evidence.metrics))) else "challenger"
 

@@ -80,7 +80,7 @@ class Record:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(asdict(self))  # in order: the first metric is the one that decides
 
     @staticmethod
     def from_json(text: str) -> Record:
@@ -101,6 +101,7 @@ class Version:
         aliases: ``champion``, ``challenger`` or none.
         standing: what became of it on registration: ``champion``, ``challenger`` or ``held``; empty while that is open.
         promotions: each with ``at_us``, ``by`` (who), ``reason`` and the champion that was ``replaced``.
+        run: identifier of its run in MLflow.
     """
 
     number: int
@@ -109,6 +110,7 @@ class Version:
     aliases: tuple[str, ...] = ()
     standing: str = ""
     promotions: tuple[Mapping[str, Any], ...] = ()
+    run: str = ""
 
     @property
     def name(self) -> str:
@@ -130,7 +132,7 @@ class Version:
         """Return the version as plain values."""
         known = {"number": self.number, "passed": self.passed, "aliases": list(self.aliases)}
         moves = {"standing": self.standing, "promotions": [dict(one) for one in self.promotions]}
-        return {**known, **moves, "created_us": self.created_us, **asdict(self.record)}
+        return {**known, **moves, "created_us": self.created_us, "run": self.run, **asdict(self.record)}
 
     def __repr__(self) -> str:
         shown = ", ".join([*self.aliases, "gates passed" if self.passed else "gates failed"])
