@@ -157,7 +157,10 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
     yield from _section(models := raw.get("models", {}), _MODEL_KEYS, "models", text, file)
     tracking = models.get("tracking") if isinstance(models, dict) else None
     if isinstance(tracking, str) and tracking.strip() and not _SERVER.fullmatch(tracking):
-        shown, expected = re.sub("//[^/]*@", "//…@", tracking), 'an address such as "https://mlflow.bank", without keys'
+        shown, expected = (
+            re.sub(r"\?.*", "?…", re.sub("//[^/]*@", "//…@", tracking)),
+            'an address such as "https://mlflow.bank", without keys',
+        )
         yield _wrong_kind("tracking", shown, text, file, expected)
     if isinstance(given := raw.get("run", {}), dict):
         yield from _unknown(given, runsettings.KEYS, " in [run]", text, file)
