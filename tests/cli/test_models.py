@@ -151,7 +151,7 @@ def test_register_and_a_server_that_is_gone(bank):
         assert "http://127.0.0.1:9" in fault["found"]
     for word in ("status", "plan"):
         result = CliRunner().invoke(main, [word, "--project", str(bank)])
-        assert result.exit_code == 0
+        assert result.exit_code == 0, result.stderr
         assert "warning HR-LEARN-030" in result.stderr
     result = CliRunner().invoke(main, ["train", "--project", str(bank)])
     assert result.exit_code == 2

@@ -61,7 +61,9 @@ def tags_of(record: Record) -> dict[str, str]:
 def note_of(record: Record) -> str:
     """Return the description of a version, in Markdown: metrics with their intervals, gates, what is to be known."""
     spans = record.intervals.get("model", {})
-    lines = ["| metric | value | 95 % interval |", "| --- | --- | --- |"]
+    first = next((f"{label} {value:.4f}, " for label, value in record.metrics.get("model", {}).items()), "")
+    gates = "all gates passed" if record.passed else "gates failed"
+    lines = [f"{first}{gates}", "", "| metric | value | 95 % interval |", "| --- | --- | --- |"]
     for label, value in record.metrics.get("model", {}).items():
         low, high = spans.get(label, (None, None))
         lines.append(f"| {label} | {value:.4f} | {'' if low is None else f'{low:.4f} to {high:.4f}'} |")

@@ -347,13 +347,22 @@ class Registry:
         Args:
             without: versions that are not counted, as if they were removed.
         """
-        gone = {(one.name, one.number) for one in without}
-        # those of the folder's own database, too: a server in the settings does not make them worthless
-        local = [] if self.server is None else read_versions(self.root)
-        kept = [one.record for one in self.versions() if (one.name, one.number) not in gone]
-        kept += [one.record for one in (*local, *self._pending)]
+        kept = self.records(without)
         wanted = {self._files.path(*one) for record in kept for one in named_files(record).items()}
         return list(self._files.others(wanted))
+
+    def records(self, without: Iterable[Version] = ()) -> list[Record]:
+        """Return the records of all versions and of what waits.
+
+        Those of the folder's own database are among them: a server in the settings does not make them worthless.
+
+        Args:
+            without: versions that are left out.
+        """
+        gone = {(one.name, one.number) for one in without}
+        local = [] if self.server is None else read_versions(self.root)
+        kept = [one for one in self.versions() if (one.name, one.number) not in gone]
+        return [one.record for one in (*kept, *local, *self._pending)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -33,6 +33,8 @@ _READ = """
 _ALIASES = "select name, version, alias from registered_model_aliases order by name, version, alias"
 _PATIENCE_S = 5.0
 """How long a database is waited for that another program writes to."""
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""So that MLflow's pages show runs of training, and not chats."""
 _AT_ONCE = 1000
 """Metrics that MLflow takes at once."""
 T = TypeVar("T")
@@ -172,7 +174,7 @@ class Tracking:
         if experiment is None:
             # a server knows best where its files are
             place = (self._root / "artifacts").resolve().as_uri() if self.server is None else None
-            number = client.create_experiment(name, artifact_location=place)
+            number = client.create_experiment(name, artifact_location=place, tags=_KIND)
         else:
             number = experiment.experiment_id
         begun = client.search_runs([number], f"tags.`{TAG}identity` = '{record.identity}'", max_results=1)

@@ -25,7 +25,7 @@ def pinned(loaded: LoadedProject) -> Pins:
     """
     found: Pins = {}
     named = [_manifest(loaded, path) for path in sorted((loaded.state_dir / "sets").glob("*/*/manifest.json"))]
-    named += [dict(version.record.origin.data) for version in registry(loaded).versions()]
+    named += [dict(record.origin.data) for record in registry(loaded).records()]
     for versions in named:
         for table, number in versions.items():
             found.setdefault(table, set()).add(number)
