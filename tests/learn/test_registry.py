@@ -120,6 +120,16 @@ def test_more_metrics_than_mlflow_takes_at_once(registry):
     assert [one.value for one in history] == [599.0] * 4
 
 
+def test_a_record_of_thousands_of_features_comes_back_whole(registry):
+    file, told = content(), record(content())
+    features = {f"group.feature_{i}": f"{i:064x}" for i in range(3000)}
+    told = dataclasses.replace(told, origin=dataclasses.replace(told.origin, features=features))
+    assert len(told.to_json()) > 200_000
+    version, _ = registry.register(told, file)
+    assert registry.version("fraud_score", 1) == version
+    assert version.record.origin.features == features
+
+
 def test_what_lies_beside_a_model_is_checked_too(registry):
     file = content()
     version, _ = registry.register(record(file), file, {"explain.json": b"{}", "code.diff": b"+x"})

@@ -35,6 +35,8 @@ _PATIENCE_S = 5.0
 """How long a database is waited for that another program writes to."""
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 """So that MLflow's pages show runs of training, and not chats."""
+_LONGEST = 90_000
+"""Characters of a tag; MLflow takes 100,000."""
 _AT_ONCE = 1000
 """Metrics that MLflow takes at once."""
 T = TypeVar("T")
@@ -65,9 +67,19 @@ def read_versions(root: Path) -> list[Version]:
 
 
 def _version(number: int, run: str, told: Mapping[str, str], aliases: tuple[str, ...]) -> Version:
-    record = Record.from_json(told["record"])
+    record = Record.from_json("".join(told[name] for name in _pieces(told)))
     promotions = tuple(json.loads(told.get("promotions", "[]")))
     return Version(number, record, int(told["created_us"]), aliases, told.get("standing", ""), promotions, run or "")
+
+
+def _in_pieces(text: str) -> dict[str, str]:
+    """A text as tags, none of which is longer than MLflow takes: a thousand features are more than one."""
+    pieces = [text[at : at + _LONGEST] for at in range(0, len(text), _LONGEST)]
+    return {"record" if at == 0 else f"record.{at:03}": piece for at, piece in enumerate(pieces)}
+
+
+def _pieces(told: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in told if name.partition(".")[0] == "record")
 
 
 def _unusable(error: Exception) -> Fault:
@@ -199,7 +211,7 @@ class Tracking:
 
     def _version(self, client: MlflowClient, run: Any, record: Record, now_us: int) -> None:
         tags = {
-            "record": record.to_json(),
+            **_in_pieces(record.to_json()),
             "identity": record.identity,
             "digest": record.digest,
             "gates": "passed" if record.passed else "failed",
