@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.audit.judged import LOWEST, calibration
-from headrace.audit.plot import HEIGHT, WIDTH, Interval, Line, Points, linear, plot, shares
+from headrace.audit.plot import HEIGHT, WIDTH, Axis, Interval, Line, Points, linear, logarithmic, plot, shares
 from headrace.declare import Task
 from headrace.learn import Record
 
@@ -94,8 +94,9 @@ def _calibration(y: npt.NDArray[Any], score: Floats) -> str:
     bins = calibration(y.astype(np.int64), np.maximum(score, LOWEST))
     points = [(one.score, one.share) for one in bins]
     spans = [Interval(one.score, one.low, one.high) for one in bins]
-    lines = [Line("guide", [(0, 0), (1, 1)]), Line("line", points, dots=True)]
-    return _alone(plot(lines, shares("predicted"), shares("observed"), "observed over predicted", intervals=spans))
+    lines = [Line("guide", [(LOWEST, LOWEST), (1, 1)]), Line("line", points, dots=True)]
+    across, up = (logarithmic(title, LOWEST, 1, percents=True) for title in ("predicted", "observed"))
+    return _alone(plot(lines, across, up, "observed over predicted", intervals=spans))
 
 
 def _scores(y: npt.NDArray[Any], score: Floats) -> str:
@@ -146,5 +147,7 @@ def _folds(record: Record) -> Iterator[tuple[str, str]]:
     ]
     flat = [one for row in values for one in row]
     up = linear(label, min(flat), max(flat))
-    across = linear("fold of validation (green: the one that was taken)", 1, max(map(len, values)))
+    count = max(map(len, values))
+    ticks = tuple((float(i), str(i)) for i in range(1, count + 1))
+    across = Axis("fold of validation (green: the one that was taken)", 1, count, ticks)
     yield "validation", _alone(plot(lines, across, up, f"{label} over the folds of validation"))
