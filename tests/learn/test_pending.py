@@ -93,6 +93,14 @@ def test_what_lost_its_file_while_it_waited_is_forgotten(registry):
     assert registry.pending() == ()
 
 
+def test_what_waits_and_was_altered_is_told(registry):
+    (registry.root / "pending").mkdir()
+    (registry.root / "pending" / "abc.json").write_text('{"record": 3')
+    for work in (registry.resume, registry.pending, registry.records):
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-019.*abc.json.*remove pending/abc.json"):
+            work()
+
+
 def dying(root, step, file):
     def killing(*_arguments, **_named):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -75,6 +75,24 @@ def test_aliases_promotions_and_removal(at):
     assert here.register(record(files[0]), files[0])[0].number == 4
 
 
+@pytest.mark.parametrize("step", ["delete_run", "delete_model_version"])
+def test_a_removal_that_was_cut_off_is_finished_by_the_next(at, monkeypatch, step):
+    here, file = at("here"), content()
+    version, _ = here.register(record(file), file)
+
+    def cut_off(*_arguments):
+        raise ConnectionError("timed out")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(here._tracking._open(), step, cut_off)
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-030.*no answer in time"):
+            here.remove([version])
+    assert here.versions() == [version]
+    here.remove([version])
+    assert here.versions() == []
+    assert not here.intact(version)
+
+
 def test_models_of_another_project_are_others(at):
     here, file = at("here"), content()
     here.register(record(file), file, standing="champion")

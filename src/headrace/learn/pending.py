@@ -57,7 +57,17 @@ class Pending:
         self._path(record).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[Waiting]:
-        """Yield what waits, the longest first."""
+        """Yield what waits, the longest first.
+
+        Raises:
+            HeadraceError: HR-LEARN-019 for what was altered on disk.
+        """
         for path in sorted(self.folder.glob("*.json"), key=lambda one: (one.stat().st_mtime_ns, one.name)):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            yield Waiting(Record.from_json(told["record"]), told["standing"])
+            try:
+                told = json.loads(path.read_text(encoding="utf-8"))
+                waiting = Waiting(Record.from_json(told["record"]), told["standing"])
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                found = f"{path.name}, of a version that waits for being registered, which cannot be read"
+                cure = f"remove {self.folder.name}/{path.name} from the folder of models; a training fits it again"
+                raise HeadraceError(Fault("HR-LEARN-019", "", found, "its record", cure)) from error
+            yield waiting
