@@ -350,9 +350,9 @@ def test_train_and_a_gate_that_fails(tmp_path):
     assert [fault["code"] for fault in status["faults"]] == ["HR-LEARN-022"]
     for verb in ("status", "plan"):
         assert "HR-LEARN-022" in _call(verb, "--project", folder).stderr
-    refused = _json("promote", "score", 2, "--project", folder, exit_code=1)
+    refused = _json("models", "promote", "score", 2, "--project", folder, exit_code=1)
     assert refused["faults"][0]["code"] == "HR-LEARN-015"
-    words = ("promote", "score", 2, "--reason", "a pilot", "--project", folder)
+    words = ("models", "promote", "score", 2, "--reason", "a pilot", "--project", folder)
     promoted = _json(*words)
     assert (promoted["version"], promoted["replaced"], promoted["changed"]) == (2, 1, True)
     assert promoted["promotion"]["reason"] == "a pilot"

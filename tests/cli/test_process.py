@@ -293,14 +293,14 @@ def test_models_of_the_last_run_are_completed(tmp_path):
         assert ran.stderr == ""
         return ran.stdout.split()
 
-    assert completed("promote", "s") == []
+    assert completed("models", "promote", "s") == []
     assert not (project / ".headrace").exists()
     run(load_project(project))
     (project / "project.py").write_text("raise SystemExit('it is not executed')")
-    assert completed("promote", "s") == completed("train", "sc") == ["plain,score"]
-    assert completed("promote", "x") == []
+    assert completed("models", "promote", "s") == completed("train", "sc") == ["plain,score"]
+    assert completed("models", "promote", "x") == []
     (project / ".headrace" / "run.db").write_bytes(b"no database, and still nothing is said of it")
-    assert completed("promote", "s") == []
+    assert completed("models", "promote", "s") == []
 
 
 def test_a_report_that_cannot_be_written(bank):

@@ -74,10 +74,94 @@ def test_mlflow_itself_sees_the_same(registry):
     assert seen.tags["headrace.digest"] == version.digest
     run = client.get_run(seen.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"roc_auc": 0.9, "prior_rate.roc_auc": 0.5}
+    assert run.data.metrics == {"roc_auc": 0.9, "prior_rate/roc_auc": 0.5}
     assert run.data.params["data.payments"] == "4"
     assert run.data.tags["mlflow.source.git.commit"] == "abc+"
-    assert [entry.path for entry in client.list_artifacts(run.info.run_id, "model")] == [f"model/{version.digest}.onnx"]
+    assert [entry.path for entry in client.list_artifacts(run.info.run_id, "model")] == ["model/model.onnx"]
+    assert (
+        digest_of(Path(client.download_artifacts(run.info.run_id, "model/model.onnx")).read_bytes())
+        == seen.tags["headrace.digest"]
+    )
+
+
+def test_mlflow_shows_folds_as_steps_parameters_the_note_and_files(registry):
+    file, gone = content(), GateOutcome("at_least(log_loss)", False, 0.7, 0.5, "log_loss is 0.7, not at most 0.5")
+    tried = [
+        {"name": "plain", "params": {}, "folds": [{"roc_auc": 0.7}, {"roc_auc": 0.8}]},
+        {"name": "plain (tuned)", "params": {"depth": 3}, "folds": [{"roc_auc": 0.75}, {"roc_auc": 0.85}]},
+    ]
+    choice = {"name": "plain", "params": {"depth": 3, "digest": "mine"}, "tried": tried}
+    told = dataclasses.replace(record(file, PASSED, gone), choice=choice, intervals={"model": {"roc_auc": (0.8, 0.95)}})
+    kept = {"code.diff": b"+x", "requirements.txt": b"a==1", "figures/roc.svg": b"<svg/>"}
+    version, _ = registry.register(told, file, kept)
+    client = registry._tracking._open()
+    run = client.get_run(version.run)
+    steps = client.get_metric_history(version.run, "validation/plain tuned/roc_auc")
+    assert [(one.step, one.value) for one in steps] == [(0, 0.75), (1, 0.85)]
+    assert (run.data.params["depth"], run.data.params["param.digest"]) == ("3", "mine")
+    assert run.data.params["digest"] == version.digest
+    note = run.data.tags["mlflow.note.content"]
+    assert "| roc_auc | 0.9000 | 0.8000 to 0.9500 |" in note
+    assert "**failed**: log_loss is 0.7" in note
+    assert run.data.tags["headrace.gates"] == "failed"
+    for name, text in kept.items():
+        assert Path(client.download_artifacts(version.run, name)).read_bytes() == text
+        assert registry.file(version, name) == text
+    assert Record.from_json(Path(client.download_artifacts(version.run, "record.json")).read_text()) == version.record
+    assert client.get_model_version("fraud_score", "1").description == note
+
+
+def test_more_metrics_than_mlflow_takes_at_once(registry):
+    file = content()
+    folds = [{f"metric_{i}": float(i) for i in range(600)} for _ in range(4)]
+    told = dataclasses.replace(record(file), choice={"name": "a", "tried": [{"name": "a", "folds": folds}]})
+    version, _ = registry.register(told, file)
+    history = registry._tracking._open().get_metric_history(version.run, "validation/a/metric_599")
+    assert [one.value for one in history] == [599.0] * 4
+
+
+def test_a_record_of_thousands_of_features_comes_back_whole(registry):
+    file, told = content(), record(content())
+    features = {f"group.feature_{i}": f"{i:064x}" for i in range(3000)}
+    told = dataclasses.replace(told, origin=dataclasses.replace(told.origin, features=features))
+    assert len(told.to_json()) > 200_000
+    version, _ = registry.register(told, file)
+    assert registry.version("fraud_score", 1) == version
+    assert version.record.origin.features == features
+
+
+def test_what_lies_beside_a_model_is_checked_too(registry):
+    file = content()
+    version, _ = registry.register(record(file), file, {"explain.json": b"{}", "code.diff": b"+x"})
+    assert set(registry.states(version).values()) == {"intact"}
+    path = registry.root / "files" / f"{digest_of(b'{}')}.json"
+    path.write_bytes(b"[]")
+    assert registry.states(version)["explain.json"] == "altered"
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*explain.json of fraud_score 1, which was altered"):
+        registry.file(version, "explain.json")
+    path.unlink()
+    assert registry.states(version)["explain.json"] == "gone"
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*which is not there"):
+        registry.file(version, "explain.json")
+    assert registry.file(version, "nothing.txt") is None
+
+
+def test_a_version_that_is_removed_takes_its_files_along_and_numbers_are_not_given_again(registry):
+    files = [content(seed) for seed in range(3)]
+    first, _ = registry.register(record(files[0]), files[0], {"code.diff": b"shared"})
+    second, _ = registry.register(record(files[1]), files[1], {"code.diff": b"shared", "notes.txt": b"second"})
+    (registry.root / "files" / "left.half").write_bytes(b"of a process that was killed")
+    assert len(registry.unnamed([second])) == 3
+    assert [path.name for path in registry.unnamed()] == ["left.half"]
+    registry.remove([second])
+    assert registry.versions() == [first]
+    assert registry.unnamed() == []
+    assert registry.file(first, "code.diff") == b"shared"
+    assert not registry.intact(second)
+    assert not (registry.root / "artifacts" / second.run).exists()
+    assert (registry.root / "artifacts" / first.run).exists()
+    assert registry.register(record(files[2]), files[2])[0].number == 3
+    assert registry.register(record(files[1]), files[1])[0].number == 4, "what comes back is another version"
 
 
 def test_champion_and_challenger(registry):

@@ -13,7 +13,8 @@ def verdict(*aliases: str) -> str:
 
 def test_the_verdict_names_the_command_that_makes_a_version_serve():
     assert verdict().endswith(
-        "it passed and does not serve, since another is the champion; headrace promote fraud_score 4 changes that"
+        "it passed and does not serve, since another is the champion; "
+        "headrace models promote fraud_score 4 changes that"
     )
     assert verdict("champion").endswith("it is the champion")
     assert verdict("challenger").endswith("it is a challenger: the champion is better")

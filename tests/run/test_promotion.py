@@ -37,7 +37,7 @@ def test_after_a_revert_everybody_says_that_the_champion_is_of_another_declarati
         assert fault.place.startswith("project.py:")
         assert "version 2 as champion of score" in fault.found
         assert "version 1 was trained from this one" in fault.found
-        assert fault.cure.startswith("headrace promote score 1")
+        assert fault.cure.startswith("headrace models promote score 1")
 
 
 def test_the_features_of_one_declaration_are_not_served_to_a_model_of_another(bank):
@@ -46,7 +46,7 @@ def test_the_features_of_one_declaration_are_not_served_to_a_model_of_another(ba
     fault = caught.value.faults[0]
     assert fault.code == "HR-SERVE-003"
     assert fault.found == "version 2 of score, trained on features that are declared otherwise: spending.mean_7d"
-    assert fault.cure.startswith("headrace promote score 1")
+    assert fault.cure.startswith("headrace models promote score 1")
 
 
 def test_what_was_trained_before_is_not_trained_again_and_promotion_makes_it_serve(bank):
@@ -176,6 +176,6 @@ def test_a_query_that_is_changed_and_put_back_is_told_by_all_alike(tmp_path):
     told, refused = _told_by_all(folder)
     assert told == [("HR-LEARN-022",)] * 2
     assert refused.found == "version 2 of score, trained on features that are declared otherwise: peak.top"
-    assert refused.cure == "headrace promote score 1; or declare again what version 2 was trained from"
+    assert refused.cure == "headrace models promote score 1; or declare again what version 2 was trained from"
     promote(load_project(folder), "score", 1)
     assert _told_by_all(folder) == ([(), ()], None)

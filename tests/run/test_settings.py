@@ -84,3 +84,27 @@ def test_the_nearest_folder_upwards_is_found(tmp_path):
 def test_no_folder_is_told_with_a_cure(tmp_path):
     with pytest.raises(HeadraceError, match="headrace init"):
         find_folder(tmp_path)
+
+
+def test_the_server_of_models(tmp_path):
+    read = read_settings(_written(tmp_path, '[models]\ntracking = "https://mlflow.bank/team/"'))
+    assert read.tracking == "https://mlflow.bank/team"
+    assert read_settings(_written(tmp_path, "")).tracking == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('"https://me:hunter22@mlflow.bank"', "https://…@mlflow.bank"),
+        ('"https://mlflow.bank?token=hunter22"', "tracking"),
+        ('"sqlite:///x.db"', "sqlite"),
+        ("5000", "5000"),
+    ],
+)
+def test_an_address_of_a_server_has_no_keys(tmp_path, value, shown):
+    with pytest.raises(HeadraceError, match="HR-PROJECT-004") as caught:
+        read_settings(_written(tmp_path, f"[models]\ntracking = {value}"))
+    (fault,) = caught.value.faults
+    assert fault.place == "headrace.toml:2"
+    assert shown in fault.found
+    assert "hunter22" not in str(caught.value)

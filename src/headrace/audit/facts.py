@@ -17,6 +17,7 @@ from headrace.clock import DAY_US, from_us
 from headrace.connect import account
 from headrace.declare import Project, Stream, Table
 from headrace.lake import Lake
+from headrace.learn import Registry
 from headrace.learn.trainingset import BuiltSet
 
 BINS = 24
@@ -59,6 +60,8 @@ class Loaded(Protocol):
     def state_dir(self) -> Path: ...
 
     def lake(self) -> Lake: ...
+
+    def registry(self) -> Registry: ...
 
 
 @dataclass(frozen=True)

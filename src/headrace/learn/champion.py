@@ -78,10 +78,10 @@ def _cure(model: Model, other: Version, registry: Registry) -> str:
     """What makes a model of the present declaration serve, by promotion or training; or the other one its own."""
     version, back = version_of(model, registry), f"or declare again what version {other.number} was trained from"
     if version is not None and version.passed:
-        return f"headrace promote {model.name} {version.number}; {back}"
+        return f"headrace models promote {model.name} {version.number}; {back}"
     if version is not None:
-        return f'mend the model, or headrace promote {model.name} {version.number} --reason "…"; {back}'
-    return f"headrace run && headrace train, then headrace promote if it does not become champion; {back}"
+        return f'mend the model, or headrace models promote {model.name} {version.number} --reason "…"; {back}'
+    return f"headrace run && headrace train, then headrace models promote if it does not become champion; {back}"
 
 
 def _listed(names: list[str]) -> str:

@@ -1,35 +1,44 @@
-"""The registry of models: MLflow's tracking and model registry in a folder, and the model files by their digest.
+"""The registry of models: MLflow's tracking and model registry, and the model files by their digest in a folder.
 
-MLflow's database is the only truth about versions and aliases. Writing goes through its client; reading goes straight
-to its tables, because the client takes seconds to import and a service or ``status`` only wants one row.
+MLflow, in a database in that folder or on a server, is the only truth about versions and aliases. Writing goes through
+its client; reading goes straight to the tables of the database, because the client takes seconds to import and a
+service or ``status`` only wants one row.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from headrace import clock
 from headrace.errors import CheckFailed, Fault, HeadraceError, nearest
-from headrace.lake.disk import sync
+from headrace.learn.logged import named_files
 from headrace.learn.native import LIGHTGBM, ONNX, XGBOOST, ending_of
+from headrace.learn.pending import Pending, Waiting
 from headrace.learn.scorer import Scorer, digest_of, load
+from headrace.learn.server import Server
+from headrace.learn.stored import GONE, INTACT, Files
 from headrace.learn.tracking import Tracking, read_versions
 from headrace.learn.version import Record, Version
+
+_ANEW = "restore the file from a copy, or train again"
+_WAITS = "what was fitted is kept, and waits for being registered"
+_GOES_ON = "then headrace models register, or headrace train"
 
 
 class Registry:
     """Versions of models with what they came from and what they proved.
 
     Args:
-        root: folder; ``mlflow.db`` (database), ``files/`` (model files by digest), ``artifacts/`` (of MLflow's runs).
+        root: folder; ``mlflow.db`` (database), ``files/`` (model files and others by digest), ``artifacts/`` (of
+            MLflow's runs), ``pending/`` (versions that are not registered yet).
         now_us: clock, microseconds UTC.
+        server: MLflow's, in place of the database; ``files/`` then holds what was used here.
 
     Example:
         >>> import tempfile
@@ -37,18 +46,24 @@ class Registry:
         True
     """
 
-    def __init__(self, root: Path | str, now_us: clock.Clock = clock.now_us) -> None:
+    def __init__(self, root: Path | str, now_us: clock.Clock = clock.now_us, *, server: Server | None = None) -> None:
         self.root = Path(root)
         self._now_us = now_us
-        self._tracking = Tracking(self.root)
+        self._tracking = Tracking(self.root, server)
+        self._files, self._pending = Files(self.root / "files"), Pending(self.root / "pending")
+
+    @property
+    def server(self) -> Server | None:
+        """The server, where versions are on one."""
+        return self._tracking.server
 
     def versions(self, model: str | None = None) -> list[Version]:
         """Return the versions of a model, or of all, oldest first.
 
         Raises:
-            HeadraceError: HR-LEARN-019 when the database cannot be read.
+            HeadraceError: HR-LEARN-019 when the database cannot be read, HR-LEARN-030 when the server cannot.
         """
-        return [one for one in read_versions(self.root) if model is None or one.name == model]
+        return self._tracking.versions(model)
 
     def version(self, model: str, number: int) -> Version:
         """Return one version.
@@ -80,20 +95,20 @@ class Registry:
 
     def path(self, version: Version) -> Path:
         """Return where the model file of a version lies."""
-        return self.model_file(version.digest)
-
-    def model_file(self, digest: str) -> Path:
-        """Return where the model file of a digest lies; its ending says what runs it."""
-        every = [self._file(digest, ending) for ending in (ONNX, LIGHTGBM, XGBOOST)]
-        return next((path for path in every if path.exists()), every[0])
+        return self._files.path(version.record.file, version.digest)
 
     def intact(self, version: Version) -> bool:
-        """Return whether the model file of a version is there, as it was registered."""
-        path = self.path(version)
-        return path.exists() and digest_of(path.read_bytes()) == version.digest
+        """Return whether the model file of a version is here as it was registered; a server may have it else."""
+        return self._files.state(version.record.file, version.digest) == INTACT
 
-    def _file(self, digest: str, ending: str = ".onnx") -> Path:
-        return self.root / "files" / f"{digest}{ending}"
+    def states(self, version: Version) -> dict[str, str]:
+        """Return each file of a version with whether it is ``intact``, ``altered`` or ``gone``."""
+        return {name: self._brought(version, name, digest) for name, digest in named_files(version.record).items()}
+
+    def size(self, version: Version) -> int | None:
+        """Return the bytes of the model file, or None where it is not here."""
+        path = self.path(version)
+        return path.stat().st_size if path.exists() else None
 
     def file(self, version: Version, name: str) -> bytes | None:
         """Return what is kept beside a version's model file under a name, or None where nothing is.
@@ -104,13 +119,11 @@ class Registry:
         digest = version.record.files.get(name)
         if digest is None:
             return None
-        path = self._file(digest, Path(name).suffix)
-        content = path.read_bytes() if path.exists() else b""
-        if digest_of(content) != digest:
-            found = f"{name} of {version.name} {version.number}, which {'was altered' if content else 'is not there'}"
-            cure = "restore the file from a copy, or train again"
-            raise HeadraceError(Fault("HR-LEARN-011", "", found, f"SHA-256 {digest[:12]}…, as registered", cure))
-        return content
+        state = self._brought(version, name, digest)
+        if state != INTACT:
+            found = f"{name} of {version.name} {version.number}, which {_became(state)}"
+            raise HeadraceError(Fault("HR-LEARN-011", "", found, f"SHA-256 {digest[:12]}…, as registered", _ANEW))
+        return self._files.path(name, digest).read_bytes()
 
     def load(self, version: Version) -> Scorer:
         """Return the scorer of a version; a file that was altered on disk is refused.
@@ -118,7 +131,33 @@ class Registry:
         Raises:
             HeadraceError: HR-LEARN-011.
         """
+        self._brought(version, f"model/{version.record.file}", version.digest)
         return load(self.path(version), version.digest)
+
+    def scorer(self, digest: str) -> Scorer:
+        """Return the scorer of a digest, as a decision on record names it.
+
+        Raises:
+            HeadraceError: HR-LEARN-011 when the file is missing, or is not the one that was registered.
+        """
+        every = [self._files.path(f"model{ending}", digest) for ending in (ONNX, LIGHTGBM, XGBOOST)]
+        path = next((one for one in every if one.exists()), every[0])
+        if not path.exists() and self.server is not None:
+            for one in self.versions():
+                if one.digest == digest:
+                    return self.load(one)
+        return load(path, digest)
+
+    def _brought(self, version: Version, name: str, digest: str) -> str:
+        """The state of a file, after it was brought from the server where it was not here."""
+        state = self._files.state(name, digest)
+        if state == GONE and (content := self._tracking.fetch(version, name)) is not None:
+            if digest_of(content) != digest:
+                found = f"{name} of {version.name} {version.number} with another content on the server"
+                raise HeadraceError(Fault("HR-LEARN-011", "", found, f"SHA-256 {digest[:12]}…, as registered", _ANEW))
+            self._files.keep(name, content)
+            return INTACT
+        return state
 
     def prepare(self) -> None:
         """Make the database where there is none."""
@@ -151,40 +190,76 @@ class Registry:
         return next((one for one in self.versions(record.model) if one.record.identity == record.identity), None)
 
     def register(
-        self, record: Record, content: bytes, files: Mapping[str, bytes] | None = None
+        self, record: Record, content: bytes, files: Mapping[str, bytes] | None = None, standing: str = ""
     ) -> tuple[Version, bool]:
         """Store a model file and its record as a new version; the same record again gives the same version.
 
-        Each step can be done twice without harm, and the version appears in one transaction after all else is in
-        place: what is killed between two steps goes on with the next call, and nothing is doubled.
+        What is registered is written down first. So whatever goes wrong from then on, the next training goes on with
+        it (``resume``), and nothing that was fitted is lost. Each step can be done twice without harm, and the version
+        appears in one transaction after all else is in place: nothing is half there, and nothing doubled.
 
         Args:
             record: what the version came from and what it proved.
             content: the model file.
             files: what is kept beside it, by name.
+            standing: what becomes of it, see ``settle``; by default the caller settles it.
 
         Returns:
             The version, and whether it is new.
 
         Raises:
-            HeadraceError: HR-LEARN-011 when the content is not what the record says, HR-LEARN-019 when the database
-                cannot be written, HR-LEARN-020 when the file cannot.
+            HeadraceError: HR-LEARN-011 when the content is not what the record says, HR-LEARN-020 when a file cannot be
+                written; HR-LEARN-019 when the database cannot be written, HR-LEARN-030 when the server cannot be used:
+                then the version waits.
         """
         if digest_of(content) != record.digest:
             found = f"a model file with SHA-256 {digest_of(content)[:12]}…"
             cure = "register the bytes of which the record has the digest"
             raise HeadraceError(Fault("HR-LEARN-011", "", found, f"{record.digest[:12]}…, as recorded", cure))
-        record = replace(record, files={name: digest_of(one) for name, one in (files or {}).items()})
         with self._locked():
-            path = self._file(record.digest, ending_of(content))
-            self._store(content, path)
-            for name, one in (files or {}).items():
-                self._store(one, self._file(record.files[name], Path(name).suffix))
-            known = self.find(record)
-            if known is not None:
-                return known, False
-            self._tracking.create(record, path, self._now_us())
-            return self._known(record), True
+            record = replace(record, file=f"model{ending_of(content)}")
+            self._files.keep(record.file, content)
+            record = replace(record, files={name: self._files.keep(name, one) for name, one in (files or {}).items()})
+            self._pending.keep(record, standing)
+            try:
+                return self._registered(Waiting(record, standing))
+            except HeadraceError as error:
+                told = [
+                    replace(one, found=f"{one.found}; {_WAITS}", cure=f"{one.cure}; {_GOES_ON}") for one in error.faults
+                ]
+                raise HeadraceError(told) from error
+
+    def pending(self) -> tuple[Waiting, ...]:
+        """Return versions that wait for being registered, the longest first."""
+        return tuple(self._pending)
+
+    def resume(self) -> list[Version]:
+        """Register what waits, since MLflow could not be told of it or the process was killed; return these versions.
+
+        Raises:
+            HeadraceError: HR-LEARN-019 when the database cannot be written, 030 when the server cannot be used.
+        """
+        if not any(self._pending):
+            return []
+        with self._locked():
+            return [self._registered(one)[0] for one in self._pending if self._whole(one)]
+
+    def _whole(self, waiting: Waiting) -> bool:
+        """Whether the files of what waits are there; what has lost them is forgotten, and a training fits it again."""
+        whole = {self._files.state(*one) for one in named_files(waiting.record).items()} == {INTACT}
+        if not whole:
+            self._pending.drop(waiting.record)
+        return whole
+
+    def _registered(self, waiting: Waiting) -> tuple[Version, bool]:
+        known, record = self.find(waiting.record), waiting.record
+        if known is None:
+            self._tracking.create(record, self._files, self._now_us())
+        version = self._known(record) if known is None else known
+        if waiting.standing and not version.standing:
+            version = self._settled(version, waiting.standing)
+        self._pending.drop(record)
+        return version, known is None
 
     def _known(self, record: Record) -> Version:
         version = self.find(record)
@@ -203,17 +278,20 @@ class Registry:
             standing: ``champion``, ``challenger``, or ``held`` for one that did not pass its gates.
         """
         with self._locked():
-            champion = self.champion(version.name)
-            if standing == "champion" and champion is not None:
-                compared = champion.number in (version.record.parent, version.number)
-                standing = "champion" if compared else "challenger"
-            if standing == "champion":
-                reason = "passed its gates and is not worse than the champion before it"
-                self._make_champion(version, reason, "training")
-            elif standing == "challenger":
-                self._tracking.set_alias(version.name, "challenger", version.number)
-            self._tracking.set_tag(version, "standing", standing)
-            return self.version(version.name, version.number)
+            return self._settled(version, standing)
+
+    def _settled(self, version: Version, standing: str) -> Version:
+        champion = self.champion(version.name)
+        if standing == "champion" and champion is not None:
+            compared = champion.number in (version.record.parent, version.number)
+            standing = "champion" if compared else "challenger"
+        if standing == "champion":
+            reason = "passed its gates and is not worse than the champion before it"
+            self._make_champion(version, reason, "training")
+        elif standing == "challenger":
+            self._tracking.set_alias(version.name, "challenger", version.number)
+        self._tracking.set_tag(version, "standing", standing)
+        return self.version(version.name, version.number)
 
     def promote(self, model: str, number: int, reason: str | None = None, by: str = "") -> Version:
         """Make a version the champion.
@@ -254,24 +332,40 @@ class Registry:
         if challenger is not None and challenger.number == version.number:
             self._tracking.drop_alias(version.name, "challenger")
 
-    def _store(self, content: bytes, path: Path) -> None:
-        """Write a file under its digest; it is there whole or not at all, and a damaged one is replaced."""
-        if path.exists() and path.read_bytes() == content:
-            return
-        half = path.with_suffix(".half")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with half.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-            sync(path.parent)
-        except OSError as error:
-            half.unlink(missing_ok=True)
-            found = f"a model file that cannot be written ({error.strerror})"
-            cure = "make room on the disk and run again: nothing was registered"
-            raise HeadraceError(Fault("HR-LEARN-020", "", found, "a folder with room", cure)) from error
+    def remove(self, versions: Iterable[Version]) -> None:
+        """Remove versions, and what no version has any more; whoever was killed on the way can do it again.
+
+        Args:
+            versions: without an alias; whether something else names them is for the caller to know.
+        """
+        with self._locked():
+            for one in versions:
+                self._tracking.remove(one)
+            for path in self.unnamed():
+                path.unlink(missing_ok=True)
+
+    def unnamed(self, without: Iterable[Version] = ()) -> list[Path]:
+        """Return the files that no version has and none that waits, as a killed removal leaves them.
+
+        Args:
+            without: versions that are not counted, as if they were removed.
+        """
+        kept = self.records(without)
+        wanted = {self._files.path(*one) for record in kept for one in named_files(record).items()}
+        return list(self._files.others(wanted))
+
+    def records(self, without: Iterable[Version] = ()) -> list[Record]:
+        """Return the records of all versions and of what waits.
+
+        Those of the folder's own database are among them: a server in the settings does not make them worthless.
+
+        Args:
+            without: versions that are left out.
+        """
+        gone = {(one.name, one.number) for one in without}
+        local = [] if self.server is None else read_versions(self.root)
+        kept = [one for one in self.versions() if (one.name, one.number) not in gone]
+        return [one.record for one in (*kept, *local, *self._pending)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -286,3 +380,7 @@ class Registry:
     def __repr__(self) -> str:
         versions = self.versions()
         return f"Registry({len({one.name for one in versions})} models, {len(versions)} versions)"
+
+
+def _became(state: str) -> str:
+    return "is not there" if state == GONE else "was altered"

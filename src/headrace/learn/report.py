@@ -110,7 +110,7 @@ class TrainReport:
                 "it is a challenger: the champion is better"
                 if "challenger" in self.version.aliases
                 else "it passed and does not serve, since another is the champion; "
-                f"headrace promote {self.model} {self.version.number} changes that"
+                f"headrace models promote {self.model} {self.version.number} changes that"
             )
         return f"{self.model} version {self.version.number} ({self.version.digest[:12]}{known}): {became}"
 

@@ -1,32 +1,44 @@
-"""MLflow, kept at home: one local database, no telemetry, no server; written through its client, read by SQL."""
+"""MLflow at home or on a server, without telemetry: written through its client; at home, read by SQL."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import shutil
 import sqlite3
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace.errors import Fault, HeadraceError
+from headrace.learn.logged import TAG, lay_out, metrics_of, note_of, params_of, tags_of
 from headrace.learn.quiet import switch_off_telemetry
+from headrace.learn.server import Server, be_patient, read_server, unreachable
+from headrace.learn.stored import Files
 from headrace.learn.version import Record, Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _DATABASE = "mlflow.db"
-_TAG = "headrace."
 _READ = """
-    select v.name, v.version, t.key, t.value from model_versions v
+    select v.name, v.version, v.run_id, t.key, t.value from model_versions v
     join model_version_tags t on t.workspace = v.workspace and t.name = v.name and t.version = v.version
     where v.current_stage != 'Deleted_Internal' and t.key like 'headrace.%' order by v.name, v.version, t.key
 """
 _ALIASES = "select name, version, alias from registered_model_aliases order by name, version, alias"
+_PATIENCE_S = 5.0
+"""How long a database is waited for that another program writes to."""
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""So that MLflow's pages show runs of training, and not chats."""
+_LONGEST = 90_000
+"""Characters of a tag; MLflow takes 100,000."""
+_AT_ONCE = 1000
+"""Metrics that MLflow takes at once."""
 T = TypeVar("T")
 
 
@@ -40,24 +52,34 @@ def read_versions(root: Path) -> list[Version]:
     if not path.exists():
         return []
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE_S)) as database:
             rows, aliases = database.execute(_READ).fetchall(), database.execute(_ALIASES).fetchall()
     except sqlite3.Error as error:
         raise HeadraceError(_unusable(error)) from error
-    tags: dict[tuple[str, int], dict[str, str]] = {}
-    for name, number, key, value in rows:
-        tags.setdefault((name, number), {})[key.removeprefix(_TAG)] = value
+    tags: dict[tuple[str, int, str], dict[str, str]] = {}
+    for name, number, run, key, value in rows:
+        tags.setdefault((name, number, run), {})[key.removeprefix(TAG)] = value
     return [
-        _version(number, told, tuple(alias for other, n, alias in aliases if (other, n) == (name, number)))
-        for (name, number), told in tags.items()
+        _version(number, run, told, tuple(alias for other, n, alias in aliases if (other, n) == (name, number)))
+        for (name, number, run), told in tags.items()
         if "record" in told
     ]
 
 
-def _version(number: int, told: dict[str, str], aliases: tuple[str, ...]) -> Version:
-    record = Record.from_json(told["record"])
+def _version(number: int, run: str, told: Mapping[str, str], aliases: tuple[str, ...]) -> Version:
+    record = Record.from_json("".join(told[name] for name in _pieces(told)))
     promotions = tuple(json.loads(told.get("promotions", "[]")))
-    return Version(number, record, int(told["created_us"]), aliases, told.get("standing", ""), promotions)
+    return Version(number, record, int(told["created_us"]), aliases, told.get("standing", ""), promotions, run or "")
+
+
+def _in_pieces(text: str) -> dict[str, str]:
+    """A text as tags, none of which is longer than MLflow takes: a thousand features are more than one."""
+    pieces = [text[at : at + _LONGEST] for at in range(0, len(text), _LONGEST)]
+    return {"record" if at == 0 else f"record.{at:03}": piece for at, piece in enumerate(pieces)}
+
+
+def _pieces(told: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in told if name.partition(".")[0] == "record")
 
 
 def _unusable(error: Exception) -> Fault:
@@ -68,41 +90,84 @@ def _unusable(error: Exception) -> Fault:
 
 
 class Tracking:
-    """The writing side. Every method can be called again after a crash in the middle of it.
+    """Runs and versions in MLflow. Every method that writes can be called again after a crash in the middle of it.
 
     Args:
         root: folder of the registry.
+        server: in place of the database in the folder.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, server: Server | None = None) -> None:
+        self._root, self.server = root, server
         self._client: MlflowClient | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether there is a database."""
-        return (self._root / _DATABASE).exists()
+        """Whether nothing has to be made before the first version."""
+        return self.server is not None or (self._root / _DATABASE).exists()
 
     def prepare(self) -> None:
         """Make the database where there is none."""
         if not self.ready:
             self._open()
 
+    def versions(self, model: str | None = None) -> list[Version]:
+        """Return the versions of a model, or of all, by name and number.
+
+        Raises:
+            HeadraceError: HR-LEARN-019 when the database cannot be read, HR-LEARN-030 when the server cannot.
+        """
+        server = self.server
+        if server is None:
+            return [one for one in read_versions(self._root) if model is None or one.name == model]
+        client = self._open()
+        found = self._told(lambda: list(read_server(client, server, model)))
+        versions = []
+        for _, one, aliases in found:
+            tags = {key.removeprefix(TAG): value for key, value in one.tags.items() if key.startswith(TAG)}
+            if "record" in tags:
+                versions.append(_version(int(one.version), one.run_id, tags, aliases))
+        return sorted(versions, key=lambda one: (one.name, one.number))
+
     def _open(self) -> MlflowClient:
         if self._client is None:
-            self._client = _told(lambda: _open_client(self._root))
+            self._client = self._told(lambda: _open_client(self._root, self.server))
         return self._client
 
-    def create(self, record: Record, file: Path, now_us: int) -> None:
-        """Write run, metrics and artifact, and then the version with all its tags in one transaction."""
-        client = self._open()
-        _told(lambda: self._create(client, record, file, now_us))
+    def _told(self, work: Callable[[], T]) -> T:
+        """Do something with MLflow; its failures become faults of the database or of the server."""
+        try:
+            return work()
+        except ImportError as error:
+            cure = "pip install 'headrace[learn]'"
+            fault = Fault("HR-LEARN-018", "", f"no module {error.name}", "MLflow installed", cure)
+            raise HeadraceError(fault) from error
+        except Exception as error:
+            fault = _unusable(error) if self.server is None else unreachable(self.server, error)
+            raise HeadraceError(fault) from error
 
-    def _create(self, client: MlflowClient, record: Record, file: Path, now_us: int) -> None:
-        self._model(client, record.model)
+    def _name(self, model: str) -> str:
+        return model if self.server is None else self.server.name(model)
+
+    def create(self, record: Record, files: Files, now_us: int) -> None:
+        """Write run, metrics and files, and then the version with all its tags in one transaction."""
+        self._told(self._writable)
+        client = self._open()
+        self._told(lambda: self._create(client, record, files, now_us))
+
+    def _writable(self) -> None:
+        """Wait for a database that another program writes to, but not for as long as MLflow would."""
+        path = self._root / _DATABASE
+        if self.server is None and path.exists():
+            with closing(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)) as database:
+                database.execute("begin immediate")
+                database.execute("rollback")
+
+    def _create(self, client: MlflowClient, record: Record, files: Files, now_us: int) -> None:
+        self._model(client, self._name(record.model))
         run = self._run(client, record, now_us)
-        self._log(client, run, record, file)
-        self._version(client, run, record, file.name, now_us)
+        self._log(client, run, record, files)
+        self._version(client, run, record, now_us)
         self._finish(client, run, now_us)
 
     def _model(self, client: MlflowClient, name: str) -> None:
@@ -116,80 +181,108 @@ class Tracking:
 
     def _run(self, client: MlflowClient, record: Record, now_us: int) -> Any:
         """The run of this record: a new one, or the one that a killed process began."""
-        experiment = client.get_experiment_by_name(record.model)
+        name = self._name(record.model)
+        experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            place = (self._root / "artifacts").resolve().as_uri()
-            number = client.create_experiment(record.model, artifact_location=place)
+            # a server knows best where its files are
+            place = (self._root / "artifacts").resolve().as_uri() if self.server is None else None
+            number = client.create_experiment(name, artifact_location=place, tags=_KIND)
         else:
             number = experiment.experiment_id
-        begun = client.search_runs([number], f"tags.`{_TAG}identity` = '{record.identity}'", max_results=1)
+        begun = client.search_runs([number], f"tags.`{TAG}identity` = '{record.identity}'", max_results=1)
         if begun:
             return begun[0]
-        tags = {f"{_TAG}identity": record.identity, "mlflow.source.git.commit": record.origin.commit}
-        name = f"{record.model}-{record.digest[:8]}"
-        return client.create_run(number, start_time=now_us // 1000, tags=tags, run_name=name)
+        tags = {f"{TAG}identity": record.identity, **tags_of(record)}
+        called = f"{record.model}-{record.digest[:8]}"
+        return client.create_run(number, start_time=now_us // 1000, tags=tags, run_name=called)
 
-    def _log(self, client: MlflowClient, run: Any, record: Record, file: Path) -> None:
+    def _log(self, client: MlflowClient, run: Any, record: Record, files: Files) -> None:
         from mlflow.entities import Metric, Param
 
         # the run's own start is the time of each metric, so that logging again is not another point
-        at = run.info.start_time
-        metrics = [
-            Metric(label if who == "model" else f"{who}.{label}", value, at, 0)
-            for who, values in record.metrics.items()
-            for label, value in values.items()
-        ]
-        origin = record.origin
-        params = {"digest": record.digest, "declaration": origin.declaration, "training_set": origin.training_set}
-        params |= {f"data.{table}": str(version) for table, version in origin.data.items()}
-        client.log_batch(run.info.run_id, metrics, [Param(key, value) for key, value in params.items()])
-        client.log_artifact(run.info.run_id, str(file), "model")
+        at, number = run.info.start_time, run.info.run_id
+        metrics = [Metric(name, value, at, step) for name, value, step in metrics_of(record)]
+        for begin in range(0, len(metrics), _AT_ONCE):
+            client.log_batch(number, metrics[begin : begin + _AT_ONCE])
+        client.log_batch(number, params=[Param(key, value) for key, value in params_of(record).items()])
+        with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
+            lay_out(record, files, Path(folder))
+            client.log_artifacts(number, folder)
 
-    def _version(self, client: MlflowClient, run: Any, record: Record, file: str, now_us: int) -> None:
+    def _version(self, client: MlflowClient, run: Any, record: Record, now_us: int) -> None:
         tags = {
-            "record": record.to_json(),
+            **_in_pieces(record.to_json()),
             "identity": record.identity,
             "digest": record.digest,
             "gates": "passed" if record.passed else "failed",
             "created_us": str(now_us),
         }
-        tags = {_TAG + key: value for key, value in tags.items()}
-        # relative, so that the folder can be moved; what is loaded is found by its digest
-        source = f"files/{file}"
-        client.create_model_version(record.model, source, run.info.run_id, tags=tags, await_creation_for=0)
+        tags = {TAG + key: value for key, value in tags.items()}
+        # at home relative, so that the folder can be moved; what is loaded is found by its digest
+        ending = Path(record.file).suffix
+        source = f"files/{record.digest}{ending}" if self.server is None else f"{run.info.artifact_uri}/model"
+        name, note = self._name(record.model), note_of(record)
+        client.create_model_version(name, source, run.info.run_id, tags, description=note, await_creation_for=0)
 
     def _finish(self, client: MlflowClient, run: Any, now_us: int) -> None:
         client.set_terminated(run.info.run_id, end_time=max(now_us // 1000, run.info.start_time))
 
+    def fetch(self, version: Version, name: str) -> bytes | None:
+        """Return a file of a version from the server; None at home, and for a file that the server has not."""
+        if self.server is None:
+            return None
+        client = self._open()
+
+        def fetched() -> bytes | None:
+            folder, _, wanted = name.rpartition("/")
+            there = [entry.path for entry in client.list_artifacts(version.run, folder or None)]
+            if name not in there:
+                return None
+            with tempfile.TemporaryDirectory(prefix="headrace-") as place:
+                client.download_artifacts(version.run, name, place)
+                return next(path for path in Path(place).rglob(wanted)).read_bytes()
+
+        return self._told(fetched)
+
+    def remove(self, version: Version) -> None:
+        """Remove a version with its run and the files of that; numbers are not given again."""
+        client = self._open()
+        self._told(lambda: self._remove(client, version))
+
+    def _remove(self, client: MlflowClient, version: Version) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        if self.server is None:
+            shutil.rmtree(self._root / "artifacts" / version.run, ignore_errors=True)
+        else:
+            run = client.get_run(version.run)
+            place = get_artifact_repository(run.info.artifact_uri, tracking_uri=self.server.url)
+            place.delete_artifacts()  # type: ignore[no-untyped-call]  # MLflow gives it no types
+        client.delete_run(version.run)
+        # last: as long as the version is there, whoever comes next knows that it was to go
+        client.delete_model_version(self._name(version.name), str(version.number))
+
     def set_tag(self, version: Version, key: str, value: str) -> None:
         """Set one of our tags on a version."""
         client = self._open()
-        _told(lambda: client.set_model_version_tag(version.name, str(version.number), _TAG + key, value))
+        name = self._name(version.name)
+        self._told(lambda: client.set_model_version_tag(name, str(version.number), TAG + key, value))
 
     def set_alias(self, model: str, alias: str, number: int) -> None:
         """Point an alias at a version; it leaves the one that had it."""
         client = self._open()
-        _told(lambda: client.set_registered_model_alias(model, alias, str(number)))
+        self._told(lambda: client.set_registered_model_alias(self._name(model), alias, str(number)))
 
     def drop_alias(self, model: str, alias: str) -> None:
         """Take an alias away."""
         client = self._open()
-        _told(lambda: client.delete_registered_model_alias(model, alias))
+        self._told(lambda: client.delete_registered_model_alias(self._name(model), alias))
 
 
-def _told(work: Callable[[], T]) -> T:
-    """Do something with MLflow; its failures become a fault of the database."""
-    try:
-        return work()
-    except ImportError as error:
-        cure = "pip install 'headrace[learn]'"
-        raise HeadraceError(Fault("HR-LEARN-018", "", f"no module {error.name}", "MLflow installed", cure)) from error
-    except Exception as error:
-        raise HeadraceError(_unusable(error)) from error
-
-
-def _open_client(root: Path) -> MlflowClient:
+def _open_client(root: Path, server: Server | None) -> MlflowClient:
     switch_off_telemetry()
+    if server is not None:
+        be_patient()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what MLflow's own dependencies miss is no concern of the user
         from mlflow import MlflowClient
@@ -198,6 +291,8 @@ def _open_client(root: Path) -> MlflowClient:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     root.mkdir(parents=True, exist_ok=True)
     _stop_telemetry()
+    if server is not None:
+        return MlflowClient(server.url, server.url)
     path = (root / _DATABASE).resolve()
     if not path.exists():
         _create_database(path)

@@ -18,10 +18,12 @@ from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, read_cases
 from headrace.learn.champion import other_features
 from headrace.learn.choose import Choice, Tried, Tuning, choose
+from headrace.learn.drawn import Figures, drawn
 from headrace.learn.explain import made_from
 from headrace.learn.export import Parity, check_parity, dropped, export, export_like, require_parity
 from headrace.learn.fit import Fit, fit_estimator, name_of, place_of
 from headrace.learn.gates import Evidence, GateOutcome, export_gate, judge, not_worse
+from headrace.learn.kept import kept_of
 from headrace.learn.leaks import leaks
 from headrace.learn.measures import OfTraining
 from headrace.learn.metrics import Scores
@@ -72,6 +74,7 @@ def train(
     service_thresholds: Sequence[float] = (),
     folder: Path | None = None,
     tune: Tuning | None = None,
+    figures: Figures | None = None,
 ) -> TrainReport:
     """Choose, fit, judge, export and register a declared model.
 
@@ -88,6 +91,7 @@ def train(
         folder: of the project, for the commit of its code.
         tune: how parameters are searched; without it they are those of the champion, where it is of this declaration's
             candidates, or the candidates' own.
+        figures: draws what is kept with the version of its test.
 
     Returns:
         A report with candidates and metrics, gates, version, standing, and seconds of each step.
@@ -135,10 +139,9 @@ def train(
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
         looks = looks_at(origin.fold, registry.versions(model.name))
         record = replace(record, choice=choice.as_dict(), threshold=choice.threshold, looks=looks, apart=apart)
-        files = {} if explanation is None else {"explain.json": explanation}
-        version, new = registry.register(record, content, files)
-        if not version.standing:
-            version = registry.settle(version, _standing(version, evidence))
+        files = kept_of(folder) | drawn(figures, model.task, setting.test.y, score, record)
+        files |= {} if explanation is None else {"explain.json": explanation}
+        version, new = registry.register(record, content, files, _standing(record, evidence))
     fold, left_out = setting.fold.as_dict(), dict(built.manifest.get("excluded", {}))
     return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, fold, left_out, warnings)
 
@@ -311,8 +314,8 @@ def _with_rows(outcome: GateOutcome, gate: Gate, setting: Setting, judged: Seque
     return outcome if found is None else replace(outcome, sentence=f"{outcome.sentence}; {found.sentence}")
 
 
-def _standing(version: Version, evidence: Evidence) -> str:
-    if not version.passed:
+def _standing(record: Record, evidence: Evidence) -> str:
+    if not record.passed:
         return "held"
     return "champion" if not_worse(evidence, next(iter(evidence.metrics))) else "challenger"
 

@@ -56,6 +56,7 @@ class Record:
         threshold: from which score on a case is acted on.
         looks: how many versions were judged on these test rows or on some of them, this one included.
         apart: baseline or champion to metric to value, low, high and p-value of the model minus it.
+        file: name of the model file; its ending says what runs it.
         files: what is kept beside the model file, such as ``explain.json``, by name with its SHA-256.
     """
 
@@ -71,6 +72,7 @@ class Record:
     threshold: float = 0.5
     looks: int = 1
     apart: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    file: str = "model.onnx"
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -84,7 +86,7 @@ class Record:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(asdict(self))  # in order: the first metric is the one that decides
 
     @staticmethod
     def from_json(text: str) -> Record:
@@ -105,6 +107,7 @@ class Version:
         aliases: ``champion``, ``challenger`` or none.
         standing: what became of it on registration: ``champion``, ``challenger`` or ``held``; empty while that is open.
         promotions: each with ``at_us``, ``by`` (who), ``reason`` and the champion that was ``replaced``.
+        run: identifier of its run in MLflow.
     """
 
     number: int
@@ -113,6 +116,7 @@ class Version:
     aliases: tuple[str, ...] = ()
     standing: str = ""
     promotions: tuple[Mapping[str, Any], ...] = ()
+    run: str = ""
 
     @property
     def name(self) -> str:
@@ -134,7 +138,7 @@ class Version:
         """Return the version as plain values."""
         known = {"number": self.number, "passed": self.passed, "aliases": list(self.aliases)}
         moves = {"standing": self.standing, "promotions": [dict(one) for one in self.promotions]}
-        return {**known, **moves, "created_us": self.created_us, **asdict(self.record)}
+        return {**known, **moves, "created_us": self.created_us, "run": self.run, **asdict(self.record)}
 
     def __repr__(self) -> str:
         shown = ", ".join([*self.aliases, "gates passed" if self.passed else "gates failed"])

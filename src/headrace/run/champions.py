@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from headrace.declare import Model
-from headrace.errors import Fault
+from headrace.errors import Fault, HeadraceError
 from headrace.run.checks import check
 from headrace.run.project import LoadedProject
 
 if TYPE_CHECKING:
     from headrace.learn import Registry
 
+_NO_SERVER = "HR-LEARN-030"
+
 
 def registry(loaded: LoadedProject) -> Registry:
     """Return the registry of a project's models."""
-    from headrace.learn import Registry
-
-    return Registry(loaded.state_dir / "models")
+    return loaded.registry()
 
 
 def champion_warnings(loaded: LoadedProject, models: Iterable[Model]) -> tuple[Fault, ...]:
     """Return a warning for each model whose champion was trained from another declaration than today's.
 
-    Declarations with faults mean nothing that a champion could be compared with: ``check`` tells of them.
+    Declarations with faults mean nothing that a champion could be compared with: ``check`` tells of them. A server that
+    cannot be asked is a warning, too: nothing else of a plan or of a status hangs on it.
     """
-    if not (loaded.state_dir / "models").exists() or any(fault.severity == "error" for fault in check(loaded.project)):
+    if not has_models(loaded) or any(fault.severity == "error" for fault in check(loaded.project)):
         return ()
     from headrace.learn.champion import champions_of_another_declaration
 
-    return champions_of_another_declaration(models, registry(loaded))
+    missed: list[Fault] = []
+    with without_server(missed):
+        return champions_of_another_declaration(models, registry(loaded))
+    return tuple(replace(fault, severity="warning") for fault in missed)
+
+
+@contextmanager
+def without_server(missed: list[Fault] | None = None) -> Iterator[None]:
+    """Go on behind a ``with`` block that cannot reach the server of models.
+
+    Args:
+        missed: gets the faults that say so.
+    """
+    try:
+        yield
+    except HeadraceError as error:
+        if any(fault.code != _NO_SERVER for fault in error.faults):
+            raise
+        if missed is not None:
+            missed += error.faults
+
+
+def has_models(loaded: LoadedProject) -> bool:
+    """Return whether there may be versions of models: nobody has to look for them before the first training."""
+    return bool(loaded.settings.tracking) or (loaded.state_dir / "models").exists()

@@ -10,7 +10,7 @@ from typing import Any
 from headrace.declare import Model, Node, Stream, Table, kind_of, node_id, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
-from headrace.run.champions import champion_warnings
+from headrace.run.champions import champion_warnings, without_server
 from headrace.run.declared import Declared, closure, is_source, upstream
 from headrace.run.differences import differences
 from headrace.run.evolving import Verdict, only_adds, require_sound_evolution, verdicts
@@ -207,13 +207,20 @@ def _training(
         why = UNTRAINED
         if done is not None:
             cases = _cases_to_come(model, loaded, growing)
-            if cases is not None and trained_before(model, cases, loaded) is not None:
+            if cases is not None and _is_trained(model, cases, loaded):
                 continue
             inputs = training_inputs(model, declared, journal)
             why = reasons(done.inputs, inputs | {f"cases {model.cases.name}": cases or "of rows to come"})
         if why:
             found[name] = why
     return found
+
+
+def _is_trained(model: Model, cases: str, loaded: LoadedProject) -> bool:
+    """Whether a version of this declaration and set is there, as far as that can be known: a warning tells of more."""
+    with without_server():
+        return trained_before(model, cases, loaded) is not None
+    return False
 
 
 def _cases_to_come(model: Model, loaded: LoadedProject, growing: Collection[str]) -> str | None:

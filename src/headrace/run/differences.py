@@ -74,7 +74,8 @@ def _decide(said: list[Any]) -> dict[str, Any]:
 
 
 def _gates(said: list[Any]) -> dict[str, Any]:
-    return {" ".join(str(word) for word in (kind, metric) if word): bound or "set" for kind, metric, bound in said}
+    """Each gate by its kind and metric, with its bound, its groups and its budget, as far as it has them."""
+    return {f"{kind} {metric}": ", ".join(str(one) for one in asked if one) or "set" for kind, metric, *asked in said}
 
 
 _NAMED: dict[str, Callable[[Any], Any]] = {"features": _features, "label": _label, "gates": _gates, "decide": _decide}

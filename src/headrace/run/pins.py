@@ -25,12 +25,12 @@ def pinned(loaded: LoadedProject) -> Pins:
     """
     found: Pins = {}
     named = [_manifest(loaded, path) for path in sorted((loaded.state_dir / "sets").glob("*/*/manifest.json"))]
-    named += [dict(version.record.origin.data) for version in registry(loaded).versions()]
+    named += [dict(record.origin.data) for record in registry(loaded).records()]
     for versions in named:
         for table, number in versions.items():
             found.setdefault(table, set()).add(number)
     lake = loaded.lake()
-    whole = [name for name in _readable(lake) if "_seq" not in lake.schema(name).names]
+    whole = [name for name in readable(lake) if "_seq" not in lake.schema(name).names]
     for decisions in (name for name in whole if name.startswith("decisions_")):
         for table, numbers in _decided(lake, decisions, whole).items():
             found.setdefault(table, set()).update(numbers)
@@ -50,25 +50,25 @@ def is_named(loaded: LoadedProject, table: str) -> bool:
         return True
     horizons = (
         batch.column("horizon")
-        for decisions in _readable(lake)
+        for decisions in readable(lake)
         if decisions.startswith("decisions_")
         for batch in lake.batches(decisions, columns=["horizon"])
     )
     return any(pc.any(pc.match_substring(horizon, f'"{table}":')).as_py() for horizon in horizons)
 
 
-def _readable(lake: Lake) -> list[str]:
-    """The tables but for those of others that cannot be read; a record of decisions is ours, and must be.
+def readable(lake: Lake) -> list[str]:
+    """Return the tables but for those of others that cannot be read; a record of decisions is ours, and must be.
 
     Raises:
         HeadraceError: HR-LAKE-016 for decisions that cannot be read, so that nobody knows what they name.
     """
-    readable = lake.readable()
-    lost = [one for one in lake.tables() if one not in readable and one.startswith(DECISIONS_OF.format(""))]
+    there = lake.readable()
+    lost = [one for one in lake.tables() if one not in there and one.startswith(DECISIONS_OF.format(""))]
     if lost:
         found, cure = f"{lost[0]}, the record of decisions, which cannot be read", "restore it from a copy"
         raise HeadraceError(Fault("HR-LAKE-016", "", found, "a record that says what is needed", cure))
-    return readable
+    return there
 
 
 def _manifest(loaded: LoadedProject, path: Path) -> dict[str, int]:

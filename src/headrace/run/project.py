@@ -17,10 +17,11 @@ from headrace.declare import Project
 from headrace.declare.base import is_below, own_line, relative
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.run.cures import cure_of
-from headrace.run.settings import Settings, place_of, read_settings
+from headrace.run.settings import LOCAL, Settings, place_of, read_settings
 
 if TYPE_CHECKING:
     from headrace.lake import Lake
+    from headrace.learn import Registry
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class LoadedProject:
         from headrace.lake import Lake
 
         return Lake(self.settings.chosen.lake_in(self.folder))
+
+    def registry(self) -> Registry:
+        """Return the registry of the project's models, in the state's folder or on the server of the settings."""
+        from headrace.learn import Registry
+        from headrace.learn.server import Server
+
+        settings, server = self.settings, None
+        if settings.tracking:
+            # what another target learned from is other data: its champions are not ours
+            target = "" if settings.target == LOCAL else f"-{settings.target}"
+            server = Server(settings.tracking, f"{self.project.name}{target}")
+        return Registry(self.state_dir / "models", server=server)
 
     @contextlib.contextmanager
     def importing(self) -> Iterator[None]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare.sheet import Sheet
-from headrace.errors import Fault, HeadraceError, nearest
+from headrace.errors import Fault
 from headrace.run.champions import champion_warnings, registry
 from headrace.run.project import LoadedProject
 from headrace.run.sheets import html_of
+from headrace.run.versions import require_model
 
 if TYPE_CHECKING:
     from headrace.learn import Version
@@ -71,12 +72,8 @@ def promote(loaded: LoadedProject, model: str, version: int, reason: str | None 
             no such version, 011 when its file is missing or was altered.
         CheckFailed: HR-LEARN-015 when it failed a gate and no reason is given.
     """
-    kept = registry(loaded)
-    declared = loaded.project.all_models
-    if model not in declared and not kept.versions(model):
-        cure = nearest(model, dict.fromkeys((*declared, *(one.name for one in kept.versions()))))
-        found, expected = f"no model {model!r}", "a declared or trained one"
-        raise HeadraceError(Fault("HR-RUN-005", "", found, expected, cure or "declare one"))
+    kept, declared = registry(loaded), loaded.project.all_models
+    require_model(loaded, kept, model)
     before = kept.champion(model)
     promoted = kept.promote(model, version, reason, who())
     changed = before is None or before.number != version

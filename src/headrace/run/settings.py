@@ -17,11 +17,14 @@ from headrace.run.runsettings import RunSettings
 
 FILE = "headrace.toml"
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]*(/[^?#@]*)?")
+_SERVER = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?")
 _PROJECT_KEYS = ("name", "file", "object")
 _TARGET_KEYS = ("path", "lake")
+_MODEL_KEYS = ("tracking",)
 TARGET = "HEADRACE_TARGET"
 """Variable of the environment that names the target, where a command does not."""
-_LOCAL = "local"
+LOCAL = "local"
+"""Name of the target that always exists."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Target:
             ``lake`` in the state.
     """
 
-    name: str = _LOCAL
+    name: str = LOCAL
     path: str = ".headrace"
     lake: str = ""
 
@@ -57,14 +60,16 @@ class Settings:
         targets: by name; ``local`` always exists.
         run: how runs are made.
         target: name of the one that is used.
+        tracking: address of MLflow's server, where versions of models are; empty for a database in the state.
     """
 
     name: str = ""
     file: str = "project.py"
     object: str = ""
-    targets: Mapping[str, Target] = field(default_factory=lambda: {_LOCAL: Target()})
+    targets: Mapping[str, Target] = field(default_factory=lambda: {LOCAL: Target()})
     run: RunSettings = field(default_factory=RunSettings)
-    target: str = _LOCAL
+    target: str = LOCAL
+    tracking: str = ""
 
     @property
     def chosen(self) -> Target:
@@ -124,18 +129,19 @@ def read_settings(folder: Path, target: str | None = None) -> Settings:
     if faults:
         raise HeadraceError(faults)
     given = {name: {"path": _state_of(name), **values} for name, values in raw.get("target", {}).items()}
-    targets = {_LOCAL: Target(), **{name: Target(name, **values) for name, values in given.items()}}
-    chosen = target or os.environ.get(TARGET) or _LOCAL
+    targets = {LOCAL: Target(), **{name: Target(name, **values) for name, values in given.items()}}
+    chosen = target or os.environ.get(TARGET) or LOCAL
     if chosen not in targets:
         found = f"no target {chosen} in {FILE}"
         raise HeadraceError(Fault("HR-LAKE-024", "", found, f"[target.{chosen}]", nearest(chosen, targets)))
     run = RunSettings(**raw.get("run", {}))
-    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen)
+    tracking = str(raw.get("models", {}).get("tracking", "")).rstrip("/")
+    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen, tracking=tracking)
 
 
 def _state_of(target: str) -> str:
     """Return the folder of a target's state where none is named: what was done to one lake is not done to another."""
-    return ".headrace" if target == _LOCAL else f".headrace/target-{target}"
+    return ".headrace" if target == LOCAL else f".headrace/target-{target}"
 
 
 def _not_toml(path: Path, error: Exception) -> Fault:
@@ -146,8 +152,16 @@ def _not_toml(path: Path, error: Exception) -> Fault:
 
 
 def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
-    yield from _unknown(raw, ("project", "target", "run"), "", text, file)
+    yield from _unknown(raw, ("project", "target", "run", "models"), "", text, file)
     yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
+    yield from _section(models := raw.get("models", {}), _MODEL_KEYS, "models", text, file)
+    tracking = models.get("tracking") if isinstance(models, dict) else None
+    if isinstance(tracking, str) and tracking.strip() and not _SERVER.fullmatch(tracking):
+        shown, expected = (
+            re.sub(r"\?.*", "?…", re.sub("//[^/]*@", "//…@", tracking)),
+            'an address such as "https://mlflow.bank", without keys',
+        )
+        yield _wrong_kind("tracking", shown, text, file, expected)
     if isinstance(given := raw.get("run", {}), dict):
         yield from _unknown(given, runsettings.KEYS, " in [run]", text, file)
         yield from runsettings.value_faults(given, lambda key: _place(key, text, file))
@@ -157,7 +171,7 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
     if not isinstance(targets, dict):
         yield _wrong_kind("target", targets, text, file, "a section such as [target.local]")
         return
-    yield from _unknown({name: 0 for name in targets if closest(name, [_LOCAL])}, (_LOCAL,), " in [target]", text, file)
+    yield from _unknown({name: 0 for name in targets if closest(name, [LOCAL])}, (LOCAL,), " in [target]", text, file)
     for name, values in targets.items():
         yield from _section(values, _TARGET_KEYS, f"target.{name}", text, file)
         lake = values.get("lake") if isinstance(values, dict) else None

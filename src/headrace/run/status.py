@@ -10,7 +10,7 @@ from headrace import clock
 from headrace.declare import Stream, Table, kind_of, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
-from headrace.run.champions import champion_warnings
+from headrace.run.champions import champion_warnings, has_models, without_server
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
@@ -180,14 +180,19 @@ def _set(name: str, journal: Journal) -> SetStatus:
 
 
 def _model(name: str, loaded: LoadedProject) -> ModelStatus:
-    root = loaded.state_dir / "models"
-    if not root.exists():
+    if not has_models(loaded):
         return ModelStatus(name, 0, None, {}, None)
-    from headrace.learn.registry import Registry
+    with without_server():  # the warnings tell of it
+        return _versions(name, loaded)
+    return ModelStatus(name, 0, None, {}, None)
 
-    kept = Registry(root)
-    champion, challenger = kept.champion(name), kept.challenger(name)
+
+def _versions(name: str, loaded: LoadedProject) -> ModelStatus:
+    versions = loaded.registry().versions(name)
+    champion, challenger = (
+        next((one for one in versions if alias in one.aliases), None) for alias in ("champion", "challenger")
+    )
     metrics = {} if champion is None else dict(champion.metrics)
     numbers = (None if one is None else one.number for one in (champion, challenger))
     first, second = numbers
-    return ModelStatus(name, len(kept.versions(name)), first, metrics, second)
+    return ModelStatus(name, len(versions), first, metrics, second)

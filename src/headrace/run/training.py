@@ -129,6 +129,7 @@ def train(
         declared = Declared(loaded.project)
         number = journal.begin("train")
         try:
+            registry(loaded).resume()  # what an earlier training could not tell MLflow is not fitted again
             trained = (_train_one(one, loaded, declared, journal, progress, wanted) for one in models)
             found = Trainings(_with_champion(one, model, loaded) for one, model in zip(trained, models, strict=True))
         except BaseException as error:
@@ -213,6 +214,7 @@ def _with_champion(trained: Trained, model: Model, loaded: LoadedProject) -> Tra
 def _fitted(
     model: Model, built: BuiltSet, loaded: LoadedProject, declared: Declared, progress: Progress, wanted: Wanted
 ) -> TrainReport:
+    from headrace.audit.standing_alone import figures
     from headrace.learn import train as learn_train
     from headrace.learn.choose import Tuning
     from headrace.learn.thresholds import thresholds
@@ -234,6 +236,7 @@ def _fitted(
             service_thresholds=thresholds(loaded.project, model),
             folder=loaded.folder,
             tune=tune,
+            figures=figures,
         )
 
 

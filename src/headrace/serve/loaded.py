@@ -7,6 +7,7 @@ from typing import Protocol
 
 from headrace.declare import Project
 from headrace.lake import Lake
+from headrace.learn import Registry
 
 
 class Loaded(Protocol):
@@ -19,3 +20,5 @@ class Loaded(Protocol):
     def state_dir(self) -> Path: ...
 
     def lake(self) -> Lake: ...
+
+    def registry(self) -> Registry: ...

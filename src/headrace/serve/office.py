@@ -18,7 +18,6 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.compile import warm as warm_kernel
 from headrace.lake import Lake
 from headrace.lake.lock import exclusive
-from headrace.learn import Registry
 from headrace.learn.champion import champions_of_another_declaration
 from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
@@ -70,7 +69,7 @@ class Office:
             judge_live(self._project, self.lake)
             self.desks = _desks(services, loaded)
             models = {service.model.name: service.model for service in services.values()}
-            self.warnings = champions_of_another_declaration(models.values(), Registry(loaded.state_dir / "models"))
+            self.warnings = champions_of_another_declaration(models.values(), loaded.registry())
             self.state = _state(self.desks, loaded, self.lake)
             stack.callback(self.state.close)
             self._declared = fingerprints(loaded.project)
@@ -207,12 +206,12 @@ def _alone(loaded: Loaded) -> Iterator[None]:
 
 
 def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
-    registry, found, faults = Registry(loaded.state_dir / "models"), dict[str, Desk](), list[Fault]()
+    registry, found, faults = loaded.registry(), dict[str, Desk](), list[Fault]()
     for name, service in services.items():
         version = registry.champion(service.model.name)
         if version is None:
             told = f"no champion of {service.model.name}, with which {name} decides"
-            cure = f"headrace train; or headrace promote {service.model.name} VERSION, where one is registered"
+            cure = f"headrace train; or headrace models promote {service.model.name} VERSION, where one is registered"
             faults.append(Fault("HR-SERVE-002", service.place, told, "a trained model", cure))
             continue
         typical = typical_values(service.model.cases, version.record.origin.training_set, loaded.state_dir)

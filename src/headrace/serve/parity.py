@@ -13,7 +13,6 @@ from headrace.declare import Service, node_id
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import Lake
 from headrace.learn import Registry, Scorer
-from headrace.learn.scorer import load
 from headrace.plan import compile_rules, compile_set, fingerprints, lower
 from headrace.plan.meaning import Plan
 from headrace.serve import record as serve_record
@@ -146,7 +145,7 @@ def _service(
     if not lake.exists(table):
         return
     plan = compile_set(service.model.cases)
-    check = _Check(service, plan, declaration, Registry(loaded.state_dir / "models"), report)
+    check = _Check(service, plan, declaration, loaded.registry(), report)
     done, total = 0, lake.rows(table)
     for batch in lake.batches(table, batch_rows=_AT_ONCE):
         records = serve_record.read(pa.Table.from_batches([batch]))
@@ -237,7 +236,7 @@ class _Check:
     def _scorer(self, digest: str) -> Scorer | None:
         if digest not in self._scorers:
             try:
-                self._scorers[digest] = load(self.registry.model_file(digest), digest)
+                self._scorers[digest] = self.registry.scorer(digest)
             except HeadraceError:
                 self._scorers[digest] = None
         return self._scorers[digest]

@@ -100,14 +100,13 @@ def judged(loaded: Loaded, names: Sequence[str] = ()) -> list[Judged]:
         if name not in models:
             cure = nearest(name, models) or "declare one: hr.Model(…)"
             raise HeadraceError(Fault("HR-LEARN-040", "", f"no model {name!r} in the project", "a model", cure))
-    root = loaded.state_dir / "models"
-    registry = Registry(root) if root.exists() else None
+    registry = loaded.registry()
     return [_judged(loaded, models[name], registry) for name in names or models]
 
 
-def _judged(loaded: Loaded, model: Model, registry: Registry | None) -> Judged:
-    versions = registry.versions(model.name) if registry is not None else []
-    if registry is None or not versions:
+def _judged(loaded: Loaded, model: Model, registry: Registry) -> Judged:
+    versions = registry.versions(model.name)
+    if not versions:
         return Judged(model, built=_built(loaded, model, None))
     champion = next((one for one in versions if "champion" in one.aliases), None)
     version = champion or versions[-1]
