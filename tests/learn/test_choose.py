@@ -10,8 +10,9 @@ import pytest
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn import train
-from headrace.learn.choose import Tried, chosen, threshold_of
+from headrace.learn.choose import chosen, threshold_of
 from headrace.learn.metrics import Context
+from headrace.learn.tried import Tried
 from tests.learn.worlds import fit_logistic, model, world
 
 DAY = 86_400_000_000

@@ -11,9 +11,9 @@ import pytest
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn import Registry, train
-from headrace.learn.choose import Tuning
 from headrace.learn.intervals import Difference
 from headrace.learn.report import ordinal
+from headrace.learn.tried import Tuning
 from tests.learn.worlds import fit_boosting, fit_logistic, model, world
 
 SPLIT = hr.time_split(train="10d", test="5d", folds=2)

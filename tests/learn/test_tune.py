@@ -11,7 +11,7 @@ import pytest
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.learn import train
-from headrace.learn.choose import Tried, Tuning
+from headrace.learn.tried import Tried, Tuning
 from headrace.learn.tune import Search
 from tests.learn.worlds import fit_logistic, model, world
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,47 +18,7 @@ from headrace.learn.fit import fit_estimator
 from headrace.learn.metrics import Context, Scores, better, costs, evaluate
 from headrace.learn.scoring import scores
 from headrace.learn.split import Fold
-
-NONE: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A candidate with some parameters, and what it was worth on each fold of validation.
-
-    Args:
-        candidate: its name.
-        params: that differ from its defaults.
-        values: metric label to value, for each fold; none where nothing had to be chosen.
-        seconds: that fitting and scoring took.
-        score: of the rows of each fold, by the estimator that was fitted for it.
-        origin: where the parameters come from: empty, ``"tuned"`` or ``"champion"``.
-    """
-
-    candidate: str
-    params: Mapping[str, Any]
-    values: tuple[Mapping[str, float], ...] = ()
-    seconds: float = 0.0
-    score: tuple[Scores, ...] = field(default=(), repr=False, compare=False)
-    origin: str = ""
-
-    @property
-    def name(self) -> str:
-        """What it is called in reports."""
-        return f"{self.candidate} ({self.origin})" if self.origin else self.candidate
-
-    def means(self, labels: Iterable[str]) -> dict[str, float]:
-        """The mean of each metric over the folds; nothing where nothing had to be chosen."""
-        return {label: self.mean(label) for label in labels} if self.values else {}
-
-    def mean(self, label: str) -> float:
-        """The mean of a metric over the folds."""
-        return float(np.mean([one[label] for one in self.values]))
-
-    def error(self, label: str) -> float:
-        """The standard error of that mean; 0 for a single fold, of which nobody knows it."""
-        each = [one[label] for one in self.values]
-        return float(np.std(each, ddof=1) / math.sqrt(len(each))) if len(each) > 1 else 0.0
+from headrace.learn.tried import NONE, Tried, Tuning
 
 
 @dataclass(frozen=True)
@@ -85,25 +43,6 @@ class Choice:
             {"name": one.name, "params": dict(one.params), "folds": [dict(v) for v in one.values]} for one in self.every
         ]
         return {"name": self.taken.candidate, "params": dict(self.taken.params), "tried": told}
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How parameters are searched.
-
-    Args:
-        trials: for each candidate that has something to be searched, those of earlier runs among them.
-        path: folder in which searches are kept.
-        name: of these cases and this declaration: a search for others is another one.
-        seconds: after which no further trial begins.
-        told: told the candidate, how many trials are done and of how many.
-    """
-
-    trials: int
-    path: Path
-    name: str
-    seconds: float = math.inf
-    told: Callable[[str, int, int], None] = lambda _name, _done, _of: None
 
 
 Known = Callable[[Fold], Context]
@@ -150,7 +89,9 @@ def choose(
     every, failed = _each(model, cases, folds, known, entries)
     taken = chosen(every, model.metrics[0], model.select)
     policy = 0.5 if model.threshold is None else model.threshold
-    y, score = np.concatenate([cases.y[fold.test] for fold in folds]), np.concatenate(taken.score)
+    # As it will be served: a rule that gives 0.9 gives the float32 below it, which is not above a threshold of 0.9.
+    y = np.concatenate([cases.y[fold.test] for fold in folds])
+    score = np.concatenate(taken.score).astype(np.float32).astype(np.float64)
     if not isinstance(policy, Capacity | LowestCost):
         return Choice(every, taken, float(policy), failed)
     places = np.concatenate([np.flatnonzero(fold.test) for fold in folds])

@@ -17,7 +17,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, read_cases
 from headrace.learn.champion import other_features
-from headrace.learn.choose import Choice, Tried, Tuning, choose
+from headrace.learn.choose import Choice, choose
 from headrace.learn.drawn import Figures, drawn
 from headrace.learn.explain import made_from
 from headrace.learn.export import Parity, check_parity, dropped, export, export_like, require_parity
@@ -35,6 +35,7 @@ from headrace.learn.scorer import Scorer, digest_of
 from headrace.learn.scoring import require_probabilities, scores
 from headrace.learn.setting import Judged, Setting, costed_by, grouped_by, setting_of
 from headrace.learn.split import Fold, short_history
+from headrace.learn.tried import Tried, Tuning
 from headrace.learn.version import Origin, Record, Version, code_commit, environment, looks_at
 from headrace.learn.worst import losses, worst
 from headrace.plan import compile_set, feature_fingerprints, model_fingerprint

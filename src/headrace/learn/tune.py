@@ -15,7 +15,7 @@ import numpy as np
 from headrace import clock
 from headrace.declare import Candidate, Metric, Range
 from headrace.errors import Fault, HeadraceError
-from headrace.learn.choose import Tried
+from headrace.learn.tried import Tried
 
 _AT_ONCE = 4
 """Trials that are asked for together, whatever the number of cores: the same search finds the same everywhere."""

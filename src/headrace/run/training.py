@@ -216,8 +216,8 @@ def _fitted(
 ) -> TrainReport:
     from headrace.audit.standing_alone import figures
     from headrace.learn import train as learn_train
-    from headrace.learn.choose import Tuning
     from headrace.learn.thresholds import thresholds
+    from headrace.learn.tried import Tuning
 
     def told(name: str, done: int, of: int) -> None:
         progress.moves(f"tune {name}", done, of)
