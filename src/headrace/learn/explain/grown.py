@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headrace.learn.explain.columns import Columns, NotExactError
 from headrace.learn.explain.trees import Trees
+from headrace.learn.kinds.kind import below
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,18 +38,6 @@ class Tree:
     cover: npt.NDArray[Any]
     value: npt.NDArray[Any]
     output: int = 0
-
-
-def below(threshold: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return the largest float32 that is not above each number: ``x <= both`` says the same of every float32 ``x``.
-
-    Example:
-        >>> below(np.array([0.1])).astype(float) <= 0.1
-        array([ True])
-    """
-    with np.errstate(over="ignore"):
-        near = threshold.astype(np.float32)
-    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near).astype(np.float32)
 
 
 def strictly_below(threshold: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

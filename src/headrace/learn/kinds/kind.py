@@ -83,3 +83,15 @@ def told_again(raw: npt.NDArray[Any], x: Matrix) -> npt.NDArray[Any]:
     apart = np.where(np.isnan(x), 0.0, raw - x.astype(np.float64))
     far: npt.NDArray[Any] = np.mean(apart**2, axis=1)
     return far
+
+
+def below(threshold: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the largest float32 that is not above each number: ``x <= both`` says the same of every float32 ``x``.
+
+    Example:
+        >>> below(np.array([0.1])).astype(float) <= 0.1
+        array([ True])
+    """
+    with np.errstate(over="ignore"):
+        near = threshold.astype(np.float32)
+    return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near).astype(np.float32)

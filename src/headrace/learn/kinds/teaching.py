@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from headrace.learn.kinds.kind import below
 
 _Converter = Callable[[Any, Any, Any], None]
 _OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
@@ -72,15 +73,7 @@ def _thresholds(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _below(threshold: str) -> str:
-    return repr(float(_not_above(np.array([float(threshold)]))[0]))
-
-
-def _not_above(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The largest float32 that is not above each value, as float64."""
-    with np.errstate(over="ignore"):
-        nearest = values.astype(np.float32)
-    lower = np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-    return np.asarray(lower, np.float64)
+    return repr(float(below(np.array([float(threshold)]))[0]))
 
 
 def _discriminant_analysis() -> None:
@@ -117,7 +110,7 @@ def _histogram_boosting() -> None:
         plain = copy.copy(fitted)
         plain._predictors = copy.deepcopy(fitted._predictors)
         for one in (tree for trees in plain._predictors for tree in trees):
-            one.nodes["num_threshold"] = _not_above(one.nodes["num_threshold"])
+            one.nodes["num_threshold"] = below(one.nodes["num_threshold"])
         return plain
 
     raw = {"raw_scores": [True, False]}
