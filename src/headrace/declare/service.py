@@ -80,6 +80,7 @@ class Charter(Declared):
         deployment: how it is deployed.
         success: what counts as success.
         owner: who answers for it.
+        currency: of all costs that no column of the set gives another unit, e.g. ``"EUR"``.
     """
 
     problem: str
@@ -89,12 +90,13 @@ class Charter(Declared):
     deployment: str
     success: str
     owner: str = ""
+    currency: str = ""
 
     def _look(self) -> list[Fault]:
         return [
             Fault("HR-CHARTER-001", self.place, f"the charter leaves {one.name!r} open", "one sentence", cure)
             for one in fields(self)
-            if one.init and one.name != "owner" and not str(getattr(self, one.name)).strip()
+            if one.init and one.name not in ("owner", "currency") and not str(getattr(self, one.name)).strip()
             for cure in [f"write {one.name}='…': {_ASKED[one.name]}"]
         ]
 

@@ -116,7 +116,8 @@ def _judged(loaded: Loaded, model: Model, registry: Registry) -> Judged:
     if isinstance(tested, str):
         compared = practice(None, model, version, charter, registry, None)
         return Judged(model, champion, versions[-1], built, compared, why=tested)
-    costs = costs_of(tested, tags.unit) if tested.yes_no else None
+    currency = "" if charter is None else charter.currency
+    costs = costs_of(tested, tags.unit, currency) if tested.yes_no else None
     compared = practice(tested, model, version, charter, registry, costs)
     found = importance(tested, registry)
     features = [one.name for one in found.features]

@@ -22,7 +22,7 @@ class Costs:
     Args:
         wrong: of acting on a case that is none, shape (n,).
         missed: of missing one, shape (n,).
-        unit: of both, such as EUR; empty where no column with a unit says it.
+        unit: of both, such as EUR; empty where neither a column nor the charter says it.
         said: both as declared.
     """
 
@@ -36,12 +36,13 @@ class Costs:
         return float(np.sum(np.where(taken, (y == 0) * self.wrong, (y == 1) * self.missed)))
 
 
-def costs_of(tested: Tested, unit: Callable[[str], str]) -> Costs | None:
+def costs_of(tested: Tested, unit: Callable[[str], str], currency: str = "") -> Costs | None:
     """Return what mistakes cost, or None where nothing says so.
 
     Args:
         tested: of a model that answers yes or no.
         unit: of a column of the set, empty where it has none.
+        currency: of the charter, where no column has a unit.
     """
     policy = tested.model.threshold
     said: tuple[float | str, float | str] | None = None
@@ -61,4 +62,4 @@ def costs_of(tested: Tested, unit: Callable[[str], str]) -> Costs | None:
     except HeadraceError:
         return None
     units = [found for one in said if isinstance(one, str) and (found := unit(one))]
-    return Costs(each[0], each[1], units[0] if units else "", said)
+    return Costs(each[0], each[1], units[0] if units else currency, said)
