@@ -219,6 +219,23 @@ def test_blank_lines_before_the_header(data: Path, end: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_line_breaks_within_quotes_stay_whole_where_blocks_end(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Noted(hr.Contract):
+        payment_id: str = hr.key()
+        note: str
+
+    monkeypatch.setattr("headrace.connect.formats.delimited._BLOCK_BYTES", 64)
+    monkeypatch.setattr("headrace.connect.formats.delimited._LEAST_BYTES", 64)
+    wanted = {f"r{number}": f"{'x' * (number % 23)}\r\nb\r\rc\n" for number in range(300)}
+    text = "payment_id,note\r\n" + "".join(f'{key},"{note}"\r\n' for key, note in wanted.items())
+    (tmp_path / name).write_bytes(gzip.compress(text.encode(), 1) if name.endswith("gz") else text.encode())
+    found = pa.concat_tables(read_batches(local(tmp_path / name, tmp_path), Noted))
+    assert dict(zip(found["payment_id"].to_pylist(), found["note"].to_pylist(), strict=True)) == wanted
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
 def test_a_row_that_no_parser_holds_is_told_as_long(data: Path, name: str) -> None:
     text = f"payment_id,amount\np1,1\n{'p' * (17 << 20)},2\n".encode()
     (data / name).write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)

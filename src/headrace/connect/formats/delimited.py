@@ -112,11 +112,33 @@ def _block(file: File) -> int:
     return _BLOCK_BYTES if file.packed else min(_BLOCK_BYTES, max(_LEAST_BYTES, file.size))
 
 
+class _Unsplit:
+    """Bytes of a stream in pieces of which none ends in a carriage return.
+
+    The parser takes a line feed that begins a piece for the rest of such a line end and drops it, within quotes, too.
+    """
+
+    closed = False
+
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream, self._held = stream, b""
+
+    def read(self, count: int) -> bytes:
+        piece: bytes = self._held + self._stream.read(count - len(self._held))
+        self._held = b""
+        if len(piece) == count > 1 and piece.endswith(b"\r"):
+            piece, self._held = piece[:-1], b"\r"
+        return piece
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def _opened(
     stream: pa.NativeFile, names: Sequence[str], separator: str, note: Callable[[pacsv.InvalidRow], str], block: int
 ) -> pacsv.CSVStreamingReader:
     return pacsv.open_csv(
-        stream,
+        pa.PythonFile(_Unsplit(stream), mode="r"),
         # Line numbers are told only when one thread reads.
         read_options=pacsv.ReadOptions(use_threads=False, block_size=block),
         parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
