@@ -70,8 +70,9 @@ def forest(train, leaf=1, features=0.3):
 def boosting(train, leaves=31, rate=0.1, least=20):
     from lightgbm import LGBMClassifier
 
-    return LGBMClassifier(n_estimators=100, num_leaves=leaves, learning_rate=rate, min_child_samples=least, n_jobs=1,
-                          random_state=train.seed, deterministic=True, force_row_wise=True, verbose=-1).fit(train.X, train.y)
+    trees = LGBMClassifier(n_estimators=100, num_leaves=leaves, learning_rate=rate, min_child_samples=least, n_jobs=1,
+                           random_state=train.seed, deterministic=True, force_row_wise=True, verbose=-1)
+    return trees.fit(train.X, train.y)
 
 
 metrics = [hr.average_precision(), hr.roc_auc(), hr.card_precision(100, by="CUSTOMER_ID")]

@@ -118,7 +118,7 @@ def f_score(beta: float = 1.0, threshold: float | None = None) -> Metric:
 
 
 def recall_at(rate: float) -> Metric:
-    """Share of the positives that are among the ``rate`` of the rows that score highest, e.g. 0.01."""
+    """Share of the positives that are among the ``rate`` (a share) of the rows that score highest."""
     return Metric("recall_at", (("rate", rate),))
 
 

@@ -60,7 +60,9 @@ class Blocks:
 
     def error(self, drawn: Floats) -> Floats:
         """Return the standard error of values, shape (cells,)."""
-        spread: Floats = np.nanstd(drawn, axis=0) * math.sqrt(self.count / (self.count - 1))
+        known = ~np.isnan(drawn).all(axis=0)
+        spread = np.full(drawn.shape[1:], np.nan)
+        spread[known] = np.nanstd(drawn[:, known], axis=0) * math.sqrt(self.count / (self.count - 1))
         return spread
 
     @property

@@ -148,7 +148,7 @@ def segments(tested: Tested, features: Sequence[str], hidden: Collection[str]) -
 
 def _parted(tested: Tested, name: str) -> _Groups | None:
     """The groups of a column; None where it does not part rows."""
-    if name in tested.test.names:
+    if name in tested.test.names and name not in tested.test.categories:
         return _by_value(tested.test.x[:, tested.test.names.index(name)].astype(np.float64))
     found = _by_name(tested, name)
     sizes = np.bincount(found.of_row, minlength=len(found.names))
@@ -237,7 +237,7 @@ def _gap(blocks: Blocks, measure: Measure, groups: _Groups) -> _Gap:
 
 
 def _judged(columns: list[Parted], gaps: list[list[_Gap]], tested: Tested, measure: Measure) -> tuple[Parted, ...]:
-    """Mark what is worse by more than chance, for all groups together."""
+    """Mark what is worse by more than chance, for all groups together; what is left over of a column is no group."""
     compared = sum(len(each) * len(column.parts) for column, each in zip(columns, gaps, strict=True))
     if tested.blocks is None or not compared:
         return tuple(columns)
@@ -248,7 +248,8 @@ def _judged(columns: list[Parted], gaps: list[list[_Gap]], tested: Tested, measu
     for column, each in zip(columns, gaps, strict=True):
         parts = list(column.parts)
         for at, one in enumerate(parts):
-            surely = [gap.measure for gap in each if _worse(gap, at, wide, one)]
+            rest = column.others and at == len(parts) - 1
+            surely = [] if rest else [gap.measure for gap in each if _worse(gap, at, wide, one)]
             if surely:
                 off = surely[0].off
                 elsewhere = None if off else _elsewhere(tested, measure, column, at)

@@ -42,20 +42,21 @@ def list_versions(session: Session, model: str | None) -> None:
 
 @command.command("show", epilog="\b\nExample:  headrace models show fraud_score 3")
 @click.argument("model", shell_complete=model_names)
-@click.argument("version", default="champion")
+@click.argument("version", required=False)
 @session_options
-def show(session: Session, model: str, version: str) -> None:
-    """Show all that is known of VERSION of MODEL, the champion by default.
+def show(session: Session, model: str, version: str | None) -> None:
+    """Show all that is known of VERSION of MODEL, by default the champion, or the newest where there is none.
 
     VERSION is a number, an alias (champion, challenger) or latest. Exit code 1 when one of its files was altered.
     """
     from headrace.cli.versions import print_version
     from headrace.run import registry
-    from headrace.run.versions import shown, version_named
+    from headrace.run.versions import NEWEST, shown, version_named
 
     loaded = session.load()
     kept = registry(loaded)
-    one = shown(kept, version_named(loaded, kept, model, version))
+    serves = "champion" if kept.champion(model) is not None else NEWEST
+    one = shown(kept, version_named(loaded, kept, model, version or serves))
     whole = "altered" not in one.files.values()
     document = {"ok": whole, **one.as_dict()} | ({} if whole else {"exit_code": 1})
     session.tell(document, lambda: print_version(one))

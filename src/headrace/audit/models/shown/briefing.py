@@ -151,7 +151,7 @@ def _fails(one: Judged) -> str:
         told += f"; it finds {of_share(part.found)} of what there is to find" if part.found is not None else ""
         lines.append(f"<li>{told}</li>")
     left = len(found.worse) - _NAMED
-    more = said(f"And {left} more groups, named below.", "soft") if left > 0 else ""
+    more = said(f"And {left} more group{'' if left == 1 else 's'}, named below.", "soft") if left > 0 else ""
     return said("It is surely worse than elsewhere where") + f'<ul class="plain">{"".join(lines)}</ul>{more}'
 
 

@@ -44,10 +44,14 @@ def meaning(metric: Metric) -> str:
     Example:
         >>> meaning(metrics.rmse())
         "Root of the mean squared error, in the label's unit."
+        >>> meaning(metrics.recall_at(0.01))
+        'Share of the positives that are among the 0.01 (a share) of the rows that score highest.'
     """
     function = metric.function if metric.name not in NAMES else getattr(metrics, metric.name, None)
     said = (getattr(function, "__doc__", None) or "").strip()
-    return said.splitlines()[0] if said else ""
+    for name, value in metric.params:
+        said = said.replace(f"``{name}``", str(value))
+    return said.splitlines()[0].replace("``", "") if said else ""
 
 
 def title(label: str) -> str:
