@@ -61,7 +61,7 @@ def rows_tested(loaded, built, report):
     test = table[day > day.max() - np.timedelta64(round(_days(report)), "D")]
     assert len(test) == report.fold["test_rows"]
     x = test[list(built.manifest["features"])].to_numpy(np.float32)
-    return test, loaded.registry.load(report.version).score(x)
+    return test, loaded.registry().load(report.version).score(x)
 
 
 def _days(report):
@@ -407,7 +407,7 @@ def test_a_model_file_that_was_altered_is_told_and_not_used(tmp_path, empty_regi
     one, built = model(fit_logistic), world()
     loaded = made(tmp_path / "state", empty_registry, project_of(one), built)
     report = trained(loaded, one, built)
-    loaded.registry.path(report.version).write_bytes(b"altered")
+    loaded.registry().path(report.version).write_bytes(b"altered")
     text = page_of(write(loaded).path)
     assert "altered since it was registered" in text
 

@@ -28,7 +28,6 @@ class Made:
     def lake(self) -> Lake:
         return Lake(self.state_dir / "lake")
 
-    @property
     def registry(self) -> Registry:
         return Registry(self.state_dir / "models")
 
@@ -57,4 +56,4 @@ def lay(loaded: Made, built: FakeBuilt) -> None:
 
 def trained(loaded: Made, model: hr.Model, built: FakeBuilt, **more: Any) -> TrainReport:
     """Train a model on the set."""
-    return train(model, built, loaded.registry, **more)
+    return train(model, built, loaded.registry(), **more)
