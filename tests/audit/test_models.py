@@ -1,8 +1,6 @@
 """What the report finds out about models: the same as scikit-learn, bands that hold, and failures that were planted."""
 
 import re
-import sys
-import types
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +15,7 @@ from headrace.audit.models.judged import judged
 from headrace.audit.models.yes_no import calibration, spread_of
 from headrace.audit.report import write
 from headrace.errors import HeadraceError
+from headrace.learn.explain import load
 from tests.audit.page import page_of
 from tests.audit.worlds import lay, made, trained
 from tests.learn.test_kinds import (
@@ -234,28 +233,19 @@ def test_permutation_finds_what_decides(tmp_path, empty_registry):
     assert all(low <= high for low, high in zip(amount.low, amount.high, strict=True))
 
 
-def test_contributions_are_read_from_what_is_kept_with_a_version(tmp_path, empty_registry, monkeypatch):
-    _, report, found = judge(tmp_path, empty_registry, model(fit_logistic), world())
-    assert found.findings.importance.contributed is None
-    names = found.built.manifest["features"]
-    weights = np.arange(1.0, len(names) + 1) * np.array([1, -1, 1, 1])
-
-    class Explainer:
-        kind = "linear"
-
-        def explain(self, x):
-            values = np.nan_to_num(x).astype(np.float64) * weights
-            return types.SimpleNamespace(values=values, kind="linear", space="log-odds", base=np.zeros(len(x)))
-
-    monkeypatch.setitem(
-        sys.modules, "headrace.learn.explain", types.SimpleNamespace(load=lambda content, _: Explainer())
-    )
-    registry = types.SimpleNamespace(file=lambda version, name: b"{}" if name == "explain.json" else None)
-    x = np.random.default_rng(0).normal(size=(50, len(names))).astype(np.float32)
-    told = contributed(registry, report.version, None, x)
-    assert (told.kind, told.space, told.rows) == ("linear", "log-odds", 50)
-    assert told.size == pytest.approx(np.abs(x * weights).mean(axis=0), rel=1e-6)
-    assert told.upward == pytest.approx(np.sign(weights))
+def test_contributions_are_those_that_are_kept_with_a_version(tmp_path, empty_registry):
+    loaded, report, found = judge(tmp_path, empty_registry, model(fit_logistic), world())
+    shown = found.findings.importance.contributed
+    assert (shown.kind, shown.space, shown.rows) == ("linear", "log-odds", 300)
+    registry = loaded.registry()
+    scorer = registry.load(report.version)
+    explainer = load(registry.file(report.version, "explain.json"), scorer)
+    x = np.random.default_rng(0).normal(size=(50, len(scorer.features))).astype(np.float32)
+    told, values = contributed(registry, report.version, scorer, x), explainer.explain(x).values
+    assert told.rows == 50
+    assert told.size == pytest.approx(np.abs(values).mean(axis=0), rel=1e-6)
+    slopes = [np.polyfit(x[:, at], values[:, at], 1)[0] for at in range(x.shape[1])]
+    assert np.sign(told.upward) == pytest.approx(np.sign(slopes))
 
 
 def test_average_precision_of_weighted_rows_is_scikit_learns():
