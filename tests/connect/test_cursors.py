@@ -281,6 +281,27 @@ def test_a_drop_forgets_which_rows_were_refused(
     assert Lake(tmp_path / "lake").rows("quarantine_visits") == 5
 
 
+def test_a_drop_that_is_killed_before_the_table_went_did_not_happen(
+    tmp_path: Path, visits: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = hr.Table("visits", Visit, source=hr.Database("sqlite:///x.db"), load="append")
+    load(table, tmp_path)
+    lake = Lake(tmp_path / "lake")
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "drop", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drop(lake, "visits", tmp_path / "inbox")
+    visits.execute("delete from visits where visit_id <= 10")
+    visits.execute("insert into visits values (?, ?, ?)", row(30, 0))
+    assert load(table, tmp_path).accepted == 1
+    assert held(tmp_path) == [*range(1, 21), 30], "rows that the source has no more are not taken away with it"
+    visits.execute("insert into visits values (?, ?, ?)", row(31, 0))
+    assert load(table, tmp_path).accepted == 1
+    drop(lake, "visits", tmp_path / "inbox")
+    assert not lake.exists("visits")
+    assert load(table, tmp_path).accepted == 12
+
+
 def test_numbers_as_cursors_may_become_whole_ones(tmp_path: Path, postgres: Any) -> None:
     postgres.run(
         "drop table if exists amounts;;create table amounts (visit_id int, at timestamp, n numeric);;"

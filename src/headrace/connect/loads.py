@@ -120,8 +120,8 @@ class Ledger:
         past = Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"], *counts, row["position"])
         if past.state == "checked":
             self.contract = past.sha256
-        elif past.state == "drop":
-            self.dropped = True
+        elif past.state in ("drop", "keep"):
+            self.dropped = past.state == "drop"
         elif past.state == "restore":
             self.restores, self.contract = past.received, ""
         elif past.state == "replay":
@@ -221,6 +221,11 @@ class Ledger:
     def drop(self) -> None:
         """Record that a drop begins of the table and all that is kept beside it."""
         self._append([_row(Past("", "", 0, "", ""), "drop", 0, 0, 0)])
+
+    def keep(self) -> None:
+        """Record that a drop which began did not happen: the table stands."""
+        self._append([_row(Past("", "", 0, "", ""), "keep", 0, 0, 0)])
+        self.dropped = False
 
     def checked(self, contract: Promises) -> None:
         """Record that all rows in the lake keep a contract, given by what it promises, which the commit keeps."""
