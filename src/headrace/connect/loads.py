@@ -15,6 +15,7 @@ from headrace.clock import now_us
 from headrace.connect.places import File
 from headrace.contracts.evolution import Promises
 from headrace.declare.kept import LOADS
+from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.snapshot import digest
 from headrace.types import arrow_schema
@@ -221,6 +222,14 @@ class Ledger:
     def drop(self) -> None:
         """Record that a drop begins of the table and all that is kept beside it."""
         self._append([_row(Past("", "", 0, "", ""), "drop", 0, 0, 0)])
+
+    def require_kept(self) -> None:
+        """Refuse to work on what a drop that was cut off has left (HR-QUARANTINE-007)."""
+        if self.dropped:
+            name = self.table.removeprefix("loads_")
+            found, expected = f"{name}, of which a drop was cut off", "a table that stands, or is gone"
+            cure = f"headrace run, which brings the drop to its end or keeps the table; or headrace lake drop {name}"
+            raise HeadraceError(Fault("HR-QUARANTINE-007", "", found, expected, cure))
 
     def keep(self) -> None:
         """Record that a drop which began did not happen: the table stands."""
