@@ -15,6 +15,7 @@ import headrace as hr
 from headrace.connect import drop, inbox, ingest
 from headrace.connect.loading.ingest import IngestReport
 from headrace.connect.origins import Batch, away, reader_of
+from headrace.connect.repair.replay import held_rows, replay, try_rows
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
 
@@ -279,6 +280,53 @@ def test_a_drop_forgets_which_rows_were_refused(
     assert (again.accepted, again.quarantined) == (accepted, 5)
     assert load(table, tmp_path).received == 0
     assert Lake(tmp_path / "lake").rows("quarantine_visits") == 5
+
+
+def test_what_a_drop_that_was_cut_off_left_is_not_repaired(
+    tmp_path: Path, visits: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = hr.Table("visits", Early, source=hr.Database("sqlite:///x.db"), load="append")
+    load(table, tmp_path)
+    lake, genuine, gone = Lake(tmp_path / "lake"), Lake.drop, list[str]()
+    rows = held_rows(lake, "visits")
+
+    def until_killed(self: Lake, name: str) -> None:
+        if gone:
+            raise KeyboardInterrupt
+        gone.append(name)
+        genuine(self, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "drop", until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            drop(lake, "visits", tmp_path / "inbox")
+    for repair in (replay, try_rows):
+        with pytest.raises(hr.HeadraceError, match="HR-QUARANTINE-007.*visits, of which a drop was cut off"):
+            repair(lake, table, rows)
+    assert not lake.exists("visits")
+    again = load(table, tmp_path)
+    assert (again.accepted, again.quarantined) == (15, 5)
+
+
+def test_a_drop_that_is_killed_before_the_table_went_did_not_happen(
+    tmp_path: Path, visits: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = hr.Table("visits", Visit, source=hr.Database("sqlite:///x.db"), load="append")
+    load(table, tmp_path)
+    lake = Lake(tmp_path / "lake")
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "drop", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drop(lake, "visits", tmp_path / "inbox")
+    visits.execute("delete from visits where visit_id <= 10")
+    visits.execute("insert into visits values (?, ?, ?)", row(30, 0))
+    assert load(table, tmp_path).accepted == 1
+    assert held(tmp_path) == [*range(1, 21), 30], "rows that the source has no more are not taken away with it"
+    visits.execute("insert into visits values (?, ?, ?)", row(31, 0))
+    assert load(table, tmp_path).accepted == 1
+    drop(lake, "visits", tmp_path / "inbox")
+    assert not lake.exists("visits")
+    assert load(table, tmp_path).accepted == 12
 
 
 def test_numbers_as_cursors_may_become_whole_ones(tmp_path: Path, postgres: Any) -> None:

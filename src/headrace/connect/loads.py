@@ -15,6 +15,7 @@ from headrace.clock import now_us
 from headrace.connect.places import File
 from headrace.contracts.evolution import Promises
 from headrace.declare.kept import LOADS
+from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.plan.snapshot import digest
 from headrace.types import arrow_schema
@@ -120,8 +121,8 @@ class Ledger:
         past = Past(row["_load"], row["path"], row["bytes"], row["sha256"], row["state"], *counts, row["position"])
         if past.state == "checked":
             self.contract = past.sha256
-        elif past.state == "drop":
-            self.dropped = True
+        elif past.state in ("drop", "keep"):
+            self.dropped = past.state == "drop"
         elif past.state == "restore":
             self.restores, self.contract = past.received, ""
         elif past.state == "replay":
@@ -221,6 +222,19 @@ class Ledger:
     def drop(self) -> None:
         """Record that a drop begins of the table and all that is kept beside it."""
         self._append([_row(Past("", "", 0, "", ""), "drop", 0, 0, 0)])
+
+    def require_kept(self) -> None:
+        """Refuse to work on what a drop that was cut off has left (HR-QUARANTINE-007)."""
+        if self.dropped:
+            name = self.table.removeprefix("loads_")
+            found, expected = f"{name}, of which a drop was cut off", "a table that stands, or is gone"
+            cure = f"headrace run, which brings the drop to its end or keeps the table; or headrace lake drop {name}"
+            raise HeadraceError(Fault("HR-QUARANTINE-007", "", found, expected, cure))
+
+    def keep(self) -> None:
+        """Record that a drop which began did not happen: the table stands."""
+        self._append([_row(Past("", "", 0, "", ""), "keep", 0, 0, 0)])
+        self.dropped = False
 
     def checked(self, contract: Promises) -> None:
         """Record that all rows in the lake keep a contract, given by what it promises, which the commit keeps."""

@@ -119,8 +119,11 @@ def ingest(
     told, box = progress or _silent, inbox or beside / "inbox"
 
     with lake.lock(stream.name):
-        if Ledger(lake, stream.name).dropped:  # by a drop that was killed
-            drop(lake, stream.name, box)
+        if (ledger := Ledger(lake, stream.name)).dropped:  # by a drop that was killed
+            if _stands(lake, stream.name):
+                ledger.keep()
+            else:
+                drop(lake, stream.name, box)
 
     def load() -> tuple[IngestReport, bool]:
         with given(stream, received, folder, lake, box, batch_rows, told) as there, lake.lock(stream.name):
@@ -163,6 +166,8 @@ def ingest(
 def drop(lake: Lake, name: str, inbox: Path) -> list[str]:
     """Remove a table with all that is kept beside it; its ledger, which tells that it goes, is the last.
 
+    A drop that is killed before the table went did not happen; after that, the next load brings it to its end.
+
     Returns:
         The tables that were removed.
     """
@@ -170,10 +175,20 @@ def drop(lake: Lake, name: str, inbox: Path) -> list[str]:
     if (ledger := Ledger(lake, name)).table in beside and not ledger.dropped:
         ledger.drop()
     going = [name, *beside] if lake.exists(name) or not beside else beside
+    if name in going:
+        lake.drop(name)
     Inbox.forget(inbox, name)
-    for one in going:
+    for one in beside:
         lake.drop(one)
     return going
+
+
+def _stands(lake: Lake, name: str) -> bool:
+    """Whether a table is there and can be read: in a bucket, one that is going is listed still."""
+    try:
+        return lake.version(name) >= 0
+    except HeadraceError:
+        return False
 
 
 def _work(stream: Stream | Table, there: Given, todo: Plan, job: Job) -> Work:

@@ -63,6 +63,7 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
         HeadraceError: HR-QUARANTINE-003 for a table that is replaced or kept with its history.
     """
     contract, ledger = _contract(source), Ledger(lake, source.name)
+    ledger.require_kept()
     unfinished = {past.id for past in ledger.unfinished}
     if _merges(source):  # a row follows that of its key; what is unique is so among those that come together
         across = Across(contract, referred=referred, key=KeyIndex(contract.key_fields()))
@@ -125,7 +126,9 @@ def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referre
         What became of them.
     """
     name, contract = source.name, _contract(source)
-    ledger = complete_replay(lake, name, Ledger(lake, name))
+    kept = Ledger(lake, name)
+    kept.require_kept()
+    ledger = complete_replay(lake, name, kept)
     trial = try_rows(lake, source, rows, referred)
     if trial.passing:
         first = lake.sequence(name) + 1

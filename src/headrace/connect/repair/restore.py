@@ -64,6 +64,7 @@ def restore(
             loaded, 012 a version in the middle of a load.
     """
     with lake.lock(name):
+        Ledger(lake, name).require_kept()
         ledger = complete_restore(lake, name)
         before, rows = dict(ledger.by_id), lake.rows(name)
         newest = lake.version_at(name, at) if version is None and at is not None else int(version or 0)
