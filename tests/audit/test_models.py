@@ -9,15 +9,12 @@ from sklearn import metrics as sk
 
 import headrace as hr
 from headrace.audit.models.blocks import blocks_of
-from headrace.audit.models.contributions import contributed
-from headrace.audit.models.importance import weighted_average_precision
 from headrace.audit.models.judged import judged
 from headrace.audit.models.yes_no import calibration, spread_of
 from headrace.audit.report import write
 from headrace.errors import HeadraceError
-from headrace.learn.explain import load
 from tests.audit.page import page_of
-from tests.audit.worlds import lay, made, trained
+from tests.audit.worlds import judge, lay, made, project_of, trained
 from tests.learn.test_kinds import (
     fit_classes,
     fit_isolation,
@@ -29,28 +26,6 @@ from tests.learn.test_kinds import (
 from tests.learn.worlds import DAY_US, START_US, fit_boosting, fit_logistic, model, world
 
 COST = hr.lowest_cost(5.0, "now.amount")
-
-
-def project_of(one, **decide):
-    services = [hr.Service("desk", one, decide=decide)] if decide else []
-    charter = hr.Charter(
-        problem="Cards are stolen.",
-        metric=one.metrics[0].label,
-        data="a",
-        quality="b",
-        deployment="c",
-        success="d",
-        owner="risk",
-    )
-    return hr.Project("bank", charter=charter, services=services, models=[one])
-
-
-def judge(tmp_path, empty_registry, one, built, **decide):
-    loaded = made(tmp_path / "state", empty_registry, project_of(one, **decide), built)
-    report = trained(loaded, one, built)
-    (found,) = judged(loaded)
-    assert found.why == ""
-    return loaded, report, found
 
 
 def rows_tested(loaded, built, report):
@@ -219,41 +194,6 @@ def test_groups_that_a_gate_compares_are_shown_with_its_metric(tmp_path, empty_r
     assert "may not be used: no version has passed its gates" in text
     assert "It does not treat the groups alike" in text
     assert "<b>Precision and recall</b>" in text
-
-
-def test_permutation_finds_what_decides(tmp_path, empty_registry):
-    _, _, found = judge(tmp_path, empty_registry, model(fit_boosting), world())
-    ranked = [one.name for one in found.findings.importance.features]
-    assert set(ranked[:2]) == {"now.amount", "now.night"}
-    first = found.findings.importance.features[0]
-    assert first.low <= first.worse <= first.high
-    amount = next(one for one in found.findings.importance.dependences if one.feature == "now.amount")
-    values = amount.lines[0][1]
-    assert values[-1] > values[0] + 0.1
-    assert all(low <= high for low, high in zip(amount.low, amount.high, strict=True))
-
-
-def test_contributions_are_those_that_are_kept_with_a_version(tmp_path, empty_registry):
-    loaded, report, found = judge(tmp_path, empty_registry, model(fit_logistic), world())
-    shown = found.findings.importance.contributed
-    assert (shown.kind, shown.space, shown.rows) == ("linear", "log-odds", 300)
-    registry = loaded.registry()
-    scorer = registry.load(report.version)
-    explainer = load(registry.file(report.version, "explain.json"), scorer)
-    x = np.random.default_rng(0).normal(size=(50, len(scorer.features))).astype(np.float32)
-    told, values = contributed(registry, report.version, scorer, x), explainer.explain(x).values
-    assert told.rows == 50
-    assert told.size == pytest.approx(np.abs(values).mean(axis=0), rel=1e-6)
-    slopes = [np.polyfit(x[:, at], values[:, at], 1)[0] for at in range(x.shape[1])]
-    assert np.sign(told.upward) == pytest.approx(np.sign(slopes))
-
-
-def test_average_precision_of_weighted_rows_is_scikit_learns():
-    luck = np.random.default_rng(3)
-    y, score = luck.integers(0, 2, 500), luck.integers(0, 40, 500) / 40
-    weight = luck.integers(1, 9, 500).astype(np.float64)
-    expected = sk.average_precision_score(y, score, sample_weight=weight)
-    assert weighted_average_precision(y, score, weight) == pytest.approx(expected)
 
 
 def test_scores_are_spread_over_their_bins():

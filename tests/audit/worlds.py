@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 import headrace as hr
+from headrace.audit.models.judged import judged
 from headrace.lake import Lake
 from headrace.learn import Registry, TrainReport, train
 from tests.learn.worlds import FakeBuilt
@@ -57,3 +58,25 @@ def lay(loaded: Made, built: FakeBuilt) -> None:
 def trained(loaded: Made, model: hr.Model, built: FakeBuilt, **more: Any) -> TrainReport:
     """Train a model on the set."""
     return train(model, built, loaded.registry(), **more)
+
+
+def project_of(one, **decide):
+    services = [hr.Service("desk", one, decide=decide)] if decide else []
+    charter = hr.Charter(
+        problem="Cards are stolen.",
+        metric=one.metrics[0].label,
+        data="a",
+        quality="b",
+        deployment="c",
+        success="d",
+        owner="risk",
+    )
+    return hr.Project("bank", charter=charter, services=services, models=[one])
+
+
+def judge(tmp_path, empty_registry, one, built, **decide):
+    loaded = made(tmp_path / "state", empty_registry, project_of(one, **decide), built)
+    report = trained(loaded, one, built)
+    (found,) = judged(loaded)
+    assert found.why == ""
+    return loaded, report, found

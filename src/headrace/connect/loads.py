@@ -226,7 +226,7 @@ class Ledger:
     def require_kept(self) -> None:
         """Refuse to work on what a drop that was cut off has left (HR-QUARANTINE-007)."""
         if self.dropped:
-            name = self.table.removeprefix("loads_")
+            name = self._stream
             found, expected = f"{name}, of which a drop was cut off", "a table that stands, or is gone"
             cure = f"headrace run, which brings the drop to its end or keeps the table; or headrace lake drop {name}"
             raise HeadraceError(Fault("HR-QUARANTINE-007", "", found, expected, cure))

@@ -29,7 +29,9 @@ Once = tuple[str, int] | Sequence[tuple[str, int]]
 """Application transactions of a commit: each an id and a number that only grows."""
 
 _SEEN: dict[tuple[str, int | None], tuple[tuple[int, int, int], deltalake.DeltaTable]] = {}
+"""Tables that were opened to be read, by path and version, each with the stamp of its last commit then."""
 _MOST_SEEN = 32
+"""A project's tables, roughly: of each, an open table holds the names and statistics of its files."""
 _ATTEMPTS = 12
 _FULL = tuple(f"os error {code}" for code in FULL)
 _KINDS = (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +11,11 @@ import numpy.typing as npt
 from headrace.audit.models.blocks import Floats
 from headrace.errors import HeadraceError
 from headrace.learn import Registry, Scorer, Version
+from headrace.learn.explain import load
 
-FILE, _ROOM = "explain.json", "headrace.learn.explain"
+FILE = "explain.json"
 EXACT, SAMPLED = 300, 30
 """Rows that are explained: by an exact method, and by one that samples."""
-
-
-class _Explainer(Protocol):
-    kind: str
-
-    def explain(self, x: npt.NDArray[np.float32]) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -32,8 +26,10 @@ class Contributed:
         kind: how they were computed: ``tree`` and ``linear`` are exact, ``permutation`` is sampled.
         space: of what they add up to: ``probability``, ``log-odds`` or ``value``.
         rows: that were explained.
-        size: mean absolute contribution of each feature, shape (features,).
-        upward: how a feature's value and its contribution go together, from -1 to 1 (Spearman), shape (features,).
+        size: mean absolute contribution of each feature, shape (features,); of several scores the mean over them.
+        upward: how a feature's value and its contribution go together, from -1 to 1 (Spearman), shape (features,);
+            of several scores 0.
+        most: for each feature the score that it moves most; empty where there is one score.
     """
 
     kind: str
@@ -41,9 +37,12 @@ class Contributed:
     rows: int
     size: Floats
     upward: Floats
+    most: tuple[str, ...] = ()
 
 
-def contributed(registry: Registry, version: Version, scorer: Scorer, x: npt.NDArray[np.float32]) -> Contributed | None:
+def contributed(
+    registry: Registry, version: Version, scorer: Scorer, x: npt.NDArray[np.float32], names: Sequence[str] = ()
+) -> Contributed | None:
     """Return what each feature contributes to the scores of rows, or None where the version has no explainer.
 
     Args:
@@ -51,20 +50,22 @@ def contributed(registry: Registry, version: Version, scorer: Scorer, x: npt.NDA
         version: that is explained.
         scorer: of it, which those methods ask that do not know its inside.
         x: float32, shape (n, features), in the order of the version's features; the first of them are explained.
+        names: of several scores, such as the classes; by default as the version calls them.
     """
     try:
         content = registry.file(version, FILE)
         if content is None:
             return None
-        explainer: _Explainer = import_module(_ROOM).load(content, scorer)
+        explainer = load(content, scorer)
         x = x[: SAMPLED if explainer.kind == "permutation" else EXACT]
         found = explainer.explain(x)
-    except (HeadraceError, ImportError):
+    except HeadraceError:
         return None
-    values = np.asarray(found.values, np.float64)
-    if values.ndim != 2 or values.shape != x.shape:
-        return None  # of several scores: each has contributions of its own, which one bar cannot show
-    return Contributed(str(found.kind), str(found.space), len(x), np.abs(values).mean(axis=0), _upward(x, values))
+    told, size = (found.kind, found.space, len(x)), np.abs(found.values).mean(axis=0)
+    if found.values.ndim == 2:
+        return Contributed(*told, size, _upward(x, found.values))
+    most = tuple((names or found.outputs)[one] for one in np.argmax(size, axis=1).tolist())
+    return Contributed(*told, size.mean(axis=1), np.zeros(len(size)), most)
 
 
 def _upward(x: npt.NDArray[np.float32], values: Floats) -> Floats:

@@ -7,6 +7,7 @@ model for many scores: they look at a sample, of which the page says how large i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from headrace.learn.metrics.binary import steps
 REPEATS = 3
 SCORINGS, MOST, FEWEST = 300_000, 20_000, 500
 """Scores that importance asks for in all, about; and rows at most and at least that each shuffle is judged on."""
-DEPENDENCES, GRID, LINES = 6, 16, 250
+DEPENDENCES, GRID, CATEGORIES, LINES = 6, 16, 10, 250
 EXPLAINED = 1_000
 
 
@@ -38,6 +39,7 @@ class Feature:
     high: float
     contributes: float | None = None
     upward: float = 0.0
+    moves: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class Dependence:
 
     Args:
         feature: its name.
-        x: values of it, ascending.
+        x: values of it, ascending; of a feature that is text the places of the commonest texts.
         lines: for each shown score its name and the mean at each value; a single one has no name.
         low, high: of single rows, at each value; empty where several scores are shown.
+        texts: of ``x``, where the feature is text.
     """
 
     feature: str
@@ -56,6 +59,7 @@ class Dependence:
     lines: tuple[tuple[str, tuple[float, ...]], ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,13 @@ class Importance:
     contributed: Contributed | None = None
 
 
-def importance(tested: Tested, registry: Registry) -> Importance:
+def importance(tested: Tested, registry: Registry, hidden: Collection[str] = ()) -> Importance:
     """Return what a version looks at, on a sample of its test rows.
 
     Args:
         tested: a version on its test rows.
         registry: of the version, where what explains it may be kept.
+        hidden: features of which no value is shown, and so not how the score moves with them.
     """
     luck = np.random.default_rng(0)
     names = tested.scorer.features
@@ -98,22 +103,22 @@ def importance(tested: Tested, registry: Registry) -> Importance:
         for again in range(REPEATS):
             other[:, at] = luck.permutation(chosen[:, at])
             changes[at, again] = (value - judge(tested.scorer.score(other))) * judge.sign
-    told = contributed(registry, tested.version, tested.scorer, x[luck.permutation(len(x))[:EXPLAINED]])
+    some = x[luck.permutation(len(x))[:EXPLAINED]]
+    told = contributed(registry, tested.version, tested.scorer, some, tested.cases.classes)
     order = np.argsort(-changes.mean(axis=1), kind="stable")
     features = tuple(_feature(names[at], changes[at], told, at) for at in order.tolist())
     few = x[luck.permutation(len(x))[:LINES]]
-    found = [
-        _dependence(tested, few, x[:, at].astype(np.float64), at, names[at]) for at in order[:DEPENDENCES].tolist()
-    ]
+    shown = [at for at in order.tolist() if names[at] not in hidden][:DEPENDENCES]
+    found = [_dependence(tested, few, x[:, at].astype(np.float64), at, names[at]) for at in shown]
     dependences = tuple(one for one in found if one is not None)
     return Importance(judge.metric.label, value, len(rows), features, dependences, told)
 
 
 def _feature(name: str, changes: Floats, told: Contributed | None, at: int) -> Feature:
     edges = float(changes.mean()), float(changes.min()), float(changes.max())
-    return (
-        Feature(name, *edges) if told is None else Feature(name, *edges, float(told.size[at]), float(told.upward[at]))
-    )
+    if told is None:
+        return Feature(name, *edges)
+    return Feature(name, *edges, float(told.size[at]), float(told.upward[at]), told.most[at] if told.most else "")
 
 
 def _sample(tested: Tested, features: int, luck: np.random.Generator) -> tuple[Ints, Floats]:
@@ -172,10 +177,13 @@ def weighted_average_precision(y: npt.NDArray[np.int64], score: Floats, weight: 
 
 def _dependence(tested: Tested, few: npt.NDArray[np.float32], column: Floats, at: int, name: str) -> Dependence | None:
     there = column[~np.isnan(column)]
-    values = np.unique(there)
+    values, counts = np.unique(there, return_counts=True)
     if len(values) < 2:
         return None
-    if len(values) > GRID:
+    places = tested.scorer.categories.get(name, ())
+    if places:
+        values = values[np.argsort(-counts, kind="stable")[:CATEGORIES]]
+    elif len(values) > GRID:
         values = np.unique(np.quantile(there, np.linspace(0.02, 0.98, GRID)).astype(np.float32))
     if len(values) < 2:
         return None
@@ -183,10 +191,13 @@ def _dependence(tested: Tested, few: npt.NDArray[np.float32], column: Floats, at
     asked[:, :, at] = values[:, None]
     score = tested.scorer.score(asked.reshape(-1, few.shape[1])).reshape(len(values), len(few), -1)
     x, means = tuple(float(one) for one in values), score.mean(axis=1)
+    texts = tuple(places[int(one)] for one in values) if places else ()
     if tested.model.task.name == "multiclass":
         classes = tested.cases.classes
         most = np.argsort(-np.ptp(means, axis=0), kind="stable")[:4]
-        return Dependence(name, x, tuple((classes[one], tuple(means[:, one].tolist())) for one in most.tolist()))
+        lines = tuple((classes[one], tuple(means[:, one].tolist())) for one in most.tolist())
+        return Dependence(name, x, lines, texts=texts)
     middle = score[:, :, score.shape[2] // 2]
     low, high = np.quantile(middle, [0.05, 0.95], axis=1)
-    return Dependence(name, x, (("", tuple(middle.mean(axis=1).tolist())),), tuple(low.tolist()), tuple(high.tolist()))
+    lines = (("", tuple(middle.mean(axis=1).tolist())),)
+    return Dependence(name, x, lines, tuple(low.tolist()), tuple(high.tolist()), texts)

@@ -119,7 +119,7 @@ def _judged(loaded: Loaded, model: Model, registry: Registry) -> Judged:
     currency = "" if charter is None else charter.currency
     costs = costs_of(tested, tags.unit, currency) if tested.yes_no else None
     compared = practice(tested, model, version, charter, registry, costs)
-    found = importance(tested, registry)
+    found = importance(tested, registry, tags.hidden)
     features = [one.name for one in found.features]
     metric, task = decisive(model, charter), model.task.name
     findings = Findings(

@@ -87,7 +87,13 @@ def _row(tested: Tested, at: int, features: Sequence[str]) -> Wrong:
         told = f"{test.classes[int(np.argmax(each))]} ({each.max():.3f})"
     else:
         told = " / ".join(number(float(one)) if tested.model.task.name not in YES_NO else f"{one:.4f}" for one in each)
-    values = [float(test.x[at, test.names.index(name)]) for name in features]
     place = int(np.flatnonzero(tested.split.test.test)[at])
     when = f"{from_us(int(test.time_us[at])):%Y-%m-%d %H:%M}"
-    return Wrong(place, when, label, told, tuple("missing" if np.isnan(one) else number(one) for one in values))
+    return Wrong(place, when, label, told, tuple(_value(tested, at, name) for name in features))
+
+
+def _value(tested: Tested, at: int, name: str) -> str:
+    value, texts = float(tested.test.x[at, tested.test.names.index(name)]), tested.scorer.categories.get(name, ())
+    if np.isnan(value):
+        return "missing"
+    return texts[int(value)] if texts else number(value)

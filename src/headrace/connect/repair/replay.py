@@ -60,7 +60,8 @@ def try_rows(lake: Lake, source: Stream | Table, rows: Sequence[Received], refer
         referred: yields the values of the tables that the contract's rules refer to; none are judged without it.
 
     Raises:
-        HeadraceError: HR-QUARANTINE-003 for a table that is replaced or kept with its history.
+        HeadraceError: HR-QUARANTINE-003 for a table that is replaced or kept with its history, 007 a drop of it was
+            cut off.
     """
     contract, ledger = _contract(source), Ledger(lake, source.name)
     ledger.require_kept()
@@ -124,6 +125,9 @@ def replay(lake: Lake, source: Stream | Table, rows: Sequence[Received], referre
 
     Returns:
         What became of them.
+
+    Raises:
+        HeadraceError: as of :func:`try_rows`.
     """
     name, contract = source.name, _contract(source)
     kept = Ledger(lake, name)

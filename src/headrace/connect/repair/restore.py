@@ -61,10 +61,9 @@ def restore(
 
     Raises:
         HeadraceError: HR-LAKE-001 unknown table, 007 no such version, or one that was vacuumed, 009 it is being
-            loaded, 012 a version in the middle of a load.
+            loaded, 012 a version in the middle of a load; HR-QUARANTINE-007 a drop of it was cut off.
     """
     with lake.lock(name):
-        Ledger(lake, name).require_kept()
         ledger = complete_restore(lake, name)
         before, rows = dict(ledger.by_id), lake.rows(name)
         newest = lake.version_at(name, at) if version is None and at is not None else int(version or 0)
@@ -89,8 +88,12 @@ def complete_restore(lake: Lake, name: str) -> Ledger:
     """Return the ledger of a stream, after what was cut off is completed, a restore or a replay.
 
     The caller holds the stream's lock.
+
+    Raises:
+        HeadraceError: HR-QUARANTINE-007 a drop of it was cut off.
     """
     ledger = Ledger(lake, name)
+    ledger.require_kept()
     number = lake.committed(name, _APP)
     if number > ledger.restores:
         message = next(one["message"] for one in lake.history(name) if one["operation"] == _APP)

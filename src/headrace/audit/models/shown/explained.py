@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from headrace.audit.figures import bars
-from headrace.audit.models.importance import Dependence, Importance
+from headrace.audit.models.importance import Dependence, Feature, Importance
 from headrace.audit.models.learning import Learning
 from headrace.audit.models.shown.words import title
 from headrace.audit.models.shown.yes_no import BAND, LINE
@@ -49,26 +49,47 @@ def _contributions(found: Importance) -> str:
     if told is None:
         return ""
     ranked = sorted(found.features, key=lambda one: -(one.contributes or 0.0))[:_SHOWN]
-    rows = [(one.name, one.contributes or 0.0, f"{one.contributes or 0.0:.4f}, {_way(one.upward)}") for one in ranked]
+    rows = [(one.name, one.contributes or 0.0, f"{one.contributes or 0.0:.4f}, {_way(one)}") for one in ranked]
     how = {
         "tree": "SHAP values, exact for trees",
         "linear": "SHAP values, exact for linear models",
         "permutation": "by sampled permutations, so not exact",
     }.get(told.kind, told.kind)
-    note = (
-        f"Mean absolute contribution to the {told.space} of {number(told.rows)} test rows ({how}), and whether larger "
-        "values of the feature raise the score."
-    )
+    more = "which score the feature moves most" if told.most else "whether larger values of the feature raise the score"
+    of = "each score's " if told.most else "the "
+    note = f"Mean absolute contribution to {of}{told.space} of {number(told.rows)} test rows ({how}), and {more}."
     return f"<h3>What features contribute to single scores</h3>{said(note)}{bars(rows)}"
 
 
-def _way(upward: float) -> str:
-    if abs(upward) < 0.3:
+def _way(one: Feature) -> str:
+    if one.moves:
+        return f"most of {one.moves}"
+    if abs(one.upward) < 0.3:
         return "both ways"
-    return "raises" if upward > 0 else "lowers"
+    return "raises" if one.upward > 0 else "lowers"
+
+
+def _by_text(one: Dependence) -> str:
+    """A text has no place on an axis: each gets a bar, or a row where there are several scores."""
+    each = list(zip(*(means for _, means in one.lines), strict=True))
+    if len(one.lines) > 1:
+        head = ("text", *(name for name, _ in one.lines))
+        cells = [
+            [escape(text), *(f"{mean:.4f}" for mean in means)] for text, means in zip(one.texts, each, strict=True)
+        ]
+        shown = table(head, cells, range(1, len(head)), f"mean scores by {one.feature}")
+        return figure(one.feature, "Mean scores, all else as it is", shown)
+    least = min(0.0, *(mean for (mean,) in each))
+    rows = [
+        (text, mean - least, f"{mean:.4f} ({low:.4f} to {high:.4f})")
+        for text, (mean,), low, high in zip(one.texts, each, one.low, one.high, strict=True)
+    ]
+    return figure(one.feature, "Mean score, and of nine of ten rows, all else as it is", bars(rows))
 
 
 def _dependence(one: Dependence) -> str:
+    if one.texts:
+        return _by_text(one)
     known = [value for _, values in one.lines for value in values] + [*one.low, *one.high]
     low, high = min(known), max(known)
     up = linear("score", min(low, 0.0) if low > -0.5 * high else low, high)
