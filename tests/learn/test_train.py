@@ -301,7 +301,8 @@ def test_a_training_asks_no_network_and_writes_nothing_at_home(tmp_path):
     assert list(home.rglob("*")) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "models"]
     left = sorted(path.name for path in (tmp_path / "models").iterdir())
-    assert left == ["artifacts", "files", "lock", "mlflow.db"]
+    assert left == ["artifacts", "files", "lock", "mlflow.db", "pending"]
+    assert not list((tmp_path / "models" / "pending").iterdir()), "what waits to be registered"
 
 
 def test_a_champion_that_learned_other_features_of_the_same_names_is_not_given_these(registry):
