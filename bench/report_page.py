@@ -67,12 +67,16 @@ class World:
     def lake(self) -> Lake:
         return Lake(self.state_dir / "lake")
 
+    def registry(self) -> Registry:
+        return Registry(self.state_dir / "models")
+
 
 def made(folder: Path, rows: int) -> World:
     """Return a project whose set is laid by hand, and whose model learned from it."""
     built = laid(folder, rows)
-    train(score, built, Registry(folder / "models"))
-    return World(hr.Project("bank", services=[desk]), folder)
+    world = World(hr.Project("bank", services=[desk]), folder)
+    train(score, built, world.registry())
+    return world
 
 
 def laid(folder: Path, rows: int) -> BuiltSet:

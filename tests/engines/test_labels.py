@@ -28,7 +28,7 @@ def plan_of(value: str, on: Any = "user", default: Any = None, skew: str | None 
 
 def made(plan: LabelPlan, spine: list[dict[str, Any]], truth: list[dict[str, Any]]) -> list[Any]:
     rows = frame(table(spine, Event), ("at", "user", "shop"), Event, "rows")
-    return labels(plan, rows, "at", frame(table(truth, Event), plan.columns, Event, "truth")).to_python()
+    return labels(plan, rows, "at", frame(table(truth, Event), plan.columns, Event, "truth"))["label"].to_python()
 
 
 @given(st.data())

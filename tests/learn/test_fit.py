@@ -65,7 +65,7 @@ def test_the_baselines_medians_are_those_of_scikit_learn():
     x[rng.random(x.shape) < 0.3] = np.nan
     x[:, 2], x[:, 3], x[:399, 4] = 7, np.nan, np.nan
     one = Cases(tuple("abcde"), x, np.arange(400) % 2, np.arange(400), {})
-    steps = dict(logistic_regression(training(one, 0)).steps)
+    steps = dict(logistic_regression(training(one, 0)).steps[0][1].steps)
     expected = SimpleImputer(strategy="median", keep_empty_features=True).fit(one.frame())
     assert steps["simpleimputer"].statistics_.tobytes() == expected.statistics_.tobytes()
     assert steps["simpleimputer"].transform(one.frame()).tobytes() == expected.transform(one.frame()).tobytes()

@@ -1,10 +1,13 @@
 """Each gate passes when it may, fails when it must, and says so with its numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 import headrace as hr
 from headrace.learn.export import Parity
 from headrace.learn.gates import Evidence, export_gate, judge, not_worse
+from headrace.learn.intervals import Difference
 
 METRICS = {"roc_auc": hr.roc_auc(), "log_loss": hr.log_loss()}
 BASELINES = {"prior_rate": {"roc_auc": 0.5, "log_loss": 0.3}, "logistic": {"roc_auc": 0.8, "log_loss": 0.2}}
@@ -44,13 +47,34 @@ def test_not_worse_than_champion(auc, passed):
 def test_worse_by_chance_passes_and_evidently_worse_does_not():
     champion = {"roc_auc": 0.85, "log_loss": 0.1}
     gate = hr.not_worse_than_champion()
-    chance = Evidence(METRICS, {"roc_auc": 0.84}, BASELINES, champion, {"roc_auc": (-0.03, 0.01)})
+    chance = Evidence(METRICS, {"roc_auc": 0.84}, BASELINES, champion, {"roc_auc": Difference(-0.01, -0.03, 0.01, 0.3)})
     assert judge(gate, chance).passed
     assert not not_worse(chance, "roc_auc"), "but the champion goes on serving"
     assert judge(gate, chance).sentence.endswith("by no more than chance: difference -0.0300 to +0.0100")
-    evident = Evidence(METRICS, {"roc_auc": 0.84}, BASELINES, champion, {"roc_auc": (-0.019, -0.001)})
+    evident = Evidence(
+        METRICS, {"roc_auc": 0.84}, BASELINES, champion, {"roc_auc": Difference(-0.01, -0.019, -0.001, 0.03)}
+    )
     assert not judge(gate, evident).passed
     assert judge(gate, evident).sentence.endswith("by more than chance: difference -0.0190 to -0.0010")
+
+
+def test_better_than_the_best_baseline_by_no_more_than_chance_does_not_pass():
+    gate, told = hr.better_than_baseline(surely=True), {"prior_rate": {"roc_auc": Difference(0.4, 0.3, 0.5, 1e-9)}}
+    by_chance = {**told, "logistic": {"roc_auc": Difference(0.01, -0.01, 0.03, 0.3)}}
+    outcome = judge(gate, replace(evidence(0.81, 0.1), above=by_chance))
+    assert not outcome.passed
+    assert outcome.sentence.endswith("best baseline, logistic, by no more than chance: difference -0.0100 to +0.0300")
+    assert judge(hr.better_than_baseline(), replace(evidence(0.81, 0.1), above=by_chance)).passed, "as it is told"
+    assert not judge(gate, evidence(0.81, 0.1)).passed, "of too few days"
+    assert not judge(hr.better_than_baseline(), evidence(0.80001, 0.1)).passed, "the same in four digits"
+    surely = {**told, "logistic": {"roc_auc": Difference(0.01, 0.001, 0.02, 0.01)}}
+    assert judge(gate, replace(evidence(0.81, 0.1), above=surely)).passed
+
+
+def test_a_baseline_of_which_a_metric_says_nothing_is_beaten():
+    silent = replace(evidence(0.1, 0.1), baselines={"prior_rate": {"roc_auc": float("nan")}})
+    assert judge(hr.better_than_baseline(), silent).passed
+    assert not judge(hr.better_than_baseline(), replace(silent, baselines={**silent.baselines, **BASELINES})).passed
 
 
 def test_less_is_better_where_the_metric_says_so():

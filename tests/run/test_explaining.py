@@ -38,7 +38,7 @@ def test_a_case_is_explained_by_the_values_that_the_model_learned_from(shop: Loa
     scorer = registry(shop).load(registry(shop).champion("score"))
     from headrace.serve.values import vector
 
-    assert made.scores.tolist() == scorer.score(vector(found.features, scorer.features)).tolist()
+    assert made.scores.tolist() == scorer.score(vector(found.features, scorer)).tolist()
     ((name, base, total, score),) = found.sums()
     assert name == "score"
     assert base + sum(moved for _, _, moved, _ in found.rows()) == pytest.approx(total)

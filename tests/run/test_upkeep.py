@@ -60,8 +60,8 @@ def test_versions_that_registered_models_name_stay(bank, monkeypatch):
 
     from headrace.run import pins
 
-    model = SimpleNamespace(record=SimpleNamespace(origin=SimpleNamespace(data={"payments": 1})))
-    monkeypatch.setattr(pins, "registry", lambda _: SimpleNamespace(versions=lambda: [model]))
+    record = SimpleNamespace(origin=SimpleNamespace(data={"payments": 1}))
+    monkeypatch.setattr(pins, "registry", lambda _: SimpleNamespace(records=lambda: [record]))
     assert 1 in pinned(load_project(bank))["payments"]
 
 

@@ -32,7 +32,7 @@ COMMANDS = {
     "runs": "Show past runs, and what each of their steps did.",
     "train": "Train models, hold them against their gates, register them.",
     "explain": "Show what the score of one row is made of.",
-    "models": "List, show, compare, promote, restore and clean versions of models.",
+    "models": "Versions of models: list, compare, promote, restore.",
     "serve": "Answer decisions over HTTP.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",

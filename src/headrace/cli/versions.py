@@ -124,7 +124,7 @@ def print_compared(found: Compared) -> None:
             _value(one, before.record.intervals.get("model", {}).get(label)),
             _value(other, after.record.intervals.get("model", {}).get(label)),
             "" if apart is None else f"{apart:+.4f}",
-            words[better],
+            words[better] + (", by chance perhaps" if better is not None and found.overlap(label) else ""),
         ]
         for label, one, other, apart, better in found.metrics
     ]

@@ -27,6 +27,7 @@ class Gate(Declared):
         bound: what the metric is held against.
         by: column whose groups are compared.
         budget: what may be used, e.g. ``"5ms"`` or ``"20 MB"``.
+        surely: whether what chance explains is not enough.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Gate(Declared):
     bound: float | None = None
     by: str | None = None
     budget: str | None = None
+    surely: bool = False
 
     def _look(self) -> list[Fault]:
         faults = []
@@ -43,6 +45,8 @@ class Gate(Declared):
             faults += number_faults(self.place, f"bound of {self.kind}", self.bound, int | float)
         if self.by is not None and not isinstance(self.by, str):
             faults.append(type_fault(self.place, f"by of {self.kind}", self.by, "a column's name as text"))
+        if not isinstance(self.surely, bool):
+            faults.append(type_fault(self.place, f"surely of {self.kind}", self.surely, "True or False"))
         if self.kind in ("latency", "size"):
             faults += self._budget_faults()
         return faults
@@ -58,8 +62,8 @@ class Gate(Declared):
         return [Fault("HR-MODEL-008", self.place, f"budget of {self.kind} = {self.budget!r}", expected, cure)]
 
     def __repr__(self) -> str:
-        by = {} if self.by is None else {"by": self.by}
-        return call_of(self.kind, self.metric, self.bound, self.budget, **by)
+        named = ({} if self.by is None else {"by": self.by}) | ({"surely": True} if self.surely else {})
+        return call_of(self.kind, self.metric, self.bound, self.budget, **named)
 
     @property
     def most(self) -> float:
@@ -79,9 +83,17 @@ def at_most(metric: str, bound: float) -> Gate:
     return Gate("at_most", metric, bound)
 
 
-def better_than_baseline(metric: str | None = None) -> Gate:
-    """The metric (by default the model's first) must be better than each baseline's."""
-    return Gate("better_than_baseline", metric)
+def better_than_baseline(metric: str | None = None, *, surely: bool = False) -> Gate:
+    """The metric (by default the model's first) must be better than that of the best baseline, on the same test rows.
+
+    Better is what four digits show. The outcome tells whether chance explains it.
+
+    Args:
+        metric: its label.
+        surely: ask for more than chance explains: the 95 % interval of the difference, a paired bootstrap of blocks of
+            days, must lie on the better side. Where there are too few blocks to say so, the gate fails.
+    """
+    return Gate("better_than_baseline", metric, surely=surely)
 
 
 def not_worse_than_champion(metric: str | None = None) -> Gate:

@@ -49,7 +49,7 @@ def sheet_of(value: Any) -> Sheet:
     """Return a sheet of a dataclass: each field that says more than its default does.
 
     Example:
-        >>> from headrace.declare.model import time_split
+        >>> from headrace.declare.split import time_split
         >>> sheet_of(time_split("30d", "7d")).rows
         (('train', '30d'), ('test', '7d'))
     """

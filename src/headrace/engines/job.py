@@ -20,7 +20,7 @@ Progress = Callable[[str, int, int], None]
 
 PIECE = 1_000_000
 """Rows of the spine in a piece: fixed, so that the files of a set do not depend on the machine."""
-LABEL = "label"
+LABEL, EARLY = "label", "label came before its case"
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ def row_frame(job: Job, table: pa.Table) -> Frame:
     return frame(table, job.columns, job.plan.spine.contract, job.spine)
 
 
-def piece(
-    job: Job, rows: pa.Table, made: Mapping[str, Column], truth: Column | None, excluded: dict[str, int]
-) -> Piece:
+def piece(job: Job, rows: pa.Table, made: Mapping[str, Column], excluded: dict[str, int]) -> Piece:
     """Put a piece together: identity, features in the order of declaration, label; rows without a label fall out."""
     table = rows.select(list(job.identity))
     for output in job.plan.features:
         table = table.append_column(output.name, feature_array(made[output.name]))
-    if truth is not None:
+    if (truth := made.get(LABEL)) is not None:
         table = table.append_column(LABEL, feature_array(truth))
         if truth.valid is not None:
-            excluded["no label came in time"] = int((~truth.valid).sum())
+            early = int(made[EARLY].values[~truth.valid].sum()) if EARLY in made else 0
+            excluded[EARLY] = early
+            excluded["no label came in time"] = int((~truth.valid).sum()) - early
             table = table.filter(pa.array(truth.valid))
     return Piece(table, {reason: count for reason, count in excluded.items() if count})

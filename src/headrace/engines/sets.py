@@ -56,13 +56,12 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
         return
     progress("features", 0, everything.length)
     made = compute.features(job.plan, everything, job.moment, sources)
-    truth = None
     if job.plan.label is not None:
-        truth = labels(job.plan.label, everything, job.moment, sources[job.plan.label.label.source.name])
+        made |= labels(job.plan.label, everything, job.moment, sources[job.plan.label.label.source.name])
     begin = 0
     for (rows, excluded), length in zip(parts, lengths, strict=True):
         part = {name: column.part(begin, begin + length) for name, column in made.items()}
-        yield piece(job, rows, part, None if truth is None else truth.part(begin, begin + length), excluded)
+        yield piece(job, rows, part, excluded)
         begin += length
         progress("features", begin, everything.length)
 

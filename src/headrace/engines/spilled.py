@@ -18,7 +18,7 @@ import pyarrow as pa
 from headrace.engines import compute
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import KNOWN, SEQ, Frame, frame
-from headrace.engines.job import LABEL, PIECE, Job, Piece, Progress, fixed, piece, row_frame, staged
+from headrace.engines.job import EARLY, LABEL, PIECE, Job, Piece, Progress, fixed, piece, row_frame, staged
 from headrace.engines.labels import labels
 from headrace.engines.spill import Spill, free_or_fault, partition_of, read_piece, write_pieces
 from headrace.kernel.column import Column, from_arrow, to_arrow
@@ -178,7 +178,7 @@ def _compute(job: Job, work: Path, keys: Keys, partition: int, count: int, path:
     made = compute.grouped(_groups(job.plan, keys), rows, job.moment, sources, job.spine)
     label = _label(job.plan, keys)
     if label is not None:
-        made[LABEL] = labels(label, rows, job.moment, sources[label.label.source.name])
+        made |= labels(label, rows, job.moment, sources[label.label.source.name])
     computed = {name: to_arrow(made[name]) for name in _types(job.plan, keys)}
     result = pa.table({ROW: rows_table.column(ROW), **computed})
     cuts = np.searchsorted(rows_table.column(ROW).to_numpy(), np.arange(count + 1, dtype=np.int64) * PIECE)
@@ -208,7 +208,7 @@ def _assembled(
             found[name] = from_arrow(arranged.column(name), kind)
     rows = row_frame(job, table)
     found |= compute.derived(job.plan, rows, found)
-    return piece(job, table, found, found.get(LABEL), excluded)
+    return piece(job, table, found, excluded)
 
 
 def _types(plan: Plan, keys: Keys) -> dict[str, LogicalType]:
@@ -222,4 +222,6 @@ def _types(plan: Plan, keys: Keys) -> dict[str, LogicalType]:
     label = _label(plan, keys)
     if label is not None:
         found[LABEL] = label.value.domain.type.bare
+        if label.own:
+            found[EARLY] = LogicalType("bool")
     return found

@@ -37,6 +37,23 @@ def champions_of_another_declaration(models: Iterable[Model], registry: Registry
     return tuple(fault for fault in found if fault is not None)
 
 
+def damaged_champions(models: Iterable[Model], registry: Registry) -> tuple[Fault, ...]:
+    """Return a warning for each model whose champion's file is gone, or is not what was registered."""
+    champions = (registry.champion(model.name) for model in models)
+    return tuple(
+        Fault(
+            "HR-LEARN-011",
+            "",
+            f"version {one.number} of {one.name}, which serves and whose file is gone or was altered",
+            f"SHA-256 {one.digest[:12]}…, as registered",
+            f"headrace train {one.name}, restore the file from a copy, or promote another version",
+            "warning",
+        )
+        for one in champions
+        if one is not None and not registry.loadable(one)
+    )
+
+
 def version_of(model: Model, registry: Registry) -> Version | None:
     """Return the newest version that was trained from a declaration, one that passed its gates before all others."""
     declared = model_fingerprint(model)

@@ -15,7 +15,7 @@ from headrace.declare import Capacity, LowestCost, Metric, Model
 from headrace.errors import Fault, HeadraceError
 from headrace.learn.cases import Cases
 from headrace.learn.fit import fit_estimator
-from headrace.learn.metrics import Context, Scores, better, costs, evaluate
+from headrace.learn.metrics import Context, Scores, better, costs, evaluate, require_numbers
 from headrace.learn.scoring import scores
 from headrace.learn.split import Fold
 from headrace.learn.tried import NONE, Tried, Tuning
@@ -86,7 +86,21 @@ def choose(
     compares = any(gate.kind == "stable_over_time" for gate in model.gates) and bool(folds)
     if len(entries) == 1 and not isinstance(model.threshold, Capacity | LowestCost) and not compares:
         return Choice(tuple(entries), entries[0], 0.5 if model.threshold is None else float(model.threshold))
-    every, failed = _each(model, cases, folds, known, entries)
+    return settled(model, cases, folds, *_each(model, cases, folds, known, entries))
+
+
+def settled(
+    model: Model, cases: Cases, folds: Sequence[Fold], every: tuple[Tried, ...], failed: tuple[Fault, ...] = ()
+) -> Choice:
+    """Return which of some candidates is taken, and from which score on it acts.
+
+    Args:
+        model: as declared.
+        cases: all of them.
+        folds: of validation.
+        every: candidates, each judged on the folds.
+        failed: what went wrong with others.
+    """
     taken = chosen(every, model.metrics[0], model.select)
     policy = 0.5 if model.threshold is None else model.threshold
     # As it will be served: a rule that gives 0.9 gives the float32 below it, which is not above a threshold of 0.9.
@@ -99,6 +113,26 @@ def choose(
     rows = Context(cases.time_us[places], amounts=amounts)
     threshold = threshold_of(policy, y, score, rows, sum(fold.judged_us for fold in folds))
     return Choice(every, taken, threshold, failed)
+
+
+def without(choice: Choice, model: Model, cases: Cases, folds: Sequence[Fold], error: HeadraceError) -> Choice:
+    """Return the choice among the others, when the one that was taken turns out not to be a model that can serve.
+
+    Args:
+        choice: that was made.
+        model: as declared.
+        cases: all of them.
+        folds: of validation.
+        error: why it cannot serve.
+
+    Raises:
+        HeadraceError: ``error``, where there is no other.
+    """
+    others = tuple(one for one in choice.every if one.candidate != choice.taken.candidate)
+    if not others:
+        raise error
+    told = tuple(replace(fault, severity="warning") for fault in error.faults)
+    return settled(model, cases, folds, others, choice.failed + told)
 
 
 def _each(
@@ -174,7 +208,9 @@ def tried(
         estimator = fit_estimator(fit, train, model.seed, place, model.task, params)
         score = scores(estimator, test.x, test.names, place, model.task, len(cases.classes))
         context = known(fold)
-        values.append({metric.label: evaluate(metric, test.y, score, context) for metric in model.metrics})
+        found = {metric.label: evaluate(metric, test.y, score, context) for metric in model.metrics}
+        require_numbers({metric.label: metric for metric in model.metrics}, found, f"{name} in validation")
+        values.append(found)
         given.append(score)
         if at + 1 < len(folds) and stop(at + 1, float(np.mean([one[first] for one in values]))):
             break

@@ -113,7 +113,7 @@ def fit_estimator(
         estimator = fit(training(cases, seed, task.by), **(params or {}))
     except HeadraceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # what is called within fit may take itself for a whole program
         raise HeadraceError(_raised(fit, error, where, cases)) from error
     estimator = _found_by_search(estimator)
     methods = METHODS[task.name]
@@ -153,7 +153,7 @@ def _require_classes(estimator: Any, count: int, place: str) -> None:
     raise HeadraceError(Fault("HR-LEARN-024", place, found, f"the classes 0 to {count - 1}, in this order", cure))
 
 
-def _raised(fit: Fit, error: Exception, place: str, cases: Cases) -> Fault:
+def _raised(fit: Fit, error: BaseException, place: str, cases: Cases) -> Fault:
     """The fault of an exception in the user's code: the innermost line that lies in the file of ``fit``.
 
     Not what it says: that may be of a row.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Protocol
 
 from headrace.declare import Gate, Metric
@@ -68,6 +69,7 @@ class Evidence:
         baselines: values of each baseline, by its name.
         champion: values of the present champion; None where there is none yet.
         apart: where model minus champion lies with 95 % confidence, of each metric for which that can be said.
+        above: the same of model minus each baseline, by its name.
         folds: values of the model on each fold of validation, and on the test as the last.
         size: of the model file, in bytes.
         measures: what has to be measured for a gate, when one asks for it.
@@ -78,6 +80,7 @@ class Evidence:
     baselines: Mapping[str, Mapping[str, float]]
     champion: Mapping[str, float] | None = None
     apart: Mapping[str, Difference] = field(default_factory=dict)
+    above: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
     folds: tuple[Mapping[str, float], ...] = ()
     size: int = 0
     measures: Measures | None = None
@@ -136,11 +139,20 @@ def _bounded(words: str, kept: Callable[[float, float], bool]) -> Callable[[Gate
 def _better_than_baseline(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
     metric, value = evidence.metrics[label], evidence.model[label]
     choose = max if metric.greater_is_better else min
-    name = choose(evidence.baselines, key=lambda one: evidence.baselines[one][label])
-    bound = evidence.baselines[name][label]
-    passed = better(metric, value, bound)
-    told = f"{label} is {value:.4f}, {'' if passed else 'not '}better than {bound:.4f} of the best baseline, {name}"
-    return GateOutcome(f"{gate.kind}({label})", passed, value, bound, told)
+    # Of a constant a metric of one's own may say nothing; that is beaten by whatever it says something of.
+    known = [one for one, values in evidence.baselines.items() if isfinite(values[label])] or [*evidence.baselines]
+    name = choose(known, key=lambda one: evidence.baselines[one][label])
+    bound, apart = evidence.baselines[name][label], evidence.above.get(name, {}).get(label)
+    # The same model twice differs in the last digits, as a file and as an object.
+    ahead = better(metric, round(value, 4), round(bound, 4)) or not isfinite(bound)
+    by_chance = apart is not None and apart.low <= 0 <= apart.high
+    told = f"{label} is {value:.4f}, {'' if ahead else 'not '}better than {bound:.4f} of the best baseline, {name}"
+    if ahead and apart is not None:
+        told += f", by {'no ' if by_chance else ''}more than chance: difference {apart.low:+.4f} to {apart.high:+.4f}"
+    if ahead and apart is None and gate.surely:
+        told += "; whether chance explains it cannot be said of so few days"
+    sure = not gate.surely or (apart is not None and not by_chance)
+    return GateOutcome(f"{gate.kind}({label})", ahead and sure, value, bound, told)
 
 
 def _not_worse_than_champion(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:

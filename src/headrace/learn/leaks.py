@@ -22,6 +22,8 @@ from headrace.plan.tracing import lineage
 
 _TOO_GOOD = 0.99
 """Share of pairs that a single feature orders rightly, above which it is likely the label itself."""
+_RANGES = 50
+"""Parts of a feature's values, as many rows in each, whose rates are looked at."""
 _MISSING_TELLS = 0.9
 """The same of whether a feature is there."""
 _LEAST = 20
@@ -69,7 +71,7 @@ def leaks(model: Model, cases: Cases, fold: Fold) -> list[Leak]:
     if model.task.name in ("binary", "anomaly", "multiclass"):
         measures = _measures(model)
         for at, name in enumerate(cases.names):
-            found += _too_good(name, train.x[:, at], train.y)
+            found += _too_good(name, train.x[:, at], train.y, text=name in train.categories)
             if name not in measures:
                 found += _memorising(name, train.x[:, at], train.y, test.x[:, at], test.y)
     elif model.task.name in ("regression", "quantiles"):
@@ -144,13 +146,13 @@ def _keys(model: Model) -> Iterator[Leak]:
             yield Leak("identity", derived.name, f"{derived.name} is the key {derived.node.name} itself: it memorises")
 
 
-def _too_good(name: str, x: npt.NDArray[np.float32], y: npt.NDArray[np.int64]) -> Iterator[Leak]:
+def _too_good(name: str, x: npt.NDArray[np.float32], y: npt.NDArray[np.int64], *, text: bool) -> Iterator[Leak]:
     there = ~np.isnan(x)
     for one in np.unique(y) if len(np.unique(y)) > 2 else (1,):
         label = (y == one).astype(np.int64)
         whose = "" if one == 1 and len(np.unique(y)) == 2 else f" class {one} from"
         if _enough(label[there]):
-            value = _ordered(x[there].astype(np.float64), label[there])
+            value = max(_ordered(x[there].astype(np.float64), label[there]), _told(x[there], label[there], text=text))
             if value >= _TOO_GOOD:
                 told = f"{name} alone orders {value:.1%} of all pairs of{whose} yes and no: it may be the label"
                 yield Leak("too_good", name, told)
@@ -237,6 +239,22 @@ def _overlap(train: Cases, test: Cases) -> Iterator[Leak]:
 
 def _enough(y: npt.NDArray[np.int64]) -> bool:
     return bool(min(int((y == 1).sum()), int((y != 1).sum())) >= _LEAST)
+
+
+def _told(x: npt.NDArray[np.float32], y: npt.NDArray[np.int64], *, text: bool) -> float:
+    """The share of pairs that the rates of a feature's values order, learned from every other row, judged on the rest.
+
+    What is no matter of more or less is found by it: one text of many, or values in the middle.
+    """
+    of = x if text else np.searchsorted(np.unique(np.quantile(x, np.linspace(0, 1, _RANGES + 1)[1:-1])), x)
+    _, at = np.unique(of, return_inverse=True)
+    learned, judged = slice(0, None, 2), slice(1, None, 2)
+    if min(y[judged].sum(), (1 - y[judged]).sum()) < _LEAST / 2:
+        return 0.5
+    count = at.max() + 1
+    rows = np.bincount(at[learned], minlength=count)
+    rate = (np.bincount(at[learned], weights=y[learned], minlength=count) + y.mean()) / (rows + 1)
+    return _ordered(rate[at[judged]], y[judged])
 
 
 def _ordered(x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:

@@ -101,6 +101,10 @@ class Registry:
         """Return whether the model file of a version is here as it was registered; a server may have it else."""
         return self._files.state(version.record.file, version.digest) == INTACT
 
+    def loadable(self, version: Version) -> bool:
+        """Return whether the model file of a version is as it was registered, here or on the server."""
+        return self._brought(version, f"model/{version.record.file}", version.digest) == INTACT
+
     def states(self, version: Version) -> dict[str, str]:
         """Return each file of a version with whether it is ``intact``, ``altered`` or ``gone``."""
         return {name: self._brought(version, name, digest) for name, digest in named_files(version.record).items()}

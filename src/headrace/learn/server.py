@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headrace import clock
 from headrace.errors import Fault
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ _PATIENCE = {
 }
 """MLflow would try again for minutes, and print; what is not done now is kept, and done when the server is back."""
 _REFUSED = (401, 403)
+_NO_ANSWER = "no answer in time"
 _PAGE = 200
 _KNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+_SILENT_S = 30.0
+"""How long a server that let a request wait in vain is not asked again: a command asks for more than one thing."""
+_silent: dict[str, float] = {}
 T = TypeVar("T")
 
 
@@ -73,6 +78,17 @@ def unreachable(server: Server, error: Exception) -> Fault:
     return Fault("HR-LEARN-030", "", found, "MLflow's server", cure)
 
 
+def keeps_silent(server: Server) -> bool:
+    """Return whether a server has just let a request wait in vain."""
+    return clock.monotonic_s() < _silent.get(server.url, 0.0)
+
+
+def remember_silence(server: Server, error: Exception) -> None:
+    """Remember that a server did not answer in time, if that is what went wrong."""
+    if _last_cause(error) == _NO_ANSWER:
+        _silent[server.url] = clock.monotonic_s() + _SILENT_S
+
+
 def _status(error: Exception) -> int | None:
     asked = getattr(error, "get_http_status_code", None)
     return int(asked()) if callable(asked) else None
@@ -83,7 +99,9 @@ def _last_cause(error: BaseException) -> str:
     text = str(error)
     for sign, told in (
         ("Connection refused", "nothing listens there"),
-        ("timed out", "no answer in time"),
+        ("timed out", _NO_ANSWER),
+        ("Connection aborted", "it hung up"),
+        ("Connection reset", "it hung up"),
         ("Name or service not known", "no such host"),
         ("Temporary failure in name resolution", "no such host"),
         ("CERTIFICATE_VERIFY_FAILED", "a certificate that is not trusted"),

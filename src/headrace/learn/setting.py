@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.declare import GroupSplit, LowestCost, Metric, Model
+from headrace.errors import Fault
 from headrace.learn.cases import Cases
 from headrace.learn.intervals import Difference, Measured, blocks_of, difference, interval, measure
 from headrace.learn.metrics import Context, Scores, known_from
 from headrace.learn.report import Candidate
-from headrace.learn.split import Fold, Split, check_labels, folds_of
+from headrace.learn.split import Fold, Split, check_labels, folds_of, judging
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Setting:
         train: what is learned from in the end.
         test: what is judged on.
         threshold: from which score on a case is acted on.
+        left_out: of folds of validation on which nothing could be judged, a warning each.
     """
 
     model: Model
@@ -38,6 +40,7 @@ class Setting:
     train: Cases
     test: Cases
     threshold: float = 0.5
+    left_out: tuple[Fault, ...] = ()
 
     @property
     def fold(self) -> Fold:
@@ -107,8 +110,10 @@ def setting_of(model: Model, cases: Cases) -> Setting:
     """
     split = folds_of(cases, model.split, matures_us(model))
     check_labels(split.test, cases, model.task, model.place)
+    split, left_out = judging(split, cases, model.task, model.place)
     coded = cases.coded(cases.take(split.test.train).seen()) if cases.categories else cases
-    return Setting(model, cases, coded, split, coded.take(split.test.train), coded.take(split.test.test))
+    train, test = coded.take(split.test.train), coded.take(split.test.test)
+    return Setting(model, cases, coded, split, train, test, left_out=left_out)
 
 
 def matures_us(model: Model) -> int:

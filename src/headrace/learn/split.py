@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -228,9 +228,35 @@ def check_labels(fold: Fold, cases: Cases, task: Task, place: str) -> None:
         raise HeadraceError(faults)
 
 
+def judging(split: Split, cases: Cases, task: Task, place: str) -> tuple[Split, tuple[Fault, ...]]:
+    """Leave out folds of validation on which nothing can be learned or judged, and tell of each as a warning.
+
+    Args:
+        split: of which the last fold has both.
+        cases: all of them.
+        task: of the model.
+        place: ``file:line`` of the model.
+    """
+    kept, told = list[Fold](), list[Fault]()
+    for fold in split.validation:
+        parts = (("train", fold.train), ("test", fold.test))
+        amiss = [_amiss(cases.y[mask], cases.classes, task, name) for name, mask in parts]
+        found = next((one for one in amiss if one[0]), None)
+        if found is None:
+            kept.append(fold)
+            continue
+        until = from_us(fold.test_span[1]).strftime("%Y-%m-%d") if not fold.by else fold.by
+        cure = "the others decide; longer spans in time_split, or fewer folds, would use all"
+        said = f"a fold of validation (to {until}) with {found[0]}, which is left out"
+        told.append(Fault("HR-LEARN-002", place, said, found[1], cure, "warning"))
+    return replace(split, validation=tuple(kept)), tuple(told)
+
+
 def _amiss(y: npt.NDArray[np.generic], classes: tuple[str, ...], task: Task, part: str) -> tuple[str, str]:
     """What is wrong with the labels of a part, and what was expected."""
     rows = len(y)
+    if not rows:
+        return f"no rows in {part}", "rows to learn from and to judge on"
     if task.name in ("binary", "anomaly"):
         positives = int((y == 1).sum())
         learned_without = task.name == "anomaly" and part == "train"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from headrace.errors import Fault, HeadraceError
 from headrace.learn.logged import TAG, lay_out, metrics_of, note_of, params_of, tags_of
 from headrace.learn.quiet import switch_off_telemetry
-from headrace.learn.server import Server, be_patient, read_server, unreachable
+from headrace.learn.server import Server, be_patient, keeps_silent, read_server, remember_silence, unreachable
 from headrace.learn.stored import Files
 from headrace.learn.version import Record, Version
 
@@ -136,6 +136,8 @@ class Tracking:
 
     def _told(self, work: Callable[[], T]) -> T:
         """Do something with MLflow; its failures become faults of the database or of the server."""
+        if self.server is not None and keeps_silent(self.server):
+            raise HeadraceError(unreachable(self.server, TimeoutError("timed out")))
         try:
             return work()
         except ImportError as error:
@@ -143,8 +145,10 @@ class Tracking:
             fault = Fault("HR-LEARN-018", "", f"no module {error.name}", "MLflow installed", cure)
             raise HeadraceError(fault) from error
         except Exception as error:
-            fault = _unusable(error) if self.server is None else unreachable(self.server, error)
-            raise HeadraceError(fault) from error
+            if self.server is None:
+                raise HeadraceError(_unusable(error)) from error
+            remember_silence(self.server, error)
+            raise HeadraceError(unreachable(self.server, error)) from error
 
     def _name(self, model: str) -> str:
         return model if self.server is None else self.server.name(model)

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from headrace import clock
 from headrace.declare import Gate, Model, TimeSplit
+from headrace.engines.job import EARLY
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, read_cases
 from headrace.learn.champion import other_features
-from headrace.learn.choose import Choice, choose
+from headrace.learn.choose import Choice, choose, without
 from headrace.learn.drawn import Figures, drawn
 from headrace.learn.explain import made_from
 from headrace.learn.export import Parity, check_parity, dropped, export, export_like, require_parity
@@ -26,7 +27,7 @@ from headrace.learn.gates import Evidence, GateOutcome, export_gate, judge, not_
 from headrace.learn.kept import kept_of
 from headrace.learn.leaks import leaks
 from headrace.learn.measures import OfTraining
-from headrace.learn.metrics import Scores
+from headrace.learn.metrics import Scores, require_numbers
 from headrace.learn.nulls import never_null, require_nulls
 from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
@@ -46,6 +47,8 @@ _OF_METRICS = ("at_least", "at_most", "better_than_baseline", "not_worse_than_ch
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, how many are done, and how many there are."""
 STEPS = ("read", "split", "choose", "baselines", "fit", "export", "explain", "metrics", "gates", "register")
+_SKEWED = 0.01
+"""Share of the rows whose label is dated before them, above which that is told."""
 _BACKGROUND = 1000
 """Rows of training that explanations are made of and checked on."""
 
@@ -108,17 +111,26 @@ def train(
     with course.step("split"):
         setting = setting_of(model, cases)
     with registry.preparing():
-        champion = registry.champion(model.name)
+        champion, versions = registry.champion(model.name), registry.versions(model.name)
         with course.step("choose"):
             choice = choose(model, cases, setting.split.validation, setting.context, _start(champion), tune)
+        with course.step("baselines"):
+            baselines = _baselines(setting)
+        while True:
             setting = replace(setting, threshold=choice.threshold)
-        thresholds = (*service_thresholds, *_at(model, choice))
-        judged, content, parity, explanation = _fitted(setting, choice, course, thresholds)
+            thresholds = (*service_thresholds, *_at(model, choice))
+            try:
+                content, parity, explanation = _fitted(setting, choice, course, thresholds)
+                break
+            except HeadraceError as error:  # it is told, and the next best is taken; the test has not been touched
+                choice = without(choice, model, cases, setting.split.validation, error)
     with course.step("metrics"):
         scorer, mine = Scorer(content), choice.taken
         score = scorer.score(setting.test.x)
         told = {"validation": mine.means(setting.metrics), "params": dict(mine.params), "chosen": True}
+        judged = [setting.judged(name, "baseline", given, seconds) for name, given, seconds in baselines]
         judged.append(setting.judged(mine.name, "model", score, course.seconds["fit"], **told))
+        require_numbers(setting.metrics, judged[-1].candidate.metrics, mine.name)
         judged += _champion(setting, registry, champion, digest_of(content))
     others = [_not_taken(one, setting) for one in choice.every if one is not mine]
     candidates = _ordered(_compared(judged), others)
@@ -134,17 +146,29 @@ def train(
         tested = [one for one in candidates if one.role != "candidate"]
         values, spans = _named(tested, lambda one: one.metrics), _named(tested, lambda one: one.intervals)
         short = short_history(setting.fold, cases.time_us, model.split) if isinstance(model.split, TimeSplit) else None
-        warnings = (*choice.failed, *(() if short is None else (short,)))
+        warnings = (*_skewed(model, built), *setting.left_out, *choice.failed, *(() if short is None else (short,)))
         apart = _named(tested, lambda one: {label: list(astuple(far)) for label, far in one.apart.items()})
         notes = tuple(f"{fault.found}; expected {fault.expected}" for fault in warnings)
         record = Record(model.name, digest_of(content), origin, values, gates, parent, spans, notes)
-        looks = looks_at(origin.fold, registry.versions(model.name))
+        looks = looks_at(origin.fold, versions)
         record = replace(record, choice=choice.as_dict(), threshold=choice.threshold, looks=looks, apart=apart)
         files = kept_of(folder) | drawn(figures, model.task, setting.test.y, score, record)
         files |= {} if explanation is None else {"explain.json": explanation}
         version, new = registry.register(record, content, files, _standing(record, evidence))
     fold, left_out = setting.fold.as_dict(), dict(built.manifest.get("excluded", {}))
     return TrainReport(model.name, tuple(candidates), gates, version, new, course.seconds, fold, left_out, warnings)
+
+
+def _skewed(model: Model, built: Built) -> tuple[Fault, ...]:
+    """A warning where many labels are dated before their cases, which are lost to the training for it."""
+    early = int(dict(built.manifest.get("excluded", {})).get(EARLY, 0))
+    rows = early + int(built.manifest.get("rows", 0))
+    if early <= rows * _SKEWED:
+        return ()
+    found = f"{early:,} of {rows:,} rows whose label is dated before them; they are not used"
+    cure = "if the clocks of the two sources differ, say by how much: hr.label(…, skew='5m')"
+    expected = "labels that happen after their cases"
+    return (Fault("HR-LEARN-037", model.cases.place, found, expected, cure, "warning"),)
 
 
 def _measures(
@@ -201,11 +225,15 @@ def _ordered(judged: list[Candidate], others: list[Candidate]) -> list[Candidate
     return [*judged[:at], *others, *judged[at:]]
 
 
-def _baselines(setting: Setting) -> list[Judged]:
+_Scored = tuple[str, Scores, float]
+"""A baseline: its name, its scores of the test rows, and how many seconds fitting took."""
+
+
+def _baselines(setting: Setting) -> list[_Scored]:
     """An answer that knows no feature, and the declared baseline or a linear model."""
     model, rows = setting.model, len(setting.test.y)
     name, score = constant(setting.train, model.task, rows)
-    found = [setting.judged(name, "baseline", score)]
+    found = [(name, score, 0.0)]
     declared: Fit | None = model.baseline
     fit = linear(model.task) if declared is None else declared
     if fit is None:
@@ -214,16 +242,14 @@ def _baselines(setting: Setting) -> list[Judged]:
     where = place_of(fit, model.place)
     estimator = fit_estimator(fit, setting.train, model.seed, where, model.task)
     score = scores(estimator, setting.test.x, setting.test.names, where, model.task, len(setting.cases.classes))
-    return [*found, setting.judged(name_of(fit), "baseline", score, clock.monotonic_s() - begun)]
+    return [*found, (name_of(fit), score, clock.monotonic_s() - begun)]
 
 
 def _fitted(
     setting: Setting, choice: Choice, course: _Course, thresholds: Sequence[float]
-) -> tuple[list[Judged], bytes, Parity, bytes | None]:
-    """Return the baselines, the chosen model as the file that was proved equal to it, and how it is explained."""
+) -> tuple[bytes, Parity, bytes | None]:
+    """Return the chosen model as the file that was proved equal to it, that proof, and how it is explained."""
     model, taken = setting.model, choice.taken
-    with course.step("baselines"):
-        judged = _baselines(setting)
     fit = model.candidates[taken.candidate].fit
     where = place_of(fit, model.place)
     with course.step("fit"):
@@ -236,7 +262,7 @@ def _fitted(
         known, classes = setting.train, setting.cases.classes
         some = known.x[np.linspace(0, len(known.x) - 1, min(len(known.x), _BACKGROUND)).astype(np.int64)]
         explanation = made_from(estimator, known.names, model.task, some, classes=classes, place=where)
-    return judged, content, parity, explanation
+    return content, parity, explanation
 
 
 def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place: str) -> tuple[bytes, Parity]:
@@ -287,12 +313,14 @@ def _named(candidates: Sequence[Candidate], of: Callable[[Candidate], T]) -> dic
 
 def _evidence(setting: Setting, judged: Sequence[Judged]) -> Evidence:
     by_role = {one.candidate.role: one for one in judged}
-    baselines = {one.candidate.name: one.candidate.metrics for one in judged if one.candidate.role == "baseline"}
+    bases = {one.candidate.name: one for one in judged if one.candidate.role == "baseline"}
+    baselines = {name: one.candidate.metrics for name, one in bases.items()}
     model, champion = by_role["model"], by_role.get("champion")
+    above = {name: model.apart(one) for name, one in bases.items()}
+    found = Evidence(setting.metrics, model.candidate.metrics, baselines, above=above)
     if champion is None:
-        return Evidence(setting.metrics, model.candidate.metrics, baselines)
-    apart = model.apart(champion)
-    return Evidence(setting.metrics, model.candidate.metrics, baselines, champion.candidate.metrics, apart)
+        return found
+    return replace(found, champion=champion.candidate.metrics, apart=model.apart(champion))
 
 
 def _with_rows(outcome: GateOutcome, gate: Gate, setting: Setting, judged: Sequence[Judged]) -> GateOutcome:

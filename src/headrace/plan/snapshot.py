@@ -275,7 +275,8 @@ def _split_meaning(model: Model) -> dict[str, Any]:
 def _gate_meaning(gate: Gate, model: Model) -> list[str]:
     """A gate that names no metric is on the first; all are kept, in whatever order they are said."""
     bound = [] if gate.bound is None else [str(said_as(gate.bound, FLOAT))]
-    return [gate.kind, gate.metric or model.metrics[0].label, *bound, gate.by or "", gate.budget or ""]
+    surely = ["surely"] if gate.surely else []
+    return [gate.kind, gate.metric or model.metrics[0].label, *bound, gate.by or "", gate.budget or "", *surely]
 
 
 def _length(text: str | None) -> str | None:

@@ -21,7 +21,7 @@ from headrace.run.scheduler import Beat, Tick, beat_of, scheduled
 from headrace.run.settings import Settings, find_folder, read_settings
 from headrace.run.status import Status, status
 from headrace.run.stopping import Stop, Stopped, on_signals
-from headrace.run.training import Trained, Trainings, train
+from headrace.run.training import Trained, TrainFailed, Trainings, train
 from headrace.run.upkeep import compact, drop, vacuum
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Stop",
     "Stopped",
     "Tick",
+    "TrainFailed",
     "Trained",
     "Trainings",
     "apply",

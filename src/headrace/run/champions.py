@@ -15,7 +15,7 @@ from headrace.run.project import LoadedProject
 if TYPE_CHECKING:
     from headrace.learn import Registry
 
-_NO_SERVER = "HR-LEARN-030"
+_OUT_OF_REACH = ("HR-LEARN-019", "HR-LEARN-030")
 
 
 def registry(loaded: LoadedProject) -> Registry:
@@ -24,24 +24,25 @@ def registry(loaded: LoadedProject) -> Registry:
 
 
 def champion_warnings(loaded: LoadedProject, models: Iterable[Model]) -> tuple[Fault, ...]:
-    """Return a warning for each model whose champion was trained from another declaration than today's.
+    """Return a warning for each model whose champion is of another declaration than today's, or is damaged.
 
-    Declarations with faults mean nothing that a champion could be compared with: ``check`` tells of them. A server that
-    cannot be asked is a warning, too: nothing else of a plan or of a status hangs on it.
+    Declarations with faults mean nothing that a champion could be compared with: ``check`` tells of them. A registry
+    that cannot be asked is a warning, too: nothing else of a plan or of a status hangs on it.
     """
     if not has_models(loaded) or any(fault.severity == "error" for fault in check(loaded.project)):
         return ()
-    from headrace.learn.champion import champions_of_another_declaration
+    from headrace.learn.champion import champions_of_another_declaration, damaged_champions
 
-    missed: list[Fault] = []
-    with without_server(missed):
-        return champions_of_another_declaration(models, registry(loaded))
+    missed, asked = list[Fault](), list(models)
+    with without_registry(missed):
+        kept = registry(loaded)
+        return (*champions_of_another_declaration(asked, kept), *damaged_champions(asked, kept))
     return tuple(replace(fault, severity="warning") for fault in missed)
 
 
 @contextmanager
-def without_server(missed: list[Fault] | None = None) -> Iterator[None]:
-    """Go on behind a ``with`` block that cannot reach the server of models.
+def without_registry(missed: list[Fault] | None = None) -> Iterator[None]:
+    """Go on behind a ``with`` block that cannot reach the server of models, or their database.
 
     Args:
         missed: gets the faults that say so.
@@ -49,7 +50,7 @@ def without_server(missed: list[Fault] | None = None) -> Iterator[None]:
     try:
         yield
     except HeadraceError as error:
-        if any(fault.code != _NO_SERVER for fault in error.faults):
+        if any(fault.code not in _OUT_OF_REACH for fault in error.faults):
             raise
         if missed is not None:
             missed += error.faults

@@ -10,7 +10,7 @@ from typing import Any
 from headrace.declare import Model, Node, Stream, Table, kind_of, node_id, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault, HeadraceError
-from headrace.run.champions import champion_warnings, without_server
+from headrace.run.champions import champion_warnings, without_registry
 from headrace.run.declared import Declared, closure, is_source, upstream
 from headrace.run.differences import differences
 from headrace.run.evolving import Verdict, only_adds, require_sound_evolution, verdicts
@@ -218,7 +218,7 @@ def _training(
 
 def _is_trained(model: Model, cases: str, loaded: LoadedProject) -> bool:
     """Whether a version of this declaration and set is there, as far as that can be known: a warning tells of more."""
-    with without_server():
+    with without_registry():
         return trained_before(model, cases, loaded) is not None
     return False
 

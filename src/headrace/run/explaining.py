@@ -216,7 +216,7 @@ def _found(built: BuiltSet, keys: list[str], parts: list[str], names: tuple[str,
 
 def _plain(value: Any) -> Any:
     """A feature as it leaves: decimals as float64."""
-    return value if value is None or isinstance(value, bool | int | float) else float(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else float(value)
 
 
 def _of_request(loaded: LoadedProject, model: Model, names: tuple[str, ...], request: bytes) -> dict[str, Any]:

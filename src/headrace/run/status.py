@@ -10,7 +10,7 @@ from headrace import clock
 from headrace.declare import Stream, Table, kind_of, sources_of
 from headrace.declare.sheet import Sheet
 from headrace.errors import Fault
-from headrace.run.champions import champion_warnings, has_models, without_server
+from headrace.run.champions import champion_warnings, has_models, without_registry
 from headrace.run.gone import gone_files, kept_out
 from headrace.run.journal import Journal, PastRun
 from headrace.run.project import LoadedProject
@@ -182,7 +182,7 @@ def _set(name: str, journal: Journal) -> SetStatus:
 def _model(name: str, loaded: LoadedProject) -> ModelStatus:
     if not has_models(loaded):
         return ModelStatus(name, 0, None, {}, None)
-    with without_server():  # the warnings tell of it
+    with without_registry():  # the warnings tell of it
         return _versions(name, loaded)
     return ModelStatus(name, 0, None, {}, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,11 @@ class Trained:
         return self.step.as_dict() | told | {"warnings": [fault.as_dict() for fault in self.warnings]}
 
     def outcome(self) -> str:
-        """Return in one sentence what became of the version, or why there was nothing to do."""
+        """Return in one sentence what became of the version, or why there is none."""
         if self.report is not None:
             return self.report.verdict()
+        if self.step.action == "failed":
+            return f"{self.step.id}: failed, {self.step.faults[0].code}"
         return f"{self.step.id}: {', '.join(self.step.why)}; version {self.step.figures.get('version')} stands"
 
     def __repr__(self) -> str:
@@ -60,6 +62,17 @@ class Trained:
         if self.report is not None:
             shown = replace(self.report, warnings=())._repr_html_()
         return shown + html_of(faults=self.warnings)
+
+
+class TrainFailed(HeadraceError):
+    """Some models could not be trained; the others were. ``trained`` says what became of each.
+
+    Its exit code is 1 where all that went wrong are checks that failed.
+    """
+
+    def __init__(self, trained: Trainings, errors: Sequence[HeadraceError]) -> None:
+        super().__init__(fault for error in errors for fault in error.faults)
+        self.trained, self.exit_code = trained, max(error.exit_code for error in errors)
 
 
 class Trainings(tuple[Trained, ...]):
@@ -117,6 +130,7 @@ def train(
 
     Raises:
         HeadraceError: HR-RUN-005 unknown model, 006 set not up to date; HR-LEARN for what goes wrong in training.
+        TrainFailed: that of some of several models; the others were trained.
     """
     require_sound(loaded.project)
     models, wanted = _chosen(loaded.project, names), Wanted(again=again, tune=tune, seconds=seconds)
@@ -130,16 +144,34 @@ def train(
         number = journal.begin("train")
         try:
             registry(loaded).resume()  # what an earlier training could not tell MLflow is not fitted again
-            trained = (_train_one(one, loaded, declared, journal, progress, wanted) for one in models)
+            trained, errors = _each(models, lambda one: _train_one(one, loaded, declared, journal, progress, wanted))
+            if errors and len(models) == 1:
+                raise errors[0]
             found = Trainings(_with_champion(one, model, loaded) for one, model in zip(trained, models, strict=True))
         except BaseException as error:
             with contextlib.suppress(HeadraceError):  # a full disk must not hide what happened
                 journal.finish(number, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", {})
                 log_runs(loaded, journal)
             raise
-        journal.finish(number, "done", {"models": [one.as_dict() for one in found]})
+        journal.finish(number, "failed" if errors else "done", {"models": [one.as_dict() for one in found]})
         log_runs(loaded, journal)
+    if errors:
+        raise TrainFailed(found, errors)
     return found
+
+
+def _each(models: Sequence[Model], train_one: Callable[[Model], Trained]) -> tuple[list[Trained], list[HeadraceError]]:
+    """Train each; what is wrong with one does not keep the others from it."""
+    found, errors = list[Trained](), list[HeadraceError]()
+    for model in models:
+        begun = clock.monotonic_s()
+        try:
+            found.append(train_one(model))
+        except HeadraceError as error:
+            errors.append(error)
+            step = StepReport(f"model:{model.name}", "failed", (), clock.monotonic_s() - begun, {}, error.faults)
+            found.append(Trained(step, None))
+    return found, errors
 
 
 def _chosen(project: Project, names: Sequence[str]) -> list[Model]:
@@ -163,10 +195,12 @@ def _train_one(
     inputs, before = training_inputs(model, declared, journal), journal.step(step_id)
     why = UNTRAINED if before is None else reasons(before.inputs, inputs)
     again = wanted.again or wanted.tunes(model)
-    if before is not None and not why and not again and _stands(model, before.figures, loaded):
-        kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
-        progress.ends(kept)
-        return Trained(kept, None)
+    if before is not None and not why and not again:
+        if _stands(model, before.figures, loaded):
+            kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
+            progress.ends(kept)
+            return Trained(kept, None)
+        why = GONE
     known = None if again else trained_before(model, str(built.manifest["fingerprint"]), loaded)
     if known is not None:
         return _known(known, step_id, inputs, journal, progress)
@@ -261,5 +295,6 @@ def training_inputs(model: Model, declared: Declared, journal: Journal | None) -
 
 
 def _stands(model: Model, figures: Mapping[str, Any], loaded: LoadedProject) -> bool:
-    """Whether the version that a training registered is still in the registry."""
-    return any(one.number == figures.get("version") for one in registry(loaded).versions(model.name))
+    """Whether the version that a training registered is still in the registry, with the file that it had."""
+    kept = registry(loaded)
+    return any(one.number == figures.get("version") and kept.loadable(one) for one in kept.versions(model.name))

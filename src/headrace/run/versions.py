@@ -93,6 +93,11 @@ class Compared:
     differs: tuple[tuple[str, str, str, str], ...]
     apart: str
 
+    def overlap(self, label: str) -> bool:
+        """Return whether the intervals of a metric overlap, so that chance may part the two."""
+        one, other = (side.record.intervals.get("model", {}).get(label) for _, side in self._sides)
+        return one is not None and other is not None and one[0] <= other[1] and other[0] <= one[1]
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values for ``--json``."""
         names = ("metric", "before", "after", "difference", "better")

@@ -114,6 +114,10 @@ class Project(declare.Project):
             again: also what has not changed.
             tune: how many trials of parameters there shall be, those of earlier searches among them; 0 for none.
             seconds: after which no further trial begins.
+
+        Raises:
+            HeadraceError: what goes wrong; where some of several models were trained, it is a ``TrainFailed`` that
+                carries what became of each as ``trained``.
         """
         from headrace.run import train
 

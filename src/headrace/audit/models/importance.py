@@ -25,7 +25,7 @@ from headrace.learn.metrics.binary import steps
 REPEATS = 3
 SCORINGS, MOST, FEWEST = 300_000, 20_000, 500
 """Scores that importance asks for in all, about; and rows at most and at least that each shuffle is judged on."""
-DEPENDENCES, GRID, CATEGORIES, LINES = 6, 16, 10, 250
+DEPENDENCES, GRID, CATEGORIES = 6, 16, 10
 EXPLAINED = 1_000
 
 
@@ -72,6 +72,7 @@ class Importance:
         rows: how many these were.
         features: the most important first.
         dependences: of the first of them.
+        asked: rows that these are the mean of.
         contributed: what features contribute to single scores, where the version has an explainer.
     """
 
@@ -80,6 +81,7 @@ class Importance:
     rows: int
     features: tuple[Feature, ...]
     dependences: tuple[Dependence, ...]
+    asked: int
     contributed: Contributed | None = None
 
 
@@ -107,11 +109,11 @@ def importance(tested: Tested, registry: Registry, hidden: Collection[str] = ())
     told = contributed(registry, tested.version, tested.scorer, some, tested.cases.classes)
     order = np.argsort(-changes.mean(axis=1), kind="stable")
     features = tuple(_feature(names[at], changes[at], told, at) for at in order.tolist())
-    few = x[luck.permutation(len(x))[:LINES]]
+    few = x[luck.permutation(len(x))[: SCORINGS // (DEPENDENCES * GRID)]]
     shown = [at for at in order.tolist() if names[at] not in hidden][:DEPENDENCES]
     found = [_dependence(tested, few, x[:, at].astype(np.float64), at, names[at]) for at in shown]
     dependences = tuple(one for one in found if one is not None)
-    return Importance(judge.metric.label, value, len(rows), features, dependences, told)
+    return Importance(judge.metric.label, value, len(rows), features, dependences, len(few), told)
 
 
 def _feature(name: str, changes: Floats, told: Contributed | None, at: int) -> Feature:

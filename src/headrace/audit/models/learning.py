@@ -24,6 +24,8 @@ from headrace.learn.split import Fold
 MOST_ROWS, FEWEST_ROWS, JUDGED = 100_000, 200, 40_000
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 SECONDS = 4.0
+_LEAST, _PATIENT = 3, 5
+"""Sizes without which there is no curve, for which the fits may take so many times as long."""
 _LONGER = 1.6
 """A fit on twice the rows may take this much more than twice as long: what would not fit in the time is not begun."""
 
@@ -78,7 +80,7 @@ def learning(tested: Tested, metric: Metric, seconds: float = SECONDS) -> Learni
     Args:
         tested: a version on its test rows.
         metric: that is shown; the model's own.
-        seconds: that the fits may take in all, about.
+        seconds: that the fits may take in all, about, once there are points enough for a curve.
     """
     model, choice = tested.model, tested.version.record.choice
     ways = model.candidates
@@ -93,9 +95,10 @@ def learning(tested: Tested, metric: Metric, seconds: float = SECONDS) -> Learni
     whole = Learning(metric.label, metric.greater_is_better, where, len(judged), len(there))
     begun, done, taken = clock.monotonic_s(), list[Learnt](), 0.0
     for size in _sizes(len(there)):
-        left = seconds - (clock.monotonic_s() - begun)
+        most = seconds if len(done) >= _LEAST else _PATIENT * seconds
+        left = most - (clock.monotonic_s() - begun)
         if done and taken * size / done[-1].rows * _LONGER > left:
-            return _stopped(whole, done, f"fits on more rows would have taken longer than {seconds:.0f} s")
+            return _stopped(whole, done, f"fits on more rows would have taken longer than {most:.0f} s")
         values = list[float]()
         try:
             for draw in range(3):

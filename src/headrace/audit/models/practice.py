@@ -28,6 +28,7 @@ class Rival:
         cost: of a day's decisions by it.
         others: values of the model's other metrics, where it was scored for this comparison.
         note: what is to be known of the numbers.
+        apart: between what the model's value minus this one lies with 95 % confidence, where that is on record.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Rival:
     cost: float | None = None
     others: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    apart: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,10 @@ def practice(
             span = record.intervals.get(name, {}).get(label)
             cost = _on_record(tested, values, costs)
             told = name.replace("_", " ")
-            rivals.append(Rival(told, "baseline", values[label], None if span is None else (span[0], span[1]), cost))
+            between = None if span is None else (span[0], span[1])
+            far = record.apart.get(name, {}).get(label)
+            apart = None if far is None else (far[1], far[2])
+            rivals.append(Rival(told, "baseline", values[label], between, cost, apart=apart))
     if tested is not None and costs is not None:
         none = costs.of(tested.test.y, np.zeros(tested.rows, np.bool_)) / tested.days
         rivals.append(Rival("doing nothing", "nothing", cost=none))

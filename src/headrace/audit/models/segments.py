@@ -229,10 +229,13 @@ def _gap(blocks: Blocks, measure: Measure, groups: _Groups) -> _Gap:
     sums = measure.sums(blocks, groups.of_row, len(groups.names))
     drawn, point = np.tensordot(blocks.weights, sums, axes=1), sums.sum(axis=0)
     with np.errstate(all="ignore"):
-        if measure.off:
-            return _Gap(measure, -np.abs(measure.ratio(point)), blocks.error(measure.ratio(drawn)))
-        gap = measure.ratio(point) - measure.ratio(point.sum(axis=0) - point)
+        mine, others = measure.ratio(point), measure.ratio(point.sum(axis=0) - point)
         apart = measure.ratio(drawn) - measure.ratio(drawn.sum(axis=1, keepdims=True) - drawn)
+        if measure.off:  # how far off, whichever way; drawn with the signs of what was seen, so that 0 is no wall
+            far = np.sign(others) * measure.ratio(drawn.sum(axis=1, keepdims=True) - drawn)
+            apart = far - np.sign(mine) * measure.ratio(drawn)
+            return _Gap(measure, np.abs(others) - np.abs(mine), blocks.error(apart))
+        gap = mine - others
     return _Gap(measure, gap * measure.sign, blocks.error(apart))
 
 

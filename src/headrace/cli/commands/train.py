@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -30,11 +30,17 @@ def command(session: Session, models: tuple[str, ...], again: bool, tune: int | 
     """
     from headrace.cli.progress import Bars
     from headrace.cli.terminal import print_faults
-    from headrace.run import train
+    from headrace.run import TrainFailed, train
 
     loaded = session.load()
-    with Bars() as bars:
-        trained = train(loaded, models, bars, again=again, tune=tune or 0, seconds=_seconds(span))
+    try:
+        with Bars() as bars:
+            trained = train(loaded, models, bars, again=again, tune=tune or 0, seconds=_seconds(span))
+    except TrainFailed as error:
+        some = error.trained
+        if not session.as_json:
+            session.tell({}, lambda: _print(some))
+        raise
     faults = failed_gates(trained, "mend the model or its data; the version is kept, and does not serve")
     warnings = [fault for one in trained for fault in one.warnings]
     told = [fault.as_dict() for fault in (*faults, *warnings)]
@@ -73,6 +79,20 @@ def _print(trained: tuple[Trained, ...]) -> None:
         print_trained(one)
 
 
+def _side_by_side(head: list[str], rows: list[list[str]]) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Cut a table into as many as the terminal takes, each with the names of the candidates."""
+    from headrace.cli.terminal import console
+
+    widths = [max(len(row[at]) for row in (head, *rows)) + 3 for at in range(len(head))]
+    room, begin = console().width - widths[0], 1
+    while begin < len(head):
+        end = begin + 1
+        while end < len(head) and sum(widths[begin : end + 1]) <= room:
+            end += 1
+        yield [head[0], *head[begin:end]], [[row[0], *row[begin:end]] for row in rows]
+        begin = end
+
+
 def print_trained(trained: Trained) -> None:
     """Print a training: candidates by metrics, gates, and what became of the version."""
     from headrace.cli.terminal import print_table, say
@@ -81,8 +101,8 @@ def print_trained(trained: Trained) -> None:
     if report is None:
         say(trained.outcome())
         return
-    head = report.header()
-    print_table(report.model, head, report.rows(), right=head[1:])
+    for head, rows in _side_by_side(report.header(), report.rows()):
+        print_table(report.model, head, rows, right=head[1:])
     for sentence in report.differences():
         say(f"  {sentence}")
     for gate in report.gates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,18 @@ from headrace.learn.metrics.binary import BINARY, BINARY_ROWS, costs
 from headrace.learn.metrics.context import NEVER, Context, Labels, OfRows, Scores, known_from
 from headrace.learn.metrics.others import CLASSES, CLASSES_ROWS, GROUPS, NUMBERS, NUMBERS_ROWS
 
-__all__ = ["NEVER", "Context", "Labels", "Scores", "better", "costs", "evaluate", "known_from", "mean_of"]
+__all__ = [
+    "NEVER",
+    "Context",
+    "Labels",
+    "Scores",
+    "better",
+    "costs",
+    "evaluate",
+    "known_from",
+    "mean_of",
+    "require_numbers",
+]
 
 
 def evaluate(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
@@ -63,10 +75,31 @@ def _own(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
     try:
         found: Any = metric.function(y.copy(), score.copy(), context.rows())
         return float(found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = f"{type(error).__name__} in the metric {metric.name}"
         cure = "return a number of (y, score, rows)"
         raise HeadraceError(Fault("HR-LEARN-025", metric.place, told, "a number", cure)) from error
+
+
+def require_numbers(metrics: Mapping[str, Metric], values: Mapping[str, float], of: str) -> None:
+    """Refuse a model of which a metric says nothing: it could be held against nothing, and would pass.
+
+    Args:
+        metrics: by label.
+        values: of each.
+        of: what was judged.
+
+    Raises:
+        HeadraceError: HR-LEARN-025 for what is not finite.
+    """
+    cure = "return a number for every score that a model may give, also where rows or positives are few"
+    faults = [
+        Fault("HR-LEARN-025", metrics[label].place, f"{label} of {of} is {value}", "a finite number", cure)
+        for label, value in values.items()
+        if not np.isfinite(value)
+    ]
+    if faults:
+        raise HeadraceError(faults)
 
 
 def better(metric: Metric, value: float, other: float) -> bool:

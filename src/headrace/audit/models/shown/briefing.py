@@ -86,7 +86,12 @@ def _good(project: Project, one: Judged) -> str:
         lines.append("Less is better.")
     if mine.value is not None and other is not None and other.value is not None:
         better = (mine.value > other.value) == compared.greater_is_better and mine.value != other.value
-        lines.append(f"It is {'better' if better else 'not better'} than the best of what there is without it.")
+        told = f"It is {'better' if better else 'not better'} than the best of what there is without it"
+        if better and other.apart is None:
+            told += "; how much of that is chance is not known"
+        elif better and other.apart is not None:
+            told += f", by {'no ' if other.apart[0] <= 0 <= other.apart[1] else ''}more than chance explains"
+        lines.append(f"{told}.")
     return said(" ".join(line for line in lines if line)) + _values(compared) + _money(compared) + _acting(one)
 
 

@@ -40,7 +40,9 @@ def importance_part(found: Importance, of: int) -> str:
     parts = ["<h3>What it looks at</h3>", said(note), bars(rows), left, _contributions(found)]
     drawn = "".join(_dependence(one) for one in found.dependences)
     if drawn:
-        parts.append(f'<h3>How the score moves with a feature</h3><div class="figures">{drawn}</div>')
+        told = f"{number(found.asked)} of the {number(of)} test rows, drawn" if found.asked < of else "all test rows"
+        said_ = said(f"The mean score of {told}, if all of them had this value and were else as they are.")
+        parts.append(f'<h3>How the score moves with a feature</h3>{said_}<div class="figures">{drawn}</div>')
     return "".join(parts)
 
 
