@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import headrace as hr
@@ -14,7 +15,7 @@ from headrace.learn import Registry, train
 from headrace.learn.intervals import Difference
 from headrace.learn.report import ordinal
 from headrace.learn.tried import Tuning
-from tests.learn.worlds import fit_boosting, fit_logistic, model, world
+from tests.learn.worlds import DAY_US, fit_boosting, fit_logistic, model, world
 
 SPLIT = hr.time_split(train="10d", test="5d", folds=2)
 
@@ -42,6 +43,79 @@ def test_a_candidate_that_fails_is_told_and_the_others_are_judged(registry: Regi
     assert any("ValueError in fit" in one for one in report.version.record.notes)
     with pytest.raises(HeadraceError, match="ValueError in fit"):
         train(model([fit_failing, fit_failing], split=SPLIT), world(), registry)
+
+
+def mine(y: Any, score: Any, rows: Any) -> float:
+    """A metric of one's own that says nothing of scores that are all the same."""
+    return float("nan") if np.ptp(score) == 0 else float(np.mean(score[y == 1]))
+
+
+def fit_flat(train: Any) -> Any:
+    return lambda x: x["now.amount"] * 0.0 + 0.5
+
+
+def test_a_candidate_of_which_a_metric_says_nothing_is_not_chosen_and_does_not_serve(registry: Registry) -> None:
+    metrics = (hr.metric("mine", mine), hr.roc_auc())
+    report = train(model([fit_flat, fit_logistic], split=SPLIT, metrics=metrics), world(), registry)
+    assert [one.name for one in report.candidates if one.role == "model"] == ["fit_logistic"]
+    (fault,) = report.warnings
+    assert (fault.code, fault.found) == ("HR-LEARN-025", "mine of fit_flat in validation is nan")
+    assert np.isnan(report.candidates[0].metrics["mine"]), "of the baseline it may say nothing"
+    with pytest.raises(HeadraceError, match="HR-LEARN-025 .*mine of fit_flat is nan; expected a finite number"):
+        train(model(fit_flat, metrics=metrics, gates=(hr.not_worse_than_champion(),)), world(), registry)
+
+
+def fit_without_export(train: Any) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    return make_pipeline(FunctionTransformer(np.cbrt), HistGradientBoostingClassifier()).fit(train.X, train.y)
+
+
+def test_a_candidate_that_cannot_be_exported_is_told_and_the_next_best_is_taken(registry: Registry) -> None:
+    def weak(train: Any) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=2).fit(train.X, train.y)
+
+    metrics = (hr.average_precision(), hr.roc_auc())
+    one = model([weak, fit_without_export], split=SPLIT, metrics=metrics, threshold=hr.capacity(5, "1d"))
+    report = train(one, world(), registry)
+    assert [each.name for each in report.candidates if each.role == "model"] == ["weak"]
+    assert any(fault.severity == "warning" and fault.code.startswith("HR-LEARN-0") for fault in report.warnings)
+    with pytest.raises(HeadraceError, match="HR-LEARN-0"):
+        train(model(fit_without_export), world(), registry)
+
+
+def fit_that_leaves(train: Any) -> Any:
+    raise SystemExit(3)
+
+
+def test_a_fit_that_ends_the_program_is_one_that_failed(registry: Registry) -> None:
+    with pytest.raises(HeadraceError, match=r"HR-LEARN-004 .*SystemExit in fit"):
+        train(model(fit_that_leaves), world(), registry)
+
+
+def test_a_fold_of_validation_without_positives_is_left_out(registry: Registry) -> None:
+    built = world()
+    day = (built.table["at"].cast("int64").to_numpy() - built.table["at"].cast("int64").to_numpy().min()) // DAY_US
+    quiet = np.where((day >= 18) & (day < 23), False, built.table["label"].to_numpy(zero_copy_only=False))
+    split = hr.time_split(train="10d", test="5d", folds=2)
+    one = model([fit_logistic, fit_boosting], split=split)
+    report = train(one, built.with_column("label", pa.array(quiet)), registry)
+    (fault,) = [each for each in report.warnings if each.code == "HR-LEARN-002"]
+    assert "a fold of validation" in fault.found
+    assert "in test of which none is positive, which is left out" in fault.found
+    assert len(report.version.record.choice["tried"][0]["folds"]) == 1
+
+
+def test_labels_that_are_dated_before_their_cases_are_told(registry: Registry) -> None:
+    built = world()
+    built.manifest["excluded"] = {"label came before its case": 500}
+    (fault,) = train(model(fit_logistic), built, registry).warnings
+    assert (fault.code, fault.severity) == ("HR-LEARN-037", "warning")
+    assert "500 of 500 rows" in fault.found or "500 of" in fault.found
 
 
 def test_a_fit_that_runs_out_of_memory_says_what_to_do(registry: Registry) -> None:

@@ -100,6 +100,20 @@ def test_a_planted_feature_is_found_by_its_kind(name: str) -> None:
     assert (kind, "now.planted") in found(with_feature(cases, "now.planted", make(cases)))
 
 
+def test_what_is_no_matter_of_more_or_less_is_found_too() -> None:
+    cases = clean(3)
+    luck = luck_of(cases)
+    outside = np.where(luck.random(ROWS) < 0.5, luck.uniform(0, 3, ROWS), luck.uniform(6, 9, ROWS))
+    middle = np.where(cases.y == 1, luck.uniform(4, 5, ROWS), outside)
+    assert ("too_good", "now.planted") in found(with_feature(cases, "now.planted", middle))
+    kinds = np.where(cases.y == 1, 1.0, luck.choice([0.0, 2.0], ROWS))  # the second of three texts
+    texts = replace(with_feature(cases, "now.planted", kinds), categories={"now.planted": ("a", "m", "z")})
+    assert ("too_good", "now.planted") in found(texts)
+    many = luck.integers(0, 900, ROWS).astype(float)
+    names = replace(with_feature(cases, "now.planted", many), categories={"now.planted": tuple(map(str, range(900)))})
+    assert not found(names)
+
+
 def habits(seed: int, stays: bool) -> Cases:
     """Customers of whom some commit fraud all the time; where they do not stay so, their number says nothing later."""
     luck = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.errors import HeadraceError
 from headrace.learn.thresholds import thresholds
-from headrace.run import load_project, plan_changes, registry, run, status, train
+from headrace.run import TrainFailed, load_project, plan_changes, registry, run, status, train
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -48,6 +48,41 @@ def test_the_life_of_a_model(bank):
         "declaration of spending changed",
     )
     assert _train(bank) == [("done", ("cases changed",))]
+
+
+def test_one_model_that_fails_leaves_the_others(tmp_path):
+    failing = (
+        "def bad(train):\n    raise ValueError\n\nother = hr.Model('other', cases, bad, hr.time_split('25d', '14d'), "
+    )
+    ending = WITH_MODEL.replace("project = ", f"{failing}[hr.roc_auc()])\nproject = ")
+    folder = make_bank(tmp_path / "bank", ending.replace("services=[desk]", "services=[desk], models=[other]"), (1, 2))
+    run(load_project(folder))
+    with pytest.raises(TrainFailed, match="HR-LEARN-004 .*ValueError in fit") as caught:
+        train(load_project(folder))
+    assert caught.value.exit_code == 2
+    became = {one.step.id: one.step.action for one in caught.value.trained}
+    assert became == {"model:score": "done", "model:other": "failed"}
+    assert registry(load_project(folder)).champion("score") is not None
+    assert status(load_project(folder)).runs[0].outcome == "failed"
+    with pytest.raises(HeadraceError, match="HR-LEARN-004") as alone:
+        train(load_project(folder), ["other"])
+    assert not isinstance(alone.value, TrainFailed)
+
+
+def test_a_model_whose_file_was_altered_is_told_and_trained_again(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    run(load_project(folder))
+    train(load_project(folder))
+    kept = registry(load_project(folder))
+    version = kept.champion("score")
+    content = kept.path(version).read_bytes()
+    for harm in (lambda path: path.write_bytes(b"other"), lambda path: path.unlink()):
+        harm(kept.path(version))
+        (fault,) = status(load_project(folder)).warnings
+        assert (fault.code, fault.severity) == ("HR-LEARN-011", "warning")
+        assert _train(folder) == [("done", ("its output is gone",))]
+        assert kept.path(version).read_bytes() == content, "the same inputs give the same file"
+        assert status(load_project(folder)).warnings == ()
 
 
 def test_trainings_are_in_the_run_log_by_model(tmp_path):
