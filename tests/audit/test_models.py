@@ -115,6 +115,20 @@ def test_a_feature_range_where_too_few_are_foretold_is_named(tmp_path, empty_reg
     assert part.true > 2 * part.foretold
 
 
+def test_of_two_groups_that_are_both_off_the_one_that_is_further_off_is_named(tmp_path, empty_registry):
+    built, luck = world(rows=24_000), np.random.default_rng(11)
+    label = built.table["label"].to_numpy(zero_copy_only=False).copy()
+    late = built.table["at"].cast(pa.int64()).to_numpy() >= START_US + 33 * DAY_US
+    south = luck.random(24_000) < 0.5
+    for where, share in ((late & south, 0.03), (late & ~south, 0.30)):
+        label[where] |= luck.random(where.sum()) < share
+    shop = pa.array(np.where(south, "south", "north"))
+    table = built.with_column("label", pa.array(label)).table.append_column("shop", shop)
+    manifest = built.manifest | {"columns": built.manifest["columns"] | {"shop": "string"}}
+    _, _, found = judge(tmp_path, empty_registry, model(fit_boosting), type(built)(table, manifest))
+    assert [(one.name, one.off) for name, one in found.findings.segments.worse if name == "shop"] == [("north", True)]
+
+
 def segmented(luck_of):
     """A world with a column ``shop`` of four values; in one of them the label has nothing to do with the features."""
     built, luck = world(rows=24_000), np.random.default_rng(11)

@@ -18,6 +18,21 @@ from headrace.serve.parity import ParityReport
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 
+def test_a_table_of_many_metrics_is_cut_and_no_number_is(capsys, monkeypatch):
+    from headrace.cli import terminal
+    from headrace.cli.commands.train import _side_by_side
+
+    monkeypatch.setattr(terminal, "_WIDE", 60)
+    head = ["candidate", *(f"metric_{at}" for at in range(7))]
+    rows = [["logistic_regression", *(f"0.{at}234 [0.{at}, 0.{at}9]" for at in range(7))] for _ in range(2)]
+    parts = list(_side_by_side(head, rows))
+    assert [name for some, _ in parts for name in some[1:]] == head[1:]
+    for some, cells in parts:
+        terminal.print_table("", some, cells, right=some[1:])
+    printed = capsys.readouterr().out
+    assert all(cell in printed for row in rows for cell in row)
+
+
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     folder = make_bank(tmp_path_factory.mktemp("cli") / "bank")

@@ -81,11 +81,11 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_next(at, monkeypatch, ste
     version, _ = here.register(record(file), file)
 
     def cut_off(*_arguments):
-        raise ConnectionError("timed out")
+        raise ConnectionError("Connection refused")
 
     with monkeypatch.context() as patched:
         patched.setattr(here._tracking._open(), step, cut_off)
-        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-030.*no answer in time"):
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-030.*nothing listens there"):
             here.remove([version])
     assert here.versions() == [version]
     here.remove([version])
@@ -176,6 +176,10 @@ def test_a_server_that_never_answers_is_given_up_in_time(tmp_path, monkeypatch):
         with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-030.*no answer in time.*MLFLOW_HTTP_REQUEST_TIMEOUT"):
             registry.versions()
         assert time.monotonic() - begun < 10
+        monkeypatch.setattr(registry._tracking, "_open", lambda: pytest.fail("it was asked once more"))
+        registry._tracking._client = None
+        with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-030.*no answer in time"):
+            registry._tracking._told(registry._tracking._open)
 
 
 def test_patience_is_ten_seconds_where_nobody_says_otherwise(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from headrace.cli import main
 from headrace.errors import HeadraceError
-from headrace.run import LoadedProject, explain, load_project, registry
+from headrace.run import LoadedProject, explain, load_project, registry, run, train
 from headrace.serve.office import office
 from tests.shop import payment
 
@@ -107,6 +107,20 @@ def test_a_set_that_is_gone_and_a_file_that_was_altered_are_told(copied: LoadedP
     built.unlink()
     with pytest.raises(HeadraceError, match=r"HR-LEARN-051.*no longer there.*--request FILE"):
         explain(copied, "score", row=key)
+
+
+def test_a_row_with_features_that_are_text_is_explained(copied: LoadedProject, key: str) -> None:
+    project = copied.folder / "project.py"
+    text = project.read_text()
+    project.write_text(text.replace("\"case when segment = 'student' then 1 else 0 end\"", '"segment"'))
+    loaded = load_project(copied.folder)
+    run(loaded)
+    (one,) = train(loaded, again=True)
+    found = explain(loaded, "score", row=key, version=one.step.figures["version"])
+    assert isinstance(found.features["who.student"], str)
+    ((_, base, total, _),) = found.sums()
+    assert base + sum(moved for _, _, moved, _ in found.rows()) == pytest.approx(total)
+    assert found.features["who.student"] in repr(found)
 
 
 def test_a_version_of_before_is_told_to_be_trained_again(shop: LoadedProject, key: str, monkeypatch: Any) -> None:

@@ -85,6 +85,26 @@ def test_a_model_whose_file_was_altered_is_told_and_trained_again(tmp_path):
         assert status(load_project(folder)).warnings == ()
 
 
+def test_a_database_that_another_program_holds_does_not_keep_plan_and_status_from_telling(tmp_path, monkeypatch):
+    import sqlite3
+    from contextlib import closing
+
+    from headrace.learn import tracking
+
+    folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
+    run(load_project(folder))
+    train(load_project(folder))
+    monkeypatch.setattr(tracking, "_PATIENCE_S", 0.2)
+    with closing(sqlite3.connect(folder / ".headrace" / "models" / "mlflow.db", isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        for verb in (status, plan_changes):
+            (fault,) = verb(load_project(folder)).warnings
+            assert (fault.code, fault.severity) == ("HR-LEARN-019", "warning")
+        with pytest.raises(HeadraceError, match="HR-LEARN-019"):
+            train(load_project(folder), again=True)
+    assert status(load_project(folder)).warnings == ()
+
+
 def test_trainings_are_in_the_run_log_by_model(tmp_path):
     folder = make_bank(tmp_path / "bank", WITH_MODEL, (1, 2))
     run(load_project(folder))

@@ -25,7 +25,7 @@ _REFUSED = (401, 403)
 _NO_ANSWER = "no answer in time"
 _PAGE = 200
 _KNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
-_SILENT_S = 30.0
+_SILENT_S = 5.0
 """How long a server that let a request wait in vain is not asked again: a command asks for more than one thing."""
 _silent: dict[str, float] = {}
 T = TypeVar("T")
