@@ -21,11 +21,11 @@ from headrace.errors import Fault, HeadraceError
 
 if TYPE_CHECKING:
     from headrace.cli.demo_data import Looked
-    from headrace.run import LoadedProject, RunReport, Trained
+    from headrace.run import Explained, LoadedProject, RunReport, Trained
     from headrace.serve.parity import ParityReport
 
 DAYS = 183
-_MARK = ".demo"
+_MARK, _MODEL = ".demo", "fraud_score"
 _SEED = 7
 _READY_S = 120.0  # a first start compiles, on a busy machine beside others
 _AGGREGATES = ("mean", "sum", "count", "nunique", "max", "time_since_last")
@@ -50,6 +50,7 @@ class Demo:
     run: RunReport
     trained: tuple[Trained, ...]
     decisions: tuple[Decision, ...]
+    explained: Explained | None
     parity: ParityReport | None
     looked: Looked
     report: Path
@@ -68,6 +69,7 @@ class Demo:
             "run": self.run.as_dict(),
             "models": [one.as_dict() for one in self.trained],
             "decisions": [{"case": one.case, "request": one.request, "answer": one.answer} for one in self.decisions],
+            "explained": None if self.explained is None else self.explained.as_dict(),
             "parity": None if self.parity is None else self.parity.as_dict(),
             "data": self.looked.as_dict(),
             "report": str(self.report),
@@ -113,7 +115,7 @@ def run_demo(folder: Path, customers: int) -> Demo:
     from headrace.audit import checked
     from headrace.audit import report as audit_report
     from headrace.cli.demo_data import looked
-    from headrace.run import load_project, run, train
+    from headrace.run import explain, load_project, run, train
     from headrace.serve.parity import parity
 
     _cleared(folder)
@@ -127,10 +129,13 @@ def run_demo(folder: Path, customers: int) -> Demo:
         with course.part("train"):
             trained = train(loaded, (), course)
         decisions: tuple[Decision, ...] = ()
+        explained: Explained | None = None
         compared: ParityReport | None = None
         if all(one.report is not None and one.report.champion for one in trained):
             with course.part("serve and decide"):
                 decisions = _decided(loaded)
+            with course.part("explain"):
+                explained = explain(loaded, _MODEL, request=json.dumps(decisions[-1].request).encode())
             with course.part("parity"):
                 compared = parity(loaded)
                 checked.keep(loaded.state_dir, compared.as_dict())
@@ -138,7 +143,7 @@ def run_demo(folder: Path, customers: int) -> Demo:
             seen = looked(loaded)
         with course.part("report"):
             path = audit_report.write(loaded).path
-    return Demo(folder, loaded, ran, trained, decisions, compared, seen, path, course.seconds)
+    return Demo(folder, loaded, ran, trained, decisions, explained, compared, seen, path, course.seconds)
 
 
 def _cleared(folder: Path) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from headrace.cli.demo_data import Looked
     from headrace.errors import Fault
 
+_MOVES = 5
+"""Features that are shown of an explained score."""
 _ENOUGH = 1_000
 """Customers with whom the template's model passes its gates with ease."""
 
@@ -65,6 +67,7 @@ def _faults(demo: Demo) -> list[Fault]:
 
 
 def _print(demo: Demo) -> None:
+    from headrace.cli.commands.explain import print_explained
     from headrace.cli.commands.parity import print_parity
     from headrace.cli.commands.train import print_trained
     from headrace.cli.terminal import say
@@ -77,6 +80,9 @@ def _print(demo: Demo) -> None:
         say("\nNothing was served: no version has passed its gates.", "bold red")
     else:
         _decisions(demo.decisions)
+        if demo.explained is not None:
+            say(f"\nWhat the score of the payment {demo.decisions[-1].case} is made of", "bold")
+            print_explained(demo.explained, _MOVES)
         say("\nParity: what was served, recomputed from history", "bold")
         print_parity(demo.parity)
     _data(demo.looked)

@@ -37,7 +37,7 @@ def command(
         raise click.UsageError("name one row: --row KEY of the training set, or --request FILE")
     body = None if request is None else _read(request)
     found = explain(session.load(), model, row=row, request=body, version=version)
-    session.tell(found.as_dict(), lambda: _print(found, top))
+    session.tell(found.as_dict(), lambda: print_explained(found, top))
 
 
 def _read(path: str) -> bytes:
@@ -49,7 +49,8 @@ def _read(path: str) -> bytes:
         raise HeadraceError(fault) from error
 
 
-def _print(found: Explained, top: int | None) -> None:
+def print_explained(found: Explained, top: int | None) -> None:
+    """Print what a score is made of: what moves it most first, the rest together, and the sum."""
     from headrace.cli.terminal import print_table, say
 
     made = found.contributions
