@@ -121,10 +121,10 @@ def road(folder: Path) -> str:
 {_table(("on the test week", *report.metrics, "the Handbook's"), _metric_rows(report, alone))}"""
 
 
-def learned(loaded: LoadedProject) -> tuple[TrainReport, dict[str, TrainReport]]:
+def learned(loaded: LoadedProject, trials: int = TRIALS) -> tuple[TrainReport, dict[str, TrainReport]]:
     """Train each way alone as the Handbook does, and the model that is chosen among them; return its report first."""
     alone = train(loaded, [one for one in loaded.project.all_models if one.startswith("only_")])
-    (chosen,) = train(loaded, ["score"], tune=TRIALS)
+    (chosen,) = train(loaded, ["score"], tune=trials)
     reports = {one.report.model.removeprefix("only_"): one.report for one in alone if one.report is not None}
     assert chosen.report is not None
     return chosen.report, reports

@@ -813,6 +813,12 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             "a model that gives a probability",
         ),
     ],
+    "HR-MODEL-011": [
+        (
+            lambda: hr.Project("p", models=[model(metrics=[hr.expected_cost(1, 5), hr.expected_cost(1, 500)])]),
+            "two metrics of m called expected_cost",
+        ),
+    ],
     "HR-MODEL-004": [
         (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(0)])]), "pass a whole number from 1"),
         (lambda: hr.Project("p", models=[model(metrics=[hr.card_precision(-1)])]), "k of card_precision = -1"),

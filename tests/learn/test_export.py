@@ -202,7 +202,7 @@ def test_a_plain_rule_cannot_be_exported_yet_and_that_is_said():
         def predict_proba(self, x):
             return np.full(len(x), 0.5)
 
-    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-009.*Rule, which cannot be exported.*or LightGBM"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-009.*Rule, which cannot be exported.*or a ready ONNX file"):
         to_onnx(Rule(), NAMES, PLACE)
 
 

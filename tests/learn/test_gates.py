@@ -27,7 +27,7 @@ def evidence(auc: float, loss: float, champion: dict[str, float] | None = None) 
         (hr.better_than_baseline(), 0.81, 0.1, True, "better than 0.8000 of the best baseline, logistic"),
         (hr.better_than_baseline(), 0.8, 0.1, False, "not better than 0.8000 of the best baseline, logistic"),
         (hr.better_than_baseline("log_loss"), 0.9, 0.25, False, "not better than 0.2000 of the best baseline"),
-        (hr.not_worse_than_champion(), 0.1, 0.1, True, "there is no champion to compare with yet"),
+        (hr.not_worse_than_champion(), 0.1, 0.1, True, "there is no other champion to compare with"),
     ],
 )
 def test_gates(gate, auc, loss, passed, told):

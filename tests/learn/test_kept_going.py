@@ -88,6 +88,75 @@ def test_a_candidate_that_cannot_be_exported_is_told_and_the_next_best_is_taken(
         train(model(fit_without_export), world(), registry)
 
 
+def test_folds_that_cannot_be_had_are_told(registry: Registry) -> None:
+    split = hr.time_split(train="20d", test="6d", folds=4)
+    report = train(model([fit_logistic, fit_boosting], split=split), world(), registry)
+    (fault,) = report.warnings
+    assert (fault.code, fault.severity) == ("HR-LEARN-021", "warning")
+    assert "folds of validation, where folds=4 asks for more days than there are" in fault.found
+    few = world()
+    time = few.table["at"].cast("int64").to_numpy()
+    day = (time - time.min()) // DAY_US
+    who = np.where(
+        (day < 11) | (day == 20), 1, 2 + np.arange(6000)
+    )  # the first fold learns from one, whom it is judged on
+    split = hr.time_split(train="10d", test="5d", folds=2, apart="customer_id")
+    apart = few.with_column("customer_id", pa.array(who))
+    told = train(model([fit_logistic, fit_boosting], split=split), apart, registry)
+    assert [one.found.split(" with ")[1] for one in told.warnings] == ["no rows in train, which is left out"]
+
+
+def test_each_is_judged_at_a_threshold_of_its_own(registry: Registry) -> None:
+    """The same ranking on another scale costs the same: of the model, the baseline, and the champion before."""
+
+    def scaled(factor: float) -> Any:
+        def fit(train: Any) -> Any:
+            found = fit_logistic(train)
+            found[-1].intercept_ = found[-1].intercept_ + np.log(factor)
+            return found
+
+        return fit
+
+    cost = hr.expected_cost(5, "now.amount")
+    chosen = {"metrics": (cost, hr.roc_auc()), "threshold": hr.lowest_cost(5, "now.amount"), "split": SPLIT}
+    fits = {"plain": scaled(1.0), "far": scaled(0.01)}
+    gates = (hr.better_than_baseline(), hr.not_worse_than_champion())
+    report = train(model(fits, gates=gates, **chosen), world(), registry)
+    tried = {one.name: one.validation["expected_cost"] for one in report.candidates if one.validation}
+    assert tried["far"] == pytest.approx(tried["plain"])
+    values = {one.name: one.metrics["expected_cost"] for one in report.candidates if one.metrics}
+    assert values["plain"] == pytest.approx(values["logistic_regression"])
+    assert not report.gates[1].passed, "it is the baseline"
+    registry.promote("fraud_score", 1, "a trial", "anna")
+    again = train(model(scaled(100.0), gates=gates, **chosen), world(), registry)
+    values = {one.role: one.metrics["expected_cost"] for one in again.candidates}
+    assert values["champion"] == pytest.approx(values["model"])
+    apart = next(one.apart for one in again.candidates if one.role == "champion")["expected_cost"]
+    assert apart.p_value == 1.0
+
+
+def test_a_model_that_looks_at_the_rows_beside_is_refused(registry: Registry) -> None:
+    from onnx import TensorProto, helper
+
+    def fit(train: Any) -> bytes:
+        """The share of the largest amount of all rows that are asked together."""
+        axes = helper.make_tensor("axes", TensorProto.INT64, [1], [0])
+        first = helper.make_tensor("first", TensorProto.INT64, [1], [0])
+        nodes = [
+            helper.make_node("Gather", ["X", "first"], ["amount"], axis=1),
+            helper.make_node("ReduceMax", ["amount", "axes"], ["most"], keepdims=1),
+            helper.make_node("Div", ["amount", "most"], ["score"]),
+        ]
+        given = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, len(train.names)])
+        score = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])
+        graph = helper.make_graph(nodes, "beside", [given], [score], [axes, first])
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        return bytes(made.SerializeToString())
+
+    with pytest.raises(HeadraceError, match=r"HR-LEARN-038 .*changes by up to .* with the rows beside it"):
+        train(model(fit), world(), registry)
+
+
 def fit_that_leaves(train: Any) -> Any:
     raise SystemExit(3)
 

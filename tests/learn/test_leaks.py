@@ -132,6 +132,19 @@ def test_a_name_in_numbers_that_is_learned_by_heart_is_found() -> None:
     assert ("identity", "now.who") not in found(habits(5, stays=True)), "what holds later is no leak"
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_whole_numbers_with_many_values_are_no_names(seed: int) -> None:
+    luck = np.random.default_rng(seed)
+    cases = clean(seed)
+    for name, values in {
+        "metres": luck.exponential(5000, ROWS).round(),
+        "cents": (luck.lognormal(3, 1, ROWS) * 100).round(),
+        "second": cases.time_us // 1_000_000 % 86_400,
+        "age": luck.integers(0, 3000, ROWS) + 40 * cases.y,
+    }.items():
+        assert found(with_feature(cases, f"now.{name}", values.astype(float))) == set()
+
+
 def test_cases_that_are_there_twice_are_found() -> None:
     cases = clean(4)
     late = np.flatnonzero(cases.time_us >= START_US + 45 * DAY_US)

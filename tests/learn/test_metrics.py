@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import headrace as hr
 from headrace.declare.metrics import BY_TASK, NAMES
 from headrace.learn.metrics import NEVER, Context, better, evaluate, known_from
-from headrace.learn.metrics.binary import BINARY
-from headrace.learn.metrics.others import CLASSES, NUMBERS
+from headrace.learn.metrics.binary import BINARY, BINARY_ROWS
+from headrace.learn.metrics.others import CLASSES, CLASSES_ROWS, GROUPS, NUMBERS, NUMBERS_ROWS
 
 DAY = 86_400_000_000
 EMPTY = Context(np.zeros(0, np.int64))
@@ -126,7 +126,8 @@ def test_faults_of_metrics():
 
 
 def test_every_declared_metric_has_a_function():
-    assert set(BINARY) | set(CLASSES) | set(NUMBERS) == NAMES
-    assert set(BY_TASK["multiclass"]) == set(CLASSES)
+    every = (BINARY, BINARY_ROWS, CLASSES, CLASSES_ROWS, NUMBERS, NUMBERS_ROWS, GROUPS)
+    assert {name for some in every for name in some} == NAMES
+    assert set(BY_TASK["multiclass"]) == {*CLASSES, *CLASSES_ROWS}
     assert better(hr.log_loss(), 0.1, 0.2)
     assert not better(hr.roc_auc(), 0.7, 0.7)

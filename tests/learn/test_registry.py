@@ -140,6 +140,16 @@ def test_what_lies_beside_a_model_is_checked_too(registry):
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*explain.json of fraud_score 1, which was altered"):
         registry.file(version, "explain.json")
     path.unlink()
+    copy = registry.root / "artifacts" / version.run / "artifacts" / "explain.json"
+    assert registry.states(version)["explain.json"] == "intact", "brought from the run in MLflow"
+    assert registry.file(version, "explain.json") == b"{}"
+    copy.write_bytes(b"[]")
+    assert registry.states(version)["explain.json"] == "altered in MLflow"
+    path.unlink()
+    assert registry.states(version)["explain.json"] == "altered"
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*explain.json .* with another content in its run"):
+        registry.file(version, "explain.json")
+    copy.unlink()
     assert registry.states(version)["explain.json"] == "gone"
     with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*which is not there"):
         registry.file(version, "explain.json")

@@ -115,7 +115,7 @@ def test_a_file_that_was_altered_on_the_server_is_refused(at, running):
     version, _ = here.register(record(file), file)
     (kept,) = [one for one in (running[1] / "files").rglob("model.onnx") if version.run in one.parts]
     kept.write_bytes(b"another model")
-    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*another content on the server"):
+    with pytest.raises(hr.HeadraceError, match=r"HR-LEARN-011.*another content in its run"):
         at("there").load(version)
     kept.unlink()
     with pytest.raises(hr.HeadraceError, match="HR-LEARN-011"):

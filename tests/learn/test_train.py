@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import headrace as hr
 from headrace.learn import train
+from headrace.learn.gates import Evidence, judge
 from headrace.learn.training import STEPS
 from headrace.plan import model_fingerprint
 from tests.learn.worlds import FEATURES, FakeBuilt, fit_boosting, fit_logistic, model, world
@@ -123,10 +125,16 @@ def test_champion_challenger_and_held(registry):
 
 def test_a_champion_with_other_features_or_a_lost_file_is_compared_as_registered(registry):
     train(model(fit_boosting), world(), registry)
-    registry.path(registry.champion("fraud_score")).unlink()
+    champion = registry.champion("fraud_score")
+    registry.path(champion).unlink()
+    shutil.rmtree(registry.root / "artifacts" / champion.run)
     report = train(model(fit_amount_only), world(), registry)
     assert [one.name for one in report.candidates][-1] == "champion 1 (as registered)"
     assert report.version.standing == "challenger"
+    gate = judge(
+        hr.not_worse_than_champion(), Evidence({"a": hr.metric("a", len)}, {"a": 1.0}, {}, {"a": 2.0}, same_rows=False)
+    )
+    assert gate.sentence == "a is 1.0000, worse than the champion's 2.0000, as it was registered: of other rows"
 
 
 def test_a_declared_baseline_takes_the_place_of_the_logistic_regression(registry):

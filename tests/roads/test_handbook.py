@@ -7,10 +7,12 @@ import pytest
 from bench import handbook
 from bench.handbook import DATA, ROOT
 from headrace.learn.trainingset import build
-from headrace.run import run
+from headrace.run import load_project, run
 from headrace.serve import parity
 
 DAY = 86_400_000_000
+FOREST, TREES, TRIALS = "RandomForestClassifier(100,", 20, 3
+"""The example's forest takes minutes to search: here it is smaller."""
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +20,17 @@ def early(tmp_path_factory):
     """The project with the payments until the labels of the Handbook's test week have matured, and its first run."""
     if not DATA.exists():
         pytest.skip("the Handbook's payments (shared/data/payments) are not here")
-    loaded = handbook.laid(tmp_path_factory.mktemp("handbook"))
+    folder = tmp_path_factory.mktemp("handbook")
+    handbook.laid(folder)
+    text = (folder / "project.py").read_text()
+    (folder / "project.py").write_text(text.replace(FOREST, f"RandomForestClassifier({TREES},"))
+    loaded = load_project(folder)
     return loaded, run(loaded)
 
 
 @pytest.fixture(scope="module")
 def trained(early):
-    report, alone = handbook.learned(early[0])
+    report, alone = handbook.learned(early[0], TRIALS)
     return early[0], report, alone
 
 

@@ -152,6 +152,7 @@ def test_what_can_no_longer_be_had_is_told_and_the_model_serves_all_the_same(ban
     one = registry(loaded).version("score", 2)
     shutil.rmtree(next((bank / ".headrace" / "sets").glob(f"*/{one.record.origin.training_set[:16]}")))
     (bank / ".headrace" / "models" / "files" / f"{one.record.files['code.zip']}.zip").unlink()
+    (bank / ".headrace" / "models" / "artifacts" / one.run / "artifacts" / "code.zip").unlink()
     shutil.rmtree(bank / ".headrace" / "lake" / "chargebacks")
     lost = restore_model(loaded, "score", "2").lost
     assert {fault.code for fault in lost} == {"HR-LEARN-032"}

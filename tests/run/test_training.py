@@ -1,6 +1,7 @@
 """Training through the journal: what is trained, what is kept, and what is refused."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -76,7 +77,8 @@ def test_a_model_whose_file_was_altered_is_told_and_trained_again(tmp_path):
     kept = registry(load_project(folder))
     version = kept.champion("score")
     content = kept.path(version).read_bytes()
-    for harm in (lambda path: path.write_bytes(b"other"), lambda path: path.unlink()):
+    copies = folder / ".headrace" / "models" / "artifacts" / version.run
+    for harm in (lambda path: path.write_bytes(b"other"), lambda path: path.unlink() or shutil.rmtree(copies)):
         harm(kept.path(version))
         (fault,) = status(load_project(folder)).warnings
         assert (fault.code, fault.severity) == ("HR-LEARN-011", "warning")

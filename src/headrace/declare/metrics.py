@@ -14,6 +14,7 @@ from headrace.errors import Fault
 _COUNTS = ("k",)
 _SHARES = {"threshold": (0.0, 1.0), "rate": (0.0, 1.0), "q": (0.0, 1.0)}
 _COSTS = ("false_positive", "false_negative")
+_ACTS = ("precision", "recall", "f_score", "expected_cost")
 _IN_LABEL = ("k", "threshold", "rate", "q", "beta", "average")
 _AVERAGES = ("macro", "weighted")
 
@@ -70,6 +71,11 @@ class Metric(Declared):
     def label(self) -> str:
         shown = [str(value) for key, value in self.params if key in _IN_LABEL and value is not None]
         return "_".join([self.name, *(text.removesuffix(".0").replace(".", "_") for text in shown)])
+
+    @property
+    def acts(self) -> bool:
+        """Whether it is of what is acted on, by the threshold of what is judged."""
+        return self.name in _ACTS and dict(self.params).get("threshold") is None
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class Model(Declared):
         faults = name_faults(self.name, self.place, "model")
         mistyped = self._several("metrics", Metric, self.name, "metrics such as hr.roc_auc()")
         unmeasured = not self.metrics and not mistyped
+        faults += [] if mistyped else self._twice()
         mistyped += self._several("gates", Gate, self.name, "gates such as hr.at_least('roc_auc', 0.8)")
         faults += [*mistyped, *(fault for one in (*self.metrics, *self.gates) for fault in one.faults)]
         faults += self._case_faults() + self._fit_faults()
@@ -85,6 +86,16 @@ class Model(Declared):
             cure = "write metrics=[hr.average_precision()], or leave metrics= out"
             faults.append(Fault("HR-MODEL-002", self.place, f"model {self.name} has no metrics", "at least one", cure))
         return faults + self._choice_faults() + ([] if mistyped else self._task_faults() + self._gate_faults())
+
+    def _twice(self) -> list[Fault]:
+        """A fault for each metric whose label another one has: reports and gates could not tell them apart."""
+        labels = [metric.label for metric in self.metrics]
+        cure = "leave one of them out; or give one a name of your own: hr.metric('name', function)"
+        return [
+            Fault("HR-MODEL-011", metric.place, f"two metrics of {self.name} called {metric.label}", "one", cure)
+            for at, metric in enumerate(self.metrics)
+            if metric.label in labels[:at]
+        ]
 
     @property
     def candidates(self) -> Mapping[str, Candidate]:

@@ -45,8 +45,8 @@ class Choice:
         return {"name": self.taken.candidate, "params": dict(self.taken.params), "tried": told}
 
 
-Known = Callable[[Fold], Context]
-"""What metrics may know of the rows that a fold is judged on."""
+Known = Callable[[Fold, float], Context]
+"""What metrics may know of the rows that a fold is judged on, and from which score on a case is acted on."""
 
 
 def choose(
@@ -102,17 +102,28 @@ def settled(
         failed: what went wrong with others.
     """
     taken = chosen(every, model.metrics[0], model.select)
+    return Choice(every, taken, acting_from(model, cases, folds, taken.score), failed)
+
+
+def acting_from(model: Model, cases: Cases, folds: Sequence[Fold], given: Sequence[Scores]) -> float:
+    """Return from which score on a case is acted on, by what is declared and the scores of folds.
+
+    Args:
+        model: as declared.
+        cases: all of them.
+        folds: of validation.
+        given: scores of the rows that each is judged on, by what has not learned from them.
+    """
     policy = 0.5 if model.threshold is None else model.threshold
+    if not isinstance(policy, Capacity | LowestCost):
+        return float(policy)
     # As it will be served: a rule that gives 0.9 gives the float32 below it, which is not above a threshold of 0.9.
     y = np.concatenate([cases.y[fold.test] for fold in folds])
-    score = np.concatenate(taken.score).astype(np.float32).astype(np.float64)
-    if not isinstance(policy, Capacity | LowestCost):
-        return Choice(every, taken, float(policy), failed)
+    score = np.concatenate(given).astype(np.float32).astype(np.float64)
     places = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
     amounts = {name: values[places] for name, values in cases.amounts.items()}
     rows = Context(cases.time_us[places], amounts=amounts)
-    threshold = threshold_of(policy, y, score, rows, sum(fold.judged_us for fold in folds))
-    return Choice(every, taken, threshold, failed)
+    return threshold_of(policy, y, score, rows, sum(fold.judged_us for fold in folds))
 
 
 def without(choice: Choice, model: Model, cases: Cases, folds: Sequence[Fold], error: HeadraceError) -> Choice:
@@ -201,20 +212,27 @@ def tried(
         stop: told how many folds are done and the mean of the first metric; whether the others are not worth it.
     """
     fit, place = model.candidates[name].fit, model.place
-    begun, values, given = clock.monotonic_s(), list[Mapping[str, float]](), list[Scores]()
-    first = model.metrics[0].label
+    begun, given = clock.monotonic_s(), list[Scores]()
+
+    def judged(metrics: Sequence[Metric]) -> list[dict[str, float]]:
+        """What was scored so far, each by the threshold that it would be given: two are compared at their best."""
+        threshold, each = acting_from(model, cases, folds[: len(given)], given), []
+        for fold, score in zip(folds, given, strict=False):
+            context, y = known(fold, threshold), cases.y[fold.test]
+            each.append({metric.label: evaluate(metric, y, score, context) for metric in metrics})
+            require_numbers({metric.label: metric for metric in metrics}, each[-1], f"{name} in validation")
+        return each
+
     for at, fold in enumerate(folds):
         train, test = cases.take(fold.train), cases.take(fold.test)
         estimator = fit_estimator(fit, train, model.seed, place, model.task, params)
-        score = scores(estimator, test.x, test.names, place, model.task, len(cases.classes))
-        context = known(fold)
-        found = {metric.label: evaluate(metric, test.y, score, context) for metric in model.metrics}
-        require_numbers({metric.label: metric for metric in model.metrics}, found, f"{name} in validation")
-        values.append(found)
-        given.append(score)
-        if at + 1 < len(folds) and stop(at + 1, float(np.mean([one[first] for one in values]))):
-            break
-    return Tried(name, MappingProxyType(dict(params)), tuple(values), clock.monotonic_s() - begun, tuple(given))
+        given.append(scores(estimator, test.x, test.names, place, model.task, len(cases.classes)))
+        if at + 1 < len(folds):
+            first = [value for one in judged(model.metrics[:1]) for value in one.values()]
+            if stop(at + 1, float(np.mean(first))):
+                break
+    values = tuple(judged(model.metrics))
+    return Tried(name, MappingProxyType(dict(params)), values, clock.monotonic_s() - begun, tuple(given))
 
 
 def chosen(every: Sequence[Tried], metric: Metric, select: str) -> Tried:

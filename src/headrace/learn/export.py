@@ -30,7 +30,8 @@ BEYOND_PER_ROW = 1e-4
 """Share of rows that may differ by more: a feature that meets a tree's threshold to the last digit of float32."""
 FLIPS_PER_ROW = 1e-4
 """Share of rows whose decision may flip: a score at a threshold to the last digit."""
-_ROWS = 20_000
+_ROWS, _ALONE = 20_000, 40
+"""Rows that are compared at most, and that are scored one by one."""
 NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 _LEAST_ROWS = 10_000
 """Where there are fewer real rows, others are drawn: of each feature the value of some real row."""
@@ -151,7 +152,8 @@ def to_onnx(
             return _file(kind.graph(estimator, names, task, len(outputs)), names, outputs, categories)
     except UnlikeError as error:
         found, expected = f"an exported model with {error}", f"a model that gives {', '.join(outputs)}"
-        cure = "fit a binary model, or write task=hr.multiclass()" if task.name == "binary" else "mend what fit returns"
+        cure = "return one score, or the chances of no and yes, for each row; several classes are task=hr.multiclass()"
+        cure = cure if task.name == "binary" else "mend what fit returns"
         raise HeadraceError(Fault("HR-LEARN-009", place, found, expected, cure)) from error
     except Exception as error:  # whatever a converter has against an estimator
         found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX ({_said(error)})"
@@ -176,7 +178,7 @@ def _file(graph: Graph, names: Sequence[str], outputs: Sequence[str], categories
 
 
 def _unsupported(found: str, place: str) -> Fault:
-    expected = "a scikit-learn estimator or pipeline of its own steps, or LightGBM"
+    expected = "an estimator or pipeline of scikit-learn or a boosting library, a rule, or a ready ONNX file"
     cure = "use one that skl2onnx converts, e.g. LogisticRegression, HistGradientBoostingClassifier or LGBMClassifier"
     return Fault("HR-LEARN-009", place, found, expected, cure)
 
@@ -231,6 +233,7 @@ def check_parity(
     rows = np.concatenate([real, _drawn(real, _LEAST_ROWS - len(real)), planted])
     trained = scores(estimator, rows, scorer.features, place, task, classes)
     exported = _exported_scores(scorer, rows, place)
+    _require_rows_alone(scorer, rows, exported, task, place)
     difference = _apart(trained, exported, task)
     flipped = np.zeros(len(rows), dtype=np.bool_)
     if trained.ndim == 2 and classes:
@@ -240,6 +243,22 @@ def check_parity(
     largest, differing = float(difference.max()), difference > TOLERANCE
     nulls = int((differing & np.isnan(rows).any(axis=1)).sum())
     return Parity(len(rows), len(planted), largest, int(differing.sum()), int(flipped.sum()), nulls)
+
+
+def _require_rows_alone(scorer: Scorer, rows: Matrix, together: Scores, task: Task | None, place: str) -> None:
+    """Refuse a model whose score of a row depends on the rows beside it: a service asks for one at a time.
+
+    Raises:
+        HeadraceError: HR-LEARN-038.
+    """
+    some = np.unique(np.linspace(0, len(rows) - 1, _ALONE).astype(np.int64))
+    alone = np.concatenate([_exported_scores(scorer, rows[[at]], place) for at in some])
+    turned = _exported_scores(scorer, np.ascontiguousarray(rows[some[::-1]]), place)[::-1]
+    far = float(max(_apart(together[some], one, task).max() for one in (alone, turned)))
+    if far > TOLERANCE:
+        found = f"a model whose score of a row changes by up to {far:.3g} with the rows beside it"
+        cure = "compute means over rows in training, and keep them in the model; or make them features, by a window"
+        raise HeadraceError(Fault("HR-LEARN-038", place, found, "the same score of a row alone and among others", cure))
 
 
 def _apart(trained: Scores, exported: Scores, task: Task | None) -> Scores:

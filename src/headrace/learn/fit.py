@@ -37,7 +37,8 @@ class Training:
     Args:
         X: float64 frame, one column for each feature (``group.feature``), NaN for null; every value is one that
             float32 holds exactly.
-        y: int64 series, 0 or 1; of several classes the place in ``classes``; float64 for numbers.
+        y: int64 series, 0 or 1; of several classes the place in ``classes``; float64 for numbers. None for a
+            detector of anomalies, which is not told.
         time: event times, ``datetime64[us, UTC]`` series.
         seed: for every random choice; the same inputs and seed must give the same estimator.
         names: of the features, in the order of ``X``.
@@ -48,7 +49,7 @@ class Training:
     """
 
     X: pd.DataFrame
-    y: pd.Series[Any]
+    y: pd.Series[Any] | None
     time: pd.Series[Any]
     seed: int
     names: tuple[str, ...]
@@ -67,13 +68,13 @@ class Training:
         return pl.DataFrame({name: self.X[name].to_numpy() for name in self.X}).fill_nan(None)
 
 
-def training(cases: Cases, seed: int, by: str | None = None) -> Training:
-    """Return cases as a new object for a ``fit`` function; ``by`` names the column within which rows are ranked."""
+def training(cases: Cases, seed: int, task: Task | None = None) -> Training:
+    """Return cases as a new object for a ``fit`` function, for a task; yes or no by default."""
     import pandas as pd
 
     time = pd.Series(cases.time_us.view("datetime64[us]"), name="time").dt.tz_localize("UTC")
-    label = pd.Series(cases.y.copy(), name="label")
-    group = None
+    label = None if task is not None and task.name == "anomaly" else pd.Series(cases.y.copy(), name="label")
+    by, group = None if task is None else task.by, None
     if by is not None and by in cases.columns:
         _, group_of = np.unique(cases.columns[by], return_inverse=True)
         group = pd.Series(group_of, name=by)
@@ -110,7 +111,7 @@ def fit_estimator(
     """
     where, task = place_of(fit, place), binary() if task is None else task
     try:
-        estimator = fit(training(cases, seed, task.by), **(params or {}))
+        estimator = fit(training(cases, seed, task), **(params or {}))
     except HeadraceError:
         raise
     except (Exception, SystemExit) as error:  # what is called within fit may take itself for a whole program

@@ -10,8 +10,9 @@ from typing import Protocol
 from headrace.declare import Gate, Metric
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.export import TOLERANCE, Parity
-from headrace.learn.intervals import Difference
+from headrace.learn.intervals import NOISE, Difference
 from headrace.learn.metrics import better
+from headrace.learn.metrics import told as shown
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Measures(Protocol):
     def calibration(self) -> float:
         """Return how far predicted and true rates are apart, over bins of the test rows."""
 
-    def by_group(self, metric: Metric, by: str) -> Mapping[str, tuple[float, int]]:
-        """Return the metric of each group of the test rows that has enough of them, and how many it has."""
+    def by_group(self, metric: Metric, by: str) -> tuple[Mapping[str, tuple[float, int]], Sequence[str]]:
+        """Return the metric of each group of the test rows that has enough of them, and of which it says nothing."""
 
     def digest_again(self) -> str:
         """Return the digest of the file that comes out when the model is trained once more."""
@@ -69,6 +70,7 @@ class Evidence:
         baselines: values of each baseline, by its name.
         champion: values of the present champion; None where there is none yet.
         apart: where model minus champion lies with 95 % confidence, of each metric for which that can be said.
+        same_rows: whether the champion's values are of the same rows, and not those of its own test.
         above: the same of model minus each baseline, by its name.
         folds: values of the model on each fold of validation, and on the test as the last.
         size: of the model file, in bytes.
@@ -80,6 +82,7 @@ class Evidence:
     baselines: Mapping[str, Mapping[str, float]]
     champion: Mapping[str, float] | None = None
     apart: Mapping[str, Difference] = field(default_factory=dict)
+    same_rows: bool = True
     above: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
     folds: tuple[Mapping[str, float], ...] = ()
     size: int = 0
@@ -130,7 +133,7 @@ def _bounded(words: str, kept: Callable[[float, float], bool]) -> Callable[[Gate
     def outcome(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
         value, bound = evidence.model[label], float(gate.bound if gate.bound is not None else "nan")
         passed = kept(value, bound)
-        told = f"{label} is {value:.4f}, {words if passed else f'not {words}'} {bound:.4f} as asked"
+        told = f"{label} is {shown(value)}, {words if passed else f'not {words}'} {shown(bound)} as asked"
         return GateOutcome(f"{gate.kind}({label})", passed, value, bound, told)
 
     return outcome
@@ -144,13 +147,16 @@ def _better_than_baseline(gate: Gate, label: str, evidence: Evidence) -> GateOut
     name = choose(known, key=lambda one: evidence.baselines[one][label])
     bound, apart = evidence.baselines[name][label], evidence.above.get(name, {}).get(label)
     # The same model twice differs in the last digits, as a file and as an object.
-    ahead = better(metric, round(value, 4), round(bound, 4)) or not isfinite(bound)
+    noise = NOISE * max(abs(value), abs(bound))
+    ahead = (better(metric, value, bound) and abs(value - bound) > noise) or not isfinite(bound)
     by_chance = apart is not None and apart.low <= 0 <= apart.high
-    told = f"{label} is {value:.4f}, {'' if ahead else 'not '}better than {bound:.4f} of the best baseline, {name}"
+    told = (
+        f"{label} is {shown(value)}, {'' if ahead else 'not '}better than {shown(bound)} of the best baseline, {name}"
+    )
     if ahead and apart is not None:
         told += f", by {'no ' if by_chance else ''}more than chance: difference {apart.low:+.4f} to {apart.high:+.4f}"
     if ahead and apart is None and gate.surely:
-        told += "; whether chance explains it cannot be said of so few days"
+        told += "; whether chance explains it cannot be said of so few days or groups"
     sure = not gate.surely or (apart is not None and not by_chance)
     return GateOutcome(f"{gate.kind}({label})", ahead and sure, value, bound, told)
 
@@ -158,13 +164,13 @@ def _better_than_baseline(gate: Gate, label: str, evidence: Evidence) -> GateOut
 def _not_worse_than_champion(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
     value = evidence.model[label]
     if evidence.champion is None:
-        told = f"{label} is {value:.4f}; there is no champion to compare with yet"
+        told = f"{label} is {shown(value)}; there is no other champion to compare with"
         return GateOutcome(f"{gate.kind}({label})", True, value, None, told)
     bound, apart = evidence.champion[label], evidence.apart.get(label)
     at_least_as_good = not_worse(evidence, label)
     by_chance = apart is not None and apart.low <= 0 <= apart.high
-    told = f"{label} is {value:.4f}, {'not ' if at_least_as_good else ''}worse than the champion's {bound:.4f}"
-    told += " on the same rows"
+    told = f"{label} is {shown(value)}, {'not ' if at_least_as_good else ''}worse than the champion's {shown(bound)}"
+    told += " on the same rows" if evidence.same_rows else ", as it was registered: of other rows"
     if apart is not None and not at_least_as_good:
         told += f", by {'no ' if by_chance else ''}more than chance: difference {apart.low:+.4f} to {apart.high:+.4f}"
     return GateOutcome(f"{gate.kind}({label})", at_least_as_good or by_chance, value, bound, told)
@@ -173,7 +179,9 @@ def _not_worse_than_champion(gate: Gate, label: str, evidence: Evidence) -> Gate
 def _calibrated(gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
     bound, value = float(gate.bound or 0.0), _measured(evidence).calibration()
     passed = value <= bound
-    told = f"predicted and true rates are {value:.4f} apart, {'' if passed else 'not '}within {bound:.4f} as asked"
+    told = (
+        f"predicted and true rates are {shown(value)} apart, {'' if passed else 'not '}within {shown(bound)} as asked"
+    )
     return GateOutcome("calibrated", passed, value, bound, told)
 
 
@@ -188,8 +196,8 @@ def _stable(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
     worst = min(each, key=lambda one: sign * one)
     value = max(sign * (mean - worst), 0.0)
     passed = value <= within
-    told = f"{label} is {worst:.4f} on the worst of {len(each)} folds, {value:.4f} {'' if passed else 'and not '}"
-    told += f"{'no more than' if passed else 'within'} {within:.4f} worse than their mean of {mean:.4f}"
+    told = f"{label} is {shown(worst)} on the worst of {len(each)} folds, {shown(value)} {'' if passed else 'and not '}"
+    told += f"{'no more than' if passed else 'within'} {shown(within)} worse than their mean of {shown(mean)}"
     return GateOutcome(name, passed, value, within, told)
 
 
@@ -208,16 +216,18 @@ def _size(gate: Gate, _label: str, evidence: Evidence) -> GateOutcome:
 
 def _fair(gate: Gate, label: str, evidence: Evidence) -> GateOutcome:
     name, within = f"fair_across({gate.by}, {label})", float(gate.bound or 0.0)
-    groups = _measured(evidence).by_group(evidence.metrics[label], str(gate.by))
+    groups, silent = _measured(evidence).by_group(evidence.metrics[label], str(gate.by))
+    unsaid = f"; not compared, since it says nothing of them: {', '.join(silent)}" if silent else ""
     if len(groups) < 2:
-        told = f"{gate.by} has {len(groups)} groups with rows enough to compare, where it takes two"
+        told = f"{gate.by} has {len(groups)} groups with rows enough to compare, where it takes two{unsaid}"
         return GateOutcome(name, False, None, within, told)
     ranked = sorted(groups, key=lambda one: groups[one][0])
     low, high = ranked[0], ranked[-1]
     value = groups[high][0] - groups[low][0]
     passed = value <= within
-    told = f"{label} is {groups[low][0]:.4f} for {low} ({groups[low][1]:,} rows) and {groups[high][0]:.4f} for {high} "
-    told += f"({groups[high][1]:,}): {value:.4f} apart, {'' if passed else 'not '}within {within:.4f} as asked"
+    each = [f"{shown(groups[one][0])} for {one} ({groups[one][1]:,} rows)" for one in (low, high)]
+    told = f"{label} is {' and '.join(each)}: {shown(value)} apart, {'' if passed else 'not '}within {shown(within)}"
+    told += f" as asked{unsaid}"
     return GateOutcome(name, passed, value, within, told)
 
 

@@ -36,6 +36,10 @@ _BOUNDS = dict.fromkeys(_SHARES, _SHARE) | dict.fromkeys(("log_loss", "rmse", "m
 _NONE: Floats = np.empty(0)
 
 
+NOISE = 1e-4
+"""Share of a value up to which two are the same: a model differs by less as a file and as an object."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """A metric on the test rows: its value, and what it was for each draw of blocks; nothing if these are too few.
@@ -76,11 +80,9 @@ def blocks_of(time_us: npt.NDArray[np.int64], group: npt.NDArray[np.uint64] | No
 
     Args:
         time_us: event times, int64 microseconds UTC: blocks are days, or several of them.
-        group: where groups were parted, a hash of each row's: blocks are shares of the groups.
+        group: where groups were parted, a hash of each row's: blocks are as many groups each, in the order of these.
     """
-    if group is not None:
-        return (group >> np.uint64(32)).astype(np.int64) * MOST >> 32
-    days, day = np.unique(time_us // DAY_US, return_inverse=True)
+    days, day = np.unique(time_us // DAY_US if group is None else group, return_inverse=True)
     return np.asarray(day * min(len(days), MOST) // max(len(days), 1), np.int64)
 
 
@@ -162,8 +164,10 @@ def difference(one: Measured, other: Measured) -> Difference | None:
 
     value, error = one.value - other.value, _error(one.drawn - other.drawn, one.blocks)
     wide = _wide(error, one.blocks)
+    if abs(value) <= NOISE * max(abs(one.value), abs(other.value)):
+        return Difference(value, value - wide, value + wide, 1.0)
     if error == 0:
-        return Difference(value, value, value, 1.0 if value == 0 else 0.0)
+        return Difference(value, value, value, 0.0)
     return Difference(value, value - wide, value + wide, float(2 * stdtr(one.blocks - 1, -abs(value) / error)))
 
 

@@ -17,6 +17,8 @@ from headrace.learn.metrics import Context, Labels, Scores, evaluate
 from headrace.learn.scorer import Scorer, digest_of
 
 _WARM, _TIMED = 50, 1000
+_OF_BOTH = ("roc_auc", "average_precision", "recall", "recall_at", "f_score")
+"""Metrics that say nothing of rows of one class."""
 _LEAST = 30
 """Rows of a group, below which its metric says nothing."""
 
@@ -63,8 +65,8 @@ class OfTraining:
         """Return how far predicted and true rates are apart, over ten bins of equally many test rows."""
         return evaluate(calibration_error(), self.y, self.score, self.context)
 
-    def by_group(self, metric: Metric, by: str) -> Mapping[str, tuple[float, int]]:
-        """Return the metric of each group of the test rows that has enough of them and can be judged by it.
+    def by_group(self, metric: Metric, by: str) -> tuple[Mapping[str, tuple[float, int]], Sequence[str]]:
+        """Return the metric of each group that has rows enough, and the groups of which it says nothing.
 
         By Fairlearn's ``MetricFrame`` (Weerts et al., JMLR 24, 2023), which is handed the places of the rows, so that
         metrics know all that they know elsewhere.
@@ -73,7 +75,7 @@ class OfTraining:
 
         def of_places(_y: npt.NDArray[np.generic], places: npt.NDArray[np.int64]) -> float:
             rows = np.asarray(places, np.int64)
-            if len(rows) < _LEAST or len(np.unique(self.y[rows])) < 2:
+            if len(rows) < _LEAST or (metric.name in _OF_BOTH and len(np.unique(self.y[rows])) < 2):
                 return float("nan")
             try:
                 return evaluate(metric, self.y[rows], self.score[rows], self.context.take(rows))
@@ -87,8 +89,10 @@ class OfTraining:
             y_pred=np.arange(len(self.y)),
             sensitive_features=names,
         )
-        found = frame.by_group.dropna()
-        return {str(name): (float(row["value"]), int(row["rows"])) for name, row in found.iterrows()}
+        found = frame.by_group
+        silent = found[found["value"].isna() & (found["rows"] >= _LEAST)]
+        each = {str(name): (float(row["value"]), int(row["rows"])) for name, row in found.dropna().iterrows()}
+        return each, [f"{name} ({int(row['rows']):,} rows)" for name, row in silent.iterrows()]
 
     def digest(self) -> str:
         """Return the digest of the file."""

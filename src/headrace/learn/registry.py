@@ -22,7 +22,7 @@ from headrace.learn.native import LIGHTGBM, ONNX, XGBOOST, ending_of
 from headrace.learn.pending import Pending, Waiting
 from headrace.learn.scorer import Scorer, digest_of, load
 from headrace.learn.server import Server
-from headrace.learn.stored import GONE, INTACT, Files
+from headrace.learn.stored import ALTERED, GONE, INTACT, Files
 from headrace.learn.tracking import Tracking, read_versions
 from headrace.learn.version import Record, Version
 
@@ -106,8 +106,21 @@ class Registry:
         return self._brought(version, f"model/{version.record.file}", version.digest) == INTACT
 
     def states(self, version: Version) -> dict[str, str]:
-        """Return each file of a version with whether it is ``intact``, ``altered`` or ``gone``."""
-        return {name: self._brought(version, name, digest) for name, digest in named_files(version.record).items()}
+        """Return each file of a version with whether it is ``intact``, ``altered`` or ``gone``.
+
+        At home that is also said of what MLflow's pages hand out, ``altered in MLflow``.
+        """
+        return {name: self._state(version, name, digest) for name, digest in named_files(version.record).items()}
+
+    def _state(self, version: Version, name: str, digest: str) -> str:
+        try:
+            state = self._brought(version, name, digest)
+        except HeadraceError as error:
+            if any(fault.code != "HR-LEARN-011" for fault in error.faults):
+                raise
+            return ALTERED
+        copied = self._tracking.fetch(version, name) if state == INTACT and self.server is None else None
+        return state if copied is None or digest_of(copied) == digest else f"{ALTERED} in MLflow"
 
     def size(self, version: Version) -> int | None:
         """Return the bytes of the model file, or None where it is not here."""
@@ -153,11 +166,11 @@ class Registry:
         return load(path, digest)
 
     def _brought(self, version: Version, name: str, digest: str) -> str:
-        """The state of a file, after it was brought from the server where it was not here."""
+        """The state of a file, after it was brought from its run in MLflow where it was not here."""
         state = self._files.state(name, digest)
         if state == GONE and (content := self._tracking.fetch(version, name)) is not None:
             if digest_of(content) != digest:
-                found = f"{name} of {version.name} {version.number} with another content on the server"
+                found = f"{name} of {version.name} {version.number} with another content in its run"
                 raise HeadraceError(Fault("HR-LEARN-011", "", found, f"SHA-256 {digest[:12]}…, as registered", _ANEW))
             self._files.keep(name, content)
             return INTACT

@@ -10,6 +10,7 @@ from typing import Any
 from headrace.errors import Fault
 from headrace.learn.gates import GateOutcome
 from headrace.learn.intervals import Difference
+from headrace.learn.metrics import told as shown
 from headrace.learn.version import Version
 
 
@@ -198,7 +199,10 @@ def _told(value: float | None, span: tuple[float, float] | None = None) -> str:
     """A number with its interval; of what was never shown the test there is none."""
     if value is None:
         return "—"
-    return f"{value:.4f}" + ("" if span is None else f" [{span[0]:.3f}, {span[1]:.3f}]")
+    if span is None:
+        return shown(value)
+    to = ".3f" if max(map(abs, span)) >= 0.001 else ".2g"
+    return f"{shown(value)} [{span[0]:{to}}, {span[1]:{to}}]"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -106,6 +106,20 @@ def require_probabilities(estimator: Any, place: str) -> None:
     raise HeadraceError(Fault("HR-LEARN-023", place, found, expected, cure))
 
 
+def require_chances(values: npt.NDArray[np.float64], what: str, place: str) -> None:
+    """Refuse scores that are no probabilities, of whatever gave them.
+
+    Raises:
+        HeadraceError: HR-LEARN-023.
+    """
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        found = f"{what}, whose scores go from {low:.3g} to {high:.3g}: they are no probabilities"
+        expected = "probabilities, as rules such as score > 0.9 ask for"
+        cure = "end in a logistic function, 1 / (1 + exp(-score)), or write task=hr.anomaly() for what has no scale"
+        raise HeadraceError(Fault("HR-LEARN-023", place, found, expected, cure))
+
+
 def _check_finite(values: npt.NDArray[np.float64], what: str, place: str) -> None:
     wrong = int((~np.isfinite(values)).sum())
     if wrong:

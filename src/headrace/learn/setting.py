@@ -29,7 +29,6 @@ class Setting:
         split: of the cases.
         train: what is learned from in the end.
         test: what is judged on.
-        threshold: from which score on a case is acted on.
         left_out: of folds of validation on which nothing could be judged, a warning each.
     """
 
@@ -39,7 +38,6 @@ class Setting:
     split: Split
     train: Cases
     test: Cases
-    threshold: float = 0.5
     left_out: tuple[Fault, ...] = ()
 
     @property
@@ -56,17 +54,33 @@ class Setting:
     def metrics(self) -> dict[str, Metric]:
         return {metric.label: metric for metric in self.model.metrics}
 
-    def context(self, fold: Fold) -> Context:
-        """What metrics may know of the rows that a fold is judged on."""
-        return context_of(self.model, self.cases, fold, self.threshold)
+    def context(self, fold: Fold, threshold: float) -> Context:
+        """What metrics may know of the rows that a fold is judged on, and from which score on a case is acted on."""
+        return context_of(self.model, self.cases, fold, threshold)
 
-    def judged(self, name: str, role: str, score: npt.NDArray[np.float64], seconds: float = 0.0, **more: Any) -> Judged:
+    def judged(self, name: str, role: str, given: Given, **more: Any) -> Judged:
         """Return a candidate with each metric of its scores of the test rows."""
-        measured = measure(self.metrics, self.test.y, score, self.context(self.fold), self.blocks)
+        score, context = given.score, self.context(self.fold, given.threshold)
+        measured = measure(self.metrics, self.test.y, score, context, self.blocks)
         values = {label: one.value for label, one in measured.items()}
         found = {label: interval(self.metrics[label], one) for label, one in measured.items()}
         spans = {label: span for label, span in found.items() if span is not None}
-        return Judged(Candidate(name, role, values, seconds, spans, **more), measured, score)
+        return Judged(Candidate(name, role, values, given.seconds, spans, **more), measured, score)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The scores that something gave the rows of the test.
+
+    Args:
+        score: of each row.
+        threshold: from which on it would act.
+        seconds: that fitting took.
+    """
+
+    score: Scores
+    threshold: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ def setting_of(model: Model, cases: Cases) -> Setting:
     """
     split = folds_of(cases, model.split, matures_us(model))
     check_labels(split.test, cases, model.task, model.place)
-    split, left_out = judging(split, cases, model.task, model.place)
+    split, left_out = judging(split, cases, model)
     coded = cases.coded(cases.take(split.test.train).seen()) if cases.categories else cases
     train, test = coded.take(split.test.train), coded.take(split.test.test)
     return Setting(model, cases, coded, split, train, test, left_out=left_out)

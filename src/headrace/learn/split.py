@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.clock import DAY_US, from_us
-from headrace.declare import GroupSplit, Task, TimeSplit
+from headrace.declare import GroupSplit, Model, Task, TimeSplit
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.cases import Cases
 from headrace.types import duration_text
@@ -79,7 +79,7 @@ def folds_of(cases: Cases, split: TimeSplit | GroupSplit, matures_us: int) -> Sp
     if split.apart is None:
         return Split(test, earlier)
     names = _column(cases, split.apart, split.place)
-    return Split(_apart(test, names, split), tuple(_apart(one, names, split) for one in earlier))
+    return Split(_apart(test, names, split, needed=True), tuple(_apart(one, names, split) for one in earlier))
 
 
 def time_fold(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int) -> Fold:
@@ -133,9 +133,9 @@ def _earlier(time_us: npt.NDArray[np.int64], split: TimeSplit, matures_us: int, 
             yield fold
 
 
-def _apart(fold: Fold, names: npt.NDArray[np.uint64], split: TimeSplit) -> Fold:
+def _apart(fold: Fold, names: npt.NDArray[np.uint64], split: TimeSplit, *, needed: bool = False) -> Fold:
     train = fold.train & ~np.isin(names, np.unique(names[fold.test]))
-    if not train.any():
+    if needed and not train.any():
         found = f"no rows to learn from, since each {split.apart} of train is also in the part to judge on"
         cure = "load more history, or take apart= away"
         raise HeadraceError(Fault("HR-LEARN-001", split.place, found, "others to learn from", cure))
@@ -228,19 +228,25 @@ def check_labels(fold: Fold, cases: Cases, task: Task, place: str) -> None:
         raise HeadraceError(faults)
 
 
-def judging(split: Split, cases: Cases, task: Task, place: str) -> tuple[Split, tuple[Fault, ...]]:
+def judging(split: Split, cases: Cases, model: Model) -> tuple[Split, tuple[Fault, ...]]:
     """Leave out folds of validation on which nothing can be learned or judged, and tell of each as a warning.
+
+    Told is also that there are fewer than were asked for.
 
     Args:
         split: of which the last fold has both.
         cases: all of them.
-        task: of the model.
-        place: ``file:line`` of the model.
+        model: as declared.
     """
     kept, told = list[Fold](), list[Fault]()
+    asked = model.split.folds
+    if isinstance(model.split, TimeSplit) and asked > 1 and len(split.validation) < asked:
+        fewer = f"{len(split.validation)} folds of validation, where folds={asked} asks for more days than there are"
+        cure = "load more history, or shorten train= or test="
+        told.append(Fault("HR-LEARN-021", model.split.place, fewer, f"{asked} folds", cure, "warning"))
     for fold in split.validation:
         parts = (("train", fold.train), ("test", fold.test))
-        amiss = [_amiss(cases.y[mask], cases.classes, task, name) for name, mask in parts]
+        amiss = [_amiss(cases.y[mask], cases.classes, model.task, name) for name, mask in parts]
         found = next((one for one in amiss if one[0]), None)
         if found is None:
             kept.append(fold)
@@ -248,7 +254,7 @@ def judging(split: Split, cases: Cases, task: Task, place: str) -> tuple[Split, 
         until = from_us(fold.test_span[1]).strftime("%Y-%m-%d") if not fold.by else fold.by
         cure = "the others decide; longer spans in time_split, or fewer folds, would use all"
         said = f"a fold of validation (to {until}) with {found[0]}, which is left out"
-        told.append(Fault("HR-LEARN-002", place, said, found[1], cure, "warning"))
+        told.append(Fault("HR-LEARN-002", model.place, said, found[1], cure, "warning"))
     return replace(split, validation=tuple(kept)), tuple(told)
 
 

@@ -232,9 +232,10 @@ class Tracking:
         client.set_terminated(run.info.run_id, end_time=max(now_us // 1000, run.info.start_time))
 
     def fetch(self, version: Version, name: str) -> bytes | None:
-        """Return a file of a version from the server; None at home, and for a file that the server has not."""
+        """Return a file of a version from its run in MLflow, at home or on the server; None where it is not there."""
         if self.server is None:
-            return None
+            path = self._root / "artifacts" / version.run / "artifacts" / name
+            return path.read_bytes() if path.is_file() else None
         client = self._open()
 
         def fetched() -> bytes | None:

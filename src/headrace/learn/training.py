@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from headrace import clock
-from headrace.declare import Gate, Model, TimeSplit
+from headrace.declare import Capacity, Gate, LowestCost, Model, TimeSplit
 from headrace.engines.job import EARLY
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
-from headrace.learn.cases import Built, read_cases
+from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
-from headrace.learn.choose import Choice, choose, without
+from headrace.learn.choose import Choice, acting_from, choose, without
 from headrace.learn.drawn import Figures, drawn
 from headrace.learn.explain import made_from
 from headrace.learn.export import Parity, check_parity, dropped, export, export_like, require_parity
@@ -33,8 +33,8 @@ from headrace.learn.quiet import switch_off_telemetry
 from headrace.learn.registry import Registry
 from headrace.learn.report import Candidate, TrainReport
 from headrace.learn.scorer import Scorer, digest_of
-from headrace.learn.scoring import require_probabilities, scores
-from headrace.learn.setting import Judged, Setting, costed_by, grouped_by, setting_of
+from headrace.learn.scoring import require_chances, require_probabilities, scores
+from headrace.learn.setting import Given, Judged, Setting, costed_by, grouped_by, setting_of
 from headrace.learn.split import Fold, short_history
 from headrace.learn.tried import Tried, Tuning
 from headrace.learn.version import Origin, Record, Version, code_commit, environment, looks_at
@@ -117,7 +117,6 @@ def train(
         with course.step("baselines"):
             baselines = _baselines(setting)
         while True:
-            setting = replace(setting, threshold=choice.threshold)
             thresholds = (*service_thresholds, *_at(model, choice))
             try:
                 content, parity, explanation = _fitted(setting, choice, course, thresholds)
@@ -128,8 +127,8 @@ def train(
         scorer, mine = Scorer(content), choice.taken
         score = scorer.score(setting.test.x)
         told = {"validation": mine.means(setting.metrics), "params": dict(mine.params), "chosen": True}
-        judged = [setting.judged(name, "baseline", given, seconds) for name, given, seconds in baselines]
-        judged.append(setting.judged(mine.name, "model", score, course.seconds["fit"], **told))
+        judged = [setting.judged(name, "baseline", given) for name, given in baselines]
+        judged.append(setting.judged(mine.name, "model", Given(score, choice.threshold, course.seconds["fit"]), **told))
         require_numbers(setting.metrics, judged[-1].candidate.metrics, mine.name)
         judged += _champion(setting, registry, champion, digest_of(content))
     others = [_not_taken(one, setting) for one in choice.every if one is not mine]
@@ -194,7 +193,9 @@ def _measures(
         return [one.sentence for one in leaks(model, setting.cases, fold)]
 
     test = setting.test
-    return OfTraining(scorer, content, test.x, test.y, score, setting.context(fold), groups, again, suspects)
+    return OfTraining(
+        scorer, content, test.x, test.y, score, setting.context(fold, choice.threshold), groups, again, suspects
+    )
 
 
 def _start(champion: Version | None) -> Mapping[str, Mapping[str, Any]]:
@@ -225,24 +226,39 @@ def _ordered(judged: list[Candidate], others: list[Candidate]) -> list[Candidate
     return [*judged[:at], *others, *judged[at:]]
 
 
-_Scored = tuple[str, Scores, float]
-"""A baseline: its name, its scores of the test rows, and how many seconds fitting took."""
+def _baselines(setting: Setting) -> list[tuple[str, Given]]:
+    """An answer that knows no feature, and the declared baseline or a linear model; each acts by its own threshold."""
+    model, classes = setting.model, len(setting.cases.classes)
 
+    def flat(train: Cases, test: Cases) -> Scores:
+        return constant(train, model.task, len(test.y))[1]
 
-def _baselines(setting: Setting) -> list[_Scored]:
-    """An answer that knows no feature, and the declared baseline or a linear model."""
-    model, rows = setting.model, len(setting.test.y)
-    name, score = constant(setting.train, model.task, rows)
-    found = [(name, score, 0.0)]
+    name, _ = constant(setting.train, model.task, 1)
+    found = [(name, _given(setting, flat))]
     declared: Fit | None = model.baseline
     fit = linear(model.task) if declared is None else declared
     if fit is None:
         return found
-    begun = clock.monotonic_s()
     where = place_of(fit, model.place)
-    estimator = fit_estimator(fit, setting.train, model.seed, where, model.task)
-    score = scores(estimator, setting.test.x, setting.test.names, where, model.task, len(setting.cases.classes))
-    return [*found, (name_of(fit), score, clock.monotonic_s() - begun)]
+
+    def fitted(train: Cases, test: Cases) -> Scores:
+        estimator = fit_estimator(fit, train, model.seed, where, model.task)
+        return scores(estimator, test.x, test.names, where, model.task, classes)
+
+    return [*found, (name_of(fit), _given(setting, fitted))]
+
+
+def _given(setting: Setting, scored: Callable[[Cases, Cases], Scores]) -> Given:
+    """What a baseline gives the rows of the test; its threshold is set on validation, where that changes a metric."""
+    model, begun = setting.model, clock.monotonic_s()
+    score = scored(setting.train, setting.test)
+    seconds = clock.monotonic_s() - begun
+    folds = setting.split.validation if any(one.acts for one in model.metrics) else ()
+    if not isinstance(model.threshold, Capacity | LowestCost) or not folds:
+        return Given(score, 0.5 if not isinstance(model.threshold, float | int) else float(model.threshold), seconds)
+    cases = setting.cases
+    given = [scored(cases.take(fold.train), cases.take(fold.test)) for fold in folds]
+    return Given(score, acting_from(model, cases, folds, given), seconds)
 
 
 def _fitted(
@@ -272,7 +288,9 @@ def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place
     sure -= setting.test.categories.keys()  # a text that train does not have
     nullable = [name for name, column in zip(names, x.T, strict=True) if name not in sure or np.isnan(column).any()]
     require_nulls(estimator, x, names, nullable, place, task, count)
-    scores(estimator, setting.test.x, names, place, task, count)  # NaN or a wrong shape is told before the export
+    told = scores(estimator, setting.test.x, names, place, task, count)  # so that all amiss is told before the export
+    if task.name == "binary":
+        require_chances(told, type(estimator).__name__, place)
 
     def proved(content: bytes) -> Parity:
         parity = check_parity(estimator, content, x, thresholds, place, nullable, task, count)
@@ -297,7 +315,8 @@ def _champion(setting: Setting, registry: Registry, champion: Version | None, di
             columns = [setting.test.names.index(name) for name in scorer.features]
             coded = setting.read.coded(scorer.categories) if scorer.categories else setting.cases
             score = scorer.score(coded.x[setting.fold.test][:, columns])
-            return [setting.judged(f"champion {champion.number}", "champion", score)]
+            acts = 0.5 if setting.model.threshold is None else champion.record.threshold
+            return [setting.judged(f"champion {champion.number}", "champion", Given(score, acts))]
     except HeadraceError:
         pass  # a champion whose file is lost must not stop a new one from being trained
     known = {label: champion.metrics[label] for label in setting.metrics if label in champion.metrics}
@@ -320,7 +339,8 @@ def _evidence(setting: Setting, judged: Sequence[Judged]) -> Evidence:
     found = Evidence(setting.metrics, model.candidate.metrics, baselines, above=above)
     if champion is None:
         return found
-    return replace(found, champion=champion.candidate.metrics, apart=model.apart(champion))
+    same = bool(champion.measured)
+    return replace(found, champion=champion.candidate.metrics, apart=model.apart(champion), same_rows=same)
 
 
 def _with_rows(outcome: GateOutcome, gate: Gate, setting: Setting, judged: Sequence[Judged]) -> GateOutcome:

@@ -47,7 +47,7 @@ def list_versions(session: Session, model: str | None) -> None:
 def show(session: Session, model: str, version: str | None) -> None:
     """Show all that is known of VERSION of MODEL, by default the champion, or the newest where there is none.
 
-    VERSION is a number, an alias (champion, challenger) or latest. Exit code 1 when one of its files was altered.
+    VERSION is a number, an alias (champion, challenger) or latest. Exit code 1 when a file was altered or is gone.
     """
     from headrace.cli.versions import print_version
     from headrace.run import registry
@@ -57,7 +57,7 @@ def show(session: Session, model: str, version: str | None) -> None:
     kept = registry(loaded)
     serves = "champion" if kept.champion(model) is not None else NEWEST
     one = shown(kept, version_named(loaded, kept, model, version or serves))
-    whole = "altered" not in one.files.values()
+    whole = set(one.files.values()) <= {"intact"}
     document = {"ok": whole, **one.as_dict()} | ({} if whole else {"exit_code": 1})
     session.tell(document, lambda: print_version(one))
     if not whole:

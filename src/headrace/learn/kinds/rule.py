@@ -15,10 +15,10 @@ from headrace.learn.kinds.kind import Graph, UnlikeError
 _UFUNCS = {
     "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "true_divide": "Div", "negative": "Neg",
     "absolute": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "power": "Pow", "maximum": "Max", "minimum": "Min",
-    "fmax": "Max", "fmin": "Min", "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater",
+    "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater",
     "greater_equal": "GreaterOrEqual", "equal": "Equal", "not_equal": "Unequal", "logical_and": "And",
     "bitwise_and": "And", "logical_or": "Or", "bitwise_or": "Or", "logical_not": "Not", "invert": "Not",
-    "isnan": "IsNaN", "floor": "Floor", "ceil": "Ceil", "tanh": "Tanh",
+    "isnan": "IsNaN", "floor": "Floor", "ceil": "Ceil", "tanh": "Tanh", "sign": "Sign",
 }  # fmt: skip
 """Functions of NumPy, and what they are called in ONNX."""
 _TRUTHS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Unequal", "And", "Or", "Not", "IsNaN")
@@ -185,7 +185,15 @@ class _Column:
             return self.number()
         raise UnlikeError(f"astype({kind!r}) within a rule")
 
+    def round(self, decimals: int = 0) -> _Column:
+        if decimals:
+            raise UnlikeError("round() to decimals within a rule")
+        return self.made.ask("Round", self)
+
     def __array_ufunc__(self, function: Any, method: str, *given: Any, **more: Any) -> Any:
+        if function in (np.log1p, np.expm1) and method == "__call__" and not more:
+            (one,) = given
+            return self.made.ask("Log", one + 1) if function is np.log1p else self.made.ask("Exp", one) - 1
         kind = _UFUNCS.get(function.__name__)
         if method != "__call__" or more or kind is None:
             raise UnlikeError(f"numpy.{function.__name__} within a rule")
@@ -194,10 +202,22 @@ class _Column:
     def __array_function__(self, function: Any, _types: Any, given: Any, more: Any) -> Any:
         if function is np.where and len(given) == 3:
             return self.made.where(*given)
+        if function is np.select:
+            return self._selected(*given, **more)
+        if function is np.nan_to_num and set(more) <= {"nan"}:
+            return _column(given[0]).fillna(more.get("nan", 0.0))
+        if function is np.round:
+            return _column(given[0]).round(*given[1:], **more)
         if function is np.clip:
             low, high = (*given[1:], more.get("a_min"), more.get("a_max"))[:2]
             return _column(given[0]).clip(low, high)
         raise UnlikeError(f"numpy.{function.__name__} within a rule")
+
+    def _selected(self, condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> _Column:
+        found = self.made.of(default)
+        for mask, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+            found = self.made.where(mask, choice, found)
+        return found
 
     def __bool__(self) -> bool:
         raise UnlikeError("a condition on a whole column: write numpy.where(…), & and | for if, and and or")

@@ -80,6 +80,7 @@ def _converted(estimator: Any, names: Sequence[str]) -> Any:
 
     logging.getLogger("skl2onnx").setLevel(logging.ERROR)
     teaching.teach()
+    estimator = _without_passing(estimator)
     inputs = [("X", FloatTensorType([None, len(names)]))]
     named = _chooses_by_name(estimator)
     if named:
@@ -88,6 +89,16 @@ def _converted(estimator: Any, names: Sequence[str]) -> Any:
     options = _options(estimator)
     model = convert_sklearn(estimator, name="model", initial_types=inputs, options=options, target_opset=dict(_OPSET))
     return _join_inputs(model, onnx) if named else model
+
+
+def _without_passing(estimator: Any) -> Any:
+    """A pipeline without the steps that do nothing, of which the converter knows nothing."""
+    steps = getattr(estimator, "steps", None)
+    if not steps or all(step not in (None, "passthrough") for _, step in steps):
+        return estimator
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([(name, step) for name, step in steps if step not in (None, "passthrough")])
 
 
 def part(estimator: Any, names: Sequence[str]) -> bytes:

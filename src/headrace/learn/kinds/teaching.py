@@ -1,4 +1,4 @@
-"""What skl2onnx does not know by itself, or does not know rightly: LightGBM, votes, linear discriminant analysis."""
+"""What skl2onnx does not know by itself, or not rightly: LightGBM, XGBoost, votes, linear discriminant analysis."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def teach() -> None:
     """Register converters with skl2onnx, for those libraries that are loaded already."""
     if "lightgbm" in sys.modules:
         _lightgbm()
+    if "xgboost" in sys.modules:
+        _xgboost()
     if "sklearn.discriminant_analysis" in sys.modules:
         _discriminant_analysis()
     if "sklearn.ensemble" in sys.modules:
@@ -40,6 +42,21 @@ def _lightgbm() -> None:
     _register(lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", _instead(same, convert_lightgbm))
     numbers = calculate_linear_regressor_output_shapes
     _register(lightgbm.LGBMRegressor, "LightGbmLGBMRegressor", _instead(same, convert_lightgbm), numbers, {})
+
+
+def _xgboost() -> None:
+    import xgboost
+    from onnxmltools.convert.common.shape_calculator import calculate_linear_regressor_output_shapes
+    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
+
+    def same(fitted: Any) -> Any:
+        plain = copy.deepcopy(fitted)
+        plain.get_booster().feature_names = None  # the converter takes columns by their place only
+        return plain
+
+    numbers = calculate_linear_regressor_output_shapes
+    _register(xgboost.XGBClassifier, "XGBoostXGBClassifier", _instead(same, convert_xgboost))
+    _register(xgboost.XGBRegressor, "XGBoostXGBRegressor", _instead(same, convert_xgboost), numbers, {})
 
 
 def plain_booster(booster: Any) -> Any:

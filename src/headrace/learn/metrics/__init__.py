@@ -25,6 +25,7 @@ __all__ = [
     "known_from",
     "mean_of",
     "require_numbers",
+    "told",
 ]
 
 
@@ -79,6 +80,16 @@ def _own(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
         told = f"{type(error).__name__} in the metric {metric.name}"
         cure = "return a number of (y, score, rows)"
         raise HeadraceError(Fault("HR-LEARN-025", metric.place, told, "a number", cure)) from error
+
+
+def told(value: float) -> str:
+    """Return a metric's value as text: four decimals, and more where these would show nothing of it.
+
+    Example:
+        >>> told(0.78581), told(0.0), told(-0.00002417), told(1234.5)
+        ('0.7858', '0.0000', '-2.417e-05', '1234.5000')
+    """
+    return f"{value:.4f}" if value == 0 or not 0 < abs(value) < 0.001 else f"{value:.4g}"
 
 
 def require_numbers(metrics: Mapping[str, Metric], values: Mapping[str, float], of: str) -> None:
