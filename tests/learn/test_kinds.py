@@ -177,6 +177,30 @@ def test_a_model_of_each_kind_is_trained_exported_and_judged(
     assert (again.new, again.version.digest) == (False, report.version.digest)
 
 
+def followed() -> dict[str, Any]:
+    """Rules by functions of NumPy."""
+    return {
+        "select": lambda rows: np.select([rows[AMOUNT] > 90, rows[AMOUNT] > 40], [0.9, 0.5], 0.1),
+        "log1p": lambda rows: 1 - np.exp(-np.log1p(rows[AMOUNT]) / 9),
+        "expm1": lambda rows: np.expm1(np.minimum(rows[AMOUNT], 100.0) / 1000),
+        "nan_to_num": lambda rows: np.nan_to_num(rows["spending.mean_7d"], nan=50.0) / 1000,
+        "sign": lambda rows: 0.5 + 0.25 * np.sign(rows[AMOUNT] - 40.0),
+        "round": lambda rows: (rows[AMOUNT] / 30).round().clip(0, 10) / 10,
+    }
+
+
+@pytest.mark.parametrize("name", followed())
+def test_a_rule_by_numpy_is_the_same_in_its_file(name: str, registry: Any) -> None:
+    built = world()
+    report = train(model(lambda _: followed()[name], split=SPLIT), built, registry)
+    assert report.gates[0].passed
+    rows = built.table.select(FEATURES).to_pandas().astype(np.float32).astype(np.float64)
+    told = np.asarray(followed()[name](rows), np.float64)
+    there = np.isfinite(told)
+    score = registry.load(report.version).score(rows.to_numpy(np.float32)[there])
+    assert score == pytest.approx(told[there], abs=1e-6)
+
+
 def rules() -> dict[str, tuple[Any, str]]:
     """Rules that cannot be followed, and what is told of them."""
     return {

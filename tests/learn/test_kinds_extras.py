@@ -141,6 +141,22 @@ def test_early_stopped_trees_are_explained_as_they_score() -> None:
     np.testing.assert_allclose(found.explain(x).scores, stopped.predict_proba(frame(x, NAMES))[:, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_xgboost_is_exported_behind_steps_of_scikit_learn(kind: str) -> None:
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    xgboost = of("xgboost")
+    x, task = rows(), TASKS[kind]
+    made = xgboost.XGBRegressor if kind == "regression" else xgboost.XGBClassifier
+    y, count = labels(x, kind), 3 if kind == "multiclass" else 0
+    steps = make_pipeline(SimpleImputer(), "passthrough", made(n_estimators=20, n_jobs=1))
+    found = steps.fit(frame(x, NAMES), y)
+    classes = ("a", "b", "c")[:count]
+    content = to_onnx(found, NAMES, "p:1", task, classes)
+    assert check_parity(found, content, x, (0.5,), "p:1", None, task, count).passed
+
+
 @pytest.mark.parametrize("objective", ["binary:logistic", "binary:hinge"])
 def test_a_booster_of_xgboost_must_give_probabilities(registry: Any, objective: str) -> None:
     xgboost = of("xgboost")
