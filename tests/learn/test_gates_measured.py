@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,24 @@ def test_groups_that_fare_alike(registry: Any) -> None:
     assert " for old (" in bad.sentence
     with pytest.raises(HeadraceError, match="HR-LEARN-012.*no column 'age_bnad'.*did you mean 'age_band'"):
         outcome(registry, hr.fair_across("age_bnad", "roc_auc"), banded(worse=False))
+
+
+def test_a_group_with_nothing_but_false_alarms_is_one_that_fares_worse(registry: Any) -> None:
+    """Of rows without positives a precision says all, and a ROC says nothing, which is told."""
+    built = banded(worse=False)
+    band = built.table["age_band"].to_numpy(zero_copy_only=False)
+    label = np.where(band == "old", False, built.table["label"].to_numpy(zero_copy_only=False))
+    built = built.with_column("label", pa.array(label))
+    metrics = (hr.precision(0.05), hr.roc_auc())
+    gates = (
+        hr.fair_across("age_band", "precision_0_05", within=0.05),
+        hr.fair_across("age_band", "roc_auc", within=0.9),
+    )
+    report = train(model(fit_logistic, split=SPLIT, metrics=metrics, gates=gates), built, registry)
+    precise, ranked = report.gates[1:]
+    assert not precise.passed
+    assert "0.0000 for old (" in precise.sentence
+    assert re.search(r"not compared, since it says nothing of them: old \([\d,]+ rows\)$", ranked.sentence)
 
 
 def test_groups_are_judged_as_scikit_learn_would(registry: Any) -> None:
