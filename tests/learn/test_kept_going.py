@@ -135,6 +135,36 @@ def test_each_is_judged_at_a_threshold_of_its_own(registry: Registry) -> None:
     assert apart.p_value == 1.0
 
 
+def test_scores_that_are_the_threshold_are_acted_on_by_each_alike(registry: Registry) -> None:
+    """Of 0.8 and 0.1 the float32 lie above, of 0.7 and 0.9 below: the threshold is one of them."""
+
+    def flagged(score: float) -> Any:
+        return lambda train: lambda rows: np.where(rows["now.amount"] > 60, score, 0.05)
+
+    chosen = {"metrics": (hr.expected_cost(1, 5), hr.recall()), "threshold": hr.lowest_cost(1, 5), "split": SPLIT}
+    found = []
+    for score in (0.7, 0.8, 0.9):
+        report = train(model(flagged(score), baseline=flagged(score), **chosen), world(), registry)
+        mine, same = report.metrics, report.candidates[1].metrics
+        assert mine == same
+        found.append(mine)
+    assert found[0]["recall"] > 0.3
+    assert found[0] == found[1] == found[2]
+
+
+def test_the_same_file_at_another_threshold_is_another_model(registry: Registry) -> None:
+    metrics, gate = (hr.f_score(), hr.recall()), hr.not_worse_than_champion()
+    low = train(model(fit_logistic, metrics=metrics, threshold=0.1, gates=(gate,)), world(), registry)
+    high = train(model(fit_logistic, metrics=metrics, threshold=0.9, gates=(gate,)), world(), registry)
+    assert low.version.digest == high.version.digest
+    assert high.metrics["f_score_1"] < low.metrics["f_score_1"]
+    assert not high.gates[1].passed
+    assert registry.champion("fraud_score").number == low.version.number
+    plain = train(model(fit_boosting, metrics=metrics, gates=(gate,)), world(), registry)
+    champion = next(one for one in plain.candidates if one.role == "champion")
+    assert champion.metrics == low.metrics, "it acts from its own threshold on"
+
+
 def test_a_model_that_looks_at_the_rows_beside_is_refused(registry: Registry) -> None:
     from onnx import TensorProto, helper
 

@@ -184,6 +184,11 @@ def followed() -> dict[str, Any]:
         "log1p": lambda rows: 1 - np.exp(-np.log1p(rows[AMOUNT]) / 9),
         "expm1": lambda rows: np.expm1(np.minimum(rows[AMOUNT], 100.0) / 1000),
         "nan_to_num": lambda rows: np.nan_to_num(rows["spending.mean_7d"], nan=50.0) / 1000,
+        "bounds by name": lambda rows: np.clip(rows[AMOUNT] / 500, min=0.05, max=0.4),
+        "an upper bound by name": lambda rows: np.clip(rows[AMOUNT] / 500, 0.05, a_max=0.4),
+        "bounds the other way round": lambda rows: rows[AMOUNT].clip(90, 10) / 100,
+        "a column as bound": lambda rows: (rows[AMOUNT] - 40).clip(0, 60 - rows[AMOUNT]) / 100 + 0.7,
+        "whole parts": lambda rows: 2 ** (-(+rows[AMOUNT] // 20)),
         "sign": lambda rows: 0.5 + 0.25 * np.sign(rows[AMOUNT] - 40.0),
         "round": lambda rows: (rows[AMOUNT] / 30).round().clip(0, 10) / 10,
     }
@@ -209,6 +214,10 @@ def rules() -> dict[str, tuple[Any, str]]:
             r"\.rolling of a column within a rule",
         ),
         "apply": (lambda rows: rows[AMOUNT].apply(lambda one: 0.5), r"\.apply of a column within a rule"),
+        "len": (
+            lambda rows: rows[AMOUNT] * 0 + 1 / len(rows),
+            r"a rule that cannot be followed .TypeError.*docs/models.md",
+        ),
         "sum of the frame": (lambda rows: rows.sum(axis=1) * 0 + 0.5, r"\.sum of the frame within a rule"),
         "numpy": (lambda rows: np.cumsum(rows[AMOUNT]) * 0 + 0.5, r"numpy\.cumsum within a rule|cumsum"),
     }

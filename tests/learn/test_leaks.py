@@ -130,6 +130,10 @@ def habits(seed: int, stays: bool) -> Cases:
 def test_a_name_in_numbers_that_is_learned_by_heart_is_found() -> None:
     assert ("identity", "now.who") in found(habits(5, stays=False))
     assert ("identity", "now.who") not in found(habits(5, stays=True)), "what holds later is no leak"
+    cases = habits(5, stays=False)
+    x = cases.x.copy()
+    x[:, -1] = np.where(luck_of(cases).random(ROWS) < 0.02, np.nan, x[:, -1] * 0.37 + 0.11)
+    assert ("identity", "now.who") in found(replace(cases, x=x)), "with nulls, and as no whole numbers"
 
 
 @pytest.mark.parametrize("seed", range(10))

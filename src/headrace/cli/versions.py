@@ -66,7 +66,7 @@ def print_version(one: Shown) -> None:
     say()
     say("Files", "bold")
     for name, state in one.files.items():
-        say(f"  {state:<8} {name}", {"intact": "", "altered": "red", "gone": "yellow"}[state])
+        say(f"  {state:<8} {name}", {"intact": "", "gone": "yellow"}.get(state, "red"))
 
 
 def _print_origin(version: Version) -> None:

@@ -171,7 +171,7 @@ def wilson(rate: float, rows: int) -> tuple[float, float]:
     square = _NORMAL**2
     middle = (rate + square / (2 * rows)) / (1 + square / rows)
     wide = _NORMAL / (1 + square / rows) * math.sqrt(rate * (1 - rate) / rows + square / (4 * rows**2))
-    return max(0.0, middle - wide), min(1.0, middle + wide)
+    return 0.0 if rate == 0 else max(0.0, middle - wide), 1.0 if rate == 1 else min(1.0, middle + wide)
 
 
 def information_value(bins: Sequence[Bin]) -> float | None:

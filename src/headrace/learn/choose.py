@@ -105,6 +105,11 @@ def settled(
     return Choice(every, taken, acting_from(model, cases, folds, taken.score), failed)
 
 
+def as_served(score: Scores) -> Scores:
+    """Return scores as a file gives them: of 0.9 the float32 below it, which is not above a threshold of 0.9."""
+    return score.astype(np.float32).astype(np.float64)
+
+
 def acting_from(model: Model, cases: Cases, folds: Sequence[Fold], given: Sequence[Scores]) -> float:
     """Return from which score on a case is acted on, by what is declared and the scores of folds.
 
@@ -112,14 +117,12 @@ def acting_from(model: Model, cases: Cases, folds: Sequence[Fold], given: Sequen
         model: as declared.
         cases: all of them.
         folds: of validation.
-        given: scores of the rows that each is judged on, by what has not learned from them.
+        given: scores of the rows that each is judged on, as served, by what has not learned from them.
     """
     policy = 0.5 if model.threshold is None else model.threshold
     if not isinstance(policy, Capacity | LowestCost):
         return float(policy)
-    # As it will be served: a rule that gives 0.9 gives the float32 below it, which is not above a threshold of 0.9.
-    y = np.concatenate([cases.y[fold.test] for fold in folds])
-    score = np.concatenate(given).astype(np.float32).astype(np.float64)
+    y, score = np.concatenate([cases.y[fold.test] for fold in folds]), np.concatenate(given)
     places = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
     amounts = {name: values[places] for name, values in cases.amounts.items()}
     rows = Context(cases.time_us[places], amounts=amounts)
@@ -226,7 +229,7 @@ def tried(
     for at, fold in enumerate(folds):
         train, test = cases.take(fold.train), cases.take(fold.test)
         estimator = fit_estimator(fit, train, model.seed, place, model.task, params)
-        given.append(scores(estimator, test.x, test.names, place, model.task, len(cases.classes)))
+        given.append(as_served(scores(estimator, test.x, test.names, place, model.task, len(cases.classes))))
         if at + 1 < len(folds):
             first = [value for one in judged(model.metrics[:1]) for value in one.values()]
             if stop(at + 1, float(np.mean(first))):

@@ -154,6 +154,8 @@ def to_onnx(
         found, expected = f"an exported model with {error}", f"a model that gives {', '.join(outputs)}"
         cure = "return one score, or the chances of no and yes, for each row; several classes are task=hr.multiclass()"
         cure = cure if task.name == "binary" else "mend what fit returns"
+        if kind is not None and kind.name == "a Python rule":
+            cure = "write it with what docs/models.md lists for rules, or return an ONNX file"
         raise HeadraceError(Fault("HR-LEARN-009", place, found, expected, cure)) from error
     except Exception as error:  # whatever a converter has against an estimator
         found = f"{_without_converter(estimator, error)}, which cannot be exported to ONNX ({_said(error)})"
@@ -238,8 +240,9 @@ def check_parity(
     flipped = np.zeros(len(rows), dtype=np.bool_)
     if trained.ndim == 2 and classes:
         flipped |= np.argmax(trained, axis=1) != np.argmax(exported, axis=1)
+    served = trained.astype(np.float32)  # a threshold may be a score itself, as a file gives it
     for threshold in thresholds if trained.ndim == 1 else ():
-        flipped |= (trained > threshold) != (exported > threshold)
+        flipped |= (served > threshold) != (exported > threshold)
     largest, differing = float(difference.max()), difference > TOLERANCE
     nulls = int((differing & np.isnan(rows).any(axis=1)).sum())
     return Parity(len(rows), len(planted), largest, int(differing.sum()), int(flipped.sum()), nulls)

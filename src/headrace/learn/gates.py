@@ -150,9 +150,8 @@ def _better_than_baseline(gate: Gate, label: str, evidence: Evidence) -> GateOut
     noise = NOISE * max(abs(value), abs(bound))
     ahead = (better(metric, value, bound) and abs(value - bound) > noise) or not isfinite(bound)
     by_chance = apart is not None and apart.low <= 0 <= apart.high
-    told = (
-        f"{label} is {shown(value)}, {'' if ahead else 'not '}better than {shown(bound)} of the best baseline, {name}"
-    )
+    least = shown(bound) if isfinite(bound) else "nothing said"
+    told = f"{label} is {shown(value)}, {'' if ahead else 'not '}better than {least} of the best baseline, {name}"
     if ahead and apart is not None:
         told += f", by {'no ' if by_chance else ''}more than chance: difference {apart.low:+.4f} to {apart.high:+.4f}"
     if ahead and apart is None and gate.surely:

@@ -18,7 +18,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.baselines import constant, linear
 from headrace.learn.cases import Built, Cases, read_cases
 from headrace.learn.champion import other_features
-from headrace.learn.choose import Choice, acting_from, choose, without
+from headrace.learn.choose import Choice, acting_from, as_served, choose, without
 from headrace.learn.drawn import Figures, drawn
 from headrace.learn.explain import made_from
 from headrace.learn.export import Parity, check_parity, dropped, export, export_like, require_parity
@@ -130,7 +130,7 @@ def train(
         judged = [setting.judged(name, "baseline", given) for name, given in baselines]
         judged.append(setting.judged(mine.name, "model", Given(score, choice.threshold, course.seconds["fit"]), **told))
         require_numbers(setting.metrics, judged[-1].candidate.metrics, mine.name)
-        judged += _champion(setting, registry, champion, digest_of(content))
+        judged += _champion(setting, registry, champion, (digest_of(content), choice.threshold))
     others = [_not_taken(one, setting) for one in choice.every if one is not mine]
     candidates = _ordered(_compared(judged), others)
     with course.step("gates"):
@@ -231,7 +231,7 @@ def _baselines(setting: Setting) -> list[tuple[str, Given]]:
     model, classes = setting.model, len(setting.cases.classes)
 
     def flat(train: Cases, test: Cases) -> Scores:
-        return constant(train, model.task, len(test.y))[1]
+        return as_served(constant(train, model.task, len(test.y))[1])
 
     name, _ = constant(setting.train, model.task, 1)
     found = [(name, _given(setting, flat))]
@@ -243,7 +243,7 @@ def _baselines(setting: Setting) -> list[tuple[str, Given]]:
 
     def fitted(train: Cases, test: Cases) -> Scores:
         estimator = fit_estimator(fit, train, model.seed, where, model.task)
-        return scores(estimator, test.x, test.names, where, model.task, classes)
+        return as_served(scores(estimator, test.x, test.names, where, model.task, classes))
 
     return [*found, (name_of(fit), _given(setting, fitted))]
 
@@ -304,9 +304,12 @@ def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place
         raise error if fault is None else HeadraceError(fault) from error
 
 
-def _champion(setting: Setting, registry: Registry, champion: Version | None, digest: str) -> list[Judged]:
-    """The champion's numbers on the same test rows; those it was registered with where it learned other features."""
-    if champion is None or champion.digest == digest:
+def _champion(setting: Setting, registry: Registry, champion: Version | None, mine: tuple[str, float]) -> list[Judged]:
+    """The champion's numbers on the same test rows; those it was registered with where it learned other features.
+
+    None where it is what was trained: the same file, which acts from the same score on.
+    """
+    if champion is None or (champion.digest, champion.record.threshold) == mine:
         return []
     try:
         scorer = registry.load(champion)
@@ -315,8 +318,8 @@ def _champion(setting: Setting, registry: Registry, champion: Version | None, di
             columns = [setting.test.names.index(name) for name in scorer.features]
             coded = setting.read.coded(scorer.categories) if scorer.categories else setting.cases
             score = scorer.score(coded.x[setting.fold.test][:, columns])
-            acts = 0.5 if setting.model.threshold is None else champion.record.threshold
-            return [setting.judged(f"champion {champion.number}", "champion", Given(score, acts))]
+            given = Given(score, champion.record.threshold)
+            return [setting.judged(f"champion {champion.number}", "champion", given)]
     except HeadraceError:
         pass  # a champion whose file is lost must not stop a new one from being trained
     known = {label: champion.metrics[label] for label in setting.metrics if label in champion.metrics}
@@ -351,7 +354,8 @@ def _with_rows(outcome: GateOutcome, gate: Gate, setting: Setting, judged: Seque
     if gate.kind == "better_than_baseline":
         label = gate.metric or next(iter(setting.metrics))
         bases = [one for one in judged if one.candidate.role == "baseline"]
-        by_role["other"] = next(one for one in bases if one.candidate.metrics[label] == outcome.bound)
+        beaten = [one for one in bases if one.candidate.metrics[label] == outcome.bound]
+        by_role |= {"other": beaten[0]} if beaten else {}
     elif gate.kind == "not_worse_than_champion" and "champion" in by_role:
         by_role["other"] = by_role["champion"]
     mine, other = by_role["model"].score, by_role["other"].score if "other" in by_role else None

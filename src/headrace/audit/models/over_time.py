@@ -9,6 +9,7 @@ import numpy as np
 from headrace.audit.models.tested import YES_NO, Tested
 from headrace.clock import DAY_US
 from headrace.declare import Metric
+from headrace.learn.metrics.binary import card_precision_by_day
 
 MOST, SHOWN = 31, 2
 """Spans of time at most, each of as many whole days as that takes; and metrics that are shown."""
@@ -52,10 +53,22 @@ def over_time(tested: Tested, first: Metric) -> OverTime | None:
     there, starts = np.unique(span[order], return_index=True)
     parts = np.split(order, starts[1:])
     metrics = [first, *(one for one in tested.model.metrics if one.label != first.label)][:SHOWN]
-    values = {one.label: tuple(tested.value(one, rows) for rows in parts) for one in metrics}
+    values = {one.label: _values(tested, one, parts) for one in metrics}
     middles = tuple(int((begin + at * each + each / 2) * DAY_US) for at in there.tolist())
     true, foretold = _means(tested, parts)
     return OverTime(middles, each, tuple(map(len, parts)), values, true, foretold)
+
+
+def _values(
+    tested: Tested, metric: Metric, parts: list[np.ndarray[tuple[int], np.dtype[np.int64]]]
+) -> tuple[float | None, ...]:
+    """A metric in each span. Cards that were found on an earlier day are found: of these the days follow each other."""
+    if metric.name != "card_precision":
+        return tuple(tested.value(metric, rows) for rows in parts)
+    test = tested.test
+    shares = card_precision_by_day(test.y, tested.score, tested.context, dict(metric.params), metric.place)
+    days = [np.unique(test.time_us[rows] // DAY_US) for rows in parts]
+    return tuple(float(np.mean([shares[int(one)] for one in some])) for some in days)
 
 
 def _means(tested: Tested, parts: list[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> tuple[tuple[float, ...], ...]:

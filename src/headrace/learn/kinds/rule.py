@@ -24,6 +24,7 @@ _UFUNCS = {
 _TRUTHS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Unequal", "And", "Or", "Not", "IsNaN")
 _OF_TRUTHS = ("And", "Or", "Not")
 _OPSET = {"": 18}
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 class Rule:
@@ -44,7 +45,12 @@ class Rule:
         from onnx import TensorProto, helper
 
         made = _Made(names)
-        found = estimator(_Frame(made, names))
+        try:
+            found = estimator(_Frame(made, names))
+        except UnlikeError:
+            raise
+        except Exception as error:
+            raise UnlikeError(f"a rule that cannot be followed ({type(error).__name__}: {error})") from error
         if not isinstance(found, _Column):
             raise UnlikeError(f"{type(found).__name__}, which is no column made of those of the frame")
         last = found.number()
@@ -144,6 +150,7 @@ class _Column:
     __sub__, __rsub__ = _asks("Sub"), _asks("Sub", turned=True)
     __truediv__, __rtruediv__ = _asks("Div"), _asks("Div", turned=True)
     __pow__, __neg__, __abs__ = _asks("Pow"), _asks("Neg"), _asks("Abs")
+    __rpow__ = _asks("Pow", turned=True)
     __lt__, __le__, __gt__, __ge__ = _asks("Less"), _asks("LessOrEqual"), _asks("Greater"), _asks("GreaterOrEqual")
     __eq__, __ne__ = _asks("Equal"), _asks("Unequal")  # type: ignore[assignment]
     __and__ = __rand__ = _asks("And")
@@ -163,6 +170,10 @@ class _Column:
     def fillna(self, value: Any) -> _Column:
         return self.made.where(self.isna(), value, self)
 
+    def finite(self, copy: bool = True, nan: float = 0.0) -> _Column:
+        """As ``numpy.nan_to_num``: the infinite become the largest numbers."""
+        return self.fillna(nan).clip(-_LARGEST, _LARGEST)
+
     def where(self, mask: Any, other: Any = np.nan) -> _Column:
         return self.made.where(mask, self, other)
 
@@ -170,8 +181,15 @@ class _Column:
         return self.made.where(mask, other, self)
 
     def clip(self, lower: Any = None, upper: Any = None) -> _Column:
+        """As pandas: two numbers in either order; an upper column is held against the values as they were."""
+        lower, upper = (None if isinstance(one, float) and np.isnan(one) else one for one in (lower, upper))
+        numbers = [one for one in (lower, upper) if not isinstance(one, _Column) and one is not None]
+        if len(numbers) == 2:
+            lower, upper = min(numbers), max(numbers)
         found = self if lower is None else self.made.where(self < lower, lower, self)
-        return found if upper is None else self.made.where(found > upper, upper, found)
+        if upper is None:
+            return found
+        return self.made.where((self if isinstance(upper, _Column) else found) > upper, upper, found)
 
     def between(self, left: Any, right: Any) -> _Column:
         return self.made.ask("And", self >= left, self <= right)
@@ -184,6 +202,12 @@ class _Column:
         if kind in (int, "int", "int64", np.int64) and self._truth:
             return self.number()
         raise UnlikeError(f"astype({kind!r}) within a rule")
+
+    def __pos__(self) -> _Column:
+        return self
+
+    def __floordiv__(self, other: Any) -> _Column:
+        return self.made.ask("Floor", self / other)
 
     def round(self, decimals: int = 0) -> _Column:
         if decimals:
@@ -204,12 +228,15 @@ class _Column:
             return self.made.where(*given)
         if function is np.select:
             return self._selected(*given, **more)
-        if function is np.nan_to_num and set(more) <= {"nan"}:
-            return _column(given[0]).fillna(more.get("nan", 0.0))
+        if function is np.nan_to_num:
+            return _column(given[0]).finite(*given[1:], **more)
         if function is np.round:
             return _column(given[0]).round(*given[1:], **more)
         if function is np.clip:
-            low, high = (*given[1:], more.get("a_min"), more.get("a_max"))[:2]
+            said = dict(zip(("a_min", "a_max"), given[1:], strict=False)) | more
+            if not set(said) <= {"a_min", "a_max", "min", "max"}:
+                raise UnlikeError("numpy.clip within a rule, of other than two bounds")
+            low, high = (said.get(f"a_{end}", said.get(end)) for end in ("min", "max"))
             return _column(given[0]).clip(low, high)
         raise UnlikeError(f"numpy.{function.__name__} within a rule")
 

@@ -92,13 +92,17 @@ def _converted(estimator: Any, names: Sequence[str]) -> Any:
 
 
 def _without_passing(estimator: Any) -> Any:
-    """A pipeline without the steps that do nothing, of which the converter knows nothing."""
-    steps = getattr(estimator, "steps", None)
-    if not steps or all(step not in (None, "passthrough") for _, step in steps):
-        return estimator
+    """A pipeline, and those within it, without the steps that do nothing, of which the converter knows nothing."""
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([(name, step) for name, step in steps if step not in (None, "passthrough")])
+    if not isinstance(estimator, Pipeline):
+        return estimator
+    kept = [(name, _without_passing(step)) for name, step in estimator.steps if not _passes(step)]
+    return Pipeline(kept)
+
+
+def _passes(step: Any) -> bool:
+    return step is None or (isinstance(step, str) and step == "passthrough")
 
 
 def part(estimator: Any, names: Sequence[str]) -> bytes:
