@@ -187,7 +187,7 @@ def followed() -> dict[str, Any]:
         "bounds by name": lambda rows: np.clip(rows[AMOUNT] / 500, min=0.05, max=0.4),
         "an upper bound by name": lambda rows: np.clip(rows[AMOUNT] / 500, 0.05, a_max=0.4),
         "bounds the other way round": lambda rows: rows[AMOUNT].clip(90, 10) / 100,
-        "a column as bound": lambda rows: (rows[AMOUNT] - 40).clip(0, 60 - rows[AMOUNT]) / 100 + 0.7,
+        "a column as bound": lambda rows: (rows[AMOUNT] - 40).clip(0, 60 - rows[AMOUNT]) / 1000 + 0.5,
         "whole parts": lambda rows: 2 ** (-(+rows[AMOUNT] // 20)),
         "sign": lambda rows: 0.5 + 0.25 * np.sign(rows[AMOUNT] - 40.0),
         "round": lambda rows: (rows[AMOUNT] / 30).round().clip(0, 10) / 10,
