@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.explore.ranks import Floats, Ints, auc, cramers_v, midranks, spearman
-from headrace.explore.rows import CASES, Column, Rows
+from headrace.explore.rows import CASES, Column, Rows, steady
 from headrace.explore.spread import Spread, repeats
 from headrace.sql import quoted
 
@@ -143,6 +143,7 @@ def _ordered(rows: Rows, bins: Sequence[Sequence[Any]], column: Column) -> tuple
     for at, (name, low, high) in zip([*range(len(bins)), -1], names, strict=True):
         if at in found:
             count, mean, deviation, *shares = found[at]
+            mean, deviation = steady(mean), steady(deviation)
             made.append(Bin(name, low, high, count, mean, *interval(truth.task, count, mean, deviation), tuple(shares)))
     return tuple(made)
 

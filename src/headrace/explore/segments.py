@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.errors import Fault, HeadraceError
 from headrace.explore.against import interval
-from headrace.explore.rows import ALL, CASES, Column, Rows
+from headrace.explore.rows import ALL, CASES, Column, Rows, steady
 from headrace.explore.spread import Spread, repeats
 from headrace.sql import quoted
 
@@ -111,7 +111,7 @@ def _labels(rows: Rows, place: str) -> dict[int, tuple[int, float | None, float 
     y = "_label::double"
     asked = f"select {place} as s, count({y}), avg({y}), stddev_samp({y}) from {CASES} where isfinite({y}) group by s"
     return {
-        at: (count, mean, *interval(rows.truth.task, count, mean, deviation))
+        at: (count, steady(mean), *interval(rows.truth.task, count, steady(mean), steady(deviation)))
         for at, count, mean, deviation in rows.ask(asked)
     }
 

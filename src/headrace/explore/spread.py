@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.audit.data.bins import Bins, binned, edges_of
 from headrace.audit.data.profile import QUANTILES
-from headrace.explore.rows import ALL, Column, Rows
+from headrace.explore.rows import ALL, Column, Rows, steady
 
 EXACT_ROWS = 1_000_000
 """Rows up to which distinct values are counted; beyond they are estimated."""
@@ -155,7 +155,8 @@ def _numbers(rows: Rows, column: Column, exact: bool, hidden: bool) -> Spread:
     listed = ", ".join(f"{edge!r}::double" for edge in edges)
     ((outliers, far, histogram),) = rows.ask(f"select {', '.join(fences)}, histogram({x}, [{listed}]) from {ALL}")
     bins = binned(drawn, least, most, dict(histogram or {}), {})
-    found = replace(head, least=least, most=most, mean=mean, deviation=deviation, zeros=zeros, below=below)
+    found = replace(head, least=least, most=most, mean=steady(mean), deviation=steady(deviation))
+    found = replace(found, zeros=zeros, below=below)
     found = replace(found, quantiles=quantiles_at, sampled=not sorted_all, outliers=outliers, far=far, bins=bins)
     return _clocked(rows, column, found) if column.kind == "time" and not hidden else found
 
@@ -177,7 +178,7 @@ def _lengths(rows: Rows, column: Column, found: Spread) -> Spread:
     length = f"length({column.sql})" if column.kind == "text" else f"len({column.sql})"
     asked = f"min({length})::double, max({length})::double, avg({length}), stddev_samp({length})"
     ((least, most, mean, deviation),) = rows.ask(f"select {asked} from {ALL}")
-    return replace(found, least=least, most=most, mean=mean, deviation=deviation)
+    return replace(found, least=least, most=most, mean=steady(mean), deviation=steady(deviation))
 
 
 def _frequent(rows: Rows, column: Column, found: Spread) -> Spread:
