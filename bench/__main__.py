@@ -1,4 +1,7 @@
-"""``python -m bench [NAME …] [--small] [--write]``: run benchmarks, print ratios, write docs/benchmarks.md."""
+"""``python -m bench [NAME …] [--small] [--write]``: run benchmarks, print ratios, write docs/benchmarks.md.
+
+What is written of other suites is as it was measured before, and says of which code that was.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import argparse
 import importlib
 import sys
 
-from bench.report import write
+from bench.report import keep, stamp, write
 
 SUITES = (
     "windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "training", "explain",
@@ -21,13 +24,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--small", action="store_true", help="a hundredth of the size, to see that it works")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and the README's table")
     chosen = parser.parse_args(arguments)
-    results = []
+    if chosen.write and chosen.small:
+        parser.error("--write shows how fast it is, which --small does not")
+    when = stamp()
     for name in chosen.names or SUITES:
-        for result in importlib.import_module(f"bench.{name}").suite(chosen.small):
+        results = importlib.import_module(f"bench.{name}").suite(chosen.small)
+        for result in results:
             print(result.line(), flush=True)
-            results.append(result)
+        if chosen.write:
+            keep(name, results, when)
     if chosen.write:
-        write(results, small=chosen.small)
+        write(SUITES)
     return 0
 
 

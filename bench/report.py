@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +18,33 @@ from bench.measure import Result
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("duckdb", "deltalake", "polars", "pyarrow", "numba", "numpy", "pandas")
 BLOCK = re.compile(r"(<!-- bench:begin -->\n).*?(<!-- bench:end -->)", re.DOTALL)
+
+
+MEASURED = ROOT / "bench" / "measured.json"
+"""Of each suite what was measured last, and of which code."""
+
+
+def stamp() -> str:
+    """Return the day, and which state of the code is there before anything is written."""
+    return f"{datetime.datetime.now(datetime.UTC).date()}, {commit()}"
+
+
+def keep(suite: str, results: Sequence[Result], when: str) -> None:
+    """Put what was measured in the place of what was measured before."""
+    known = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    known[suite] = {"measured": when, "results": [asdict(one) for one in results]}
+    MEASURED.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+
+
+def measured(suites: Sequence[str]) -> list[Result]:
+    """Return what was measured last of each suite; its notes say when, and of which code."""
+    known = json.loads(MEASURED.read_text())
+    return [
+        replace(result, notes=result.notes | {"measured": known[suite]["measured"]})
+        for suite in suites
+        if suite in known
+        for result in (Result(**one) for one in known[suite]["results"])
+    ]
 
 
 def table(results: Sequence[Result], *, notes: bool) -> str:
@@ -30,22 +59,21 @@ def table(results: Sequence[Result], *, notes: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(results: Sequence[Result], *, small: bool) -> None:
+def write(suites: Sequence[str]) -> None:
     """Write docs/benchmarks.md, and the table between the marks in the README."""
-    (ROOT / "docs" / "benchmarks.md").write_text(page(results, small=small))
+    results = measured(suites)
+    (ROOT / "docs" / "benchmarks.md").write_text(page(results))
     readme = ROOT / "README.md"
     readme.write_text(with_table(readme.read_text(), results))
 
 
-def page(results: Sequence[Result], *, small: bool) -> str:
-    """Return the page of a run: how it was measured, where, of what, and the table."""
-    size = "at a small size, which shows that it runs and not how fast it is" if small else "at full size"
+def page(results: Sequence[Result]) -> str:
+    """Return the page: how it was measured, where, and the table, which says when and of which code."""
     used = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    today = datetime.datetime.now(datetime.UTC).date()
     return f"""# Benchmarks
 
-Written by `make bench`, {size},
-on {today}, from {commit()}.
+Written by `make bench`, at full size. Suites may be measured one by one (`python -m bench NAME --write`); each row says
+when it was, and of which code.
 
 - Machine: {machine()}.
 - Software: Python {platform.python_version()}, {used}.
@@ -60,7 +88,7 @@ on {today}, from {commit()}.
 
 def with_table(readme: str, results: Sequence[Result]) -> str:
     """Return the README's text with the table between its marks."""
-    source = "From one run of `make bench`: [machine, versions, method](docs/benchmarks.md)."
+    source = "Written by `make bench`: [machine, versions, method, and of which code](docs/benchmarks.md)."
     return BLOCK.sub(lambda found: f"{found[1]}{table(results, notes=False)}\n{source}\n{found[2]}", readme)
 
 
