@@ -104,6 +104,11 @@ def test_folds_that_cannot_be_had_are_told(registry: Registry) -> None:
     apart = few.with_column("customer_id", pa.array(who))
     told = train(model([fit_logistic, fit_boosting], split=split), apart, registry)
     assert [one.found.split(" with ")[1] for one in told.warnings] == ["no rows in train, which is left out"]
+    few = train(
+        model(fit_logistic, split=hr.time_split(train="10d", test="5d", apart="customer_id")), world(), registry
+    )
+    (fault,) = few.warnings
+    assert "cases to learn from, since the others are of a customer_id that the test has, too" in fault.found
 
 
 def test_each_is_judged_at_a_threshold_of_its_own(registry: Registry) -> None:

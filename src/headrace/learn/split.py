@@ -244,6 +244,7 @@ def judging(split: Split, cases: Cases, model: Model) -> tuple[Split, tuple[Faul
         fewer = f"{len(split.validation)} folds of validation, where folds={asked} asks for more days than there are"
         cure = "load more history, or shorten train= or test="
         told.append(Fault("HR-LEARN-021", model.split.place, fewer, f"{asked} folds", cure, "warning"))
+    told += _few_apart(split.test, cases, model.split) if isinstance(model.split, TimeSplit) else []
     for fold in split.validation:
         parts = (("train", fold.train), ("test", fold.test))
         amiss = [_amiss(cases.y[mask], cases.classes, model.task, name) for name, mask in parts]
@@ -256,6 +257,16 @@ def judging(split: Split, cases: Cases, model: Model) -> tuple[Split, tuple[Faul
         said = f"a fold of validation (to {until}) with {found[0]}, which is left out"
         told.append(Fault("HR-LEARN-002", model.place, said, found[1], cure, "warning"))
     return replace(split, validation=tuple(kept)), tuple(told)
+
+
+def _few_apart(fold: Fold, cases: Cases, split: TimeSplit) -> list[Fault]:
+    """A warning where most of what could be learned from is of those that the test is about."""
+    there, kept = int(_within(cases.time_us, fold.train_span).sum()), int(fold.train.sum())
+    if split.apart is None or 2 * kept >= there:
+        return []
+    found = f"{kept:,} of {there:,} cases to learn from, since the others are of a {split.apart} that the test has, too"
+    cure = "take apart= away, or hr.group_split(…), which parts them evenly"
+    return [Fault("HR-LEARN-021", split.place, found, "more than half of them", cure, "warning")]
 
 
 def _amiss(y: npt.NDArray[np.generic], classes: tuple[str, ...], task: Task, part: str) -> tuple[str, str]:
