@@ -188,7 +188,9 @@ def followed() -> dict[str, Any]:
         "an upper bound by name": lambda rows: np.clip(rows[AMOUNT] / 500, 0.05, a_max=0.4),
         "bounds the other way round": lambda rows: rows[AMOUNT].clip(90, 10) / 100,
         "a column as bound": lambda rows: (rows[AMOUNT] - 40).clip(0, 60 - rows[AMOUNT]) / 1000 + 0.5,
-        "whole parts": lambda rows: 2 ** (-(+rows[AMOUNT] // 20)),
+        "whole parts": lambda rows: 2 ** -np.floor(+rows[AMOUNT] / 20),
+        "truths added": lambda rows: ((rows[AMOUNT] > 40) + (rows[AMOUNT] > 80)) * 0.5,
+        "truths multiplied": lambda rows: 0.9 * ((rows[AMOUNT] > 40) * (rows[AMOUNT] < 80)),
         "sign": lambda rows: 0.5 + 0.25 * np.sign(rows[AMOUNT] - 40.0),
         "round": lambda rows: (rows[AMOUNT] / 30).round().clip(0, 10) / 10,
     }

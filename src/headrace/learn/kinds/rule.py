@@ -23,6 +23,8 @@ _UFUNCS = {
 """Functions of NumPy, and what they are called in ONNX."""
 _TRUTHS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "Unequal", "And", "Or", "Not", "IsNaN")
 _OF_TRUTHS = ("And", "Or", "Not")
+_LIKE_TRUTHS = {"Add": "Or", "Mul": "And"}
+"""What NumPy takes for the sum and the product of truths."""
 _OPSET = {"": 18}
 _LARGEST = float(np.finfo(np.float64).max)
 
@@ -112,6 +114,8 @@ class _Made:
         each = [self.of(one) for one in given]
         if kind == "Unequal":
             return self.ask("Not", self.ask("Equal", *given))
+        if kind in _LIKE_TRUTHS and all(one.is_truth for one in each):
+            kind = _LIKE_TRUTHS[kind]
         each = [one.boolean() if kind in _OF_TRUTHS else one.number() for one in each]
         return _Column(self, self.node(kind, [one.name for one in each]), truth=kind in _TRUTHS)
 
@@ -132,6 +136,10 @@ class _Column:
 
     def __init__(self, made: _Made, name: str, *, truth: bool = False) -> None:
         self.made, self.name, self._truth = made, name, truth
+
+    @property
+    def is_truth(self) -> bool:
+        return self._truth
 
     def number(self) -> _Column:
         from onnx import TensorProto
@@ -205,9 +213,6 @@ class _Column:
 
     def __pos__(self) -> _Column:
         return self
-
-    def __floordiv__(self, other: Any) -> _Column:
-        return self.made.ask("Floor", self / other)
 
     def round(self, decimals: int = 0) -> _Column:
         if decimals:
