@@ -7,7 +7,9 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 
+from headrace.cli import main
 from headrace.errors import HeadraceError
 from headrace.learn.thresholds import thresholds
 from headrace.run import TrainFailed, load_project, plan_changes, registry, run, status, train
@@ -65,6 +67,10 @@ def test_one_model_that_fails_leaves_the_others(tmp_path):
     assert became == {"model:score": "done", "model:other": "failed"}
     assert registry(load_project(folder)).champion("score") is not None
     assert status(load_project(folder)).runs[0].outcome == "failed"
+    said = CliRunner().invoke(main, ["train", "--project", str(folder), "--json", "--again"])
+    told = json.loads(said.stdout)
+    assert (said.exit_code, told["ok"], told["faults"][0]["code"]) == (2, False, "HR-LEARN-004")
+    assert [one["action"] for one in told["models"]] == ["done", "failed"]
     with pytest.raises(HeadraceError, match="HR-LEARN-004") as alone:
         train(load_project(folder), ["other"])
     assert not isinstance(alone.value, TrainFailed)

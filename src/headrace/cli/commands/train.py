@@ -37,9 +37,12 @@ def command(session: Session, models: tuple[str, ...], again: bool, tune: int | 
         with Bars() as bars:
             trained = train(loaded, models, bars, again=again, tune=tune or 0, seconds=_seconds(span))
     except TrainFailed as error:
-        some = error.trained
-        if not session.as_json:
-            session.tell({}, lambda: _print(some))
+        some, code = error.trained, error.exit_code
+        document = {"ok": False, "models": [one.as_dict() for one in some], "exit_code": code}
+        document |= {"faults": [fault.as_dict() for fault in error.faults]}
+        session.tell(document, lambda: _print(some))
+        if session.as_json:
+            raise click.exceptions.Exit(code) from None
         raise
     faults = failed_gates(trained, "mend the model or its data; the version is kept, and does not serve")
     warnings = [fault for one in trained for fault in one.warnings]
