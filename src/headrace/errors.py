@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -69,6 +70,14 @@ class CheckFailed(HeadraceError):
     """The work was done and its outcome is a failed check: a gate, a parity difference, a broken promise."""
 
     exit_code = 1
+
+
+def let_go(error: BaseException) -> None:
+    """Release what the functions held in which an error and its causes arose: others go on, and may need the memory."""
+    one: BaseException | None = error
+    while one is not None:
+        traceback.clear_frames(one.__traceback__)
+        one = one.__cause__
 
 
 def closest(name: str, valid: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from headrace.cli import main
 from headrace.errors import HeadraceError
 from headrace.learn.thresholds import thresholds
-from headrace.run import TrainFailed, load_project, plan_changes, registry, run, status, train
+from headrace.run import TrainFailed, load_project, plan_changes, promote, registry, run, status, train
 from tests.run.bank import WITH_MODEL, add_month, edit, make_bank
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -70,10 +70,49 @@ def test_one_model_that_fails_leaves_the_others(tmp_path):
     said = CliRunner().invoke(main, ["train", "--project", str(folder), "--json", "--again"])
     told = json.loads(said.stdout)
     assert (said.exit_code, told["ok"], told["faults"][0]["code"]) == (2, False, "HR-LEARN-004")
-    assert [one["action"] for one in told["models"]] == ["done", "failed"]
+    assert {one["step"]: one["action"] for one in told["models"]} == became
     with pytest.raises(HeadraceError, match="HR-LEARN-004") as alone:
         train(load_project(folder), ["other"])
     assert not isinstance(alone.value, TrainFailed)
+
+
+def test_a_version_that_failed_is_told_again_until_it_serves(tmp_path):
+    folder = make_bank(tmp_path / "bank", WITH_MODEL.replace('"roc_auc", 0.1', '"roc_auc", 1.1'), (1, 2))
+    run(load_project(folder))
+    for _ in range(2):
+        (one,) = train(load_project(folder))
+        assert [gate.name for gate in one.failed] == ["at_least(roc_auc)"]
+        said = CliRunner().invoke(main, ["train", "--project", str(folder)])
+        assert (said.exit_code, "HR-RUN-007" in said.stderr) == (1, True)
+    promote(load_project(folder), "score", 1, "a trial")
+    (one,) = train(load_project(folder))
+    assert (one.step.action, one.failed) == ("kept", ())
+
+
+def test_what_a_fit_that_failed_held_is_let_go():
+    import weakref
+
+    from headrace.errors import let_go
+
+    class Large:
+        pass
+
+    seen = []
+
+    def fit():
+        large = Large()
+        seen.append(weakref.ref(large))
+        raise ValueError
+
+    try:
+        try:
+            fit()
+        except ValueError as cause:
+            raise HeadraceError([]) from cause
+    except HeadraceError as error:
+        assert seen[0]() is not None
+        let_go(error)
+        assert seen[0]() is None
 
 
 def test_a_model_whose_file_was_altered_is_told_and_trained_again(tmp_path):

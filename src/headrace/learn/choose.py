@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from headrace import clock
 from headrace.declare import Capacity, LowestCost, Metric, Model
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import Fault, HeadraceError, let_go
 from headrace.learn.cases import Cases
 from headrace.learn.fit import fit_estimator
 from headrace.learn.metrics import Context, Scores, better, costs, evaluate, require_numbers
@@ -145,6 +145,7 @@ def without(choice: Choice, model: Model, cases: Cases, folds: Sequence[Fold], e
     others = tuple(one for one in choice.every if one.candidate != choice.taken.candidate)
     if not others:
         raise error
+    let_go(error)
     told = tuple(replace(fault, severity="warning") for fault in error.faults)
     return settled(model, cases, folds, others, choice.failed + told)
 
@@ -158,6 +159,7 @@ def _each(
         try:
             found = tried(model, cases, folds, known, one.candidate, one.params)
         except HeadraceError as error:
+            let_go(error)
             failed.append(error)
         else:
             every.append(replace(found, origin=one.origin))

@@ -166,7 +166,10 @@ def _raised(fit: Fit, error: BaseException, place: str, cases: Cases) -> Fault:
         if code is not None and frame.filename == code.co_filename
     ]
     found = f"{type(error).__name__} in fit"
-    cure = _MEMORY.format(cases.x.nbytes / 2**20) if isinstance(error, MemoryError) else _CURE
+    if isinstance(error, MemoryError):
+        cure = _MEMORY.format(cases.x.nbytes / 2**20)
+        return Fault("HR-LEARN-004", lines[-1] if lines else place, found, "a fitted estimator", cure)
+    cure = _CURE
     if np.isnan(cases.x).any():
         cure += _NULLS
     empty = [name for i, name in enumerate(cases.names) if np.isnan(cases.x[:, i]).all()]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headrace import clock
 from headrace.declare import Model, Project, node_id
 from headrace.declare.sheet import Sheet
-from headrace.errors import Fault, HeadraceError, nearest
+from headrace.errors import Fault, HeadraceError, let_go, nearest
 from headrace.plan import model_fingerprint
 from headrace.plan.snapshot import digest
 from headrace.run.champions import champion_warnings, registry
@@ -28,17 +28,26 @@ from headrace.run.sheets import html_of
 from headrace.run.steps import steps_of
 
 if TYPE_CHECKING:
-    from headrace.learn import TrainReport, Version
+    from headrace.learn import GateOutcome, TrainReport, Version
     from headrace.learn.trainingset import BuiltSet
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model after ``train``: the step, the report where there was something to do, and what is to be known."""
+    """A model after ``train``: the step, the report where there was something to do, and what is to be known.
+
+    ``failed`` are the gates that its version did not pass; of one of an earlier training where it does not serve.
+    """
 
     step: StepReport
     report: TrainReport | None
     warnings: tuple[Fault, ...] = ()
+    failed: tuple[GateOutcome, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        return self.step.id.removeprefix("model:")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values for ``--json``."""
@@ -168,6 +177,7 @@ def _each(models: Sequence[Model], train_one: Callable[[Model], Trained]) -> tup
         try:
             found.append(train_one(model))
         except HeadraceError as error:
+            let_go(error)
             errors.append(error)
             step = StepReport(f"model:{model.name}", "failed", (), clock.monotonic_s() - begun, {}, error.faults)
             found.append(Trained(step, None))
@@ -196,10 +206,10 @@ def _train_one(
     why = UNTRAINED if before is None else reasons(before.inputs, inputs)
     again = wanted.again or wanted.tunes(model)
     if before is not None and not why and not again:
-        if _stands(model, before.figures, loaded):
+        if (version := _standing(model, before.figures, loaded)) is not None:
             kept = StepReport(step_id, "kept", ("nothing changed",), 0.0, before.figures)
             progress.ends(kept)
-            return Trained(kept, None)
+            return Trained(kept, None, failed=_failed(version))
         why = GONE
     known = None if again else trained_before(model, str(built.manifest["fingerprint"]), loaded)
     if known is not None:
@@ -212,7 +222,7 @@ def _train_one(
     journal.complete(step_id, inputs, figures)
     done = StepReport(step_id, "done", why, clock.monotonic_s() - begun, figures)
     progress.ends(done)
-    return Trained(done, report, report.warnings)
+    return Trained(done, report, report.warnings, tuple(one for one in report.gates if not one.passed))
 
 
 def trained_before(model: Model, cases: str, loaded: LoadedProject) -> Version | None:
@@ -237,7 +247,7 @@ def _known(version: Version, step_id: str, inputs: dict[str, str], journal: Jour
     why = (f"version {version.number} was trained from this declaration and data",)
     kept = StepReport(step_id, "kept", why, 0.0, figures)
     progress.ends(kept)
-    return Trained(kept, None)
+    return Trained(kept, None, failed=_failed(version))
 
 
 def _with_champion(trained: Trained, model: Model, loaded: LoadedProject) -> Trained:
@@ -294,7 +304,13 @@ def training_inputs(model: Model, declared: Declared, journal: Journal | None) -
     return declared.own(node_id(model)) | {f"cases {model.cases.name}": cases}
 
 
-def _stands(model: Model, figures: Mapping[str, Any], loaded: LoadedProject) -> bool:
-    """Whether the version that a training registered is still in the registry, with the file that it had."""
+def _standing(model: Model, figures: Mapping[str, Any], loaded: LoadedProject) -> Version | None:
+    """The version that a training registered, if it is still in the registry with the file that it had."""
     kept = registry(loaded)
-    return any(one.number == figures.get("version") and kept.loadable(one) for one in kept.versions(model.name))
+    mine = (one for one in kept.versions(model.name) if one.number == figures.get("version"))
+    return next((one for one in mine if kept.loadable(one)), None)
+
+
+def _failed(version: Version) -> tuple[GateOutcome, ...]:
+    """The gates that a version did not pass, unless it serves all the same: then somebody has said why."""
+    return () if "champion" in version.aliases else tuple(one for one in version.record.gates if not one.passed)

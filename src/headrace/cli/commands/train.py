@@ -69,11 +69,9 @@ def _seconds(span: str | None) -> float:
 def failed_gates(trained: Iterable[Trained], cure: str) -> list[Fault]:
     """Return a fault for each gate that was not passed: its name, what was found, what it asks for."""
     return [
-        Fault("HR-RUN-007", "", f"{one.report.model} failed a gate: {gate.sentence}", f"to pass {gate.name}", cure)
+        Fault("HR-RUN-007", "", f"{one.model} failed a gate: {gate.sentence}", f"to pass {gate.name}", cure)
         for one in trained
-        if one.report is not None
-        for gate in one.report.gates
-        if not gate.passed
+        for gate in one.failed
     ]
 
 
