@@ -74,10 +74,11 @@ class CheckFailed(HeadraceError):
 
 def let_go(error: BaseException) -> None:
     """Release what the functions held in which an error and its causes arose: others go on, and may need the memory."""
-    one: BaseException | None = error
-    while one is not None:
+    known: list[BaseException] = [error]
+    while (cause := known[-1].__cause__) is not None and cause not in known:  # one may be raised from itself
+        known.append(cause)
+    for one in known:
         traceback.clear_frames(one.__traceback__)
-        one = one.__cause__
 
 
 def closest(name: str, valid: Iterable[str]) -> str | None:

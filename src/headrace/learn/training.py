@@ -301,7 +301,9 @@ def _export(estimator: Any, setting: Setting, thresholds: Sequence[float], place
         return export(estimator, names, place, task, setting.cases.classes, setting.cases.categories, proved)
     except HeadraceError as error:
         fault = dropped(estimator, setting.train.x, names, place)
-        raise error if fault is None else HeadraceError(fault) from error
+        if fault is None:
+            raise
+        raise HeadraceError(fault) from error
 
 
 def _champion(setting: Setting, registry: Registry, champion: Version | None, mine: tuple[str, float]) -> list[Judged]:
