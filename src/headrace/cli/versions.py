@@ -168,9 +168,9 @@ def _measured(version: Version, label: str) -> str:
 
 
 def _value(value: float | None, span: Sequence[float] | None = None) -> str:
-    if value is None:
-        return "—"
-    return f"{value:.4f}" + ("" if span is None else f" [{span[0]:.3f}, {span[1]:.3f}]")
+    from headrace.learn.metrics import shown
+
+    return "—" if value is None else shown(value, span)
 
 
 def _facts(facts: Mapping[str, str]) -> None:

@@ -80,7 +80,7 @@ def _asked(model: Model | None, cases: TrainingSet, truth: Truth) -> Model:
 
 
 def _never(train: object) -> object:
-    raise NotImplementedError
+    raise AssertionError("the model that asks is never fitted")
 
 
 def _split(time_us: Ints, model: Model | None, cases: TrainingSet) -> tuple[Any, Any]:

@@ -45,8 +45,8 @@ class Choice:
         return {"name": self.taken.candidate, "params": dict(self.taken.params), "tried": told}
 
 
-Known = Callable[[Fold, float], Context]
-"""What metrics may know of the rows that a fold is judged on, and from which score on a case is acted on."""
+Known = Callable[[Fold], Context]
+"""What metrics may know of the rows that a fold is judged on."""
 
 
 def choose(
@@ -203,7 +203,7 @@ def tried(
     known: Known,
     name: str,
     params: Mapping[str, Any] = NONE,
-    stop: Callable[[int, float], bool] = lambda _at, _mean: False,
+    stop: Callable[[int, float], bool] | None = None,
 ) -> Tried:
     """Fit a candidate on each fold of validation, and judge it there.
 
@@ -217,14 +217,14 @@ def tried(
         stop: told how many folds are done and the mean of the first metric; whether the others are not worth it.
     """
     fit, place = model.candidates[name].fit, model.place
-    begun, given = clock.monotonic_s(), list[Scores]()
+    begun, given, contexts = clock.monotonic_s(), list[Scores](), list[Context]()
 
     def judged(metrics: Sequence[Metric]) -> list[dict[str, float]]:
         """What was scored so far, each by the threshold that it would be given: two are compared at their best."""
         threshold, each = acting_from(model, cases, folds[: len(given)], given), []
-        for fold, score in zip(folds, given, strict=False):
-            context, y = known(fold, threshold), cases.y[fold.test]
-            each.append({metric.label: evaluate(metric, y, score, context) for metric in metrics})
+        for fold, score, context in zip(folds, given, contexts, strict=False):
+            y, acting = cases.y[fold.test], replace(context, threshold=threshold)
+            each.append({metric.label: evaluate(metric, y, score, acting) for metric in metrics})
             require_numbers({metric.label: metric for metric in metrics}, each[-1], f"{name} in validation")
         return each
 
@@ -232,7 +232,8 @@ def tried(
         train, test = cases.take(fold.train), cases.take(fold.test)
         estimator = fit_estimator(fit, train, model.seed, place, model.task, params)
         given.append(as_served(scores(estimator, test.x, test.names, place, model.task, len(cases.classes))))
-        if at + 1 < len(folds):
+        contexts.append(known(fold))
+        if stop is not None and at + 1 < len(folds):
             first = [value for one in judged(model.metrics[:1]) for value in one.values()]
             if stop(at + 1, float(np.mean(first))):
                 break

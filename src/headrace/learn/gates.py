@@ -10,9 +10,8 @@ from typing import Protocol
 from headrace.declare import Gate, Metric
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn.export import TOLERANCE, Parity
-from headrace.learn.intervals import NOISE, Difference
-from headrace.learn.metrics import better
-from headrace.learn.metrics import told as shown
+from headrace.learn.intervals import Difference, same
+from headrace.learn.metrics import better, shown
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Evidence:
         champion: values of the present champion; None where there is none yet.
         apart: where model minus champion lies with 95 % confidence, of each metric for which that can be said.
         same_rows: whether the champion's values are of the same rows, and not those of its own test.
-        above: the same of model minus each baseline, by its name.
+        above: where model minus each baseline lies, by its name, as ``apart``.
         folds: values of the model on each fold of validation, and on the test as the last.
         size: of the model file, in bytes.
         measures: what has to be measured for a gate, when one asks for it.
@@ -146,9 +145,7 @@ def _better_than_baseline(gate: Gate, label: str, evidence: Evidence) -> GateOut
     known = [one for one, values in evidence.baselines.items() if isfinite(values[label])] or [*evidence.baselines]
     name = choose(known, key=lambda one: evidence.baselines[one][label])
     bound, apart = evidence.baselines[name][label], evidence.above.get(name, {}).get(label)
-    # The same model twice differs in the last digits, as a file and as an object.
-    noise = NOISE * max(abs(value), abs(bound))
-    ahead = (better(metric, value, bound) and abs(value - bound) > noise) or not isfinite(bound)
+    ahead = (better(metric, value, bound) and not same(value, bound)) or not isfinite(bound)
     by_chance = apart is not None and apart.low <= 0 <= apart.high
     least = shown(bound) if isfinite(bound) else "nothing said"
     told = f"{label} is {shown(value)}, {'' if ahead else 'not '}better than {least} of the best baseline, {name}"

@@ -36,8 +36,18 @@ _BOUNDS = dict.fromkeys(_SHARES, _SHARE) | dict.fromkeys(("log_loss", "rmse", "m
 _NONE: Floats = np.empty(0)
 
 
-NOISE = 1e-4
-"""Share of a value up to which two are the same: a model differs by less as a file and as an object."""
+_NOISE = 1e-4
+"""Share of a value up to which two are the same."""
+
+
+def same(one: float, other: float) -> bool:
+    """Return whether two values of a metric are the same: a model differs by as much as a file and as an object.
+
+    Example:
+        >>> same(0.67631, 0.67629), same(0.676, 0.675), same(2e-5, 4e-5)
+        (True, False, False)
+    """
+    return abs(one - other) <= _NOISE * max(abs(one), abs(other))
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ def difference(one: Measured, other: Measured) -> Difference | None:
 
     value, error = one.value - other.value, _error(one.drawn - other.drawn, one.blocks)
     wide = _wide(error, one.blocks)
-    if abs(value) <= NOISE * max(abs(one.value), abs(other.value)):
+    if same(one.value, other.value):
         return Difference(value, value - wide, value + wide, 1.0)
     if error == 0:
         return Difference(value, value, value, 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 from headrace.errors import Fault
 from headrace.learn.gates import GateOutcome
 from headrace.learn.intervals import Difference
-from headrace.learn.metrics import told as shown
+from headrace.learn.metrics import shown
 from headrace.learn.version import Version
 
 
@@ -197,12 +197,7 @@ def ordinal(number: int) -> str:
 
 def _told(value: float | None, span: tuple[float, float] | None = None) -> str:
     """A number with its interval; of what was never shown the test there is none."""
-    if value is None:
-        return "—"
-    if span is None:
-        return shown(value)
-    to = ".3f" if max(map(abs, span)) >= 0.001 else ".2g"
-    return f"{shown(value)} [{span[0]:{to}}, {span[1]:{to}}]"
+    return "—" if value is None else shown(value, span)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,13 @@ class Setting:
     def metrics(self) -> dict[str, Metric]:
         return {metric.label: metric for metric in self.model.metrics}
 
-    def context(self, fold: Fold, threshold: float) -> Context:
-        """What metrics may know of the rows that a fold is judged on, and from which score on a case is acted on."""
-        return context_of(self.model, self.cases, fold, threshold)
+    def context(self, fold: Fold) -> Context:
+        """What metrics may know of the rows that a fold is judged on; from which score on is acted is not said."""
+        return context_of(self.model, self.cases, fold)
 
     def judged(self, name: str, role: str, given: Given, **more: Any) -> Judged:
         """Return a candidate with each metric of its scores of the test rows."""
-        score, context = given.score, self.context(self.fold, given.threshold)
+        score, context = given.score, replace(self.context(self.fold), threshold=given.threshold)
         measured = measure(self.metrics, self.test.y, score, context, self.blocks)
         values = {label: one.value for label, one in measured.items()}
         found = {label: interval(self.metrics[label], one) for label, one in measured.items()}
@@ -136,7 +136,7 @@ def matures_us(model: Model) -> int:
     return 0 if label is None else label.matures_us
 
 
-def context_of(model: Model, cases: Cases, fold: Fold, threshold: float) -> Context:
+def context_of(model: Model, cases: Cases, fold: Fold, threshold: float = 0.5) -> Context:
     """Return what metrics may know of the rows that a fold is judged on.
 
     Args:

@@ -111,7 +111,8 @@ def train(
     with course.step("split"):
         setting = setting_of(model, cases)
     with registry.preparing():
-        champion, versions = registry.champion(model.name), registry.versions(model.name)
+        versions = registry.versions(model.name)
+        champion = next((one for one in versions if "champion" in one.aliases), None)
         with course.step("choose"):
             choice = choose(model, cases, setting.split.validation, setting.context, _start(champion), tune)
         with course.step("baselines"):
@@ -194,7 +195,15 @@ def _measures(
 
     test = setting.test
     return OfTraining(
-        scorer, content, test.x, test.y, score, setting.context(fold, choice.threshold), groups, again, suspects
+        scorer,
+        content,
+        test.x,
+        test.y,
+        score,
+        replace(setting.context(fold), threshold=choice.threshold),
+        groups,
+        again,
+        suspects,
     )
 
 

@@ -160,12 +160,12 @@ class _Column:
     __pow__, __neg__, __abs__ = _asks("Pow"), _asks("Neg"), _asks("Abs")
     __rpow__ = _asks("Pow", turned=True)
     __lt__, __le__, __gt__, __ge__ = _asks("Less"), _asks("LessOrEqual"), _asks("Greater"), _asks("GreaterOrEqual")
-    __eq__, __ne__ = _asks("Equal"), _asks("Unequal")  # type: ignore[assignment]
+    __eq__, __ne__ = _asks("Equal"), _asks("Unequal")  # type: ignore[assignment]  # a column, as of pandas
     __and__ = __rand__ = _asks("And")
     __or__ = __ror__ = _asks("Or")
     __invert__ = _asks("Not")
     isna = isnull = _asks("IsNaN")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # what compares to a column has none
 
     def abs(self) -> _Column:
         return self.made.ask("Abs", self)

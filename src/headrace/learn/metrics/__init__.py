@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ __all__ = [
     "known_from",
     "mean_of",
     "require_numbers",
-    "told",
+    "shown",
 ]
 
 
@@ -82,14 +82,18 @@ def _own(metric: Metric, y: Labels, score: Scores, context: Context) -> float:
         raise HeadraceError(Fault("HR-LEARN-025", metric.place, told, "a number", cure)) from error
 
 
-def told(value: float) -> str:
-    """Return a metric's value as text: four decimals, and more where these would show nothing of it.
+def shown(value: float, span: Sequence[float] | None = None) -> str:
+    """Return a metric's value as text, with its interval: as many decimals as show something of it, four or three.
 
     Example:
-        >>> told(0.78581), told(0.0), told(-0.00002417), told(1234.5)
-        ('0.7858', '0.0000', '-2.417e-05', '1234.5000')
+        >>> shown(0.78581), shown(0.0), shown(-0.00002417), shown(0.5, (0.44, 0.56))
+        ('0.7858', '0.0000', '-2.417e-05', '0.5000 [0.440, 0.560]')
     """
-    return f"{value:.4f}" if value == 0 or not 0 < abs(value) < 0.001 else f"{value:.4g}"
+    text = f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.4g}"
+    if span is None:
+        return text
+    to = ".3f" if max(map(abs, span)) >= 0.001 else ".2g"
+    return f"{text} [{span[0]:{to}}, {span[1]:{to}}]"
 
 
 def require_numbers(metrics: Mapping[str, Metric], values: Mapping[str, float], of: str) -> None:
