@@ -43,7 +43,9 @@ def test_an_answer_names_its_model_its_record_and_its_reasons(client):
     assert answer["decision"] in ("block", "review", "allow")
     assert 0 <= answer["score"] <= 1
     assert set(answer["model"]) == {"name", "version", "digest"}
-    assert [set(one) for one in answer["reasons"]] == [{"feature", "value", "typical", "moves_score_by", "method"}] * 3
+    told = {"feature", "value", "contribution", "space", "method"}
+    assert [set(one) for one in answer["reasons"]] == [told] * 3
+    assert {(one["space"], one["method"]) for one in answer["reasons"]} == {("log-odds", "linear")}
     assert answer["features"]["now.amount"] == 37.25
     assert set(client.post(DECIDE, json=payment(2)).json()) == {"decision", "score", "record_id", "model"}
     assert client.get("/health/live").json() == {"live": True}

@@ -276,17 +276,17 @@ def _service(one: Decisions) -> str:
         ]
         for each in one.examples
     ]
-    note = said("In brackets: by how much the score would fall if that feature had its usual value.", "soft")
+    spaces = dict.fromkeys(str(why["space"]) for each in one.examples for why in each["reasons"])
+    note = said(f"In brackets: what the feature contributes to the score, in {' or '.join(spaces)}.", "soft")
     listing = table(("decision", "score", "because"), rows, (1,), "decisions")
     shown = f"<h3>The last that were explained</h3>{listing}{note}" if rows else ""
     return f"<h3>{escape(one.service)}</h3>{counted}{shown}"
 
 
 def _because(why: Mapping[str, Any]) -> str:
-    value = "missing" if why["value"] is None else number(why["value"])
-    moved = (
-        f"{why['moves_score_by']:+.3f}".replace("-", "\N{MINUS SIGN}") if abs(why["moves_score_by"]) >= 0.0005 else "0"
-    )
+    value, moves = why["value"], float(why["contribution"])
+    value = "missing" if value is None else value if isinstance(value, str) else number(value)
+    moved = f"{moves:+.3f}".replace("-", "\N{MINUS SIGN}") if abs(moves) >= 0.0005 else "0"
     return f"<code>{escape(str(why['feature']))}</code> is {escape(value)} <span class='soft'>({moved})</span>"
 
 

@@ -21,7 +21,7 @@ from headrace.plan import compile_rules, compile_set, feature_fingerprints, lowe
 from headrace.plan.domains import domain_of
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
-from headrace.serve.explain import reasons
+from headrace.serve.explain import explainer_of, reasons
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.values import held, leaving, vector
 from headrace.types import Domain, LogicalType
@@ -56,16 +56,16 @@ class Desk:
         service: the declaration.
         version: of its model.
         registry: from which the model is loaded; its digest is verified.
-        typical: median of each feature, for reasons.
     """
 
-    def __init__(self, service: Service, version: Version, registry: Registry, typical: Mapping[str, float]) -> None:
-        self.service, self.version, self.typical = service, version, typical
+    def __init__(self, service: Service, version: Version, registry: Registry) -> None:
+        self.service, self.version = service, version
         cases = service.model.cases
         self.plan = compile_set(cases)
         self.moment = cases.spine.event_time
         self.reader, self.keys = RowReader(cases.spine.contract), cases.spine.contract.key_fields()
         self.scorer = registry.load(version)
+        self._explainer = explainer_of(registry, version, self.scorer)
         self.meaning = features_fingerprint(self.plan)
         self._groups = groups_of(self.plan)
         self._rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
@@ -95,7 +95,7 @@ class Desk:
         x = vector(values, self.scorer)
         score = float(self.scorer.score(x)[0])
         decision = self.decision(row, kept, score)
-        why = reasons(self.scorer, x, values, self.typical, explain) if explain else []
+        why = reasons(self._explainer, x, values, explain) if explain else []
         return Decided(row, values, score, decision, why, known, reading.horizon)
 
     def decision(self, row: Row, kept: Mapping[str, Any], score: float) -> str:

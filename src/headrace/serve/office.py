@@ -25,7 +25,6 @@ from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
 from headrace.serve.desk import Decided, Desk, warm
 from headrace.serve.drain import drain, drain_records, spool_of
-from headrace.serve.explain import typical_values
 from headrace.serve.intake import MANY, Intake, Post, Taken
 from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
@@ -214,9 +213,8 @@ def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
             cure = f"headrace train; or headrace models promote {service.model.name} VERSION, where one is registered"
             faults.append(Fault("HR-SERVE-002", service.place, told, "a trained model", cure))
             continue
-        typical = typical_values(service.model.cases, version.record.origin.training_set, loaded.state_dir)
         try:
-            found[name] = Desk(service, version, registry, typical)
+            found[name] = Desk(service, version, registry)
         except HeadraceError as error:
             faults += error.faults
     if faults:
