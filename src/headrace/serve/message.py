@@ -1,4 +1,4 @@
-"""Messages: a request as routes see it and an answer as they give it, whatever carried the one and will carry the other.
+"""Messages: a request as routes see it, an answer as they give it, whatever carried the one and will carry the other.
 
 The server (``serve.wire``) reads bytes and knows no services; routes know services and no sockets. A route whose answer
 is there at once returns it: no task is made for it. One that has to wait returns what can be awaited.
@@ -65,7 +65,7 @@ class Route:
     Args:
         method: ``"GET"`` or ``"POST"``.
         pattern: the path; a part in braces takes whatever stands there, e.g. ``"/services/{name}/decide"``.
-        answer: the request and its parts in braces, in their order -> the answer; a ``HeadraceError`` becomes a refusal.
+        answer: the request and its parts in braces, in their order -> the answer; what it raises, is refused.
         scope: which a token needs for it: ``"decide"``, ``"events"``, ``"infer"``, ``"read"``, or ``""`` where anyone
             may ask, also without one.
         largest: bytes of a body.
