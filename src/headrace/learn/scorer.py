@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,10 @@ class Scorer:
             float64, shape (1, features).
         """
         return np.array([[self._number(name, features[name]) for name in self.features]], np.float64)
+
+    def places(self, name: str, texts: Sequence[Any]) -> npt.NDArray[np.float64]:
+        """Return the places of texts of a feature among those that the model knows, NaN for null and for another."""
+        return np.array([self._places[name].get(text, np.nan) for text in texts], np.float64)
 
     def _number(self, name: str, value: Any) -> float:
         if value is None:

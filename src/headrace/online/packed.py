@@ -15,6 +15,7 @@ from headrace.online.room import REBUILD
 
 _HEADER = struct.Struct("<IIqqII")
 """Events, columns, oldest and newest time, columns with nulls, CRC-32 of the rest."""
+_CHECKSUM = struct.Struct("<I")
 TIME, SEQ, KNOWN, FIRST = 0, 1, 2, 3
 """Rows of the matrix: event time, sequence, known time; then the columns of the slot."""
 
@@ -57,6 +58,11 @@ def spans(raw: bytes | memoryview) -> tuple[int, int, int]:
     return events, oldest, newest
 
 
+def checksum_of(raw: bytes | memoryview) -> int:
+    """Return the checksum that a packed chunk says to have."""
+    return int(_CHECKSUM.unpack_from(raw, _HEADER.size - _CHECKSUM.size)[0])
+
+
 def unpack(raw: bytes | memoryview) -> Chunk:
     """Return a chunk; its arrays are views of ``raw``.
 
@@ -81,8 +87,3 @@ def join(chunks: list[Chunk]) -> Chunk:
         return chunks[0]
     matrix = np.concatenate([one.matrix for one in chunks], axis=1)
     return Chunk(matrix, np.concatenate([one.there for one in chunks], axis=1))
-
-
-def nothing(columns: int) -> Chunk:
-    """Return a chunk without events."""
-    return Chunk(np.zeros((FIRST + columns, 0), dtype=np.int64), np.zeros((columns, 0), dtype=np.bool_))
