@@ -416,15 +416,6 @@ def test_only_loopback_and_only_one_process(shop):
         serve(shop, port=0)
 
 
-def test_a_number_is_never_given_twice(tmp_path):
-    for after in (7, 8):
-        with opened(tmp_path) as spool:
-            spool.put_records([(after, "desk", {"record_id": str(after)})], 1)
-            spool.forget_records(after)
-        with opened(tmp_path) as spool:
-            assert (spool.last_number(), spool.records()) == (after, [])
-
-
 def test_a_broken_spool_is_told_and_not_made_anew(tmp_path):
     (tmp_path / "data.mdb").write_bytes(b"x" * 65_536)
     with pytest.raises(HeadraceError, match="HR-ONLINE-001"), opened(tmp_path):
@@ -433,5 +424,10 @@ def test_a_broken_spool_is_told_and_not_made_anew(tmp_path):
 
 
 def test_the_spool_is_the_users_own(shop):
-    with opened(spool_of(shop.state_dir)):
-        assert {path.stat().st_mode & 0o777 for path in spool_of(shop.state_dir).iterdir()} == {0o600}
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        assert client.post(DECIDE, json=payment(1)).status_code == 200
+        folder = spool_of(shop.state_dir)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+        assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
+        assert len(files) > 3

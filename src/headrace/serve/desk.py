@@ -68,6 +68,7 @@ class Desk:
         cases = service.model.cases
         self.plan = compile_set(cases)
         self.moment = cases.spine.event_time
+        self.types = {name: one.type for name, one in cases.spine.contract.fields().items()}
         self.reader, self.keys = RowReader(cases.spine.contract), cases.spine.contract.key_fields()
         self.scorer = registry.load(version)
         self._explainer = explainer_of(registry, version, self.scorer)
@@ -78,7 +79,6 @@ class Desk:
         self._contract = cases.spine.contract
         fields = self._contract.columns()
         self._kinds = [(name, fields[name].type) for name in self.plan.row_columns]
-        self._alike = False
         declared = feature_fingerprints(self.plan)
         fault = other_features(service.model, version, self.scorer.features, declared, registry)
         if fault is not None:
@@ -142,7 +142,7 @@ class Desk:
 
     def _scores(self, x: npt.NDArray[np.float32], wrong: dict[int, HeadraceError]) -> list[float]:
         """Score each row as if it were alone; one that has no score goes to what is wrong."""
-        if self._alike and not wrong:
+        if self.scorer.alike and not wrong:
             try:
                 together: list[float] = self.scorer.score(x).tolist()
             except HeadraceError:
