@@ -15,7 +15,8 @@ from headrace.online.room import REBUILD
 
 _HEADER = struct.Struct("<IIqqII")
 """Events, columns, oldest and newest time, columns with nulls, CRC-32 of the rest."""
-_CHECKSUM = struct.Struct("<I")
+SMALL = 256
+"""Events up to which others are added to the last chunk of a key: all but the last have at least so many."""
 TIME, SEQ, KNOWN, FIRST = 0, 1, 2, 3
 """Rows of the matrix: event time, sequence, known time; then the columns of the slot."""
 
@@ -58,9 +59,8 @@ def spans(raw: bytes | memoryview) -> tuple[int, int, int]:
     return events, oldest, newest
 
 
-def checksum_of(raw: bytes | memoryview) -> int:
-    """Return the checksum that a packed chunk says to have."""
-    return int(_CHECKSUM.unpack_from(raw, _HEADER.size - _CHECKSUM.size)[0])
+header = _HEADER.unpack_from
+"""Of a packed chunk: events, columns, oldest and newest time, columns with nulls, CRC-32 of the rest."""
 
 
 def unpack(raw: bytes | memoryview) -> Chunk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,14 +15,15 @@ from headrace.kernel.column import Column
 from headrace.kernel.gather import HEADER, gather
 from headrace.kernel.layout import END
 from headrace.kernel.typing import Bools, Ints
-from headrace.online import keys as online_keys
-from headrace.online.packed import FIRST, SEQ, TIME, checksum_of, spans
+from headrace.online.packed import FIRST, SEQ, SMALL, TIME, header
 from headrace.online.room import REBUILD
 from headrace.online.slots import Slot
 from headrace.online.texts import Texts
 from headrace.types import LogicalType
 
 _EVER = -(1 << 62)
+_FIRST, _SECOND = bytes(4), bytes(3) + b"\1"
+"""Numbers of chunks."""
 
 
 @dataclass(frozen=True)
@@ -130,56 +131,82 @@ class Reading:
     faults: Mapping[int, HeadraceError]
 
 
+@dataclass(frozen=True)
+class Held:
+    """A slot in a transaction.
+
+    Args:
+        transaction, database: where its chunks are.
+        floor: from which event time on it is complete; None where all of it is there.
+    """
+
+    transaction: Any
+    database: Any
+    floor: int | None
+
+    def chunks(self, key: bytes) -> Iterator[Any]:
+        """Yield the packed chunks of a key in the order of their numbers."""
+        first = self.transaction.get(key + _FIRST, db=self.database)
+        if first is not None:
+            yield first
+            if header(first)[0] < SMALL:  # most keys have one
+                return
+        with self.transaction.cursor(db=self.database) as cursor:
+            there = cursor.set_range(key if first is None else key + _SECOND)
+            while there:
+                name, chunk = cursor.item()
+                if len(name) != len(key) + 4 or name[:-4] != key:
+                    return
+                yield chunk
+                there = cursor.next()
+
+
 def look(
-    slot: Slot, cursor: Any, floor: int | None, asked: Asked, texts: Texts, faults: dict[int, HeadraceError]
+    slot: Slot,
+    held: Held,
+    keys: Sequence[bytes | None],
+    asked: Asked,
+    texts: Texts,
+    faults: dict[int, HeadraceError],
 ) -> Slice:
     """Return what rows see of a slot; what is wrong with a row goes into ``faults``.
 
     Args:
         slot: of the state.
-        cursor: over the chunks of the slot.
-        floor: from which event time on the slot is complete; None where all of it is there.
+        held: its chunks.
+        keys: [rows] by which they are found; None where a part of the key is null.
         asked: the rows.
         texts: of the state.
         faults: by row: HR-ONLINE-001 for state that was altered on disk, 003 for a row older than what is held.
     """
-    moments = asked.moment.tolist()
-    reach = slot.reach
+    floor, reach = held.floor, slot.reach
     parts, owner = list[Any](), list[int]()
-    for at, (row, moment) in enumerate(zip(asked.rows, moments, strict=True)):
+    for at, (key, moment) in enumerate(zip(keys, asked.moment.tolist(), strict=True)):
         oldest = _EVER if reach is None else moment - reach
         if floor is not None and reach is not None and oldest < floor:
-            found = f"a row whose windows reach further back than the state of {slot.source}"
-            expected, cure = "a recent event time", "score old rows in batch: a training set reads all history"
-            faults.setdefault(at, HeadraceError(Fault("HR-ONLINE-003", "", found, expected, cure)))
+            faults.setdefault(at, _too_old(slot))
             continue
-        key = online_keys.encode([row[name] for name in slot.keys])
-        if key is None or not cursor.set_range(key):
-            continue
-        for chunk in _chunks(cursor, key):
-            _, first, last = spans(chunk)
+        for chunk in held.chunks(key) if key is not None else ():
+            _, _, first, last, _, checksum = header(chunk)
             if first > moment or last < oldest:
                 continue
-            if zlib.crc32(chunk[HEADER:]) != checksum_of(chunk):
-                found = "state of a key that was altered on disk"
-                fault = Fault("HR-ONLINE-001", "", found, "what was written", REBUILD)
-                faults.setdefault(at, HeadraceError(fault))
+            if zlib.crc32(chunk[HEADER:]) != checksum:
+                faults.setdefault(at, _altered())
                 break
             parts.append(chunk)
             owner.append(at)
     return _slice(slot, asked, parts, owner, texts)
 
 
-def _chunks(cursor: Any, key: bytes) -> Iterable[Any]:
-    """Yield the packed chunks of a key; the cursor stands at the first entry that is not before them."""
-    size = len(key) + 4
-    while True:
-        name, chunk = cursor.item()
-        if len(name) != size or name[:-4] != key:
-            return
-        yield chunk
-        if not cursor.next():
-            return
+def _too_old(slot: Slot) -> HeadraceError:
+    found = f"a row whose windows reach further back than the state of {slot.source}"
+    expected, cure = "a recent event time", "score old rows in batch: a training set reads all history"
+    return HeadraceError(Fault("HR-ONLINE-003", "", found, expected, cure))
+
+
+def _altered() -> HeadraceError:
+    found = "state of a key that was altered on disk"
+    return HeadraceError(Fault("HR-ONLINE-001", "", found, "what was written", REBUILD))
 
 
 def _slice(slot: Slot, asked: Asked, parts: Sequence[Any], owner: Sequence[int], texts: Texts) -> Slice:

@@ -18,8 +18,8 @@ from headrace.errors import HeadraceError
 from headrace.kernel.column import Column, from_arrow
 from headrace.kernel.typing import Ints
 from headrace.online import keys as online_keys
-from headrace.online.packed import FIRST, KNOWN, SEQ, TIME, Chunk, join, pack, spans, unpack
-from headrace.online.reading import Asked, Reading, look
+from headrace.online.packed import FIRST, KNOWN, SEQ, SMALL, TIME, Chunk, join, pack, spans, unpack
+from headrace.online.reading import Asked, Held, Reading, look
 from headrace.online.room import REBUILD, environment, named, no_room
 from headrace.online.slots import Slot
 from headrace.online.texts import Texts
@@ -27,8 +27,8 @@ from headrace.types import LogicalType
 
 MAP_BYTES = 64 << 30
 """Upper bound of the file; it only takes what is used."""
-_SMALL, _LARGE = 256, 4096
-"""Events up to which a live event goes into the last chunk of its key, and most events of a chunk."""
+_LARGE = 4096
+"""Most events of a chunk."""
 _NUMBER = struct.Struct(">I")
 
 
@@ -110,10 +110,13 @@ class State:
         003 where the row is older than what is held.
         """
         slices, faults = {}, dict[int, HeadraceError]()
+        keys: dict[tuple[str, ...], list[bytes | None]] = {}
         with self._env.begin(buffers=True) as transaction:
             for slot in self.slots:
-                with transaction.cursor(db=self._held[slot.id]) as cursor:
-                    slices[slot.id] = look(slot, cursor, self.floor(transaction, slot), asked, self._texts, faults)
+                if slot.keys not in keys:
+                    keys[slot.keys] = [online_keys.encode([row[name] for name in slot.keys]) for row in asked.rows]
+                held = Held(transaction, self._held[slot.id], self.floor(transaction, slot))
+                slices[slot.id] = look(slot, held, keys[slot.keys], asked, self._texts, faults)
             horizon = {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources}
         return Reading(slices, horizon, faults)
 
@@ -154,7 +157,10 @@ class State:
                     continue
                 if oldest < floor:
                     chunk = unpack(bytes(cursor.value()))
-                    cursor.put(bytes(cursor.key()), pack(chunk.select(chunk.matrix[TIME] >= floor)))
+                    rest = chunk.select(chunk.matrix[TIME] >= floor)
+                    # one that is followed by another stays so large that a reader knows it
+                    if len(chunk) < SMALL or len(rest) >= SMALL:
+                        cursor.put(bytes(cursor.key()), pack(rest))
                 there = cursor.next()
         transaction.put(_floor_key(slot), struct.pack(">q", floor), db=self._meta)
 
@@ -252,6 +258,6 @@ def _last(cursor: Any, name: bytes) -> tuple[int, Chunk | None]:
     if not there or len(cursor.key()) != len(name) + 4 or not bytes(cursor.key()).startswith(name):
         return 0, None
     number = _NUMBER.unpack(bytes(cursor.key())[-4:])[0]
-    if spans(cursor.value())[0] < _SMALL:
+    if spans(cursor.value())[0] < SMALL:
         return number, unpack(bytes(cursor.value()))
     return number + 1, None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,30 +16,32 @@ from headrace.declare.nested import flat
 from headrace.engines.frame import Frame
 from headrace.engines.ready import Ready
 from headrace.errors import HeadraceError
+from headrace.kernel.column import Column
 from headrace.learn import Registry, Version
 from headrace.learn.champion import other_features
 from headrace.online import Asked, State
 from headrace.online.slots import groups_of
 from headrace.plan import compile_rules, compile_set, feature_fingerprints, lower
 from headrace.plan.domains import domain_of
+from headrace.plan.expression import references
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import explainer_of, reasons
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.values import all_held, beyond_float32, leaving, matrix
-from headrace.types import Domain
+from headrace.types import Domain, LogicalType
 
 _CHANGED = ("decimal", "list")
 """Types of features that leave in another form than the kernel holds them."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Decided:
     """One answer, before it is on record.
 
     Args:
         row: the request's fields as the kernel holds them.
-        features: every feature as it leaves, in the order of the plan.
+        names, values: of every feature, as it leaves, in the order of the plan.
         score, decision: what the model and the rules said.
         reasons: as many as were asked for.
         known: up to when the row knows what was learned, microseconds UTC.
@@ -46,12 +49,18 @@ class Decided:
     """
 
     row: Row
-    features: Mapping[str, Any]
+    names: Sequence[str]
+    values: Sequence[Any]
     score: float
     decision: str
     reasons: list[dict[str, Any]]
     known: int
     horizon: Mapping[str, int]
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """Every feature by name."""
+        return dict(zip(self.names, self.values, strict=True))
 
 
 class Desk:
@@ -75,7 +84,10 @@ class Desk:
         self.meaning = features_fingerprint(self.plan)
         self._ready = Ready(self.plan, groups_of(self.plan))
         self._outputs = [(one.name, one.type) for one in self.plan.outputs]
-        self._rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
+        self._names = tuple(name for name, _ in self._outputs)
+        rules = compile_rules(service)
+        self._rules = [(name, lower.row_function(rule)) for name, rule in rules]
+        self._asks = tuple(dict.fromkeys(name for _, rule in rules for name in references(rule)))
         self._contract = cases.spine.contract
         fields = self._contract.columns()
         self._kinds = [(name, fields[name].type) for name in self.plan.row_columns]
@@ -118,37 +130,28 @@ class Desk:
         reading = state.read(Asked(flattened, moment, known))
         frame = Frame(len(rows), {name: column(kind, [row[name] for row in flattened]) for name, kind in self._kinds})
         made = self._ready.features(frame, moment, reading.slices)
-        kept = [all_held(made[name]) for name, _ in self._outputs]
-        left = [
-            [leaving(value, kind) for value in values] if kind.name in _CHANGED else values
-            for values, (_, kind) in zip(kept, self._outputs, strict=True)
-        ]
+        left = [_leaving(made[name], kind) for name, kind in self._outputs]
         x, beyond = matrix(made, len(rows), self.scorer)
         wrong: dict[int, HeadraceError] = {at: beyond_float32(name) for at, name in beyond.items()}
         wrong |= reading.faults
         scores = self._scores(x, wrong)
-        names = [name for name, _ in self._outputs]
+        decisions = self._decisions(flattened, made, scores)
         found: list[Decided | HeadraceError] = []
-        for at, (row, given, score) in enumerate(zip(rows, flattened, scores, strict=True)):
+        for at, (row, values) in enumerate(zip(rows, zip(*left, strict=True), strict=True)):
             if at in wrong:
                 found.append(wrong[at])
                 continue
-            values = dict(zip(names, (one[at] for one in left), strict=True))
-            seen = dict(zip(names, (one[at] for one in kept), strict=True))
-            decision = self._first({**given, **seen, "score": score})
-            why = reasons(self._explainer, x[at : at + 1], values, explain[at]) if explain[at] else []
-            found.append(Decided(row, values, score, decision, why, int(known[at]), reading.horizon))
+            one = Decided(row, self._names, values, scores[at], decisions[at], [], int(known[at]), reading.horizon)
+            if explain[at]:
+                one = replace(one, reasons=reasons(self._explainer, x[at : at + 1], one.features, explain[at]))
+            found.append(one)
         return found
 
     def _scores(self, x: npt.NDArray[np.float32], wrong: dict[int, HeadraceError]) -> list[float]:
         """Score each row as if it were alone; one that has no score goes to what is wrong."""
         if self.scorer.alike and not wrong:
-            try:
+            with contextlib.suppress(HeadraceError):  # of which row, is seen when each is alone
                 together: list[float] = self.scorer.score(x).tolist()
-            except HeadraceError:
-                if len(x) == 1:
-                    raise
-            else:
                 return together
         scores = []
         for at in range(len(x)):
@@ -161,12 +164,23 @@ class Desk:
             scores.append(score)
         return scores
 
-    def decision(self, row: Row, kept: Mapping[str, Any], score: float) -> str:
-        """Return the first decision whose rule is true of a row, its features (as held) and its score."""
-        return self._first({**flat(row, self._contract), **kept, "score": score})
+    def _decisions(
+        self, rows: Sequence[Mapping[str, Any]], made: Mapping[str, Column], scores: Sequence[float]
+    ) -> list[str]:
+        """Return the first decision whose rule is true of each row, its features (as held) and its score."""
+        given = {name: all_held(made[name]) for name in self._asks if name in made}
+        given |= {name: [row[name] for row in rows] for name in self._asks if name not in made and name != "score"}
+        given["score"] = list(scores)
+        names = tuple(given)
+        return [self._first(dict(zip(names, values, strict=True))) for values in zip(*given.values(), strict=True)]
 
     def _first(self, given: Mapping[str, Any]) -> str:
         return next((name for name, rule in self._rules if rule(given) is True), self.service.otherwise)
+
+
+def _leaving(made: Column, kind: LogicalType) -> list[Any]:
+    values = all_held(made)
+    return [leaving(value, kind) for value in values] if kind.name in _CHANGED else values
 
 
 def features_fingerprint(plan: Plan) -> str:

@@ -251,5 +251,5 @@ def _answer(desk: Desk, decided: Decided, record_id: str, explain: int, with_fea
     if explain:
         answer["reasons"] = decided.reasons
     if with_features:
-        answer["features"] = dict(decided.features)
+        answer["features"] = decided.features
     return answer

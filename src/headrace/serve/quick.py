@@ -184,7 +184,9 @@ def _bound(field: Field, name: str, bound: Any) -> Callable[[Any], bool] | None:
         edge = ceil(exact) if name in ("ge", "lt") else floor(exact)
     else:
         return None
-    return {"ge": edge.__le__, "gt": edge.__lt__, "le": edge.__ge__, "lt": edge.__gt__}[name]
+    keeps = {"ge": edge.__le__, "gt": edge.__lt__, "le": edge.__ge__, "lt": edge.__gt__}
+    kept: Callable[[Any], bool] = keeps[name]
+    return kept
 
 
 def _matches(pattern: str) -> Callable[[Any], bool] | None:

@@ -75,7 +75,7 @@ def packed(context: Context, decided: Decided, now: int, latency_us: int, case: 
             _RECORD,
             context.name,
             list(decided.row.values()),
-            list(decided.features.values()),
+            decided.values,
             decided.score,
             decided.decision,
             decided.reasons,
