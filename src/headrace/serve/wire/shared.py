@@ -1,0 +1,64 @@
+"""What the connections of a server have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from headrace.serve.wire.reception import Reception
+
+
+class Connection(Protocol):
+    """What the server knows of a connection, whatever it speaks."""
+
+    def look(self, now: float) -> None:
+        """Cut a client that is too slow, or that has been idle for too long; called each second."""
+        ...
+
+    def wind_down(self) -> None:
+        """End when what is under way is answered; at once where nothing is."""
+        ...
+
+    def cut(self) -> None:
+        """End at once."""
+        ...
+
+
+class Shared:
+    """One for each server.
+
+    Args:
+        reception: which answers.
+        loop: on which all of it runs.
+        http2: makes the protocol that takes over a connection whose client speaks HTTP/2.
+    """
+
+    def __init__(
+        self, reception: Reception, loop: asyncio.AbstractEventLoop, http2: Callable[[Shared], asyncio.Protocol]
+    ) -> None:
+        self.reception, self.limits, self.loop = reception, reception.limits, loop
+        self.connections = set[Connection]()
+        self.stopping = False
+        self._http2 = http2
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a connection, unless there are too many."""
+        if self.stopping or len(self.connections) >= self.limits.connections:
+            return False
+        self.connections.add(connection)
+        return True
+
+    def switch(self, from_: Connection, transport: asyncio.Transport, data: bytes) -> None:
+        """Hand a connection over to HTTP/2, with what was read of it."""
+        self.connections.discard(from_)
+        protocol = self._http2(self)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+
+def client_of(transport: asyncio.BaseTransport) -> str:
+    """Return the address of who is at the other end; a socket of this machine has none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else "local"
