@@ -11,13 +11,13 @@ from typing import cast
 import httptools
 
 from headrace.errors import HeadraceError
-from headrace.serve.message import Response
+from headrace.serve.message import Request, Response
 from headrace.serve.wire.coding import too_large
+from headrace.serve.wire.faults import half, long_head, long_target, no_room, not_http, unknown_expectation
 from headrace.serve.wire.heads import rendered
-from headrace.serve.wire.limits import Limits
-from headrace.serve.wire.reception import Call
-from headrace.serve.wire.refusal import refusal, refused
-from headrace.serve.wire.shared import Shared, client_of
+from headrace.serve.wire.reception import Asked
+from headrace.serve.wire.refusal import refusal
+from headrace.serve.wire.shared import Repeat, Shared, client_of
 
 _PIECE = 16_384
 """Bytes that are parsed at once: only behind them is it seen that a client asks for more than it takes."""
@@ -27,6 +27,7 @@ _FLUSHED, _FLUSHED_ANSWERS = 65_536, 64
 """Bytes of one answer, and answers, that go out without waiting for others of the same turn."""
 _LONG = 1_024
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE, _KEEP = b"connection: close\r\n", b"connection: keep-alive\r\n"
 _ONCE = frozenset((b"host", b"authorization", b"content-type", b"content-encoding", b"x-deadline-ms", b"expect"))
@@ -35,7 +36,11 @@ _IDLE, _HEAD, _HEAD_SEEN, _BODY, _BODY_SEEN = range(5)
 """How far the newest request is; *seen* says that its time runs."""
 
 
-class _Asked:
+Call = tuple[Asked, Request]
+"""A request that may be asked, and what it asks."""
+
+
+class _Turn:
     """A request whose answer has to wait for its turn: what is to be called, or the refusal; in time the bytes."""
 
     __slots__ = ("bodiless", "call", "ending", "last", "ready")
@@ -55,10 +60,11 @@ class Http1(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_active", "_awaited", "_blocked_since", "_bodiless", "_body", "_call", "_client", "_counted", "_ended",
-        "_ending", "_first", "_gone", "_half_closed", "_headers", "_held", "_largest", "_last", "_lingers_since",
-        "_most", "_out",        "_parser", "_paused", "_phase", "_reception", "_shared", "_since", "_size", "_target", "_time", "_tls",
-        "_transport", "_unread", "_unused", "_waiting",
+        "_active", "_awaited", "_begun", "_blocked_since", "_bodiless", "_body", "_call", "_clean", "_client",
+        "_counted", "_ended", "_ending", "_first", "_gone", "_half_closed", "_headers", "_held", "_largest", "_last",
+        "_lingers_since", "_most", "_newest", "_out", "_parser", "_paused", "_phase", "_reception", "_repeats",
+        "_reserved", "_shared", "_since", "_size", "_target", "_time", "_tls", "_transport", "_unread", "_unused",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -66,16 +72,19 @@ class Http1(asyncio.Protocol):
         self._parser, self._most = httptools.HttpRequestParser(self), shared.limits.headers
         self._first: bytes | None = b""
         self._target, self._headers, self._call = b"", list[tuple[bytes, bytes]](), cast("Call | Response | None", None)
+        self._newest: Call | Response | None = None
         self._ending, self._last, self._bodiless = b"", False, False
         self._body, self._size, self._largest, self._unused, self._counted = list[bytes](), 0, _PIECE, 0, 0
+        self._reserved = 0
         self._phase, self._since, self._active = _IDLE, self._time(), False
-        self._awaited, self._waiting = deque[_Asked](), deque[_Asked]()
+        self._clean = self._begun = False
+        self._awaited, self._waiting = deque[_Turn](), deque[_Turn]()
         self._out, self._held = list[bytes](), b""
         self._ended = self._paused = self._tls = self._gone = self._half_closed = False
         self._blocked_since: float | None = None
         self._lingers_since: float | None = None
         self._unread = 0
-        self._client = ""
+        self._client, self._repeats = "", shared.repeats
         self._transport: asyncio.Transport
 
     # -- of the transport -----------------------------------------------------------------------------------------
@@ -90,30 +99,55 @@ class Http1(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._shared.connections.discard(self)
-        self._ended = self._gone = True  # what is under way is finished all the same, and has nobody to be told
+        # what is under way is finished all the same, and has nobody to be told
+        self._clean, self._ended, self._gone = False, True, True
         self._held = b""
         self._waiting.clear()
+        self._release_body()
 
     def data_received(self, data: bytes) -> None:
+        if self._clean and not self._awaited:
+            # A client sends the same head again and again: what the parser made of these very bytes is kept. Nothing
+            # of an earlier request is in the parser, and nothing follows this one, so it need not see them.
+            at = data.find(_END) + 4
+            if (repeat := self._repeats.get(data[:at])) is not None and len(data) == at + repeat.length:
+                self._repeat(repeat, data[at:])
+                return
         if self._ended:
             return
-        if self._first is not None and (data := self._begun(data)) == b"":
+        if self._first is not None and (data := self._unspoken(data)) == b"":
             return
         if self._held:
             self._held += data
         else:
-            self._active = True
             self._feed(data)
+
+    def _repeat(self, repeat: Repeat, body: bytes) -> None:
+        """Answer a request whose head is known."""
+        asked, self._active = repeat.asked, True
+        try:
+            request = self._reception.admit(asked, self._client)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            self._transport.write(rendered(refusal(error), b"", repeat.bodiless))
+            return
+        request.body = body
+        answer = self._reception.answer(asked, request)
+        if isinstance(answer, Response):
+            self._transport.write(rendered(answer, b"", repeat.bodiless))
+        else:
+            self._await(_Turn((asked, request), b"", False, repeat.bodiless), answer)
 
     def eof_received(self) -> bool:
         self._half_closed = True
         if not self._ended:
             if self._phase != _IDLE:
-                self._refuse(_half())
+                self._refuse(half())
             self._ended = True
+            self._flush()
         return bool(self._awaited or self._waiting) and not self._tls
 
     def pause_writing(self) -> None:
+        self._clean = False
         self._blocked_since, self._unread = self._time(), self._transport.get_write_buffer_size()
         self._pause()
 
@@ -144,11 +178,12 @@ class Http1(asyncio.Protocol):
             elif now - self._since > limits.idle_s:
                 self._transport.close()
         elif now - self._since > self._patience():
-            self._refuse(_half())
+            self._refuse(half())
             self._flush()
 
     def wind_down(self) -> None:
         """End when what is under way is answered; at once where nothing is."""
+        self._clean = False
         if self._phase == _IDLE and not self._awaited and not self._waiting and self._lingers_since is None:
             self._ended = True
             self._transport.close()
@@ -159,6 +194,9 @@ class Http1(asyncio.Protocol):
 
     # -- of the parser --------------------------------------------------------------------------------------------
     # Nearly every request comes in one piece: its head is looked at when all of it is there, or when a piece ends.
+
+    def on_message_begin(self) -> None:
+        self._begun = True
 
     def on_url(self, url: bytes) -> None:
         if not self._target:
@@ -179,7 +217,7 @@ class Http1(asyncio.Protocol):
             self._refuse(self._call if isinstance(self._call, Response) else too_large(self._largest))
 
     def on_message_complete(self) -> None:
-        self._phase = _IDLE
+        self._phase, self._begun = _IDLE, False
         if self._ended:
             return
         call = self._call or self._head()
@@ -187,17 +225,19 @@ class Http1(asyncio.Protocol):
             return
         if self._size:
             if isinstance(call, tuple):
-                call[2].body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._body, self._size, self._counted = [], 0, 0
+                call[1].body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._body, self._size = [], 0
+            if self._reserved:
+                self._release_body()
         self._target, self._headers, self._call, self._largest, self._unused = b"", [], None, _PIECE, 0
-        self._ended = self._last
+        self._ended, self._newest = self._last, call
         if self._awaited or self._waiting or self._blocked_since is not None or self._shared.stopping:
-            self._line_up(_Asked(call, self._ending, self._last, self._bodiless))
+            self._line_up(_Turn(call, self._ending, self._last, self._bodiless))
             return
         if isinstance(call, tuple):
-            answer = self._reception.answer(call)
+            answer = self._reception.answer(*call)
             if not isinstance(answer, Response):
-                self._await(_Asked(call, self._ending, self._last, self._bodiless), answer)
+                self._await(_Turn(call, self._ending, self._last, self._bodiless), answer)
                 return
         else:
             answer = call
@@ -217,13 +257,14 @@ class Http1(asyncio.Protocol):
             return response
         target = self._target if self._target.startswith(b"/") else _path_of(self._target)
         try:
-            return self._reception.head(_METHODS.get(verb) or verb.decode(), target, headers, self._client)
+            asked = self._reception.read(_METHODS.get(verb) or verb.decode(), target, headers)
+            return asked, self._reception.admit(asked, self._client)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             return refusal(error)
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
-    def _begun(self, data: bytes) -> bytes:
+    def _unspoken(self, data: bytes) -> bytes:
         """Tell by its first bytes whether a client speaks HTTP/2; return what is HTTP/1.1."""
         data = (self._first or b"") + data
         if len(data) < 4 and _PREFACE.startswith(data):
@@ -237,6 +278,7 @@ class Http1(asyncio.Protocol):
         return b""
 
     def _feed(self, data: bytes) -> None:
+        self._active, clean, self._newest = True, self._clean, None
         if len(data) <= _PIECE:
             self._parse(data)
         else:
@@ -245,6 +287,10 @@ class Http1(asyncio.Protocol):
                 self._parse(data[at : at + _PIECE])
                 at += _PIECE
             self._held = data[at:] if not self._ended else b""
+        self._clean, newest = self._is_clean(), self._newest
+        self._newest = None
+        if clean and self._clean and isinstance(newest, tuple) and self._ending == b"":
+            self._shared.keep(data, newest[0], self._bodiless)
         if self._out or self._ended:
             self._flush()
         if self._held or self._waiting:
@@ -260,7 +306,7 @@ class Http1(asyncio.Protocol):
                 self._parser, piece = httptools.HttpRequestParser(self), piece[upgrade.args[0] :]
             except httptools.HttpParserError as error:
                 if not self._ended:
-                    self._refuse(error.__context__ or _not_http())
+                    self._refuse(error.__context__ or not_http())
                 return
         if self._phase != _IDLE and not self._ended:
             self._look_at_part(len(piece))
@@ -277,27 +323,32 @@ class Http1(asyncio.Protocol):
             self._headers = []  # what comes now are trailers, of which nothing is made
         limits = self._shared.limits
         self._unused = 0 if self._size > self._counted else self._unused + came
-        self._counted = self._size
+        grown, self._counted = self._size - self._counted, self._size
         if self._ended:
             return
+        if grown > 0:
+            if not self._shared.reserve(grown):
+                self._refuse(no_room())
+                return
+            self._reserved += grown
         if len(self._target) > limits.target:
-            self._refuse(_long_target(limits))
+            self._refuse(long_target(limits))
         elif self._unused > limits.head + _PIECE or len(self._headers) > limits.headers:
-            self._refuse(_long_head(limits))
+            self._refuse(long_head(limits))
 
     def _unlikely(self, version: str, headers: Mapping[bytes, bytes]) -> HeadraceError | None:
         """Return what is wrong with a head beyond what the parser finds; what two readers could read in two ways is."""
         limits, sent = self._shared.limits, self._headers
         if len(self._target) > limits.target:
-            return _long_target(limits)
+            return long_target(limits)
         if len(sent) > limits.headers:
-            return _long_head(limits)
+            return long_head(limits)
         names = [name for name, _ in sent]
         if len(headers) != len(sent) and any(names.count(one) > 1 for one in _ONCE):
-            return _not_http()
+            return not_http()
         if version == "1.1":
-            return None if b"host" in headers else _not_http()
-        return _not_http() if version != "1.0" or b"transfer-encoding" in headers else None
+            return None if b"host" in headers else not_http()
+        return not_http() if version != "1.0" or b"transfer-encoding" in headers else None
 
     def _body_is_asked(self, headers: Mapping[bytes, bytes], call: Call | Response) -> None:
         """Ask for a body that a client holds back; go without one that is not wanted."""
@@ -309,22 +360,26 @@ class Http1(asyncio.Protocol):
             if expected is not None or length > _DISCARDED:
                 self._refuse(call)
             return
-        self._largest = call[0].largest
+        self._largest = call[0].route.largest
         if self._size > self._largest:
             self._refuse(too_large(self._largest))
         elif expected is not None and self._parser.get_http_version() == "1.1":
             if expected.lower() != b"100-continue":
-                cure = "leave the header out"
-                self._refuse(refused("HR-WIRE-006", "an unknown expectation", "expect: 100-continue", cure))
+                self._refuse(unknown_expectation())
             elif not self._size:
-                asked = _Asked(call, b"", False, False)
+                asked = _Turn(call, b"", False, False)
                 asked.ready = _CONTINUE
                 self._awaited.append(asked)
                 self._release()
 
     def _patience(self) -> float:
         limits = self._shared.limits
-        return limits.head_s if self._phase == _HEAD_SEEN else limits.body_s + self._size / limits.body_rate
+        return limits.head_s if self._phase <= _HEAD_SEEN else limits.body_s + self._size / limits.body_rate
+
+    def _is_clean(self) -> bool:
+        """Whether the next byte begins a request that can be answered at once."""
+        behind = self._begun or self._ended or self._held or self._stuck()
+        return not behind and not self._shared.stopping
 
     def _stuck(self) -> bool:
         return bool(self._waiting) or self._blocked_since is not None
@@ -336,16 +391,20 @@ class Http1(asyncio.Protocol):
 
     # -- what goes out --------------------------------------------------------------------------------------------
 
-    def _line_up(self, asked: _Asked) -> None:
+    def _release_body(self) -> None:
+        self._shared.release(self._reserved)
+        self._reserved = 0
+
+    def _line_up(self, asked: _Turn) -> None:
         """Begin a request if its turn has come; else let it wait."""
         if self._waiting or self._blocked_since is not None or len(self._awaited) >= self._shared.limits.pipelined:
             self._waiting.append(asked)
         else:
             self._begin(asked)
 
-    def _begin(self, asked: _Asked) -> None:
+    def _begin(self, asked: _Turn) -> None:
         call = asked.call
-        answer = call if isinstance(call, Response) else self._reception.answer(call)
+        answer = call if isinstance(call, Response) else self._reception.answer(*call)
         if not isinstance(answer, Response):
             self._await(asked, answer)
         elif self._awaited:
@@ -356,31 +415,33 @@ class Http1(asyncio.Protocol):
             if len(ready) > _FLUSHED:
                 self._flush()
 
-    def _await(self, asked: _Asked, answer: asyncio.Future[Response]) -> None:
+    def _await(self, asked: _Turn, answer: asyncio.Future[Response]) -> None:
         self._awaited.append(asked)
         answer.add_done_callback(partial(self._done, asked))
 
-    def _done(self, asked: _Asked, future: asyncio.Future[Response]) -> None:
-        response = self._reception.outcome(future, cast("Call", asked.call)[2].path)
+    def _done(self, asked: _Turn, future: asyncio.Future[Response]) -> None:
+        response = self._reception.outcome(future, cast("Call", asked.call)[1].path)
         if not self._gone:
             asked.ready = self._rendered(asked, response)
             if asked is self._awaited[0]:
                 self._release()
 
-    def _rendered(self, asked: _Asked, response: Response) -> bytes:
+    def _rendered(self, asked: _Turn, response: Response) -> bytes:
         if self._shared.stopping and not asked.last and self._is_newest(asked):
             self._ended, asked.ending = True, _CLOSE
         return rendered(response, asked.ending, asked.bodiless)
 
-    def _is_newest(self, asked: _Asked) -> bool:
+    def _is_newest(self, asked: _Turn) -> bool:
         behind = self._awaited and self._awaited[-1] is not asked
         return self._phase == _IDLE and not self._waiting and not behind and not self._held
 
     def _refuse(self, fault: BaseException | Response) -> None:
         """Answer with a refusal, behind what was asked before, and end."""
+        self._clean = False
         self._ended, self._held, self._body = True, b"", []
+        self._release_body()
         response = fault if isinstance(fault, Response) else refusal(fault)
-        self._line_up(_Asked(response, _CLOSE, True, False))
+        self._line_up(_Turn(response, _CLOSE, True, False))
 
     def _release(self) -> None:
         """Send answers that are ready and have nothing unanswered before them."""
@@ -403,6 +464,7 @@ class Http1(asyncio.Protocol):
             held, self._held = self._held, b""
             self._feed(held)
         self._flush()
+        self._clean = self._is_clean()
         if self._paused and not self._stuck() and not self._held:
             self._paused = False
             self._transport.resume_reading()
@@ -433,23 +495,3 @@ def _path_of(target: bytes) -> bytes:
         return target
     at = min((one for one in (rest.find(b"/"), rest.find(b"?")) if one >= 0), default=len(rest))
     return rest[at:] if rest[at:].startswith(b"/") else b"/" + rest[at:]
-
-
-def _not_http() -> HeadraceError:
-    return refused(
-        "HR-WIRE-001", "what is not HTTP/1.1", "one request after another", "send what an HTTP library writes"
-    )
-
-
-def _long_target(limits: Limits) -> HeadraceError:
-    expected = f"at most {limits.target:,} bytes"
-    return refused("HR-WIRE-002", "a longer path with its query", expected, "send data in the body")
-
-
-def _long_head(limits: Limits) -> HeadraceError:
-    expected = f"at most {limits.headers} of {limits.head:,} bytes together"
-    return refused("HR-WIRE-003", "more headers", expected, "leave out what the service does not need")
-
-
-def _half() -> HeadraceError:
-    return refused("HR-REQUEST-008", "half a request", "all of it, without long pauses", "send it again, to its end")

@@ -22,6 +22,7 @@ class Limits:
         headers: number of them.
         pipelined: answers that one connection may wait for; what comes behind them is not read.
         connections: open at once; one more is closed at once.
+        bodies: bytes of bodies that are still coming, of all connections; more is answered 429.
         under_way: requests that wait for their answer, of all connections; one more is answered 429.
         per_client: requests a second of one client, of which it may save up a second's worth; None for any.
     """
@@ -38,5 +39,6 @@ class Limits:
     headers: int = 100
     pipelined: int = 64
     connections: int = 8_192
+    bodies: int = 256 << 20
     under_way: int = 1_024
     per_client: float | None = None

@@ -14,8 +14,6 @@ from headrace.serve.wire.rates import Rates
 from headrace.serve.wire.refusal import refusal, refused
 from headrace.serve.wire.router import Router
 
-Call = tuple[Route, tuple[str, ...], Request]
-"""A request whose head was let through: its route, the parts of its path, and itself, still without its body."""
 _DEADLINE = b"x-deadline-ms"
 _LONGEST_MS = 86_400_000
 
@@ -28,10 +26,37 @@ class Access(Protocol):
         ...
 
 
+class Asked:
+    """What the head of a request asks, whoever sends it and when.
+
+    Args:
+        route: which answers.
+        parts: of the path, for its braces.
+        method, path, query, headers: as in ``Request``.
+        within_s: seconds that the client is willing to wait; None for any.
+    """
+
+    __slots__ = ("coding", "headers", "method", "parts", "path", "query", "route", "within_s")
+
+    def __init__(
+        self,
+        route: Route,
+        parts: tuple[str, ...],
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[bytes, bytes],
+        within_s: float | None,
+    ) -> None:
+        self.route, self.parts, self.method, self.path, self.query = route, parts, method, path, query
+        self.headers, self.within_s, self.coding = headers, within_s, headers.get(b"content-encoding")
+
+
 class Reception:
     """Routes behind limits.
 
-    A request passes twice: with its head, so that a body that is not wanted is not read; and whole, to be answered.
+    A request passes in three steps: what its head asks, which is the same each time; whether it may now; and, whole,
+    its answer. A body that is not wanted is not read.
 
     Args:
         routes: what can be asked.
@@ -43,48 +68,60 @@ class Reception:
         self.limits, self._access = limits or Limits(), access
         self.under_way = 0
         self._router = Router(routes)
-        self._known = self._router.known
         self._most = self.limits.under_way
         self._rates = None if self.limits.per_client is None else Rates(self.limits.per_client)
         self._tasks = set[asyncio.Future[Response]]()
 
-    def head(self, method: str, target: bytes, headers: Mapping[bytes, bytes], client: str) -> Call:
-        """Let the head of a request through.
+    def read(self, method: str, target: bytes, headers: Mapping[bytes, bytes]) -> Asked:
+        """Return what a head asks.
 
         Args:
             method: as sent.
             target: path and query as sent.
-            headers: with names in lower case.
-            client: its address.
+            headers: with names in lower case; they are kept, and not changed.
 
         Raises:
-            HeadraceError: HR-SERVE-009, 010 for what nothing answers; HR-ACCESS-001, 002; HR-SERVE-015 where a client
-                asks too often; HR-REQUEST-001, HR-WIRE-004, 007 for what its headers say.
+            HeadraceError: HR-SERVE-009, 010 for what nothing answers; HR-REQUEST-001, HR-WIRE-004, 007 for what the
+                headers say.
         """
         path, _, query = target.partition(b"?")
-        route, parts, decoded = self._known.get((method, path)) or self._router.find(method, path)
-        if self._access is not None and route.scope:
-            client = self._access.client(headers.get(b"authorization"), route.scope)
-        if self._rates is not None and route.scope and not self._rates.spend(client):
-            raise refused(
-                "HR-SERVE-015", "more requests than one client may send", "fewer a second", "wait, then retry"
-            )
+        route, parts, decoded = self._router.find(method, path)
         if (length := headers.get(b"content-length")) is not None and int(length) > route.largest:
             raise too_large(route.largest)
         if (coding := headers.get(b"content-encoding")) is not None and not known(coding):
             raise unknown()
-        deadline = None
-        if (within := headers.get(_DEADLINE)) is not None:
-            deadline = clock.monotonic_s() + _milliseconds(within) / 1000
-        asked = Request(method, decoded, query.decode("latin-1"), headers, b"", client, deadline)
-        return route, parts, asked
+        within = headers.get(_DEADLINE)
+        within_s = None if within is None else _milliseconds(within) / 1000
+        return Asked(route, parts, method, decoded, query.decode("latin-1"), headers, within_s)
 
-    def answer(self, call: Call) -> Response | asyncio.Future[Response]:
+    def admit(self, asked: Asked, client: str) -> Request:
+        """Return the request that a head begins, still without its body.
+
+        Args:
+            asked: of ``read``.
+            client: its address.
+
+        Raises:
+            HeadraceError: HR-ACCESS-001, 002 where the client may not; HR-SERVE-015 where it asks too often.
+        """
+        route, deadline = asked.route, None
+        if self._access is not None and route.scope:
+            client = self._access.client(asked.headers.get(b"authorization"), route.scope)
+        if self._rates is not None and route.scope and not self._rates.spend(client):
+            found = "more requests than one client may send"
+            raise refused(
+                "HR-SERVE-015", found, "fewer a second", "wait as long as Retry-After says, then send it again"
+            )
+        if asked.within_s is not None:
+            deadline = clock.monotonic_s() + asked.within_s
+        return Request(asked.method, asked.path, asked.query, asked.headers, b"", client, deadline)
+
+    def answer(self, asked: Asked, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request that is there whole: at once, or by a future that is still open and never is cancelled.
 
         Whoever gets a future calls ``outcome`` when it is done.
         """
-        route, parts, request = call
+        route = asked.route
         try:
             if self.under_way >= self._most and route.scope:
                 cure = "wait as long as Retry-After says, then send it again"
@@ -94,9 +131,9 @@ class Reception:
                 raise refused("HR-SERVE-016", found, "time left", "allow more time, or send fewer at once")
             if len(request.body) > route.largest:
                 raise too_large(route.largest)
-            if (coding := request.headers.get(b"content-encoding")) is not None:
-                request.body = decompressed(request.body, coding, route.largest)
-            answer = route.answer(request, *parts)
+            if asked.coding is not None:
+                request.body = decompressed(request.body, asked.coding, route.largest)
+            answer = route.answer(request, *asked.parts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             return refusal(error, request.path)
         return answer if isinstance(answer, Response) else self._waited(answer, request)

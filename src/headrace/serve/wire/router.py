@@ -11,7 +11,7 @@ from headrace.serve.wire.refusal import Refused
 
 Found = tuple[Route, tuple[str, ...], str]
 """A route, the parts of the path that stand for its braces, and the path, percent-decoded."""
-_KNOWN = 4_096
+_KNOWN, _SHORT = 4_096, 256
 _LISTED = 6
 
 
@@ -53,7 +53,8 @@ class Router:
                 taken = tuple(part for part, one in zip(parts, pattern, strict=True) if _open(one))
                 if len(self.known) >= _KNOWN:  # paths are the clients' to choose: what is kept of them is bounded
                     self.known.clear()
-                return self.known.setdefault((method, target), (route, taken, path))
+                found = (route, taken, path)
+                return self.known.setdefault((method, target), found) if len(target) <= _SHORT else found
         if there:
             raise _no_method(method, sorted({route.method for _, route in there}))
         raise self._no_path(path)

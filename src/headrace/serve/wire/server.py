@@ -156,4 +156,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _http2(shared: Shared) -> asyncio.Protocol:
-    raise NotImplementedError
+    from headrace.serve.wire.http2 import Http2  # most services never see it
+
+    return Http2(shared)

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from headrace.serve.wire.reception import Reception
+from headrace.serve.wire.reception import Asked, Reception
+
+_REPEATS, _LONGEST = 1_024, 2_048
+_NOT_KEPT = (b"transfer-encoding", b"expect", b"upgrade")
 
 
 class Connection(Protocol):
@@ -25,6 +28,15 @@ class Connection(Protocol):
         ...
 
 
+class Repeat:
+    """The head of a whole request, as the parser understood it."""
+
+    __slots__ = ("asked", "bodiless", "length")
+
+    def __init__(self, asked: Asked, bodiless: bool, length: int) -> None:
+        self.asked, self.bodiless, self.length = asked, bodiless, length
+
+
 class Shared:
     """One for each server.
 
@@ -40,6 +52,8 @@ class Shared:
         self.reception, self.limits, self.loop = reception, reception.limits, loop
         self.connections = set[Connection]()
         self.stopping = False
+        self.repeats: dict[bytes, Repeat] = {}
+        self._bodies = 0
         self._http2 = http2
 
     def admit(self, connection: Connection) -> bool:
@@ -48,6 +62,30 @@ class Shared:
             return False
         self.connections.add(connection)
         return True
+
+    def keep(self, data: bytes, asked: Asked, bodiless: bool) -> None:
+        """Remember the head of a request, if ``data`` is one whole request that can be told by its head alone.
+
+        Heads are the clients' to choose, so what is kept of them is bounded in number and length.
+        """
+        at = data.find(b"\r\n\r\n") + 4
+        length = int(asked.headers.get(b"content-length", 0))
+        if at > _LONGEST or len(data) != at + length or any(one in asked.headers for one in _NOT_KEPT):
+            return
+        if len(self.repeats) >= _REPEATS:
+            self.repeats.clear()
+        self.repeats[data[:at]] = Repeat(asked, bodiless, length)
+
+    def reserve(self, count: int) -> bool:
+        """Count bytes of a body that is still coming, unless all of them are too many."""
+        if self._bodies + count > self.limits.bodies:
+            return False
+        self._bodies += count
+        return True
+
+    def release(self, count: int) -> None:
+        """Give back what was reserved."""
+        self._bodies -= count
 
     def switch(self, from_: Connection, transport: asyncio.Transport, data: bytes) -> None:
         """Hand a connection over to HTTP/2, with what was read of it."""
