@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields
 from headrace.declare.base import Declared, here_within, name_faults, type_fault
 from headrace.declare.model import Model
 from headrace.declare.sheet import Sheet
-from headrace.errors import Fault
+from headrace.errors import Fault, nearest
+
+RECORDS = ("durable", "best_effort")
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,6 +23,8 @@ class Service(Declared):
         decide: decision to SQL condition over ``score``, the fields of the row and the features; the first that is
             true is the decision.
         otherwise: decision where none is true.
+        record: ``"durable"``: no answer leaves before its record is on the disk, and where there is no room it is
+            refused; ``"best_effort"``: it leaves at once, and a record that cannot be written is lost and told.
 
     Example:
         ``hr.Service("fraud_desk", score, decide={"block": "score > 0.95", "review": "score > 0.7"})``
@@ -30,6 +34,7 @@ class Service(Declared):
     model: Model
     decide: Mapping[str, str] = field(default_factory=dict)
     otherwise: str = "allow"
+    record: str = "durable"
     lines: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
 
     def _look(self) -> list[Fault]:
@@ -58,6 +63,9 @@ class Service(Declared):
             found = f"service {self.name} decides {self.otherwise!r} by a rule and otherwise"
             cure = f"write otherwise='no_{self.otherwise}', or name the rule another way"
             faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise=", cure))
+        if self.record not in RECORDS:
+            found, cure = f"record={self.record!r} of service {self.name}", nearest(str(self.record), RECORDS)
+            faults.append(Fault("HR-SERVICE-003", self.place, found, " or ".join(map(repr, RECORDS)), cure))
         return faults
 
     def _sheet(self) -> Sheet:

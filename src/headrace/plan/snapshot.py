@@ -159,7 +159,7 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
             return _model_meaning(node)
         case Service():
             rules = [[decision, normal(rule)] for decision, rule in compile_rules(node)]
-            return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise}
+            return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise, "record": node.record}
 
 
 def _columns(source: Stream | Table) -> dict[str, Any]:

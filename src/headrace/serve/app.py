@@ -11,7 +11,7 @@ from functools import partial
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.serve import http
+from headrace.serve import decisions, http
 from headrace.serve.loaded import Loaded
 from headrace.serve.message import Route
 from headrace.serve.office import SETTLE_S, Office
@@ -20,7 +20,7 @@ from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import bound, url_of
 from headrace.serve.wire.server import Server
 
-ROUTES: Sequence[Callable[[Office], Sequence[Route]]] = (http.routes,)
+ROUTES: Sequence[Callable[[Office], Sequence[Route]]] = (decisions.routes, http.routes)
 """What can be asked, by room: each gives the routes that it answers."""
 
 
