@@ -92,6 +92,11 @@ class State:
         """Note how far a source has been applied."""
         transaction.put(b"position:" + source.encode(), struct.pack(">q", position), db=self._meta)
 
+    def put_newest(self, transaction: Any, source: str, known: int) -> None:
+        """Note when the newest event of a source became known, microseconds UTC, unless a later one is noted."""
+        if known > self._number(transaction, _newest_key(source)):
+            transaction.put(_newest_key(source), struct.pack(">q", known), db=self._meta)
+
     def floor(self, transaction: Any, slot: Slot) -> int | None:
         """Return from which event time on a slot is complete, None where all of it is there."""
         raw = transaction.get(_floor_key(slot), db=self._meta)
@@ -118,7 +123,8 @@ class State:
                 held = Held(transaction, self._held[slot.id], self.floor(transaction, slot))
                 slices[slot.id] = look(slot, held, keys[slot.keys], asked, self._texts, faults)
             horizon = {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources}
-        return Reading(slices, horizon, faults)
+            newest = {name: at for name in self.sources if (at := self._number(transaction, _newest_key(name)))}
+        return Reading(slices, horizon, faults, newest)
 
     # -- writing
 
@@ -141,6 +147,7 @@ class State:
                 if slot.source == source:
                     self.put_events(transaction, slot, rows, seq[fresh], known[fresh])
             self.put_position(transaction, source, int(seq.max()))
+            self.put_newest(transaction, source, int(known.max()))
 
     def clear(self, transaction: Any, slot: Slot) -> None:
         """Remove all of a slot."""
@@ -228,6 +235,10 @@ def layout_of(slots: Sequence[Slot]) -> str:
     """Return a digest of what a state holds: another layout is another folder."""
     said = json.dumps(["1", *(slot.as_dict() for slot in slots)], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def _newest_key(source: str) -> bytes:
+    return b"newest:" + source.encode()
 
 
 def _floor_key(slot: Slot) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +69,8 @@ class Deciding:
         number: the last that was given to a record of this journal.
         contexts: by desk.
         now: microseconds UTC.
+
+    ``missing`` are the sources that were never loaded; ``lost`` counts answers at best effort that have no record.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Deciding:
         self._contexts = contexts
         self._waiting: list[Pending] = []
         self.lost = 0
+        self.missing: Collection[str] = ()
         self._writer: Committer[_Group, None] = Committer(self._write, "records")
 
     @property
@@ -123,7 +126,8 @@ class Deciding:
     def _decide(self, desk: Desk, some: Sequence[Pending], loop: asyncio.AbstractEventLoop) -> None:
         now = self._now()
         try:
-            found = desk.decide_all([one.row for one in some], self._state, now, [one.explain for one in some])
+            rows, explain = [one.row for one in some], [one.explain for one in some]
+            found = desk.decide_all(rows, self._state, now, explain, self.missing)
         except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
             for one in some:
                 _refuse(one, error)

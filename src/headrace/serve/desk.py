@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import explainer_of, reasons
 from headrace.serve.fields import Row, RowReader
+from headrace.serve.situations import NOTHING, REFUSED, Situations
 from headrace.serve.values import all_held, beyond_float32, leaving, matrix
 from headrace.types import Domain, LogicalType
 
@@ -43,9 +44,10 @@ class Decided:
         row: the request's fields as the kernel holds them.
         names, values: of every feature, as it leaves, in the order of the plan.
         score, decision: what the model and the rules said.
-        reasons: as many as were asked for.
         known: up to when the row knows what was learned, microseconds UTC.
         horizon: last sequence (or version) of each source that the state had applied.
+        reasons: as many as were asked for.
+        situation: what was the matter, see ``Situations``.
     """
 
     row: Row
@@ -53,9 +55,10 @@ class Decided:
     values: Sequence[Any]
     score: float
     decision: str
-    reasons: list[dict[str, Any]]
     known: int
     horizon: Mapping[str, int]
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    situation: Sequence[str] = NOTHING
 
     @property
     def features(self) -> dict[str, Any]:
@@ -87,6 +90,7 @@ class Desk:
         self._names = tuple(name for name, _ in self._outputs)
         rules = compile_rules(service)
         self._rules = [(name, lower.row_function(rule)) for name, rule in rules]
+        self._situations = Situations(service, self.plan)
         self._asks = tuple(dict.fromkeys(name for _, rule in rules for name in references(rule)))
         self._contract = cases.spine.contract
         fields = self._contract.columns()
@@ -108,7 +112,7 @@ class Desk:
         return one
 
     def decide_all(
-        self, rows: Sequence[Row], state: State, now: int, explain: Sequence[int]
+        self, rows: Sequence[Row], state: State, now: int, explain: Sequence[int], missing: Collection[str] = ()
     ) -> list[Decided | HeadraceError]:
         """Answer some rows from the state as it is at one moment.
 
@@ -120,6 +124,7 @@ class Desk:
             state: of the keys.
             now: microseconds UTC.
             explain: of each row, how many reasons are wanted.
+            missing: sources that were never loaded.
 
         Returns:
             An answer for each row, or why there is none.
@@ -136,14 +141,22 @@ class Desk:
         wrong |= reading.faults
         scores = self._scores(x, wrong)
         decisions = self._decisions(flattened, made, scores)
+        situations = self._situations.of(reading, len(rows), now, missing)
+        for at, situation in enumerate(situations):
+            if situation:
+                try:
+                    decisions[at] = self._situations.fallback(situation) or decisions[at]
+                except HeadraceError as error:
+                    wrong.setdefault(at, error)
         found: list[Decided | HeadraceError] = []
         for at, (row, values) in enumerate(zip(rows, zip(*left, strict=True), strict=True)):
             if at in wrong:
                 found.append(wrong[at])
                 continue
-            one = Decided(row, self._names, values, scores[at], decisions[at], [], int(known[at]), reading.horizon)
+            one = Decided(row, self._names, values, scores[at], decisions[at], int(known[at]), reading.horizon)
+            one.situation = situations[at]
             if explain[at]:
-                one = replace(one, reasons=reasons(self._explainer, x[at : at + 1], one.features, explain[at]))
+                one.reasons = reasons(self._explainer, x[at : at + 1], one.features, explain[at])
             found.append(one)
         return found
 
@@ -192,10 +205,12 @@ def features_fingerprint(plan: Plan) -> str:
 def warm(desk: Desk, state: State) -> None:
     """Load compiled code before the first request: one row that nobody knows, within the bounds of its contract."""
     row: Row = {}
-    for name, field in desk.reader.fields.items():
-        row[name] = None if field.type.nullable else _some(field)
+    for name, one in desk.reader.fields.items():
+        row[name] = None if one.type.nullable else _some(one)
     row[desk.moment] = 2**52
-    desk.decide(row, state, 2**52, explain=1)
+    (found,) = desk.decide_all([row], state, 2**52, [1])
+    if isinstance(found, HeadraceError) and found.faults[0].code != REFUSED:
+        raise found
 
 
 def _some(field: Field) -> Any:

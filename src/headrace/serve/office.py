@@ -87,6 +87,7 @@ class Office:
             contexts = {desk: Context.of(desk, self._declared[f"service:{name}"]) for name, desk in self.desks.items()}
             number = max(self.journal.last, self._drained)
             self._deciding = Deciding(self.state, self.journal, number, contexts, self.now)
+            self._deciding.missing = self._missing()
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
@@ -200,6 +201,7 @@ class Office:
         What was brought is held against its whole contract beside, so that no post waits for it.
         """
         await asyncio.wrap_future(self._posts.submit(Post()))
+        self._deciding.missing = self._missing()
         if self.intake.drained:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
@@ -215,6 +217,11 @@ class Office:
             self.intake.close()
             self._drain()
             judge_live(self._project, self.lake)
+
+    def _missing(self) -> frozenset[str]:
+        """The sources that features read, of which nothing was ever loaded or posted."""
+        sources = [name for name in self.state.sources if not self.lake.exists(name)]
+        return frozenset(name for name in sources if not self.state.position(name))
 
     def _drain(self) -> None:
         drain_records(self.spool, self.journal.folder.parent, self.lake)
@@ -292,6 +299,8 @@ def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, An
     model = {name.removeprefix("model_"): record[name] for name in ("model_version", "model_digest")}
     answer = {"decision": record["decision"], "score": record["score"], "record_id": record["record_id"]}
     answer |= {"model": {"name": record["model"], **model}, "repeated": True}
+    if record["situation"] != "[]":
+        answer["situation"] = json.loads(record["situation"])
     if explain:
         answer["reasons"] = json.loads(record["reasons"])[:explain]
     if with_features:
@@ -304,6 +313,8 @@ def _rendered(explain: int, with_features: bool, give: Give, pending: Pending) -
     assert decided is not None
     model = {"name": version.name, "version": version.number, "digest": version.digest}
     answer = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id, "model": model}
+    if decided.situation:
+        answer["situation"] = decided.situation
     if explain:
         answer["reasons"] = decided.reasons
     if with_features:

@@ -22,6 +22,7 @@ from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
+from headrace.serve.situations import Situations
 from headrace.serve.values import held, leaving, same, vector
 
 Progress = Callable[[str, int, int], None]
@@ -167,6 +168,7 @@ class _Check:
         self.meaning = features_fingerprint(plan)
         self.declaration = declaration
         self.reader = RowReader(service.model.cases.spine.contract)
+        self.situations = Situations(service, plan)
         self.rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
         self._scorers: dict[str, Scorer | None] = {}
 
@@ -193,7 +195,7 @@ class _Check:
                 continue
             given = {**rows[i], **{name: values[i] for name, values in kept.items()}, "score": score}
             decision = next((name for name, rule in self.rules if rule(given) is True), self.service.otherwise)
-            decisions[i] = decision
+            decisions[i] = self.situations.fallback(json.loads(records[i]["situation"])) or decision
         self._judge_known("decision", decisions, records)
 
     def _read(self, records: list[Record]) -> tuple[list[Record], list[Row]]:
