@@ -22,6 +22,7 @@ from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
 from headrace.serve.journal import Frame, Journal
 from headrace.serve.record import Context, packed
+from headrace.serve.swap import Recent
 
 LARGEST = 64
 """Rows that are computed together: what waits behind them waits for all."""
@@ -70,7 +71,8 @@ class Deciding:
         contexts: by desk.
         now: microseconds UTC.
 
-    ``missing`` are the sources that were never loaded; ``lost`` counts answers at best effort that have no record.
+    ``missing`` are the sources that were never loaded, ``recent`` the last rows; ``lost`` counts answers at best effort
+    that have no record.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Deciding:
         self._waiting: list[Pending] = []
         self.lost = 0
         self.missing: Collection[str] = ()
+        self.recent = Recent()
         self._writer: Committer[_Group, None] = Committer(self._write, "records")
 
     @property
@@ -144,6 +147,7 @@ class Deciding:
             spent = round((ended - one.begun) * 1e6)
             frames.append((one.number, packed(context, decided, now, spent, one.case)))
             good.append(one)
+            self.recent.note(desk.service.name, one.row, decided.decision)
         if frames:
             written = self._writer.submit((frames, {context.name: context.packed()}))
             if desk.service.record == "durable":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,14 +77,12 @@ class Desk:
     """
 
     def __init__(self, service: Service, version: Version, registry: Registry) -> None:
-        self.service, self.version = service, version
+        self.service = service
         cases = service.model.cases
         self.plan = compile_set(cases)
         self.moment = cases.spine.event_time
         self.types = {name: one.type for name, one in cases.spine.contract.fields().items()}
         self.reader, self.keys = RowReader(cases.spine.contract), cases.spine.contract.key_fields()
-        self.scorer = registry.load(version)
-        self._explainer = explainer_of(registry, version, self.scorer)
         self.meaning = features_fingerprint(self.plan)
         self._ready = Ready(self.plan, groups_of(self.plan))
         self._outputs = [(one.name, one.type) for one in self.plan.outputs]
@@ -95,8 +94,23 @@ class Desk:
         self._contract = cases.spine.contract
         fields = self._contract.columns()
         self._kinds = [(name, fields[name].type) for name in self.plan.row_columns]
+        self._take(version, registry)
+
+    def of(self, version: Version, registry: Registry) -> Desk:
+        """Return the same service with another version of its model.
+
+        Raises:
+            HeadraceError: as for a new one.
+        """
+        other = copy.copy(self)
+        other._take(version, registry)
+        return other
+
+    def _take(self, version: Version, registry: Registry) -> None:
+        self.version, self.scorer = version, registry.load(version)
+        self._explainer = explainer_of(registry, version, self.scorer)
         declared = feature_fingerprints(self.plan)
-        fault = other_features(service.model, version, self.scorer.features, declared, registry)
+        fault = other_features(self.service.model, version, self.scorer.features, declared, registry)
         if fault is not None:
             raise HeadraceError(fault)
 

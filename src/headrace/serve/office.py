@@ -34,6 +34,7 @@ from headrace.serve.loaded import Loaded
 from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
+from headrace.serve.swap import Change, Swap
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
@@ -84,10 +85,11 @@ class Office:
             self.journal = Journal(folder / "records-0", most_bytes=spool_bytes)
             stack.callback(self.journal.close)
             self._drained = last_committed(self.lake, services, self.journal.id)
-            contexts = {desk: Context.of(desk, self._declared[f"service:{name}"]) for name, desk in self.desks.items()}
+            self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
             number = max(self.journal.last, self._drained)
-            self._deciding = Deciding(self.state, self.journal, number, contexts, self.now)
+            self._deciding = Deciding(self.state, self.journal, number, self._contexts, self.now)
             self._deciding.missing = self._missing()
+            self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
@@ -205,6 +207,7 @@ class Office:
         if self.intake.drained:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
+        await self._take_over()
         if self._deciding.number - self._drained > MANY:
             await asyncio.to_thread(self._drain)
             self._cases.settle(self._drained)
@@ -217,6 +220,21 @@ class Office:
             self.intake.close()
             self._drain()
             judge_live(self._project, self.lake)
+
+    @property
+    def changes(self) -> list[Change]:
+        """What became of new champions, the oldest first."""
+        return list(self._swap.changes)
+
+    async def _take_over(self) -> None:
+        """Let new champions serve; a request that is under way keeps the version with which it began."""
+        found = await asyncio.to_thread(self._swap.look, dict(self.desks), self.state, self._deciding.missing)
+        for name, desk in found.items():
+            self._contexts[desk] = self._context(desk)
+            self.desks[name] = desk
+
+    def _context(self, desk: Desk) -> Context:
+        return Context.of(desk, self._declared[f"service:{desk.service.name}"])
 
     def _missing(self) -> frozenset[str]:
         """The sources that features read, of which nothing was ever loaded or posted."""
