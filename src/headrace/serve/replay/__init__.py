@@ -1,0 +1,1 @@
+"""Replay: past requests through another version of a model."""
