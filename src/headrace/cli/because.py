@@ -12,6 +12,7 @@ from headrace.cli.terminal import print_table, say, shown
 if TYPE_CHECKING:
     from headrace.serve.why import Why
     from headrace.serve.why.behind import Event, State, Window
+    from headrace.serve.why.otherwise import Varied
     from headrace.serve.why.told import Feature
 
 _EVENTS = 4
@@ -192,7 +193,29 @@ def _print_otherwise(found: Why) -> None:
     say("What would have changed the decision", "bold")
     one = found.otherwise
     if one.without:
-        say(f"  {one.without}")
+        say(f"  Nothing was looked for: {one.without}.", "yellow")
+        return
+    for other in one.changes:
+        changes = ", ".join(
+            f"{each.name} {_text(each.after)} instead of {_text(each.before)}" for each in other.changes
+        )
+        known = "" if other.exact else "; a smaller change may exist"
+        say(f"  {other.decision}: {changes}")
+        say(f"      score {other.score:.6g}, distance {other.distance:.3g}{known}", "dim")
+        if other.moved:
+            moved = ", ".join(f"{name} {_text(after)}" for name, (_, after) in other.moved.items())
+            say(f"      then {moved}", "dim")
+    looked = ", ".join(_range(each) for each in one.varied)
+    if not one.changes:
+        say(f"  No change of one or two of these would have: {looked}.")
+        return
+    say(f"  Varied: {looked}. Each was computed, scored and decided alone; {one.tried:,} rows were tried.", "dim")
+
+
+def _range(one: Varied) -> str:
+    if one.low is None:
+        return f"{one.name} ({one.values} values)"
+    return f"{one.name} ({_text(one.low)} to {_text(one.high)})"
 
 
 def _facts(title: str, facts: Mapping[str, str]) -> None:

@@ -36,7 +36,8 @@ def matrix(columns: Mapping[str, Column], scorer: Scorer) -> tuple[Matrix, Bools
     with np.errstate(over="ignore"):
         wide = [_numbers(columns[name], scorer.categories.get(name)).astype(np.float32) for name in scorer.features]
     x = np.stack(wide, axis=1)
-    return x, np.isinf(x).any(axis=1)
+    beyond: Bools = np.asarray(np.isinf(x).any(axis=1))
+    return x, beyond
 
 
 def _numbers(column: Column, categories: Sequence[str] | None) -> Floats:

@@ -18,6 +18,7 @@ from headrace.serve.why.behind import behind, moment, shown
 from headrace.serve.why.case import Case, case_of
 from headrace.serve.why.contributed import Contributed, contributed, score_again
 from headrace.serve.why.found import found
+from headrace.serve.why.nearest import otherwise
 from headrace.serve.why.origin import origin_of
 from headrace.serve.why.otherwise import Otherwise
 from headrace.serve.why.ruled import ruled
@@ -69,6 +70,7 @@ def why(
         features=_features(case, made_of, veil),
         rules=ruled(case, veil),
         contributed=made_of,
+        otherwise=otherwise(case, veil, loaded.state_dir / "sets", vary, fixed, to),
         checked=checked,
     )
     told = replace(told, origin=origin_of(record, case.version, case.service.model.cases.name,

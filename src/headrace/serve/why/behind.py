@@ -164,7 +164,7 @@ def _past(
     parts = [lake.schema(source, version, names).empty_table()]
     within = _within(group, time, seen)
     for batch in lake.batches(source, version=version, columns=names, within=within):
-        parts.append(_of_entity(pa.Table.from_batches([batch]), group.keys, contract, row))
+        parts += [_of_entity(pa.Table.from_batches([batch]), group.keys, contract, row)]
     table = pa.concat_tables(parts)
     order = [(time, "ascending"), *([(SEQ, "ascending")] if numbered else [])]
     rows = frame(table.sort_by(order), columns, contract, source)

@@ -48,7 +48,7 @@ def _unknown(record_id: str, services: list[str], lake: Lake) -> Fault:
         return Fault("HR-WHY-001", "", told, "the record_id of an answer", cure)
     spool, _, number = record_id.rpartition("-")
     for name in services if _ID.fullmatch(record_id) else ():
-        last = f"max(split_part(record_id, '-', 2)::bigint) as last"
+        last = "max(split_part(record_id, '-', 2)::bigint) as last"
         query = f"select {last} from \"{table_of(name)}\" where starts_with(record_id, '{spool}-')"
         newest = lake.sql(query, reads=[table_of(name)])["last"][0].as_py()
         if newest is not None and int(number) > newest:

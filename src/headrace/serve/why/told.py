@@ -8,8 +8,8 @@ from typing import Any
 
 from headrace.serve.why.behind import State, Window
 from headrace.serve.why.contributed import Contributed
-from headrace.serve.why.otherwise import Otherwise
 from headrace.serve.why.origin import Origin
+from headrace.serve.why.otherwise import Otherwise
 from headrace.serve.why.ruled import Ruled
 
 
