@@ -21,9 +21,9 @@ from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
-from headrace.serve.replay.through import Rules
 from headrace.serve.values import held, leaving, same
 from headrace.serve.why.behind import Seen
+from headrace.serve.why.through import Rules
 from headrace.types import LogicalType
 
 

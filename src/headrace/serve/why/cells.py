@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headrace.serve.replay.through import Ints
+from headrace.serve.why.through import Ints
 from headrace.serve.why.trial import Trial
 from headrace.serve.why.varied import Vary
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from headrace.errors import HeadraceError
 from headrace.learn.explain.trees import Trees
-from headrace.serve.replay.through import Ints, Matrix
 from headrace.serve.why.case import Case
+from headrace.serve.why.through import Ints, Matrix
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from headrace.online.slots import groups_of
 from headrace.plan import lower
 from headrace.plan.expression import Call, Node, references, walk
 from headrace.serve.history import recomputed
-from headrace.serve.replay.through import Ints, matrix
 from headrace.serve.why.case import Case
 from headrace.serve.why.thresholds import Thresholds
+from headrace.serve.why.through import Ints, matrix
 from headrace.serve.why.varied import Vary
 
 Change = Mapping[str, Any]
