@@ -31,7 +31,7 @@ def print_why(found: Why, every: bool, page: Path | None) -> None:
     """
     score = "without a score" if found.score is None else f"score {found.score:.6g}"
     say(f"{found.decision}: {found.service} on {found.record_id}, {score}", "bold")
-    say(f"decided {_when(found.decided_at)}, in {found.latency_us / 1000:,.1f} ms", "dim")
+    say(f"decided {_when(found.decided_at)} UTC, in {found.latency_us / 1000:,.1f} ms", "dim")
     _print_checked(found)
     _facts("The request", {name: _text(value) for name, value in found.request.items()})
     _print_rules(found)
