@@ -34,6 +34,8 @@ COMMANDS = {
     "explain": "Show what the score of one row is made of.",
     "models": "Versions of models: list, compare, promote, restore.",
     "serve": "Answer decisions over HTTP.",
+    "why": "Show why a decision is what it is, and what would have changed it.",
+    "replay": "Past requests through another version: how many decisions flip.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "lineage": "Show what a number is made of, and what of it, by column.",
