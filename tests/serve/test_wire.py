@@ -317,7 +317,8 @@ def test_curl(one):
 def test_a_path_of_the_clients_choice_is_not_remembered_for_ever():
     with wire() as one, Raw(one.port) as raw:
         for first in range(0, 10_000, 100):
-            raw.send(b"".join(b"GET /things/%d/of/b HTTP/1.1\r\nhost: a\r\n\r\n" % i for i in range(first, first + 100)))
+            paths = (b"/things/%d/of/b" % number for number in range(first, first + 100))
+            raw.send(b"".join(b"GET %b HTTP/1.1\r\nhost: a\r\n\r\n" % path for path in paths))
             assert [raw.answer().status for _ in range(100)] == [200] * 100
         assert len(one.reception._router.known) <= 4_096
 

@@ -156,10 +156,10 @@ class Raw:
         self.buffer += got
 
 
-def post(body: bytes = b"{}", path: str = "/echo", *lines: str, version: str = "1.1", length: int | None = None) -> bytes:
+def post(body: bytes = b"{}", path: str = "/echo", *lines: str, length: int | None = None) -> bytes:
     """A request as bytes."""
     told = [f"content-length: {len(body) if length is None else length}", *lines]
-    return f"POST {path} HTTP/{version}\r\nhost: a\r\n".encode() + "\r\n".join(told).encode() + b"\r\n\r\n" + body
+    return f"POST {path} HTTP/1.1\r\nhost: a\r\n".encode() + "\r\n".join(told).encode() + b"\r\n\r\n" + body
 
 
 def until(true, within: float = 10) -> bool:
