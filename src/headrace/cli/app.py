@@ -36,6 +36,7 @@ COMMANDS = {
     "serve": "Answer decisions over HTTP.",
     "why": "Show why a decision is what it is, and what would have changed it.",
     "replay": "Past requests through another version: how many decisions flip.",
+    "token": "Say who may ask services that others can reach.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "lineage": "Show what a number is made of, and what of it, by column.",
