@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pytest
 
-import headrace
 from headrace.learn import Registry
 from headrace.serve.oip import Models
 from tests.serve.oip.world import CLASSES, FEATURES, SHOPS, TEXTS, TREES, rows
@@ -73,7 +73,7 @@ def test_the_server_tells_its_name_version_and_extensions(client: Any) -> None:
     assert answer.status_code == 200
     told = answer.json()
     assert set(told) == {"name", "version", "extensions"}
-    assert (told["name"], told["version"]) == ("headrace", headrace.__version__)
+    assert (told["name"], told["version"]) == ("headrace", version("headrace"))
     assert "binary_tensor_data" in told["extensions"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
@@ -21,6 +22,15 @@ EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository")
 _PLATFORMS = {ONNX: "onnx_onnxv1", LIGHTGBM: "lightgbm_txt", XGBOOST: "xgboost_json"}
 """Of a model file by its ending."""
 _SHOWN = 8
+
+
+def server() -> dict[str, Any]:
+    """Return the server's name, version and extensions."""
+    try:
+        number = version("headrace")
+    except PackageNotFoundError:  # run from its source
+        number = "unknown"
+    return {"name": "headrace", "version": number, "extensions": EXTENSIONS}
 
 
 def inputs_of(loaded: Loaded) -> list[dict[str, Any]]:

@@ -11,10 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-import headrace
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.message import Answer, Request, Response, Route, as_json
-from headrace.serve.oip.described import EXTENSIONS, OUTPUT_TYPE, columns, config, index, metadata, scored
+from headrace.serve.oip.described import OUTPUT_TYPE, columns, config, index, metadata, scored, server
 from headrace.serve.oip.inputs import rows
 from headrace.serve.oip.models import Loaded, Models
 from headrace.serve.oip.request import JSON_LENGTH, Inference, read
@@ -53,8 +52,8 @@ def routes(models: Models) -> list[Route]:
     def ready(_request: Request) -> Answer:
         return as_json({"live": True, "ready": True})  # a service without its models does not start
 
-    def server(_request: Request) -> Answer:
-        return as_json({"name": "headrace", "version": headrace.__version__, "extensions": EXTENSIONS})
+    def about(_request: Request) -> Answer:
+        return as_json(server())
 
     def model_ready(_request: Request, name: str, number: str | None = None) -> Answer:
         return _with(models, name, number, lambda _: as_json({"name": name, "ready": True}))
@@ -81,7 +80,7 @@ def routes(models: Models) -> list[Route]:
 
     both = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
     return [
-        route("GET", "/v2", server, "The server and the extensions that it has"),
+        route("GET", "/v2", about, "The server and the extensions that it has"),
         route("GET", "/v2/health/live", live, "Whether the server is there", ""),
         route("GET", "/v2/health/ready", ready, "Whether all models are ready", ""),
         *(route("GET", one, model, "A model's inputs and outputs") for one in both),
