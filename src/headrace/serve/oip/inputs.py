@@ -14,7 +14,8 @@ from headrace.serve.oip.tensors import TEXT, Tensor, wrong
 
 INPUT, INPUT_TYPE = "input", "FP32"
 """The tensor that has all features of a row beside each other."""
-MOST_ROWS = 100_000
+LARGEST, MOST_ROWS = 16 << 20, 100_000
+"""Bytes and rows of a request."""
 _SHOWN = 8
 
 

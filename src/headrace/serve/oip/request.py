@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -81,7 +81,9 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
     _once(text, asked)
     if asked.model_name not in (msgspec.UNSET, model):
         raise _no_request("another model_name than in the path", f"{model[:64]!r}, or none")
-    _only_known(asked)
+    only_known(asked.parameters)
+    only_known(name for one in asked.inputs for name in one.parameters)
+    only_known(name for one in asked.outputs for name in one.parameters)
     tensors, at = [], size
     faults: list[Fault] = []
     for one in asked.inputs:
@@ -180,11 +182,16 @@ def _flag(parameters: _Parameters, name: str, otherwise: bool | None) -> bool | 
     return value
 
 
-def _only_known(asked: _Request) -> None:
-    said = [asked.parameters, *(one.parameters for one in asked.inputs), *(one.parameters for one in asked.outputs)]
-    for name in (name for parameters in said for name in parameters if name in _NOT_HERE):
-        found = f"the parameter {name}, of an extension that is not here"
-        raise _no_request(found, "extensions that GET /v2 names", "leave it out")
+def only_known(parameters: Iterable[str]) -> None:
+    """Refuse parameters of extensions that are not here.
+
+    Raises:
+        HeadraceError: HR-INFER-001.
+    """
+    for name in parameters:
+        if name in _NOT_HERE:
+            found = f"the parameter {name}, of an extension that is not here"
+            raise _no_request(found, "extensions that the server names", "leave it out")
 
 
 def _no_request(found: str, expected: str, cure: str = "") -> HeadraceError:

@@ -14,12 +14,10 @@ import numpy.typing as npt
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.message import Answer, Request, Response, Route, as_json
 from headrace.serve.oip.described import OUTPUT_TYPE, columns, config, index, metadata, scored, server
-from headrace.serve.oip.inputs import rows
+from headrace.serve.oip.inputs import LARGEST, rows
 from headrace.serve.oip.models import Loaded, Models
 from headrace.serve.oip.request import JSON_LENGTH, Inference, read
 
-LARGEST = 16 << 20
-"""Bytes of a request for inference."""
 _BYTES = b"application/octet-stream"
 _KINDS = (b"", b"application/json", _BYTES)
 _SHORT, _FEW_TOGETHER, _FEW_ALONE = 16_384, 256, 16

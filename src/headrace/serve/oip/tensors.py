@@ -32,7 +32,7 @@ _NUMBERS: dict[str, str] = {
 }
 """NumPy's type of each, as it lies in bytes; of BF16 its upper half of FP32, which NumPy does not have."""
 DATATYPES = (*_NUMBERS, TEXT)
-_HALVES = ("FP16", "BF16")
+HALVES = ("FP16", "BF16")
 _SHOWN = 64
 
 Values = npt.NDArray[Any] | list[str | None]
@@ -85,7 +85,7 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: msgspec.Raw)
         HeadraceError: HR-INFER-004 to 006.
     """
     count, written = checked(name, datatype, shape), bytes(data).strip()
-    if datatype in _HALVES:
+    if datatype in HALVES:
         cure = "send it as binary data, or as FP32"
         raise wrong("HR-INFER-004", name, f"{datatype} in JSON, which has no number like it", "another datatype", cure)
     if datatype != TEXT and written.count(b",") >= max(count, 1):  # before a list of millions is made
