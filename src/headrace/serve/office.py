@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -23,19 +22,20 @@ from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
+from headrace.serve.deciding import Deciding
 from headrace.serve.desk import Decided, Desk, warm
-from headrace.serve.drain import drain, drain_records, spool_of
+from headrace.serve.drain import drain, drain_records, last_committed, last_decided, spool_of
 from headrace.serve.intake import MANY, Intake, Post, Taken
+from headrace.serve.journal import Journal
 from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
-from headrace.serve.record import Record, record_of, request_of
+from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
 BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
-_Numbered = tuple[int, str, Record, bytes | None]
 
 
 class Office:
@@ -62,7 +62,8 @@ class Office:
             stack.enter_context(_alone(loaded))
             self.spool: Spool = stack.enter_context(opened(spool_of(loaded.state_dir), spool_bytes))
             drain(loaded)
-            self.lake, self.now = loaded.lake(), Ticking(self.spool.clock(), now_us)
+            began = max(self.spool.clock(), last_decided(spool_of(loaded.state_dir)))
+            self.lake, self.now = loaded.lake(), Ticking(began, now_us)
             settle_sources(loaded.project, self.lake)
             self._project = loaded.project
             judge_live(self._project, self.lake)
@@ -72,11 +73,16 @@ class Office:
             self.state = _state(self.desks, loaded, self.lake)
             stack.callback(self.state.close)
             self._declared = fingerprints(loaded.project)
-            self._number, self._numbers = self.spool.last_number(), threading.Lock()
+            folder = spool_of(loaded.state_dir)
+            self.journal = Journal(folder / "records-0", most_bytes=spool_bytes)
+            stack.callback(self.journal.close)
+            self._drained = last_committed(self.lake, services, self.journal.id)
+            contexts = {name: Context.of(desk, self._declared[f"service:{name}"]) for name, desk in self.desks.items()}
+            number = max(self.journal.last, self._drained)
+            self._deciding = Deciding(self.state, self.journal, number, contexts, self.now)
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
-            self._cases = Cases(self.spool, self.lake)
-            self._records: Committer[_Numbered, None] = Committer(self._write, "records")
+            self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
             self._warm()
             self._stack = stack.pop_all()
 
@@ -87,24 +93,18 @@ class Office:
             HeadraceError: HR-SERVE-007 unknown service, 013 an id that was decided with another row, HR-ONLINE-002 no
                 room for the record, 003 an old row; HR-REQUEST and HR-DATA for what is wrong with the row.
         """
-        begun = clock.monotonic_s()
         desk = self.desk(name)
         row = desk.reader.read(body)
         case = case_of(name, desk.keys, row)
-        request = request_of(desk, row)
-        known = await self._cases.known(case, name, request)
-        if known is not None:
-            return _repeated(known, explain, with_features)
-        now = self.now()
-        decided = desk.decide(row, self.state, now, explain)
-        number = self._next()
-        record_id = f"{self.spool.id}-{number}"
-        spent = round((clock.monotonic_s() - begun) * 1e6)
-        record = record_of(desk, decided, request, record_id, self._declared[f"service:{name}"], now, spent)
-        written = self._records.submit((number, name, record, case))
-        self._cases.begin(case, record, written)
-        await asyncio.shield(asyncio.wrap_future(written))
-        return _answer(desk, decided, record_id, explain, with_features)
+        found = self._cases.find(case)
+        if found is not None:
+            known = await self._cases.known(found, name, request_of(row, desk.types))
+            if known is not None:
+                return _repeated(known, explain, with_features)
+        pending = self._deciding.submit(desk, row, explain, case)
+        self._cases.begin(pending)
+        answered = await pending.answer
+        return _answer(desk, answered.decided, answered.record_id, explain, with_features)
 
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
         """Take live events; when this returns, they are durable and in the state. All of them are taken, or none.
@@ -149,27 +149,22 @@ class Office:
         if self.intake.drained:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
-        if self.spool.records_waiting() > MANY:
-            await asyncio.to_thread(drain_records, self.spool, self.lake)
+        if self._deciding.number - self._drained > MANY:
+            await asyncio.to_thread(self._drain)
+            self._cases.settle(self._drained)
 
     def close(self) -> None:
         """Finish what waits, bring all of it into the lake, and let go."""
         with self._stack:
-            self._records.close()
+            self._deciding.close()
             self._posts.close()
             self.intake.close()
-            drain_records(self.spool, self.lake)
+            self._drain()
             judge_live(self._project, self.lake)
 
-    def _next(self) -> int:
-        with self._numbers:
-            self._number += 1
-            return self._number
-
-    def _write(self, records: Sequence[_Numbered]) -> list[Exception | None]:
-        cases = {case: number for number, _, _, case in records if case is not None}
-        self.spool.put_records([one[:3] for one in records], self.now(), cases)
-        return [None] * len(records)
+    def _drain(self) -> None:
+        drain_records(self.spool, self.journal.folder.parent, self.lake)
+        self._drained = last_committed(self.lake, self.desks, self.journal.id)
 
     def _warm(self) -> None:
         used = {
@@ -256,5 +251,5 @@ def _answer(desk: Desk, decided: Decided, record_id: str, explain: int, with_fea
     if explain:
         answer["reasons"] = decided.reasons
     if with_features:
-        answer["features"] = dict(decided.features)
+        answer["features"] = decided.features
     return answer

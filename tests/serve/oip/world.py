@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,11 @@ from headrace.learn.export import to_onnx
 from headrace.learn.gates import GateOutcome
 from headrace.learn.scorer import digest_of
 from headrace.learn.version import Origin, Record
-from headrace.serve.message import Request, Response
+from headrace.serve.message import Route
 from headrace.serve.oip import Models
+from headrace.serve.wire import Reception
+from headrace.serve.wire import server as wire
+from headrace.serve.wire.listen import bound, url_of
 
 FEATURES = ("now.amount", "now.night", "spending.mean_7d", "spending.count_7d")
 SHOPS = ("bakery", "casino", "fuel")
@@ -96,51 +99,21 @@ def champions(registry: Registry) -> list[Serving]:
 
 
 class Server:
-    """The routes of models over HTTP: the least that reads a request whole and sends an answer."""
+    """The routes of models, behind the server of services, on a free port."""
 
-    def __init__(self, routes: Any) -> None:
-        import uvicorn
-
-        from headrace.serve.app import _bound, _url
-
-        self._routes = [(one.pattern.strip("/").split("/"), one) for one in routes]
-        self._bound = _bound("127.0.0.1", 0)
-        self.url = _url(self._bound)
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._bound = bound("127.0.0.1", 0)
+        self.url = url_of(self._bound)
         self.address = self.url.removeprefix("http://")
-        self._server = uvicorn.Server(
-            uvicorn.Config(self._answer, log_level="error", lifespan="off", interface="asgi3")
-        )
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._bound]}, daemon=True)
+        self._server = wire.Server(Reception(routes))
+        self._thread = threading.Thread(target=self._server.run, args=([self._bound],), daemon=True)
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
+        self._server.started.wait()
 
     def close(self) -> None:
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join()
         self._bound.close()
-
-    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        parts, body, more = scope["path"].strip("/").split("/"), b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        for pattern, route in self._routes:
-            fits = len(pattern) == len(parts) and all(
-                one.startswith("{") or one == part for one, part in zip(pattern, parts, strict=True)
-            )
-            if fits and route.method == scope["method"]:
-                taken = [part for part, one in zip(parts, pattern, strict=True) if one.startswith("{")]
-                answer = route.answer(
-                    Request(scope["method"], scope["path"], headers=dict(scope["headers"]), body=body), *taken
-                )
-                response = answer if isinstance(answer, Response) else await answer
-                break
-        else:
-            response = Response(404, b'{"error":"no route"}')
-        headers = [(b"content-type", response.kind), (b"content-length", b"%d" % len(response.body)), *response.headers]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": response.body})
 
 
 def models_of(registry: Registry) -> Models:

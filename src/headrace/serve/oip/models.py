@@ -15,12 +15,10 @@ import numpy.typing as npt
 
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn import Registry, Scorer, Version
-from headrace.learn.alike import alike
 
 KEPT = 4
 """Versions beside the champions that are held loaded."""
 _LONGEST_NUMBER = 9
-_KNOWN = 1_000
 
 T = TypeVar("T")
 
@@ -39,12 +37,10 @@ class Loaded:
     Args:
         version: from the registry.
         scorer: of it.
-        together: whether a row has the same bits alone as among others; else rows are scored one by one.
     """
 
     version: Version
     scorer: Scorer
-    together: bool
 
     def scores(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the scores of rows, each with the bits that it has by itself; shape (n, names of scores).
@@ -52,9 +48,9 @@ class Loaded:
         Raises:
             HeadraceError: HR-LEARN-007 where a score is no number.
         """
-        if self.together or len(x) < 2:
+        if self.scorer.alike or len(x) < 2:
             scores = self.scorer.score(x)
-        else:
+        else:  # one by one: beside others a row could get another last bit
             scores = np.concatenate([self.scorer.score(x[at : at + 1]) for at in range(len(x))])
         return scores.reshape(len(x), len(self.scorer.names))
 
@@ -71,12 +67,9 @@ class Models:
 
     def __init__(self, registry: Registry, serving: Callable[[], Iterable[Serving]]) -> None:
         self._registry, self._serving = registry, serving
-        self._together: dict[str, bool] = {}
         self._others: OrderedDict[tuple[str, int], Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="headrace-oip")
-        for one in serving():
-            self.load(one.version.name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,13 +99,12 @@ class Models:
         """
         champion = self.champion(name)
         wanted = champion.version.number if number is None else _number(name, number)
+        if wanted == champion.version.number:
+            return Loaded(champion.version, champion.scorer)
         with self._lock:
-            if wanted != champion.version.number:
-                if (found := self._others.get((name, wanted))) is not None:
-                    self._others.move_to_end((name, wanted))
-                return found
-            together = self._together.get(champion.scorer.digest)
-        return None if together is None else Loaded(champion.version, champion.scorer, together)
+            if (found := self._others.get((name, wanted))) is not None:
+                self._others.move_to_end((name, wanted))
+            return found
 
     def load(self, name: str, number: str | None = None) -> Loaded:
         """Return a version that is ready to be asked, which may take a while.
@@ -123,16 +115,8 @@ class Models:
         """
         if (found := self.at_hand(name, number)) is not None:
             return found
-        champion = self.champion(name)
-        if number is None or int(number) == champion.version.number:
-            one = Loaded(champion.version, champion.scorer, self._alike(champion.version))
-            with self._lock:
-                if len(self._together) >= _KNOWN:
-                    self._together.clear()
-                self._together[champion.scorer.digest] = one.together
-            return one
-        version = self._registered(name, int(number))
-        one = Loaded(version, self._registry.load(version), self._alike(version))
+        version = self._registered(name, str(number))
+        one = Loaded(version, self._registry.load(version))
         with self._lock:
             self._others[name, version.number] = one
             while len(self._others) > KEPT:
@@ -152,17 +136,11 @@ class Models:
         """End what works aside."""
         self._aside.shutdown(cancel_futures=True)
 
-    def _registered(self, name: str, number: int) -> Version:
+    def _registered(self, name: str, number: str) -> Version:
         for one in self._registry.versions(name):
-            if one.number == number:
+            if str(one.number) == number:
                 return one
-        raise _no_version(name, str(number))
-
-    def _alike(self, version: Version) -> bool:
-        try:
-            return alike(self._registry.path(version).read_bytes())
-        except OSError:  # it serves on without its file; row by row is right for every model
-            return False
+        raise _no_version(name, number)
 
 
 def _number(name: str, number: str) -> int:

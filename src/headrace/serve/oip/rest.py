@@ -68,7 +68,7 @@ def routes(models: Models) -> list[Route]:
         if loaded is None or len(request.body) > _SHORT:
             return _apart(models, lambda: _whole(models.load(name, number), request))
         asked, x = _read(loaded, request)
-        if len(x) > (_FEW_TOGETHER if loaded.together else _FEW_ALONE):
+        if len(x) > (_FEW_TOGETHER if loaded.scorer.alike else _FEW_ALONE):
             return _apart(models, lambda: _response(loaded, asked, x))
         return _response(loaded, asked, x)
 
