@@ -164,6 +164,14 @@ def test_too_many_rows_are_told(client: Any) -> None:
     assert "HR-INFER-008" in answer.json()["error"]
 
 
+def test_too_much_json_is_told_before_it_is_read(client: Any) -> None:
+    count = 600_000
+    asked = json.dumps({"inputs": [TENSOR | {"shape": [count, 4], "data": [0] * count * 4}]}).encode()
+    answer = client.post(INFER, content=asked)
+    assert answer.status_code == 413
+    assert "binary data" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"])
 def test_what_a_page_of_another_site_can_send_is_not_taken(client: Any, kind: str) -> None:
     answer = client.post(INFER, content=PLAIN, headers={"content-type": kind})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -101,9 +101,8 @@ def columns(loaded: Loaded, wanted: Sequence[str]) -> dict[str, int]:
     return {name: names.index(name) for name in wanted or names}
 
 
-def scored(loaded: Loaded, wanted: Sequence[str], x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return the outputs of rows that are asked for, by name, each of shape (n,)."""
-    asked = columns(loaded, wanted)
+def scored(loaded: Loaded, asked: Mapping[str, int], x: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the columns of the scores of rows by name, each of shape (n,)."""
     scores = loaded.scores(x)
     return {name: scores[:, at] for name, at in asked.items()}
 

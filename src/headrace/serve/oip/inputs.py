@@ -16,6 +16,8 @@ INPUT, INPUT_TYPE = "input", "FP32"
 """The tensor that has all features of a row beside each other."""
 LARGEST, MOST_ROWS = 16 << 20, 100_000
 """Bytes and rows of a request."""
+LARGEST_JSON = 2 << 20
+"""Bytes of JSON in it: lists of it are made while nothing else is, so that other requests would wait for more."""
 _SHOWN = 8
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from headrace.contracts.json import Twice, parsed
 from headrace.errors import Fault, HeadraceError
+from headrace.serve.oip.inputs import LARGEST_JSON
 from headrace.serve.oip.tensors import Tensor, from_bytes, from_json, wrong
 
 JSON_LENGTH = b"inference-header-content-length"
@@ -73,9 +74,15 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
         model: its name in the path.
 
     Raises:
-        HeadraceError: HR-INFER-001 for what is no request, 003 to 006 for tensors, 007 for data that does not fit.
+        HeadraceError: HR-INFER-001 for what is no request, 003 to 006 for tensors, 007 for data that does not fit, 008
+            for too much JSON.
     """
     size = _json_size(headers.get(JSON_LENGTH), len(body))
+    if size > LARGEST_JSON:
+        cure = "send the tensors as binary data behind it, or several requests"
+        raise HeadraceError(
+            Fault("HR-INFER-008", "request", f"{size:,} bytes of JSON", f"at most {LARGEST_JSON:,}", cure)
+        )
     text = body[:size] if size < len(body) else body
     asked = _parsed(text)
     _once(text, asked)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -32,6 +33,16 @@ _STATUS = {
     "HR-LEARN-048": 503,
 }
 _log = logging.getLogger("headrace.serve")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is left to do of a request: its rows are scored, and the columns that it asks for are told."""
+
+    loaded: Loaded
+    asked: Inference
+    columns: Mapping[str, int]
+    x: npt.NDArray[np.float32]
 
 
 def routes(models: Models) -> list[Route]:
@@ -66,11 +77,11 @@ def routes(models: Models) -> list[Route]:
         _kind(request)
         loaded = models.at_hand(name, number)
         if loaded is None or len(request.body) > _SHORT:
-            return _apart(models, lambda: _whole(models.load(name, number), request))
-        asked, x = _read(loaded, request)
-        if len(x) > (_FEW_TOGETHER if loaded.scorer.alike else _FEW_ALONE):
-            return _apart(models, lambda: _response(loaded, asked, x))
-        return _response(loaded, asked, x)
+            return _apart(models, lambda: _response(_read(models.load(name, number), request)))
+        work = _read(loaded, request)
+        if len(work.x) > (_FEW_TOGETHER if loaded.scorer.alike else _FEW_ALONE):
+            return _apart(models, lambda: _response(work))
+        return _response(work)
 
     def repository(request: Request) -> Answer:
         only = _only_ready(request.body)
@@ -89,15 +100,15 @@ def routes(models: Models) -> list[Route]:
     ]
 
 
-def _read(loaded: Loaded, request: Request) -> tuple[Inference, npt.NDArray[np.float32]]:
+def _read(loaded: Loaded, request: Request) -> _Work:
     asked = read(request.body, request.headers, loaded.version.name)
-    columns(loaded, list(asked.outputs))  # told before anything is scored
-    return asked, rows(loaded.scorer, asked.tensors)
+    return _Work(loaded, asked, columns(loaded, list(asked.outputs)), rows(loaded.scorer, asked.tensors))
 
 
-def _response(loaded: Loaded, asked: Inference, x: npt.NDArray[np.float32]) -> Response:
+def _response(work: _Work) -> Response:
+    loaded, asked = work.loaded, work.asked
     told, data = [], []
-    for name, values in scored(loaded, list(asked.outputs), x).items():
+    for name, values in scored(loaded, work.columns, work.x).items():
         one: dict[str, Any] = {"name": name, "datatype": OUTPUT_TYPE, "shape": [len(values)]}
         said = asked.outputs.get(name)
         if asked.binary if said is None else said:
@@ -127,10 +138,6 @@ def _only_ready(body: bytes) -> bool:
         said = str(error)[:200] if isinstance(error, msgspec.MsgspecError) else "not JSON"
         expected = 'a JSON object, e.g. {"ready": true}'
         raise HeadraceError(Fault("HR-INFER-001", "request", f"another document ({said})", expected)) from None
-
-
-def _whole(loaded: Loaded, request: Request) -> Response:
-    return _response(loaded, *_read(loaded, request))
 
 
 def _with(models: Models, name: str, number: str | None, answer: Callable[[Loaded], Response]) -> Answer:

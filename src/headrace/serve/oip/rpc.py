@@ -132,8 +132,7 @@ class Answers:
     def model_infer(self, asked: Any) -> dict[str, Any]:
         loaded = self._models.load(asked.model_name, asked.model_version or None)
         only_known(name for one in (asked, *asked.inputs, *asked.outputs) for name in one.parameters)
-        wanted = [one.name for one in asked.outputs]
-        columns(loaded, wanted)  # told before anything is scored
+        wanted = columns(loaded, [one.name for one in asked.outputs])
         made = scored(loaded, wanted, rows(loaded.scorer, _tensors(asked)))
         raw = bool(asked.raw_input_contents)
         told: list[dict[str, Any]] = []

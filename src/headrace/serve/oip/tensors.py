@@ -155,10 +155,9 @@ def _values(name: str, datatype: str, shape: Sequence[int], given: Sequence[Any]
             raise wrong("HR-INFER-006", name, f"a number beyond {datatype}", _meant(datatype))
     if kind.kind != "f":
         return np.array(given, kind)
-    wide = np.array(given, np.float64)  # None is NaN
     with np.errstate(over="ignore"):
-        values = wide.astype(kind)
-    if np.isinf(values[np.isfinite(wide)]).any():
+        values = np.array(given, np.float64).astype(kind)  # None is NaN
+    if np.isinf(values).any():
         raise wrong("HR-INFER-006", name, f"a number beyond {datatype}", _meant(datatype))
     return values
 
