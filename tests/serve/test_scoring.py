@@ -38,7 +38,7 @@ def test_a_row_has_the_bits_that_the_service_answered(shop):
         answers = [
             decide(payment(0, old["at"], payment_id=f"old-{at}", customer_id=old["customer_id"],
                            terminal_id=old["terminal_id"], amount=str(old["amount"])))
-            for at, old in enumerate(history[:: EVERY])
+            for at, old in enumerate(history[len(history) // 2 :: EVERY])
         ]  # fmt: skip
         assert answers.count(200) > 0.9 * len(answers)
         for number in range(120):
@@ -83,9 +83,9 @@ def test_events_of_the_stream_have_the_values_of_the_training_set(shop):
 
 def test_memory_that_does_not_suffice_changes_no_bit(shop):
     whole = score_table(shop, "payments", to="whole").to_arrow()
-    spilled = score_table(shop, "payments", to="spilled", memory=20_000_000)
+    spilled = score_table(shop, "payments", to="spilled", memory=5_000_000)
     assert spilled.to_arrow().equals(whole)
-    assert not list((shop.state_dir / "scoring").glob("*"))
+    assert not list((shop.state_dir / "scoring").glob("[0-9a-f]*"))
 
 
 def test_what_waits_in_the_spool_is_scored_too(shop):
