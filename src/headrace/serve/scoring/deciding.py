@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from headrace.declare import Service
 from headrace.errors import CheckFailed, HeadraceError
 from headrace.kernel.column import Column
 from headrace.kernel.threads import cores
-from headrace.learn import Scorer
+from headrace.learn import Registry, Scorer, Version
+from headrace.learn.alike import alike
 from headrace.learn.explain import Explainer
 from headrace.plan import compile_rules, lower
 from headrace.plan.expression import references
@@ -62,15 +64,15 @@ def _numbers(column: Column, texts: tuple[str, ...] | None) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that scores many rows with the bits of one.
+    """A model that scores many rows with the bits that each has alone.
 
     Args:
         scorer: of it.
-        alike: whether a batch gives the bits of its rows one by one; else they are scored one by one.
+        together: whether rows may be scored together: ``learn.alike`` has proven it of the model's own file.
     """
 
     scorer: Scorer
-    alike: bool
+    together: bool
 
     def score(self, x: Matrix) -> Scores:
         """Return the scores of rows, NaN where the model has none, shape (n,).
@@ -78,28 +80,15 @@ class Model:
         Args:
             x: shape (n, features).
         """
-        found = np.empty(len(x))
-        cuts = range(0, len(x), AT_ONCE)
-
-        def part(begin: int) -> None:
-            found[begin : begin + AT_ONCE] = self._part(x[begin : begin + AT_ONCE])
-
-        if len(cuts) < 2 or cores() == 1:
-            list(map(part, cuts))
-        else:
-            with ThreadPoolExecutor(cores(), thread_name_prefix="headrace-score") as pool:
-                list(pool.map(part, cuts))
-        return found
-
-    def _part(self, x: Matrix) -> Scores:
-        if not self.alike:
-            return np.concatenate([self._those(x[at : at + 1]) for at in range(len(x))])
-        return self._those(x)
+        cuts = [x[begin : begin + AT_ONCE] for begin in range(0, len(x), AT_ONCE)]
+        if len(cuts) < 2 or not self.together:  # row by row, threads wait for one another
+            return np.concatenate([np.empty(0), *map(self._those, cuts)])
+        return np.concatenate(list(_pool().map(self._those, cuts)))
 
     def _those(self, x: Matrix) -> Scores:
         """Rows for which the model has no score are found by halves: they are few, or the model is of no use."""
         try:
-            return self.scorer.score(x)
+            return self.scorer.score(x) if self.together else self.scorer.score_each(x)
         except HeadraceError as error:
             if any(fault.code != "HR-LEARN-007" for fault in error.faults):
                 raise
@@ -107,6 +96,21 @@ class Model:
             return np.full(1, np.nan)
         half = len(x) // 2
         return np.concatenate([self._those(x[:half]), self._those(x[half:])])
+
+
+def model_of(registry: Registry, version: Version) -> Model:
+    """Return the model of a version.
+
+    Raises:
+        HeadraceError: HR-LEARN-011 when its file is missing, or is not the one that was registered.
+    """
+    scorer = registry.load(version)
+    return Model(scorer, alike(registry.path(version).read_bytes()))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="headrace-score")
 
 
 class Rules:

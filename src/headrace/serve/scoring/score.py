@@ -23,7 +23,7 @@ from headrace.engines.job import Computed, Job, Progress, lake_batches
 from headrace.engines.sets import computed
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.lake import exclusive
-from headrace.learn import Scorer, Version
+from headrace.learn import Version
 from headrace.learn.champion import other_features
 from headrace.learn.trainingset import MEMORY
 from headrace.plan import compile_set, feature_fingerprints, fingerprints
@@ -36,7 +36,7 @@ from headrace.serve.drain import drain
 from headrace.serve.explain import explainer_of
 from headrace.serve.loaded import Loaded
 from headrace.serve.scoring.aside import Aside
-from headrace.serve.scoring.deciding import Model, Reasons, Rules, matrix
+from headrace.serve.scoring.deciding import Reasons, Rules, matrix, model_of
 from headrace.serve.scoring.rows import PLACE, Asked, Given, laid, limited, of_files, of_frame, of_stream, of_table
 from headrace.serve.scoring.scored import ScoredTable
 from headrace.serve.scoring.targets import InMemory, Target, message_of, target_of
@@ -131,12 +131,12 @@ class _Path:
         self.plan = compile_set(service.model.cases)
         self.registry = loaded.registry()
         self.version = self._champion()
-        self.scorer: Scorer = self.registry.load(self.version)
+        self.model = model_of(self.registry, self.version)
+        self.scorer = self.model.scorer
         declared = feature_fingerprints(self.plan)
         fault = other_features(service.model, self.version, self.scorer.features, declared, self.registry)
         if fault is not None:
             raise HeadraceError(fault)
-        self.model = Model(self.scorer, alike=False)
         self.rules = Rules(service, {one.name: one for one in self.plan.outputs})
         self.declaration = fingerprints(loaded.project)[node_id(service)]
         self.meaning = features_fingerprint(self.plan)
