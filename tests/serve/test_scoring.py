@@ -8,7 +8,6 @@ from datetime import timedelta
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from headrace.learn.trainingset import open_set
 from headrace.serve import drain
