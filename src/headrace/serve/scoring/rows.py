@@ -20,7 +20,7 @@ from headrace.connect.files import READ_ROWS, check_file, find_files, read_batch
 from headrace.connect.known import known_at
 from headrace.connect.places import File
 from headrace.connect.quality import looks_up
-from headrace.contracts import Across, validate
+from headrace.contracts import Across, check_columns, validate
 from headrace.contracts.nested import read_at
 from headrace.declare import Contract, Field, Project, Reference, contract_of, sources_of
 from headrace.engines.frame import KNOWN, frame
@@ -87,9 +87,14 @@ class Given:
 
 
 def of_table(lake: Lake, name: str, version: int, contract: type[Contract]) -> Given:
-    """Return the rows of another table of the lake."""
-    there = lake.schema(name, version).names
-    wanted = [one for one in (*contract.fields(), KNOWN) if one in there]
+    """Return the rows of another table of the lake.
+
+    Raises:
+        HeadraceError: HR-DATA-1xx for columns that it lacks, or that cannot be read as the contract's.
+    """
+    there = lake.schema(name, version)
+    wanted = [one for one in (*contract.fields(), KNOWN) if one in there.names]
+    check_columns(with_known(contract), pa.schema([there.field(one) for one in wanted]), name)
 
     def parts() -> Iterator[tuple[str, int, pa.Table]]:
         done = 0
@@ -121,10 +126,15 @@ def of_files(folder: Path, source: str, contract: type[Contract]) -> Given:
     return Given(source, parts(), mark, tuple(faults))
 
 
-def of_frame(table: pa.Table, what: str) -> Given:
-    """Return the rows of a table in memory."""
+def of_frame(table: pa.Table, what: str, contract: type[Contract]) -> Given:
+    """Return the rows of a table in memory.
+
+    Raises:
+        HeadraceError: as in ``of_table``.
+    """
+    faults = check_columns(with_known(contract), table.schema, what)
     pieces = (table.slice(begin, READ_ROWS) for begin in range(0, table.num_rows, READ_ROWS))
-    return Given(what, ((what, 1 + at * READ_ROWS, one) for at, one in enumerate(pieces)), "")
+    return Given(what, ((what, 1 + at * READ_ROWS, one) for at, one in enumerate(pieces)), "", tuple(faults))
 
 
 def with_known(contract: type[Contract]) -> type[Contract]:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,8 +41,14 @@ class Target(Protocol):
     def name(self) -> str:
         """What people call it."""
 
-    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> None:
-        """Write scores in the place of what was there before; ``record`` is whole once the batches are at their end."""
+    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> Target:
+        """Write scores in the place of what was there before, and return what reads just these.
+
+        Args:
+            schema: of the batches.
+            batches: the scores.
+            record: of what made them; it is whole once the batches are at their end.
+        """
 
     def put_aside(self, schema: pa.Schema, batches: Batches, rows: int, record: Record) -> None:
         """Write the rows that could not be scored; without any, what was there before goes."""
@@ -57,9 +63,11 @@ class InLake:
 
     lake: Lake
     name: str
+    version: int | None = None
 
-    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> None:
-        self.lake.overwrite(self.name, pa.RecordBatchReader.from_batches(schema, batches), message=record)
+    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> Target:
+        rows = pa.RecordBatchReader.from_batches(schema, batches)
+        return replace(self, version=self.lake.overwrite(self.name, rows, message=record))
 
     def put_aside(self, schema: pa.Schema, batches: Batches, rows: int, record: Record) -> None:
         aside = REFUSED_OF.format(self.name)
@@ -67,7 +75,7 @@ class InLake:
             self.lake.overwrite(aside, pa.RecordBatchReader.from_batches(schema, batches), message=record)
 
     def read(self) -> pa.Table:
-        return self.lake.read(self.name)
+        return self.lake.read(self.name, version=self.version)
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,9 @@ class InFile:
         """The file of what was refused: ``scores.quarantine.parquet`` beside ``scores.parquet``."""
         return self.path.with_suffix(f".quarantine{self.path.suffix}")
 
-    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> None:
+    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> Target:
         _WRITERS[self.path.suffix.lower()](self.path, schema, batches, record)
+        return self
 
     def put_aside(self, schema: pa.Schema, batches: Batches, rows: int, record: Record) -> None:
         if rows:
@@ -109,8 +118,9 @@ class InMemory:
         self._found: pa.Table | None = None
         self.refused: pa.Table | None = None
 
-    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> None:
+    def write(self, schema: pa.Schema, batches: Batches, record: Record) -> Target:
         self._found = pa.Table.from_batches(list(batches), schema)
+        return self
 
     def put_aside(self, schema: pa.Schema, batches: Batches, rows: int, record: Record) -> None:
         self.refused = pa.Table.from_batches(list(batches), schema)
