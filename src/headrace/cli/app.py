@@ -37,6 +37,7 @@ COMMANDS = {
     "why": "Show why a decision is what it is, and what would have changed it.",
     "replay": "Past requests through another version: how many decisions flip.",
     "token": "Say who may ask services that others can reach.",
+    "score": "Decide all rows of a table or file, as a service would have.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "lineage": "Show what a number is made of, and what of it, by column.",

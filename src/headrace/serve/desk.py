@@ -150,9 +150,8 @@ class Desk:
         frame = Frame(len(rows), {name: column(kind, [row[name] for row in flattened]) for name, kind in self._kinds})
         made = self._ready.features(frame, moment, reading.slices)
         left = [_leaving(made[name], kind) for name, kind in self._outputs]
-        x, beyond = matrix(made, len(rows), self.scorer)
-        wrong: dict[int, HeadraceError] = {at: beyond_float32(name) for at, name in beyond.items()}
-        wrong |= reading.faults
+        x = matrix(made, self.scorer, len(rows))
+        wrong = {**self._beyond(x), **reading.faults}
         scores = self._scores(x, wrong)
         decisions = self._decisions(flattened, made, scores)
         situations = self._situations.of(reading, len(rows), now, missing)
@@ -173,6 +172,11 @@ class Desk:
                 one.reasons = reasons(self._explainer, x[at : at + 1], one.features, explain[at])
             found.append(one)
         return found
+
+    def _beyond(self, x: npt.NDArray[np.float32]) -> dict[int, HeadraceError]:
+        beyond = np.isinf(x)
+        rows = np.flatnonzero(beyond.any(axis=1)).tolist() if beyond.any() else ()
+        return {row: beyond_float32(self.scorer.features[int(np.argmax(beyond[row]))]) for row in rows}
 
     def _scores(self, x: npt.NDArray[np.float32], wrong: dict[int, HeadraceError]) -> list[float]:
         """Score each row as if it were alone; one that has no score goes to what is wrong."""
