@@ -8,9 +8,13 @@ import time
 
 import uvicorn
 
-from headrace.errors import HeadraceError
-from headrace.serve.http import App, _refusal
-from headrace.serve.message import Request, as_json
+from headrace import clock
+from headrace.errors import Fault, HeadraceError
+from headrace.serve import interface, metrics
+from headrace.serve.fields import LARGEST
+from headrace.serve.http import App, _json_only, _parameters, _refusal
+from headrace.serve.message import Request, Route, as_json
+from headrace.serve.metrics import Meters
 from headrace.serve.office import office
 
 
@@ -68,3 +72,52 @@ def routed(loaded, routes):
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextlib.contextmanager
+def watched(loaded):
+    """Serve a project with its figures, its interface, and decisions that are counted."""
+
+    def more(office):
+        meters = Meters({name: [*one.decide, one.otherwise] for name, one in loaded.project.all_services.items()})
+        meters.gauge("headrace_spool_records", office.spool.records_waiting)
+        meters.gauge("headrace_model_info", lambda: {_model(name, desk): 1 for name, desk in office.desks.items()})
+        meters.gauge("headrace_state_age_seconds", lambda: dict.fromkeys(loaded.project.streams, 0.5))
+        meters.gauge("headrace_parity_compared_total", lambda: 1200)
+        meters.gauge("headrace_parity_differing_total", lambda: 0)
+
+        async def decide(request, name):
+            begun = clock.monotonic_s()
+            try:
+                scope = {"query_string": request.query.encode(), "headers": list(request.headers.items())}
+                _json_only(scope)
+                if len(request.body) > LARGEST:
+                    raise HeadraceError(Fault("HR-REQUEST-001", "", "a large body", "a small one", "send less"))
+                answer = await office.decide(name, request.body, *_parameters(scope))
+            except HeadraceError as error:
+                meters.refused(name, error.faults[0].code, _refusal(error)[0])
+                raise
+            meters.answered(name, answer["decision"], clock.monotonic_s() - begun, answer["record_id"])
+            return as_json(answer)
+
+        mine = [
+            Route("POST", "/services/{name}/decide", decide, "decide", tells="Decide."),
+            *metrics.routes(meters),
+            *interface.routes(loaded.project, lambda: [*mine, *_OFFICES]),
+        ]
+        return mine
+
+    with routed(loaded, more) as (url, office):
+        yield url, office
+
+
+_OFFICES = [
+    Route("POST", "/events/{stream}", None, "events", 16 << 20, tells="Take events."),
+    Route("GET", "/health/live", None, "", tells="Whether it lives."),
+    Route("GET", "/health/ready", None, "", tells="Whether it answers."),
+]
+"""What the office's own application answers."""
+
+
+def _model(name, desk):
+    return name, desk.version.name, desk.version.number, desk.version.digest

@@ -34,6 +34,7 @@ COMMANDS = {
     "explain": "Show what the score of one row is made of.",
     "models": "Versions of models: list, compare, promote, restore.",
     "serve": "Answer decisions over HTTP.",
+    "top": "Show what a running service does, as it does it.",
     "parity": "Recompute what was served from history, and compare.",
     "contract": "Write contracts as the Open Data Contract Standard, and read them.",
     "lineage": "Show what a number is made of, and what of it, by column.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 import msgspec
 
-import headrace
 from headrace.declare import Contract, Project, Service
 from headrace.errors import HeadraceError
 from headrace.plan import compile_set
@@ -45,7 +45,7 @@ def document(project: Project, every: Sequence[Route], now_us: int, url: str = "
         "openapi": "3.1.0",
         "info": {
             "title": f"Services of {project.name}",
-            "version": headrace.__version__,
+            "version": metadata.version("headrace"),
             "description": "Decisions, each on record before it is answered.",
         },
         "servers": [{"url": url}],

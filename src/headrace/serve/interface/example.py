@@ -71,7 +71,7 @@ def _float(one: Field, _now_us: int, chance: Random) -> float:
         "ge" if name[0] == "g" else "le": float(bound) for name in _TIMES if (bound := getattr(one, name)) is not None
     }
     low, high = _ends(bounds, 0.0, 1.0)
-    return round(low + (high - low) * chance.uniform(0.1, 0.9), 3)
+    return float(round(low + (high - low) * chance.uniform(0.1, 0.9), 3))
 
 
 def _ends(bounds: Mapping[str, Any], usual: Any, wide: Any) -> tuple[Any, Any]:
