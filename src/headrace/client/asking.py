@@ -113,7 +113,8 @@ class Service:
             assert got is not None
             attempt += 1
             wait = _wait(got, attempt)
-            if attempt == ATTEMPTS or clock.monotonic_s() + wait >= until:
+            begun = isinstance(got, Answer) or got.begun
+            if (begun and attempt == ATTEMPTS) or clock.monotonic_s() + wait >= until:
                 break
             if isinstance(got, Lost) and got.begun and not (yield from self._repeatable(call, until)):
                 break
