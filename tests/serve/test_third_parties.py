@@ -14,17 +14,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serve.routed import watched
+from tests.serve.routed import ON_WIRE, watched
 from tests.shop import payment, rows_of
 
 EXAMPLES = int(os.environ.get("HEADRACE_EXAMPLES", "30"))
-CHECKS = (
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_schema_conformance",
-    "negative_data_rejection",
-)
+LEFT_OUT = ["positive_data_acceptance"]
+"""A row may keep its schema and be refused: a time that is older than the state, a key that was decided before."""
+if not ON_WIRE:
+    LEFT_OUT.append("unsupported_method")
 
 
 def test_schemathesis_finds_no_answer_that_the_document_does_not_tell(shop, tmp_path):
@@ -32,7 +29,15 @@ def test_schemathesis_finds_no_answer_that_the_document_does_not_tell(shop, tmp_
     assert schemathesis
     with watched(shop) as (url, _):
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--url", url]
-        command += ["--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--seed", "7", "--no-color"]
+        command += [
+            "--exclude-checks",
+            ",".join(LEFT_OUT),
+            "--max-examples",
+            str(EXAMPLES),
+            "--seed",
+            "7",
+            "--no-color",
+        ]
         command += ["--mode", "all", "--phases", "examples,coverage,fuzzing", "--request-timeout", "20"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
