@@ -286,6 +286,32 @@ def test_an_address_that_is_none_is_told_at_once(url):
         hr.Client(url)
 
 
+@pytest.mark.parametrize("timeout", [0, -1, None, "x", float("nan"), float("inf"), True])
+def test_a_time_that_is_none_is_told_at_once(timeout):
+    with pytest.raises(hr.HeadraceError, match="HR-CLIENT-007.*timeout="):
+        hr.Client(timeout=timeout)
+    if timeout is not None:
+        with hr.Client() as client, pytest.raises(hr.HeadraceError, match="HR-CLIENT-007.*timeout="):
+            client.health(timeout=timeout)
+
+
+def test_calls_that_cannot_be_made_are_told():
+    with hr.Client("http://127.0.0.1:1") as client:
+        for call in (
+            lambda: client.decide_many("desk", {"id": 1}),
+            lambda: client.decide_many("desk", 7),
+            lambda: client.post_events("payments", "text"),
+            lambda: client.decide(7, {"id": 1}),
+            lambda: client.decide("", {"id": 1}),
+            lambda: client.decide("desk", {"id": 1}, explain="many"),
+            lambda: client.decide("desk", {"id": 1}, explain=-1),
+        ):
+            with pytest.raises(hr.HeadraceError, match="HR-CLIENT-007"):
+                call()
+    with pytest.raises(hr.HeadraceError, match="HR-CLIENT-007.*closed"):
+        client.health()
+
+
 def test_certificates_that_cannot_be_read_are_told(tmp_path):
     (tmp_path / "empty.pem").write_text("")
     for name in ("empty.pem", "none.pem"):

@@ -89,6 +89,17 @@ def test_many_rows_go_in_pieces_that_a_service_takes():
     assert list(batches([])) == []
 
 
+def test_tables_of_polars_and_pandas_go_as_arrow():
+    import pandas as pd
+    import polars as pl
+
+    for table in (pl.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [1, 2]}), pa.record_batch({"a": [1, 2]})):
+        assert is_table(table)
+        ((content, count),) = table_batches(table)
+        assert (count, pa.ipc.open_stream(content).read_all()["a"].to_pylist()) == (2, [1, 2])
+    assert not is_table([{"a": 1}])
+
+
 def test_tables_go_as_arrow():
     table = pa.table({"a": list(range(1_500)), "b": [Decimal("1.50")] * 1_500})
     assert is_table(table)

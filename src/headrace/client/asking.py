@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 from headrace import clock
 from headrace.client.answers import ServiceError, refusal, stranger
-from headrace.errors import Fault
+from headrace.errors import Fault, HeadraceError
 
 ATTEMPTS = 6
 _FIRST_S, _LONGEST_S = 0.05, 2.0
+_LONGEST_CALL_S = 86_400.0
 _BUSY = (429, 503)
 """Refused before anything was done: to ask again does no harm, whatever was asked."""
 
@@ -104,7 +105,7 @@ class Service:
             ServiceError: HR-CLIENT-001 when the service cannot be reached, 002 when there is no answer in time; what
                 the service itself says when it refuses.
         """
-        until = clock.monotonic_s() + (self.timeout_s if timeout_s is None else timeout_s)
+        until = clock.monotonic_s() + (self.timeout_s if timeout_s is None else checked(timeout_s))
         attempt = 0
         while True:
             got = yield self._send(call, until - clock.monotonic_s())
@@ -162,6 +163,23 @@ class Service:
             return json.loads(answer.content)
         except ValueError:
             raise stranger(self.url, "an answer that is no JSON", answer.status) from None
+
+
+def checked(timeout_s: float) -> float:
+    """Return a time for a call.
+
+    Raises:
+        HeadraceError: HR-CLIENT-007 for what is none.
+    """
+    is_number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
+    if not is_number or not 0 < timeout_s <= _LONGEST_CALL_S:
+        raise wrong_use("timeout= with another value", "seconds, more than 0 and at most a day", "write timeout=10")
+    return timeout_s
+
+
+def wrong_use(found: str, expected: str, cure: str) -> HeadraceError:
+    """Return what is said of a call that could not be made."""
+    return HeadraceError(Fault("HR-CLIENT-007", "client", found, expected, cure))
 
 
 def _wait(got: Answer | Lost, attempt: int) -> float:

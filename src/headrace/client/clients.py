@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from headrace.client.answers import Decision, ServiceError, Taken, error_in_place, stranger
-from headrace.client.asking import Answer, Call, Lost, Send, Service, Steps, with_query
+from headrace.client.asking import Answer, Call, Lost, Send, Service, Steps, checked, with_query, wrong_use
 from headrace.client.rows import as_json, batches, is_table, table_batches
 from headrace.declare.origins import is_loopback
 from headrace.errors import Fault, HeadraceError
@@ -30,6 +30,7 @@ class Conversations:
         self.service = service
 
     def decide(self, name: str, row: Any, explain: int, features: bool, timeout: float | None) -> Steps[Decision]:
+        _explained(explain)
         call = Call("POST", _path("services", name, "decide"), as_json(row), "application/json", repeatable=None)
         answer = yield from self.service.ask(with_query(call, explain=explain, features=features), timeout)
         return self._read(answer, Decision.read)
@@ -37,10 +38,11 @@ class Conversations:
     def decide_many(
         self, name: str, rows: Any, explain: int, features: bool, timeout: float | None
     ) -> Steps[list[Decision | ServiceError]]:
+        _explained(explain)
         arrow = is_table(rows)
         kind, path = (_ARROW if arrow else _LINES), _path("services", name, "decide")
         found: list[Decision | ServiceError] = []
-        for content, count in table_batches(rows) if arrow else batches(rows):
+        for content, count in table_batches(rows) if arrow else batches(_several(rows)):
             call = with_query(Call("POST", path, content, kind, repeatable=None), explain=explain, features=features)
             answer = yield from self.service.ask(call, timeout)
             some = self._read(answer, lambda said: [_in_place(one) for one in said])
@@ -51,7 +53,7 @@ class Conversations:
 
     def post_events(self, stream: str, rows: Iterable[Any], timeout: float | None) -> Steps[list[Taken]]:
         found = []
-        for content, _ in batches(rows):
+        for content, _ in batches(_several(rows)):
             call = Call("POST", _path("events", stream), content, _LINES, repeatable=None)
             answer = yield from self.service.ask(call, timeout)
             found.append(self._read(answer, Taken.read))
@@ -107,8 +109,7 @@ class Client:
         insecure_http: bool = False,
     ) -> None:
         base, socket = _address(url)
-        self._service = Service(url, _token(token, base, socket, insecure_http), timeout)
-        self._says = Conversations(self._service)
+        self._says = Conversations(Service(str(url), _token(token, base, socket, insecure_http), checked(timeout)))
         self._httpx = _httpx(url)
         transport = self._httpx.HTTPTransport(uds=socket) if socket else None
         self._http = self._httpx.Client(
@@ -195,6 +196,8 @@ class Client:
                 time.sleep(step.seconds)
 
     def _send(self, step: Send) -> Answer | Lost:
+        if self._http.is_closed:
+            raise _closed()
         try:
             return _answer(self._http.request(**_request(step)))
         except self._httpx.HTTPError as error:
@@ -226,8 +229,7 @@ class AsyncClient:
         insecure_http: bool = False,
     ) -> None:
         base, socket = _address(url)
-        self._service = Service(url, _token(token, base, socket, insecure_http), timeout)
-        self._says = Conversations(self._service)
+        self._says = Conversations(Service(str(url), _token(token, base, socket, insecure_http), checked(timeout)))
         self._httpx = _httpx(url)
         transport = self._httpx.AsyncHTTPTransport(uds=socket) if socket else None
         self._http = self._httpx.AsyncClient(
@@ -285,6 +287,8 @@ class AsyncClient:
                 await asyncio.sleep(step.seconds)
 
     async def _send(self, step: Send) -> Answer | Lost:
+        if self._http.is_closed:
+            raise _closed()
         try:
             return _answer(await self._http.request(**_request(step)))
         except self._httpx.HTTPError as error:
@@ -332,20 +336,40 @@ def _together(some: list[Taken]) -> Taken:
 
 
 def _path(*parts: str) -> str:
+    if not all(isinstance(one, str) and one for one in parts):
+        raise wrong_use("a name that is no text", "the name of a service or stream", "give it as it is declared")
     return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _explained(explain: int) -> None:
+    if not isinstance(explain, int) or explain < 0:
+        raise wrong_use("explain= with another value", "how many reasons", "write explain=3")
+
+
+def _several(rows: Any) -> Iterable[Any]:
+    if isinstance(rows, Mapping | str | bytes) or not isinstance(rows, Iterable):
+        raise wrong_use(f"rows that are a {type(rows).__name__}", "several rows", "write [row] for a single one")
+    return rows
+
+
+def _closed() -> HeadraceError:
+    return wrong_use("a client that was closed", "an open one", "ask within its 'with' block, or make another one")
 
 
 def _address(url: str) -> tuple[str, str | None]:
     """The base of paths, and the socket of this machine where it is one."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix" and parts.path and not parts.netloc:
-        return "http://localhost", parts.path
-    if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment or parts.username):
-        return url.rstrip("/"), None
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path and not parts.netloc:
+            return "http://localhost", parts.path
+        whole = parts.hostname and not (parts.query or parts.fragment or parts.username) and parts.port != 0
+        if parts.scheme in ("http", "https") and whole and url.isprintable() and " " not in url:
+            return url.rstrip("/"), None
+    except (ValueError, AttributeError, TypeError):  # a port that is no number, half an address, no text
+        pass
     expected = "http://HOST:PORT, https://HOST or unix:///PATH"
-    raise HeadraceError(
-        Fault("HR-CLIENT-005", "url", "an address that is none", expected, "write what 'headrace serve' printed")
-    )
+    fault = Fault("HR-CLIENT-005", "url", "an address that is none", expected, "write what 'headrace serve' printed")
+    raise HeadraceError(fault)
 
 
 def _token(token: str | None, base: str, socket: str | None, insecure_http: bool) -> str | None:

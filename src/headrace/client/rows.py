@@ -7,7 +7,6 @@ import datetime
 import decimal
 import enum
 import json
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -57,11 +56,11 @@ def batches(rows: Iterable[Any]) -> Iterator[tuple[bytes, int]]:
         yield b"\n".join(lines), len(lines)
 
 
-def table_batches(table: Any) -> Iterator[tuple[bytes, int]]:
-    """Yield an Arrow table as streams of Arrow IPC, and how many rows each has."""
+def table_batches(rows: Any) -> Iterator[tuple[bytes, int]]:
+    """Yield a table as streams of Arrow IPC, and how many rows each has."""
     import pyarrow as pa
 
-    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+    for batch in pa.table(rows).to_batches(max_chunksize=ROWS_AT_ONCE):
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)
@@ -69,9 +68,8 @@ def table_batches(table: Any) -> Iterator[tuple[bytes, int]]:
 
 
 def is_table(rows: Any) -> bool:
-    """Return whether rows are an Arrow table; who has none need not have Arrow."""
-    arrow = sys.modules.get("pyarrow")
-    return arrow is not None and isinstance(rows, arrow.Table)
+    """Return whether rows are a table of Arrow, or of what gives its rows to Arrow, as Polars and pandas do."""
+    return hasattr(rows, "__arrow_c_stream__")
 
 
 def _fields(row: Any) -> dict[str, Any]:
