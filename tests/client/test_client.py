@@ -99,8 +99,10 @@ class Script(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append((self.path, dict(self.headers), body, time.monotonic()))
-        if self.path == "/openapi.json":
+        if self.path == "/openapi.json" and not self.server.away:
             return self._say(200, {}, self.server.interface)
+        if self.path == "/openapi.json":
+            self.server.answers.insert(0, self.server.away.pop())
         status, headers, said = self.server.answers.pop(0)
         if status == 0:  # goes away without a word
             self.close_connection = True
@@ -124,10 +126,10 @@ class Script(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def scripted(*answers, keyed=True):
+def scripted(*answers, keyed=True, away=()):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Script)
     server.daemon_threads = True
-    server.asked, server.answers = [], list(answers)
+    server.asked, server.answers, server.away = [], list(answers), list(away)
     server.interface = {"paths": {"/services/desk/decide": {"post": {"x-key": ["id"] if keyed else []}}}}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -174,6 +176,39 @@ def test_a_row_with_a_key_is_asked_again_when_its_answer_was_lost(which):
     with scripted(LOST, LOST, (200, {}, GOOD)) as (server, url):
         assert both(url)[which]().decision == "allow"
         assert len(posts(server)) == 3
+
+
+def test_a_service_that_is_starting_again_is_asked_when_it_is_back():
+    with scripted(LOST, (200, {}, GOOD), away=[LOST, (503, {}, BUSY)]) as (server, url):
+        assert both(url)[0]().decision == "allow"
+        assert len(posts(server)) == 2
+        assert len(server.asked) == 5
+
+
+def test_a_document_that_may_not_be_read_is_as_none():
+    with scripted(LOST, (200, {}, GOOD), away=[(403, {}, BUSY)]) as (server, url):
+        with pytest.raises(ServiceError, match="HR-CLIENT-002"):
+            both(url)[0]()
+        assert len(posts(server)) == 1
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once(tmp_path):
+    import ssl
+
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *named]
+    subprocess.run([*made, "-keyout", tmp_path / "key", "-out", tmp_path / "pem"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pem", tmp_path / "key")
+    with scripted((200, {}, GOOD), (200, {}, GOOD)) as (server, url):
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        secure, begun = url.replace("http:", "https:"), time.monotonic()
+        for ask in both(secure, timeout=20):
+            with pytest.raises(ServiceError, match="HR-CLIENT-005.*not trusted"):
+                ask()
+        assert time.monotonic() - begun < 5
+        for ask in both(secure, verify=str(tmp_path / "pem")):
+            assert ask().decision == "allow"
 
 
 def test_a_row_without_a_key_is_not():
@@ -321,7 +356,7 @@ def test_certificates_that_cannot_be_read_are_told(tmp_path):
 
 def test_a_socket_of_this_machine(tmp_path):
     class Unix(socketserver.ThreadingUnixStreamServer):
-        daemon_threads, asked, interface = True, [], {}
+        daemon_threads, asked, interface, away = True, [], {}, ()
         answers = [(200, {}, GOOD)] * 2
 
     class Handler(Script):

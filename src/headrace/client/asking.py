@@ -73,10 +73,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Lost:
-    """A request was not answered: how that looked from here, and whether the service may have seen it."""
+    """A request was not answered.
+
+    Args:
+        found: how that looked from here.
+        begun: whether the service may have seen it.
+        stranger: whether who is there cannot show that it is the service; to ask again does not help.
+    """
 
     found: str
     begun: bool
+    stranger: bool = False
 
 
 Steps = Generator[Send | Wait, Answer | Lost | None, T]
@@ -112,6 +119,8 @@ class Service:
             if isinstance(got, Answer) and got.status not in _BUSY:
                 return self._good(got)
             assert got is not None
+            if isinstance(got, Lost) and got.stranger:
+                break
             attempt += 1
             wait = _wait(got, attempt)
             begun = isinstance(got, Answer) or got.begun
@@ -136,6 +145,9 @@ class Service:
         return answer
 
     def _lost(self, lost: Lost) -> ServiceError:
+        if lost.stranger:
+            cure = "name the file of certificates that it comes from with verify="
+            return ServiceError([Fault("HR-CLIENT-005", self.url, lost.found, "one that is trusted", cure)])
         if lost.begun:
             cure = "ask again with the same key, if its rows have one: what was decided is answered again"
             return ServiceError([Fault("HR-CLIENT-002", self.url, lost.found, "an answer in time", cure)])
@@ -147,10 +159,14 @@ class Service:
         if call.repeatable is not None:
             return call.repeatable
         if self._keyed is None:
-            got = yield self._send(Call("GET", "/openapi.json"), until - clock.monotonic_s())
-            if not isinstance(got, Answer) or got.status != 200:
+            left = until - clock.monotonic_s()
+            if left <= 0:
                 return False
-            self._keyed = _keyed(got.content)
+            try:  # a service that went away may be on its way back
+                answer = yield from self.ask(Call("GET", "/openapi.json"), left)
+            except ServiceError:
+                return False
+            self._keyed = _keyed(answer.content)
         return self._keyed.get(call.path.partition("?")[0], False)
 
     def document(self, answer: Answer) -> Any:

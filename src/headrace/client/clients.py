@@ -316,6 +316,8 @@ _BEFORE = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol
 
 def _lost(error: Exception) -> Lost:
     kind = type(error).__name__
+    if kind == "ConnectError" and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Lost("a certificate that is not trusted", begun=False, stranger=True)
     late = "no answer in time" if kind.endswith("Timeout") else "a connection that broke"
     return Lost("nothing there" if kind in _BEFORE else late, kind not in _BEFORE)
 
