@@ -12,6 +12,7 @@ from headrace.run import load_project
 from headrace.serve import parity
 from headrace.serve.app import start
 from headrace.serve.drain import spool_of
+from headrace.serve.journal import Reader
 from headrace.serve.parity_live import LiveParity, live_figures
 from headrace.serve.spool import opened
 from tests.run.bank import edit
@@ -29,8 +30,12 @@ def ask(client, numbers, **more):
         assert client.post(DECIDE, json=payment(number, **more)).status_code == 200
 
 
+def journal_of(shop):
+    return Reader(spool_of(shop.state_dir) / "records-0")
+
+
 def always(shop, running, **more):
-    return LiveParity(shop, running.office.spool, share=1.0, seed=1, **more)
+    return LiveParity(shop, running.office.spool, running.office.journal, share=1.0, seed=1, **more)
 
 
 def test_what_is_served_is_compared_before_it_is_in_the_lake(shop, served):
@@ -74,7 +79,7 @@ def test_a_sample_is_taken_and_the_cursor_is_kept(shop, served):
 
 def test_records_that_are_in_the_lake_already_are_found_there(shop):
     with opened(spool_of(shop.state_dir)) as spool:
-        live = LiveParity(shop, spool, share=1.0)
+        live = LiveParity(shop, spool, journal_of(shop), share=1.0)
         with start(shop) as running, httpx.Client(base_url=running.url) as client:
             ask(client, range(6))
         assert shop.lake().rows("decisions_desk") == 6
@@ -84,7 +89,7 @@ def test_records_that_are_in_the_lake_already_are_found_there(shop):
 
 def test_it_rests_so_that_it_takes_its_share_of_the_time(shop, served):
     running, client = served
-    live = LiveParity(shop, running.office.spool, share=0.001)
+    live = LiveParity(shop, running.office.spool, running.office.journal, share=0.001)
     ask(client, range(3))
     assert live.step()
     assert not live.step()
@@ -119,7 +124,7 @@ def test_an_event_that_the_state_alone_has_is_named(shop, served):
 
 def test_an_altered_record_is_named(shop):
     with opened(spool_of(shop.state_dir)) as spool:
-        live = LiveParity(shop, spool, share=1.0)
+        live = LiveParity(shop, spool, journal_of(shop), share=1.0)
         with start(shop) as running, httpx.Client(base_url=running.url) as client:
             ask(client, range(3))
         lake = shop.lake()
@@ -137,12 +142,12 @@ def test_an_altered_record_is_named(shop):
 
 def test_what_other_declarations_served_is_told_apart(shop):
     with opened(spool_of(shop.state_dir)) as spool:
-        begun = LiveParity(shop, spool, share=1.0)
+        begun = LiveParity(shop, spool, journal_of(shop), share=1.0)
         assert begun.step()
         with start(shop) as running, httpx.Client(base_url=running.url) as client:
             ask(client, range(4))
         edit(shop.folder, '"score > 0.02"', '"score > 0.03"')
-        live = LiveParity(load_project(shop.folder), spool, share=1.0)
+        live = LiveParity(load_project(shop.folder), spool, journal_of(shop), share=1.0)
         assert live.step()
         assert (live.figures().records, live.figures().skipped) == (0, {"served by other declarations": 4})
 

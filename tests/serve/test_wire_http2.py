@@ -186,7 +186,7 @@ def test_too_many_streams_and_too_large_a_head_end_the_connection(one):
     rude.flush()
     assert rude.events(h2.events.ConnectionTerminated)
     rude = H2(one.port)
-    for number in range(0, 12):
+    for number in range(12):
         rude.ask(2 * number + 1, **{f"x-{i}": f"{number}" * 8_000 for i in range(9)})
         break
     rude.flush()

@@ -47,6 +47,7 @@ COMMANDS = {
     "lake": "List tables and versions, restore, compact, vacuum.",
     "data": "Write what the data is like as one HTML file.",
     "report": "Write the report of the project as one HTML file.",
+    "top": "Show what a running service does, as it does it.",
     "status": "Show tables, training sets, models and past runs.",
     "demo": "Run the whole road on generated card payments.",
     "completion": "Print the completion script of a shell.",

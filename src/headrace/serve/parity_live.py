@@ -18,7 +18,7 @@ from headrace.errors import HeadraceError
 from headrace.plan import compile_set, fingerprints
 from headrace.serve import record as serve_record
 from headrace.serve.drain import event_table, table_of
-from headrace.serve.journal import Journal, frames
+from headrace.serve.journal import Journal, Reader, frames
 from headrace.serve.loaded import Loaded
 from headrace.serve.parity import EXAMPLES, Check, ParityReport
 from headrace.serve.record import Record, unpacked
@@ -84,7 +84,7 @@ class LiveParity:
         self,
         loaded: Loaded,
         spool: Spool,
-        journal: Journal,
+        journal: Journal | Reader,
         *,
         sample: int = SAMPLE,
         share: float = SHARE,
