@@ -75,6 +75,12 @@ class State:
         with self._env.begin(db=self._meta) as transaction:
             return self._number(transaction, b"position:" + source.encode())
 
+    def newest(self) -> dict[str, int]:
+        """Return of each source that has any event when the newest became known, microseconds UTC."""
+        with self._env.begin(db=self._meta) as transaction:
+            found = {name: self._number(transaction, _newest_key(name)) for name in self.sources}
+        return {name: at for name, at in found.items() if at}
+
     def note(self, name: str, transaction: Any = None) -> Any:
         """Return what was noted under a name, or None."""
         if transaction is not None:

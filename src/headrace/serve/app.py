@@ -13,7 +13,7 @@ from functools import partial
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.serve import decisions, http
+from headrace.serve import decisions, http, interface, metrics, oip
 from headrace.serve.access import Guard, Tokens
 from headrace.serve.loaded import Loaded
 from headrace.serve.message import Route
@@ -23,8 +23,13 @@ from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import Entry
 from headrace.serve.wire.server import Server
 
-ROUTES: Sequence[Callable[[Office], Sequence[Route]]] = (decisions.routes, http.routes)
-"""What can be asked, by room: each gives the routes that it answers."""
+
+def routes(office: Office, loaded: Loaded) -> list[Route]:
+    """Return what can be asked, room by room, and what is told of all of it."""
+    models = oip.Models(loaded.registry(), lambda: office.desks.values())
+    found = [*decisions.routes(office), *http.routes(office), *oip.routes(models), *metrics.routes(office.meters)]
+    found += interface.routes(loaded.project, lambda: found, office.now)
+    return found
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def serve(
     way = entry or Entry(host, port)
     with _listening(way, loaded) as (taken, tls, guard):
         office = Office(loaded)
-        server = _server(office, limits=limits, tls=tls, guard=guard)
+        server = _server(office, loaded, limits=limits, tls=tls, guard=guard)
         told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
         server.run(sockets=[taken])
 
@@ -105,7 +110,7 @@ def start(
     way = entry or Entry(host, port)
     with _listening(way, loaded, now_us) as (taken, tls, guard):
         office = Office(loaded, now_us, spool_bytes)
-        server = _server(office, settle_s, limits, tls, guard)
+        server = _server(office, loaded, settle_s, limits, tls, guard)
         thread = threading.Thread(target=server.run, args=([taken],), name="headrace-serve", daemon=True)
         thread.start()
         server.started.wait()
@@ -129,12 +134,13 @@ def _listening(
 
 def _server(
     office: Office,
+    loaded: Loaded,
     settle_s: float = SETTLE_S,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
     guard: Guard | None = None,
 ) -> Server:
-    reception = Reception([route for routes in ROUTES for route in routes(office)], limits, guard)
+    reception = Reception(routes(office, loaded), limits, guard)
     settling, looks = partial(http.settling, office, settle_s), [] if guard is None else [guard.look]
     return Server(reception, tls, beside=[settling], looks=looks, ended=partial(_close, office))
 

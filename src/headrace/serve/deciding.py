@@ -21,6 +21,7 @@ from headrace.serve.commit import Committer
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
 from headrace.serve.journal import Frame, Journal
+from headrace.serve.metrics import Meters
 from headrace.serve.record import Context, packed
 from headrace.serve.swap import Recent
 
@@ -70,6 +71,7 @@ class Deciding:
         number: the last that was given to a record of this journal.
         contexts: by desk.
         now: microseconds UTC.
+        meters: of this process.
 
     ``missing`` are the sources that were never loaded, ``recent`` the last rows; ``lost`` counts answers at best effort
     that have no record.
@@ -82,9 +84,10 @@ class Deciding:
         number: int,
         contexts: Mapping[Desk, Context],
         now: Callable[[], int],
+        meters: Meters,
     ) -> None:
         self._state, self._journal, self._number, self._now = state, journal, number, now
-        self._contexts = contexts
+        self._contexts, self._meters = contexts, meters
         self._waiting: list[Pending] = []
         self.lost = 0
         self.missing: Collection[str] = ()
@@ -120,7 +123,7 @@ class Deciding:
         now = clock.monotonic_s()
         for one in some:
             if one.deadline is not None and one.deadline <= now:
-                _refuse(one, HeadraceError(_LATE))
+                self._refuse(one, HeadraceError(_LATE))
             elif not one.answer.done():  # its client is gone
                 by_desk.setdefault(one.desk, []).append(one)
         for desk, mine in by_desk.items():
@@ -130,16 +133,16 @@ class Deciding:
         now = self._now()
         try:
             rows, explain = [one.row for one in some], [one.explain for one in some]
-            found = desk.decide_all(rows, self._state, now, explain, self.missing)
+            found = desk.decide_all(rows, self._state, now, explain, self.missing, self._meters.stage)
         except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
             for one in some:
-                _refuse(one, error)
+                self._refuse(one, error)
             return
         context, frames, good = self._contexts[desk], list[Frame](), list[Pending]()
         ended = clock.monotonic_s()
         for one, decided in zip(some, found, strict=True):
             if isinstance(decided, HeadraceError):
-                _refuse(one, decided)
+                self._refuse(one, decided)
                 continue
             self._number += 1
             one.decided, one.number = decided, self._number
@@ -151,14 +154,16 @@ class Deciding:
         if frames:
             written = self._writer.submit((frames, {context.name: context.packed()}))
             if desk.service.record == "durable":
-                written.add_done_callback(lambda done: _tell(loop, _answer, good, done.exception()))
+                written.add_done_callback(lambda done: _tell(loop, self._answer, good, done.exception()))
             else:
                 written.add_done_callback(self._note_lost)
-                _answer(good, None)
+                self._answer(good, None)
 
     def _write(self, groups: Sequence[_Group]) -> list[Exception | None]:
         contexts = {name: said for _, some in groups for name, said in some.items()}
-        self._journal.append([frame for frames, _ in groups for frame in frames], contexts)
+        begun, frames = clock.monotonic_s(), [frame for some, _ in groups for frame in some]
+        self._journal.append(frames, contexts)
+        self._meters.stage("record", clock.monotonic_s() - begun, len(frames))
         return [None] * len(groups)
 
     def _note_lost(self, written: Future[None]) -> None:
@@ -166,13 +171,21 @@ class Deciding:
             self.lost += 1
             _log.error("%s: answers of a service with record='best_effort' have no record", written.exception())
 
+    def _answer(self, some: Sequence[Pending], error: BaseException | None) -> None:
+        ended = clock.monotonic_s()
+        for one in some:
+            if error is not None:
+                self._refuse(one, error)
+                continue
+            assert one.decided is not None
+            self._meters.answered(one.desk.service.name, one.decided.decision, ended - one.begun, one.record_id)
+            if not one.answer.done():
+                one.answer.set_result(one.render(one))
 
-def _answer(some: Sequence[Pending], error: BaseException | None) -> None:
-    for one in some:
-        if error is not None:
-            _refuse(one, error)
-        elif not one.answer.done():
-            one.answer.set_result(one.render(one))
+    def _refuse(self, one: Pending, error: BaseException) -> None:
+        if not one.answer.done():
+            one.answer.set_exception(error)
+            one.answer.exception()  # a client that went away does not ask for it
 
 
 def _tell(
@@ -183,9 +196,3 @@ def _tell(
 ) -> None:
     if not loop.is_closed():  # a service that ended has nobody to tell
         loop.call_soon_threadsafe(answer, some, error)
-
-
-def _refuse(one: Pending, error: BaseException) -> None:
-    if not one.answer.done():
-        one.answer.set_exception(error)
-        one.answer.exception()  # a client that went away does not ask for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,7 +13,7 @@ import msgspec
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
-from headrace.serve.wire.refusal import refusal, refused
+from headrace.serve.wire.refusal import INTERNAL, STATUS, refusal, refused
 
 LARGEST = 16 << 20
 """Bytes of a request of many rows; each of them may be as long as one that comes alone."""
@@ -36,7 +37,8 @@ def routes(office: Office) -> list[Route]:
         explain, features = _parameters(request.query) if request.query else (0, False)
         body = request.body
         if kind == "application/json" and body.lstrip()[:1] != b"[":
-            return office.ask(name, body, explain, features, deadline=request.deadline, give=as_json)
+            asked = partial(office.ask, name, body, explain, features, deadline=request.deadline, give=as_json)
+            return _counted(office, name, asked)
         office.desk(name)
         bodies, answered = _bodies(kind, body)
         return _all(office, name, bodies, (explain, features, request.deadline), answered)
@@ -56,13 +58,31 @@ async def _all(
     waiting: list[asyncio.Future[Any] | HeadraceError] = []
     for body in bodies:
         try:
-            waiting.append(office.ask(name, body, explain, features, deadline=deadline))
+            asked_for = partial(office.ask, name, body, explain, features, deadline=deadline)
+            waiting.append(_counted(office, name, asked_for))
         except HeadraceError as error:
             waiting.append(error)
     found = await asyncio.gather(*(one for one in waiting if isinstance(one, asyncio.Future)), return_exceptions=True)
     outcomes = iter(found)
     each = [one if isinstance(one, HeadraceError) else next(outcomes) for one in waiting]
     return answered([_told(one) if isinstance(one, BaseException) else one for one in each])
+
+
+def _counted(office: Office, name: str, ask: Callable[[], asyncio.Future[Any]]) -> asyncio.Future[Any]:
+    """Ask, and count what is refused at once or later on."""
+    try:
+        answer = ask()
+    except HeadraceError as error:
+        _count(office, name, error)
+        raise
+    answer.add_done_callback(lambda done: _count(office, name, None if done.cancelled() else done.exception()))
+    return answer
+
+
+def _count(office: Office, name: str, error: BaseException | None) -> None:
+    if error is not None:
+        code = error.faults[0].code if isinstance(error, HeadraceError) else INTERNAL
+        office.meters.refused(name, code, STATUS.get(code, 400))
 
 
 def _told(error: BaseException) -> dict[str, Any]:

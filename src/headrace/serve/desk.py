@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from headrace import clock
 from headrace.contracts.json import column
 from headrace.declare import Field, Service
 from headrace.declare.nested import flat
@@ -65,6 +66,14 @@ class Decided:
     def features(self) -> dict[str, Any]:
         """Every feature by name."""
         return dict(zip(self.names, self.values, strict=True))
+
+
+Took = Callable[[str, float, int], None]
+"""Is told a stage, the seconds it took, and for how many rows."""
+
+
+def _unmeasured(stage: str, seconds: float, rows: int) -> None:
+    pass
 
 
 class Desk:
@@ -126,7 +135,13 @@ class Desk:
         return one
 
     def decide_all(
-        self, rows: Sequence[Row], state: State, now: int, explain: Sequence[int], missing: Collection[str] = ()
+        self,
+        rows: Sequence[Row],
+        state: State,
+        now: int,
+        explain: Sequence[int],
+        missing: Collection[str] = (),
+        took: Took = _unmeasured,
     ) -> list[Decided | HeadraceError]:
         """Answer some rows from the state as it is at one moment.
 
@@ -139,21 +154,28 @@ class Desk:
             now: microseconds UTC.
             explain: of each row, how many reasons are wanted.
             missing: sources that were never loaded.
+            took: is told what each stage took.
 
         Returns:
             An answer for each row, or why there is none.
         """
+        begun = clock.monotonic_s()
         moment = np.array([row[self.moment] for row in rows], dtype=np.int64)
         known = np.maximum(moment, now)
         flattened = [flat(row, self._contract) for row in rows]
         reading = state.read(Asked(flattened, moment, known))
+        read = clock.monotonic_s()
         frame = Frame(len(rows), {name: column(kind, [row[name] for row in flattened]) for name, kind in self._kinds})
         made = self._ready.features(frame, moment, reading.slices)
         left = [_leaving(made[name], kind) for name, kind in self._outputs]
+        computed = clock.monotonic_s()
         x = matrix(made, self.scorer, len(rows))
         wrong = {**self._beyond(x), **reading.faults}
         scores = self._scores(x, wrong)
         decisions = self._decisions(flattened, made, scores)
+        took("state", read - begun, len(rows))
+        took("features", computed - read, len(rows))
+        took("score", clock.monotonic_s() - computed, len(rows))
         situations = self._situations.of(reading, len(rows), now, missing)
         for at, situation in enumerate(situations):
             if situation:

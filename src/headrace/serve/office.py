@@ -27,10 +27,13 @@ from headrace.serve.deciding import Deciding, Pending, Render
 from headrace.serve.desk import Desk, warm
 from headrace.serve.drain import drain, drain_records, last_committed, last_decided, spool_of
 from headrace.serve.fields import Row
+from headrace.serve.gauges import gauges
 from headrace.serve.intake import MANY, Intake, Post, Taken
 from headrace.serve.journal import Journal
 from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
+from headrace.serve.metrics import Meters
+from headrace.serve.parity_live import LiveParity
 from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
@@ -87,12 +90,15 @@ class Office:
             self._drained = last_committed(self.lake, services, self.journal.id)
             self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
             number = max(self.journal.last, self._drained)
-            self._deciding = Deciding(self.state, self.journal, number, self._contexts, self.now)
+            self.meters = Meters({name: (*one.decide, one.otherwise) for name, one in services.items()})
+            self._deciding = Deciding(self.state, self.journal, number, self._contexts, self.now, self.meters)
             self._deciding.missing = self._missing()
             self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
+            self.live = LiveParity(loaded, self.spool, self.journal, now_us=self.now)
+            gauges(self)
             self._warm()
             self._stack = stack.pop_all()
 
@@ -125,9 +131,10 @@ class Office:
                 the answer is waited for: HR-SERVE-013 an id that was decided with another row, 016 a deadline that has
                 passed, HR-ONLINE-002 no room for the record, 003 an old row.
         """
-        desk = self.desk(name)
+        desk, begun = self.desk(name), clock.monotonic_s()
         row = desk.reader.read(body)
         case = case_of(name, desk.keys, row)
+        self.meters.stage("parse", clock.monotonic_s() - begun)
         render = partial(_rendered, explain, with_features, give)
         found = self._cases.find(case)
         if found is not None:
@@ -181,6 +188,7 @@ class Office:
             raise HeadraceError(faults)
         taken = await asyncio.wrap_future(self._posts.submit(Post(stream, rows)))
         new = sum(seq is not None for seq in taken.sequences)
+        self.meters.took(stream, new)
         told = {"taken": new, "known_before": len(rows) - new, "sequences": list(taken.sequences)}
         warned = Counter(rule for row in rows for rule in reader.warned(row))
         return told | ({"warned": dict(warned)} if warned else {}) | ({"behind": BEHIND} if taken.behind else {})
@@ -191,6 +199,11 @@ class Office:
             cure = nearest(name[:64], self.desks)
             raise HeadraceError(Fault("HR-SERVE-007", "", f"no service {name[:64]!r}", "a declared one", cure))
         return self.desks[name]
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not in the lake yet."""
+        return max(0, self._deciding.number - max(self._drained, 0))
 
     @property
     def lost(self) -> int:
@@ -208,6 +221,7 @@ class Office:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
         await self._take_over()
+        await asyncio.to_thread(self.live.step)
         if self._deciding.number - self._drained > MANY:
             await asyncio.to_thread(self._drain)
             self._cases.settle(self._drained)
