@@ -17,7 +17,7 @@ from headrace.declare import node_id
 from headrace.errors import HeadraceError
 from headrace.plan import compile_set, fingerprints
 from headrace.serve import record as serve_record
-from headrace.serve.drain import event_table, table_of
+from headrace.serve.drain import event_table, last_committed, table_of
 from headrace.serve.journal import Journal, Reader, frames
 from headrace.serve.loaded import Loaded
 from headrace.serve.parity import EXAMPLES, Check, ParityReport
@@ -168,20 +168,21 @@ class LiveParity:
         self._report.skip("served by other declarations", others)
 
     def _records(self, last: int) -> list[Record]:
-        """Some of the records since the last look, from the spool, or from the lake where they are by now."""
+        """Some of the records since the last look: from the lake where they are by now, else from the journal."""
         beyond = range(self._cursor + 1, last + 1)
         chosen = self._choose.sample(beyond, min(self._sample, len(beyond)))
-        wanted, own = set(chosen), self._journal.id
-        kept = unpacked(frames(self._journal.folder, self._cursor), self._cursor)
-        found = [one.record(own) for one in kept if one.number in wanted]
-        there = {one["record_id"] for one in found}
-        drained = [f"'{own}-{number}'" for number in chosen if f"{own}-{number}" not in there]
-        for service in self._loaded.project.all_services if drained else ():
-            table = table_of(service)
+        own, services = self._journal.id, self._loaded.project.all_services
+        moved = last_committed(self._lake, services, own)
+        drained = ", ".join(f"'{own}-{number}'" for number in chosen if number <= moved)
+        found = list[Record]()
+        for table in (table_of(name) for name in services if drained):
             if self._lake.exists(table):
-                query = f"select * from {table} where record_id in ({', '.join(drained)})"
+                query = f"select * from {table} where record_id in ({drained})"
                 found += serve_record.read(self._lake.sql(query, reads=[table]))
-        return found
+        there = {one["record_id"] for one in found}
+        wanted = {number for number in chosen if f"{own}-{number}" not in there}
+        kept = unpacked(frames(self._journal.folder, self._cursor), self._cursor) if wanted else ()
+        return found + [one.record(own) for one in kept if one.number in wanted]
 
     def _reached(self, source: str, events: Mapping[str, list[tuple[int, list[object]]]]) -> int:
         """The newest sequence of a source that is in the lake or on its way there; of a table by query its version."""
