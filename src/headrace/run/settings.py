@@ -21,6 +21,7 @@ _SERVER = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?")
 _PROJECT_KEYS = ("name", "file", "object")
 _TARGET_KEYS = ("path", "lake")
 _MODEL_KEYS = ("tracking",)
+_OIDC_KEYS = ("issuer", "audience", "claim")
 TARGET = "HEADRACE_TARGET"
 """Variable of the environment that names the target, where a command does not."""
 LOCAL = "local"
@@ -61,6 +62,7 @@ class Settings:
         run: how runs are made.
         target: name of the one that is used.
         tracking: address of MLflow's server, where versions of models are; empty for a database in the state.
+        oidc: the identity provider whose tokens services take: issuer, audience, claim; empty for none.
     """
 
     name: str = ""
@@ -70,6 +72,7 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
     target: str = LOCAL
     tracking: str = ""
+    oidc: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chosen(self) -> Target:
@@ -136,7 +139,8 @@ def read_settings(folder: Path, target: str | None = None) -> Settings:
         raise HeadraceError(Fault("HR-LAKE-024", "", found, f"[target.{chosen}]", nearest(chosen, targets)))
     run = RunSettings(**raw.get("run", {}))
     tracking = str(raw.get("models", {}).get("tracking", "")).rstrip("/")
-    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen, tracking=tracking)
+    oidc = raw.get("serve", {}).get("oidc", {})
+    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen, tracking=tracking, oidc=oidc)
 
 
 def _state_of(target: str) -> str:
@@ -152,8 +156,9 @@ def _not_toml(path: Path, error: Exception) -> Fault:
 
 
 def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
-    yield from _unknown(raw, ("project", "target", "run", "models"), "", text, file)
+    yield from _unknown(raw, ("project", "target", "run", "models", "serve"), "", text, file)
     yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
+    yield from _serve_faults(raw.get("serve", {}), text, file)
     yield from _section(models := raw.get("models", {}), _MODEL_KEYS, "models", text, file)
     tracking = models.get("tracking") if isinstance(models, dict) else None
     if isinstance(tracking, str) and tracking.strip() and not _SERVER.fullmatch(tracking):
@@ -183,6 +188,19 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
                 file,
                 'an address such as "s3://bucket/path", without keys',
             )
+
+
+def _serve_faults(serve: object, text: str, file: str) -> Iterator[Fault]:
+    if not isinstance(serve, dict):
+        yield _wrong_kind("serve", serve, text, file, "a section such as [serve.oidc]")
+        return
+    yield from _unknown(serve, ("oidc",), " in [serve]", text, file)
+    if "oidc" not in serve:
+        return
+    yield from _section(oidc := serve["oidc"], _OIDC_KEYS, "serve.oidc", text, file)
+    for key in ("issuer", "audience") if isinstance(oidc, dict) else ():
+        if key not in oidc:
+            yield _wrong_kind(key, "", text, file, f'text in [serve.oidc], {key} = "…"')
 
 
 def _section(values: object, keys: tuple[str, ...], name: str, text: str, file: str) -> Iterator[Fault]:
