@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import socket
 import ssl
@@ -129,6 +130,7 @@ class H2:
         config = h2.config.H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
         self.http = h2.connection.H2Connection(config)
         self.http.initiate_connection()
+        self.frames = b""
         self.flush()
 
     def flush(self) -> None:
@@ -147,36 +149,49 @@ class H2:
                 break
             if not data:
                 break
-            found = [event for event in self.http.receive_data(data) if isinstance(event, wanted)]
+            self.frames += data
+            while len(self.frames) >= 9 and len(self.frames) >= 9 + int.from_bytes(self.frames[:3], "big"):
+                end = 9 + int.from_bytes(self.frames[:3], "big")
+                frame, self.frames = self.frames[:end], self.frames[end:]
+                found += [event for event in self.http.receive_data(frame) if isinstance(event, wanted)]
             self.flush()
         return found
 
 
 def test_rapid_resets_end_the_connection(one):
     rude = H2(one.port)
-    with pytest.raises((ConnectionError, h2.exceptions.ProtocolError)):
-        for number in range(1, 20_001, 2):
-            rude.ask(number, path="/later/1")
-            rude.http.reset_stream(number)
-            rude.flush()
-            if number % 301 == 0:
-                time.sleep(0.01)
-        rude.events(h2.events.ConnectionTerminated)
-        rude.ask(30_001)
+
+    def reset(number):
+        rude.ask(number, path="/later/1")
+        rude.http.reset_stream(number)
         rude.flush()
-        raise AssertionError("still open")
+        time.sleep(0.0005)
+
+    assert _ended_within(reset, range(1, 20_001, 2))
     assert one.reception.under_way < 1_024
     assert httpx.get(f"{one.url}/live").status_code == 200
 
 
 def test_floods_of_frames_that_ask_nothing_end_the_connection(one):
     rude = H2(one.port)
-    with pytest.raises(ConnectionError):
-        for _ in range(200):
-            for _ in range(100):
-                rude.http.ping(b"12345678")
-            rude.flush()
-            time.sleep(0.001)
+
+    def ping(_number):
+        for _ in range(100):
+            rude.http.ping(b"12345678")
+        rude.flush()
+        time.sleep(0.001)
+
+    assert _ended_within(ping, range(500))
+
+
+def _ended_within(rudeness, numbers) -> bool:
+    """Whether the server ends the connection before all of it was sent."""
+    try:
+        for number in numbers:
+            rudeness(number)
+    except ConnectionError:
+        return True
+    return False
 
 
 def test_too_many_streams_and_too_large_a_head_end_the_connection(one):
@@ -186,9 +201,7 @@ def test_too_many_streams_and_too_large_a_head_end_the_connection(one):
     rude.flush()
     assert rude.events(h2.events.ConnectionTerminated)
     rude = H2(one.port)
-    for number in range(12):
-        rude.ask(2 * number + 1, **{f"x-{i}": f"{number}" * 8_000 for i in range(9)})
-        break
+    rude.ask(1, **{f"x-{i}": "long " * 2_000 for i in range(9)})
     rude.flush()
     assert rude.events(h2.events.ConnectionTerminated)[0].error_code in (
         h2.errors.ErrorCodes.ENHANCE_YOUR_CALM,
@@ -211,13 +224,14 @@ def test_a_stream_that_stops_is_told_so_and_others_go_on():
 
 def test_garbage_behind_the_preface(one):
     for sent in (
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 5000,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 500_000,
         b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n" + b"a" * 100,
     ):
         with Raw(one.port) as raw:
             raw.send(sent)
-            while raw.socket.recv(1 << 16):
-                pass
+            with contextlib.suppress(ConnectionError):
+                while raw.socket.recv(1 << 16):
+                    pass
     assert httpx.get(f"{one.url}/live").status_code == 200
 
 
@@ -259,7 +273,7 @@ def test_tls(files, http2, version):
             assert client.post("/echo", content=b"x" * (20 << 20)).status_code == 413
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{url}/live", verify=old)

@@ -36,7 +36,8 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     ),
     "traces_share": (_is_share, "a number from 0 to 1, such as 0.01"),
 }
-KEYS = tuple(_KINDS)
+KEYS = (*_KINDS, "oidc")
+"""Of the section; ``[serve.oidc]`` is one of its own."""
 
 
 def value_faults(values: Mapping[str, Any], place: Callable[[str], str]) -> Iterator[Fault]:

@@ -22,6 +22,7 @@ _SERVER = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?")
 _PROJECT_KEYS = ("name", "file", "object")
 _TARGET_KEYS = ("path", "lake")
 _MODEL_KEYS = ("tracking",)
+_OIDC_KEYS = ("issuer", "audience", "claim")
 TARGET = "HEADRACE_TARGET"
 """Variable of the environment that names the target, where a command does not."""
 LOCAL = "local"
@@ -63,6 +64,7 @@ class Settings:
         target: name of the one that is used.
         tracking: address of MLflow's server, where versions of models are; empty for a database in the state.
         serve: how services run.
+        oidc: the identity provider whose tokens services take: issuer, audience, claim; empty for none.
     """
 
     name: str = ""
@@ -73,6 +75,7 @@ class Settings:
     target: str = LOCAL
     tracking: str = ""
     serve: ServeSettings = field(default_factory=ServeSettings)
+    oidc: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chosen(self) -> Target:
@@ -139,8 +142,16 @@ def read_settings(folder: Path, target: str | None = None) -> Settings:
         raise HeadraceError(Fault("HR-LAKE-024", "", found, f"[target.{chosen}]", nearest(chosen, targets)))
     run = RunSettings(**raw.get("run", {}))
     tracking = str(raw.get("models", {}).get("tracking", "")).rstrip("/")
-    serve = ServeSettings(**raw.get("serve", {}))
-    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen, tracking=tracking, serve=serve)
+    serving = {key: value for key, value in raw.get("serve", {}).items() if key != "oidc"}
+    return Settings(
+        **raw.get("project", {}),
+        targets=targets,
+        run=run,
+        target=chosen,
+        tracking=tracking,
+        serve=ServeSettings(**serving),
+        oidc=raw.get("serve", {}).get("oidc", {}),
+    )
 
 
 def _state_of(target: str) -> str:
@@ -158,6 +169,7 @@ def _not_toml(path: Path, error: Exception) -> Fault:
 def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
     yield from _unknown(raw, ("project", "target", "run", "models", "serve"), "", text, file)
     yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
+    yield from _oidc_faults(raw.get("serve", {}), text, file)
     yield from _section(models := raw.get("models", {}), _MODEL_KEYS, "models", text, file)
     tracking = models.get("tracking") if isinstance(models, dict) else None
     if isinstance(tracking, str) and tracking.strip() and not _SERVER.fullmatch(tracking):
@@ -188,6 +200,15 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
                 file,
                 'an address such as "s3://bucket/path", without keys',
             )
+
+
+def _oidc_faults(serve: object, text: str, file: str) -> Iterator[Fault]:
+    if not isinstance(serve, dict) or "oidc" not in serve:
+        return
+    yield from _section(oidc := serve["oidc"], _OIDC_KEYS, "serve.oidc", text, file)
+    for key in ("issuer", "audience") if isinstance(oidc, dict) else ():
+        if key not in oidc:
+            yield _wrong_kind(key, "", text, file, f'text in [serve.oidc], {key} = "…"')
 
 
 def _section(values: object, keys: tuple[str, ...], name: str, text: str, file: str) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from functools import partial
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
 from headrace.serve import decisions, http, interface, metrics, oip
-from headrace.serve.access import Guard, Tokens
+from headrace.serve.access import Guard, Oidc, Provider, Tokens
 from headrace.serve.loaded import Loaded
 from headrace.serve.message import Route
 from headrace.serve.office import SETTLE_S, Office
@@ -59,6 +59,7 @@ def serve(
     *,
     entry: Entry | None = None,
     limits: Limits | None = None,
+    provider: Provider | None = None,
 ) -> None:
     """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain into the lake.
 
@@ -69,14 +70,15 @@ def serve(
         told: is called when all is ready.
         entry: in the place of host and port, where there is more to say of how one gets in.
         limits: of connections and requests.
+        provider: of identities, whose tokens are taken, too.
 
     Raises:
         HeadraceError: HR-SERVE-006 for an address that others reach, without tokens or TLS; 004 for a port in use;
-            HR-WIRE-008 for files that are no certificate; HR-ACCESS-003 for tokens that cannot be read; and as
-            ``Office``.
+            HR-WIRE-008 for files that are no certificate; HR-ACCESS-003 for tokens that cannot be read, 007 and 008 for
+            a provider; and as ``Office``.
     """
     way = entry or Entry(host, port)
-    with _listening(way, loaded) as (taken, tls, guard):
+    with _listening(way, loaded, clock.now_us, provider) as (taken, tls, guard):
         office = Office(loaded)
         server = _server(office, loaded, limits=limits, tls=tls, guard=guard)
         told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
@@ -94,12 +96,13 @@ def start(
     settle_s: float = SETTLE_S,
     entry: Entry | None = None,
     limits: Limits | None = None,
+    provider: Provider | None = None,
 ) -> Iterator[Running]:
     """Run a service in a thread for the length of a ``with`` block, and drain it at the end.
 
     Args:
         loaded: the project.
-        host, port, entry, limits: as for ``serve``; by default a free port.
+        host, port, entry, limits, provider: as for ``serve``; by default a free port.
         now_us: the clock.
         spool_bytes: upper bound of what waits for the lake.
         settle_s: seconds between two trips of live events to the lake.
@@ -108,7 +111,7 @@ def start(
         Running: with the ``url`` to which paths are added.
     """
     way = entry or Entry(host, port)
-    with _listening(way, loaded, now_us) as (taken, tls, guard):
+    with _listening(way, loaded, now_us, provider) as (taken, tls, guard):
         office = Office(loaded, now_us, spool_bytes)
         server = _server(office, loaded, settle_s, limits, tls, guard)
         thread = threading.Thread(target=server.run, args=([taken],), name="headrace-serve", daemon=True)
@@ -123,13 +126,14 @@ def start(
 
 @contextlib.contextmanager
 def _listening(
-    way: Entry, loaded: Loaded, now_us: clock.Clock = clock.now_us
+    way: Entry, loaded: Loaded, now_us: clock.Clock, provider: Provider | None
 ) -> Iterator[tuple[socket.socket, ssl.SSLContext | None, Guard | None]]:
     tokens = Tokens(loaded.state_dir, now_us)
-    way.check(len(tokens.usable()) if way.guarded else 0)
+    way.check(len(tokens.usable()) + (provider is not None) if way.guarded else 0)
     tls = way.tls()
     with way.bound() as taken:
-        yield taken, tls, Guard(tokens, now_us=now_us) if way.guarded else None
+        oidc = Oidc(provider, now_us) if way.guarded and provider is not None else None
+        yield taken, tls, Guard(tokens, oidc, now_us) if way.guarded else None
 
 
 def _server(

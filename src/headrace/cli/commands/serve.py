@@ -53,6 +53,7 @@ def command(session: Session, at_once: int, per_client: float | None, **entry: A
 
     With --json the document is printed when the service begins: its URL, and the names of the services.
     """
+    from headrace.serve.access import Provider
     from headrace.serve.app import announce, serve
     from headrace.serve.wire import Limits
     from headrace.serve.wire.listen import Entry
@@ -69,4 +70,6 @@ def command(session: Session, at_once: int, per_client: float | None, **entry: A
     if entry["unix"] is not None and (entry["tls_cert"] is not None or entry["host"] != "127.0.0.1"):
         raise click.UsageError("--unix goes without --host and TLS: nobody else can listen there")
     limits = Limits(under_way=at_once, per_client=per_client)
-    serve(session.load(), entry["host"], entry["port"], told, entry=Entry(**entry), limits=limits)
+    loaded = session.load()
+    trusted = Provider(**loaded.settings.oidc) if loaded.settings.oidc else None
+    serve(loaded, entry["host"], entry["port"], told, entry=Entry(**entry), limits=limits, provider=trusted)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import NoReturn
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
+from headrace.serve.access.oidc import Oidc
 from headrace.serve.access.tokens import Token, Tokens, digest
 from headrace.serve.wire.refusal import Refused
 
 _log = logging.getLogger("headrace.serve")
-Identity = tuple[str, tuple[str, ...]]
-"""Who somebody is to an identity provider, and the scopes that it gave."""
 
 
 class Guard:
@@ -23,14 +21,12 @@ class Guard:
 
     Args:
         tokens: of the project; read again when they change.
-        identify: reads tokens of an identity provider; None where none is trusted.
+        oidc: reads tokens of an identity provider; None where none is trusted.
         now_us: the clock.
     """
 
-    def __init__(
-        self, tokens: Tokens, identify: Callable[[bytes], Identity] | None = None, now_us: clock.Clock = clock.now_us
-    ) -> None:
-        self._tokens, self._identify, self._now = tokens, identify, now_us
+    def __init__(self, tokens: Tokens, oidc: Oidc | None = None, now_us: clock.Clock = clock.now_us) -> None:
+        self._tokens, self._oidc, self._now = tokens, oidc, now_us
         self._known: dict[bytes, Token] = {}
         self._seen: tuple[int, ...] | None = None
         self.look()
@@ -54,8 +50,8 @@ class Guard:
             if not token.valid(self._now()):
                 _unknown("a token that has expired")
             name, scopes = token.name, token.scopes
-        elif self._identify is not None and given.count(b".") == 2:
-            name, scopes = self._identify(given)
+        elif self._oidc is not None and given.count(b".") == 2:
+            name, scopes = self._oidc.identify(given)
         else:
             _unknown("an unknown token")
         if scope not in scopes:
@@ -65,6 +61,8 @@ class Guard:
 
     def look(self) -> None:
         """Read the tokens again if their file has changed; what cannot be read opens nothing."""
+        if self._oidc is not None:
+            self._oidc.look()
         try:
             there = self._tokens.path.stat()
             seen: tuple[int, ...] = (there.st_ino, there.st_mtime_ns, there.st_size)

@@ -27,6 +27,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEEP = b"connection: keep-alive\r\n"
 _ONCE = frozenset((b"host", b"authorization", b"content-type", b"content-encoding", b"x-deadline-ms", b"expect"))
 _METHODS = {one.encode(): one for one in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_KEPT = 16
+"""Heads that are kept for a connection before one of them comes again: where none does, no more are kept."""
 _IDLE, _HEAD, _HEAD_SEEN, _BODY, _BODY_SEEN = range(5)
 """How far the newest request is; *seen* says that its time runs."""
 
@@ -42,8 +44,8 @@ class Http1(Turns):
 
     __slots__ = (
         "_active", "_begun", "_bodiless", "_body", "_call", "_client", "_counted", "_ending", "_first", "_headers",
-        "_largest", "_last", "_most", "_newest", "_parser", "_phase", "_repeats", "_reserved", "_since", "_size",
-        "_target", "_unused",
+        "_kept", "_largest", "_last", "_most", "_newest", "_parser", "_phase", "_repeats", "_reserved", "_since",
+        "_size", "_target", "_unused",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -59,6 +61,7 @@ class Http1(Turns):
         self._newest: Call | Response | None = None
         self._ending, self._last, self._bodiless = b"", False, False
         self._size, self._largest, self._unused, self._counted, self._reserved = 0, _PIECE, 0, 0, 0
+        self._kept = 0
         self._phase, self._since, self._active, self._begun = _IDLE, self._time(), False, False
         self._client = ""
 
@@ -99,7 +102,7 @@ class Http1(Turns):
 
     def _repeat(self, repeat: Repeat, body: bytes) -> None:
         """Answer a request whose head is known."""
-        asked, self._active = repeat.asked, True
+        asked, self._active, self._kept = repeat.asked, True, 0
         try:
             request = self._reception.admit(asked, self._client)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
@@ -249,7 +252,8 @@ class Http1(Turns):
             self._held = data[at:] if not self._ended else b""
         self._clean, newest = self._is_clean(), self._newest
         self._newest = None
-        if clean and self._clean and isinstance(newest, tuple) and self._ending == b"":
+        if clean and self._clean and isinstance(newest, tuple) and self._ending == b"" and self._kept < _KEPT:
+            self._kept += 1
             self._shared.keep(data, newest[0], self._bodiless)
         if self._out or self._ended:
             self._flush()

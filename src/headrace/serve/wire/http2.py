@@ -12,7 +12,6 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
-from hyperframe.frame import GoAwayFrame
 
 from headrace.errors import HeadraceError
 from headrace.serve.message import Request, Response
@@ -36,13 +35,18 @@ _Code = h2.errors.ErrorCodes
 
 
 class _Stream:
-    """A request that comes, waits or is answered; ``unsent`` is what its client has left no window for."""
+    """A request that comes, waits or is answered.
 
-    __slots__ = ("bodiless", "body", "call", "since", "size", "unsent", "whole")
+    It is *whole* when nothing more of it is wanted, and *ended* when its client sends nothing more; ``unsent`` is what
+    the client has left no window for.
+    """
+
+    __slots__ = ("bodiless", "body", "call", "ended", "since", "size", "unsent", "whole")
 
     def __init__(self, call: Call | Response, bodiless: bool, since: float) -> None:
         self.call, self.bodiless, self.since = call, bodiless, since
-        self.body, self.size, self.whole, self.unsent = list[bytes](), 0, False, memoryview(b"")
+        self.body, self.size, self.unsent = list[bytes](), 0, memoryview(b"")
+        self.whole = self.ended = False
 
 
 class Http2(asyncio.Protocol):
@@ -67,7 +71,9 @@ class Http2(asyncio.Protocol):
         self._streams: dict[int, _Stream] = {}
         self._since, self._ended, self._winding, self._gone = self._time(), False, False, False
         self._blocked_since: float | None = None
-        self._unread = self._resets = self._idle_frames = 0
+        self._lingers_since: float | None = None
+        self._tls = False
+        self._unread = self._resets = self._idle_frames = self._quiet = 0
         self._client = ""
         self._transport: asyncio.Transport
 
@@ -76,6 +82,7 @@ class Http2(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._client = client_of(transport)
+        self._tls = transport.get_extra_info("sslcontext") is not None
         if not self._shared.admit(self):
             self._end()
             return
@@ -96,13 +103,16 @@ class Http2(asyncio.Protocol):
         except (h2.exceptions.ProtocolError, ValueError):
             self._end()  # what tells the client why was written by h2
             return
+        self._quiet = 0 if events else self._quiet + len(data)
         if events:
             self._since = self._time()
         for event in events:
             if self._ended:
                 return
             self._take(event)
-        if self._resets > _RESETS or self._idle_frames > _IDLE_FRAMES:
+        # h2 itself waits for all of a frame before it looks at how long that is
+        longest = self._shared.limits.head + 2 * self._http.max_inbound_frame_size
+        if self._quiet > longest or self._resets > _RESETS or self._idle_frames > _IDLE_FRAMES:
             self._http.close_connection(_Code.ENHANCE_YOUR_CALM)
             self._end()
             return
@@ -127,6 +137,10 @@ class Http2(asyncio.Protocol):
         """Cut a client that is too slow, or that has been idle for too long."""
         limits = self._shared.limits
         self._resets = self._idle_frames = 0
+        if self._lingers_since is not None:
+            if now - self._lingers_since > limits.linger_s:
+                self._transport.abort()
+            return
         if self._blocked_since is not None:
             left = self._transport.get_write_buffer_size()
             if left < self._unread:
@@ -139,6 +153,8 @@ class Http2(asyncio.Protocol):
                 self._refuse(number, stream, half())
             elif stream.unsent and now - stream.since > limits.write_s:
                 self._reset(number, _Code.CANCEL)
+            elif stream.whole and not stream.ended and not stream.unsent and now - stream.since > limits.body_s:
+                self._reset(number, _Code.NO_ERROR)
         if not self._streams and now - self._since > limits.idle_s:
             self._http.close_connection()
             self._end()
@@ -147,10 +163,7 @@ class Http2(asyncio.Protocol):
 
     def wind_down(self) -> None:
         """End when what is under way is answered; at once where nothing is."""
-        self._winding = True
-        told = GoAwayFrame(stream_id=0)  # h2 itself would send nothing after it
-        told.last_stream_id = self._http.highest_inbound_stream_id
-        self._transport.write(told.serialize())
+        self._winding = True  # told when the last answer is out: some clients take nothing behind a GOAWAY
         self._flush()
 
     def cut(self) -> None:
@@ -232,7 +245,11 @@ class Http2(asyncio.Protocol):
 
     def _whole(self, number: int) -> None:
         stream = self._streams.get(number)
-        if stream is None or stream.whole:
+        if stream is None:
+            return
+        stream.ended = True
+        if stream.whole:
+            self._answered(number, stream)
             return
         stream.whole, call = True, stream.call
         if isinstance(call, Response):
@@ -256,12 +273,16 @@ class Http2(asyncio.Protocol):
             self._flush()
 
     def _refuse(self, number: int, stream: _Stream, fault: BaseException | Response) -> None:
-        """Answer without waiting for the rest of a body, and ask not to send it."""
+        """Answer without waiting for the rest of a body, of which nothing is kept."""
         stream.whole = True
         self._shared.release(sum(map(len, stream.body)))
         stream.body = []
         self._answer(number, fault if isinstance(fault, Response) else refusal(fault))
-        self._reset(number, _Code.NO_ERROR)
+
+    def _answered(self, number: int, stream: _Stream) -> None:
+        """Let go of a stream when both sides have said all; ``look`` ends the patience with those that have not."""
+        if stream.ended and not stream.unsent:
+            self._forget(number)
 
     def _answer(self, number: int, response: Response) -> None:
         stream = self._streams.get(number)
@@ -279,7 +300,7 @@ class Http2(asyncio.Protocol):
         if body:
             self._send(number, stream)
         else:
-            self._forget(number)
+            self._answered(number, stream)
 
     def _send_on(self) -> None:
         for number, stream in tuple(self._streams.items()):
@@ -298,9 +319,8 @@ class Http2(asyncio.Protocol):
                 self._http.send_data(number, bytes(piece), end_stream=not stream.unsent)
                 self._transport.write(self._http.data_to_send())
         except h2.exceptions.ProtocolError:
-            stream.unsent = memoryview(b"")
-        if not stream.unsent:
-            self._forget(number)
+            stream.unsent, stream.ended = memoryview(b""), True
+        self._answered(number, stream)
 
     def _reset(self, number: int, code: _Code) -> None:
         with contextlib.suppress(h2.exceptions.ProtocolError):  # it is closed already
@@ -316,10 +336,15 @@ class Http2(asyncio.Protocol):
         if data := self._http.data_to_send():
             self._transport.write(data)
         if self._winding and not self._streams and not self._ended:
+            self._http.close_connection()
             self._end()
 
     def _end(self) -> None:
-        self._ended = True
+        """Say why, and that no more comes; unread input would take that along, so it is read on for a while."""
+        self._ended, self._lingers_since = True, self._time()
         if data := self._http.data_to_send():
             self._transport.write(data)
-        self._transport.close()
+        if self._tls or not self._transport.can_write_eof():
+            self._transport.close()
+        else:
+            self._transport.write_eof()
