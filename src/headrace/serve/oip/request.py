@@ -11,7 +11,7 @@ import numpy as np
 
 from headrace.contracts.json import Twice, parsed
 from headrace.errors import Fault, HeadraceError
-from headrace.serve.oip.inputs import LARGEST_JSON
+from headrace.serve.oip.inputs import LARGEST, LARGEST_JSON
 from headrace.serve.oip.tensors import Tensor, from_bytes, from_json, wrong
 
 JSON_LENGTH = b"inference-header-content-length"
@@ -27,21 +27,21 @@ class _Input(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     shape: list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
     datatype: str
-    parameters: _Parameters = {}
+    parameters: _Parameters | None = None
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Output(msgspec.Struct, forbid_unknown_fields=True):
     name: str
-    parameters: _Parameters = {}
+    parameters: _Parameters | None = None
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
     inputs: list[_Input]
-    id: str | msgspec.UnsetType = msgspec.UNSET
-    model_name: str | msgspec.UnsetType = msgspec.UNSET  # which clients send, beside that of the path
-    parameters: _Parameters = {}
-    outputs: list[_Output] = []
+    id: str | None = None  # some clients write null for what they leave out
+    model_name: str | None = None  # which clients send, beside that of the path
+    parameters: _Parameters | None = None
+    outputs: list[_Output] | None = None
 
 
 _decode = msgspec.json.Decoder(_Request).decode
@@ -86,11 +86,12 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
     text = body[:size] if size < len(body) else body
     asked = _parsed(text)
     _once(text, asked)
-    if asked.model_name not in (msgspec.UNSET, model):
+    if asked.model_name not in (None, model):
         raise _no_request("another model_name than in the path", f"{model[:64]!r}, or none")
-    only_known(asked.parameters)
-    only_known(name for one in asked.inputs for name in one.parameters)
-    only_known(name for one in asked.outputs for name in one.parameters)
+    wanted = asked.outputs or []
+    only_known(asked.parameters or ())
+    only_known(name for one in asked.inputs for name in one.parameters or ())
+    only_known(name for one in wanted for name in one.parameters or ())
     tensors, at = [], size
     faults: list[Fault] = []
     for one in asked.inputs:
@@ -112,11 +113,10 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
         raise HeadraceError(Fault("HR-INFER-007", "request", found, f"as many as the {_SIZE} of the tensors say"))
     if faults:
         raise HeadraceError(faults[:8])
-    outputs = {one.name: _flag(one.parameters, "binary_data", None) for one in asked.outputs}
-    if len(outputs) < len(asked.outputs):
+    outputs = {one.name: _flag(one.parameters, "binary_data") for one in wanted}
+    if len(outputs) < len(wanted):
         raise HeadraceError(Fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
-    given = None if isinstance(asked.id, msgspec.UnsetType) else asked.id
-    return Inference(given, tuple(tensors), outputs, bool(_flag(asked.parameters, "binary_data_output", False)))
+    return Inference(asked.id, tuple(tensors), outputs, bool(_flag(asked.parameters, "binary_data_output")))
 
 
 def _parsed(text: bytes) -> _Request:
@@ -170,20 +170,20 @@ def _json_size(said: bytes | None, whole: int) -> int:
 
 def _data_size(one: _Input) -> int | None:
     """How many bytes of data a tensor has behind the JSON, None where its data is in it."""
-    size = one.parameters.get(_SIZE)
+    size = (one.parameters or {}).get(_SIZE)
     if size is None and isinstance(one.data, msgspec.UnsetType):
         raise wrong("HR-INFER-007", one.name, "no data", f"data, or the parameter {_SIZE}")
     if size is None:
         return None
     if not isinstance(one.data, msgspec.UnsetType):
         raise wrong("HR-INFER-007", one.name, f"both data and {_SIZE}", "one of them")
-    if isinstance(size, bool | str) or size != int(size) or size < 0:
+    if isinstance(size, bool | str) or not 0 <= size <= LARGEST or size != int(size):
         raise wrong("HR-INFER-007", one.name, f"a {_SIZE} that is no size", "a number of bytes")
     return int(size)
 
 
-def _flag(parameters: _Parameters, name: str, otherwise: bool | None) -> bool | None:
-    value = parameters.get(name, otherwise)
+def _flag(parameters: _Parameters | None, name: str) -> bool | None:
+    value = (parameters or {}).get(name)
     if value is not None and not isinstance(value, bool):
         raise _no_request(f"the parameter {name} with another value", "true or false")
     return value
