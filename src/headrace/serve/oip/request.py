@@ -11,8 +11,9 @@ import numpy as np
 
 from headrace.contracts.json import Twice, parsed
 from headrace.errors import Fault, HeadraceError
+from headrace.serve.oip.faults import fault, no_request, wrong
 from headrace.serve.oip.inputs import LARGEST, LARGEST_JSON
-from headrace.serve.oip.tensors import Tensor, from_bytes, from_json, wrong
+from headrace.serve.oip.tensors import Tensor, from_bytes, from_json
 
 JSON_LENGTH = b"inference-header-content-length"
 """The header that says how many bytes of a body are JSON, where data follows."""
@@ -87,7 +88,7 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
     asked = _parsed(text)
     _once(text, asked)
     if asked.model_name not in (None, model):
-        raise _no_request("another model_name than in the path", f"{model[:64]!r}, or none")
+        raise no_request("another model_name than in the path", f"{model[:64]!r}, or none")
     wanted = asked.outputs or []
     only_known(asked.parameters or ())
     only_known(name for one in asked.inputs for name in one.parameters or ())
@@ -110,12 +111,12 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
         at += count or 0
     if at != len(body) and not faults:
         found = f"{len(body) - at:,} bytes behind the data of all tensors"
-        raise HeadraceError(Fault("HR-INFER-007", "request", found, f"as many as the {_SIZE} of the tensors say"))
+        raise HeadraceError(fault("HR-INFER-007", "request", found, f"as many as the {_SIZE} of the tensors say"))
     if faults:
         raise HeadraceError(faults[:8])
     outputs = {one.name: _flag(one.parameters, "binary_data") for one in wanted}
     if len(outputs) < len(wanted):
-        raise HeadraceError(Fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
+        raise HeadraceError(fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
     return Inference(asked.id, tuple(tensors), outputs, bool(_flag(asked.parameters, "binary_data_output")))
 
 
@@ -123,14 +124,14 @@ def _parsed(text: bytes) -> _Request:
     try:
         return _decode(text)
     except msgspec.ValidationError as error:
-        raise _no_request(f"another document ({str(error)[:200]})", "an inference request of the protocol") from None
+        raise no_request(f"another document ({str(error)[:200]})", "an inference request of the protocol") from None
     except msgspec.DecodeError as error:
         cure = "send what a JSON library writes; NaN is none, null is"
-        raise _no_request(f"what is not JSON ({str(error)[:80]})", "a JSON object", cure) from None
+        raise no_request(f"what is not JSON ({str(error)[:80]})", "a JSON object", cure) from None
     except RecursionError:
-        raise _no_request("brackets within brackets beyond measure", "lists at most two deep") from None
+        raise no_request("brackets within brackets beyond measure", "lists at most two deep") from None
     except UnicodeDecodeError:
-        raise _no_request("text that is not UTF-8", "JSON in UTF-8") from None
+        raise no_request("text that is not UTF-8", "JSON in UTF-8") from None
 
 
 def _once(text: bytes, asked: _Request) -> None:
@@ -148,10 +149,10 @@ def _once(text: bytes, asked: _Request) -> None:
     try:
         parsed(b"".join([*parts, text[at:]]).decode())
     except Twice as twice:
-        raise _no_request(f"the key {twice.args[0][:64]!r} twice", "each once", "leave one of them out") from None
+        raise no_request(f"the key {twice.args[0][:64]!r} twice", "each once", "leave one of them out") from None
     except (ValueError, RecursionError):
         # what msgspec has read and the other parser does not: numbers of thousands of digits, depths
-        raise _no_request("JSON that not every parser reads", "a JSON object that is plain") from None
+        raise no_request("JSON that not every parser reads", "a JSON object that is plain") from None
 
 
 def _address(held: Any) -> int:
@@ -164,7 +165,7 @@ def _json_size(said: bytes | None, whole: int) -> int:
         return whole
     if not (said.isdigit() and len(said) < 12 and int(said) <= whole):
         expected = f"the number of bytes that are JSON, at most {whole:,}"
-        raise HeadraceError(Fault("HR-INFER-007", JSON_LENGTH.decode(), "another value", expected))
+        raise HeadraceError(fault("HR-INFER-007", JSON_LENGTH.decode(), "another value", expected))
     return int(said)
 
 
@@ -185,7 +186,7 @@ def _data_size(one: _Input) -> int | None:
 def _flag(parameters: _Parameters | None, name: str) -> bool | None:
     value = (parameters or {}).get(name)
     if value is not None and not isinstance(value, bool):
-        raise _no_request(f"the parameter {name} with another value", "true or false")
+        raise no_request(f"the parameter {name} with another value", "true or false")
     return value
 
 
@@ -198,8 +199,4 @@ def only_known(parameters: Iterable[str]) -> None:
     for name in parameters:
         if name in _NOT_HERE:
             found = f"the parameter {name}, of an extension that is not here"
-            raise _no_request(found, "extensions that the server names", "leave it out")
-
-
-def _no_request(found: str, expected: str, cure: str = "") -> HeadraceError:
-    return HeadraceError(Fault("HR-INFER-001", "request", found, expected, cure))
+            raise no_request(found, "extensions that the server names", "leave it out")
