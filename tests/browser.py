@@ -45,12 +45,12 @@ class Page:
         for domain in ("Page", "Network", "Runtime", "Log"):
             self._call(f"{domain}.enable")
 
-    def open(self, path: Path, width: int = 1200, height: int = 900, *, dark: bool = False) -> None:
-        """Open a file in a window of a width, and wait until it is loaded."""
+    def open(self, at: Path | str, width: int = 1200, height: int = 900, *, dark: bool = False) -> None:
+        """Open a file, or an address of this machine, in a window of a width, and wait until it is loaded."""
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._call("Emulation.setEmulatedMedia", features=scheme)
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self._call("Page.navigate", url=path.resolve().as_uri())
+        self._call("Page.navigate", url=at if isinstance(at, str) else at.resolve().as_uri())
         while self.value("document.readyState") != "complete":
             pass
 

@@ -5,8 +5,9 @@ from headrace import starting as _starting  # noqa: F401 - before all that takes
 # isort: split
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace import declare as _declare
 from headrace.declare import *  # noqa: F403
@@ -17,10 +18,15 @@ from headrace.errors import closest as _closest
 from headrace.types import Date, Decimal, Timestamp
 from headrace.workbench import Features, Project, Stream, TrainingSet
 
+if TYPE_CHECKING:
+    from headrace.client import AsyncClient, Client
+
 __version__ = "0.1.0.dev0"
 __all__ = [
     *_declare.__all__,
+    "AsyncClient",
     "CheckFailed",
+    "Client",
     "Date",
     "Decimal",
     "Fault",
@@ -32,6 +38,7 @@ __all__ = [
     "TrainingSet",
     "__version__",
 ]
+_CLIENTS = ("AsyncClient", "Client")
 
 
 def __dir__() -> list[str]:
@@ -46,8 +53,13 @@ def _aggregates() -> set[str]:
 
 if not TYPE_CHECKING:  # a type checker shall go on refusing names that are not there
 
-    def __getattr__(name: str) -> Callable[..., Window]:  # noqa: F405
-        """Return the short form of an aggregate that has none written out: a file in the catalogue is enough."""
+    def __getattr__(name: str) -> Callable[..., Window] | Any:  # noqa: F405
+        """Return the short form of an aggregate that has none written out: a file in the catalogue is enough.
+
+        Clients are loaded by who asks for one: who declares and trains needs no asyncio.
+        """
+        if name in _CLIENTS:
+            return getattr(import_module("headrace.client"), name)
         if name in _aggregates():
             return _short_form(name)
         close = None if name.startswith("_") else _SYNONYMS.get(name) or _closest(name, __dir__())

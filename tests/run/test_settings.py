@@ -3,6 +3,7 @@
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.run.servesettings import ServeSettings
 from headrace.run.settings import Settings, find_folder, read_settings
 
 
@@ -108,3 +109,30 @@ def test_an_address_of_a_server_has_no_keys(tmp_path, value, shown):
     assert fault.place == "headrace.toml:2"
     assert shown in fault.found
     assert "hunter22" not in str(caught.value)
+
+
+def test_where_services_send_their_traces(tmp_path):
+    said = '[serve]\ntraces = "http://127.0.0.1:4318"\ntraces_share = 0.5\n'
+    assert read_settings(_written(tmp_path, said)).serve == ServeSettings("http://127.0.0.1:4318", 0.5)
+    assert read_settings(_written(tmp_path, "")).serve == ServeSettings(None, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('traces = "collector:4318"', "collector:4318"),
+        ('traces = "https://user:secret@collector"', "https://…@collector"),
+        ('traces = "https://collector?key=secret"', "https://collector?…"),
+        ("traces_share = 1.5", "1.5"),
+        ("traces_share = true", "True"),
+        ("traces = 4318", "4318"),
+    ],
+)
+def test_traces_that_cannot_be_sent_are_told(tmp_path, line, shown):
+    with pytest.raises(HeadraceError) as error:
+        read_settings(_written(tmp_path, f"[serve]\n{line}\n"))
+    (fault,) = error.value.faults
+    assert fault.code == "HR-PROJECT-004"
+    assert shown in fault.found
+    assert "secret" not in str(fault)
+    assert fault.place == "headrace.toml:2"

@@ -349,7 +349,7 @@ def test_no_answer_is_without_its_record_and_none_is_doubled_after_kills(shop):
 
 
 def test_a_full_spool_refuses_instead_of_answering_without_a_record(shop):
-    with start(shop, spool_bytes=160 * 1024) as running, httpx.Client(base_url=running.url) as client:
+    with start(shop, spool_bytes=96 * 1024) as running, httpx.Client(base_url=running.url) as client:
         answers = [client.post(DECIDE, json=payment(i)) for i in range(600)]
     refused = [one for one in answers if one.status_code != 200]
     assert {one.status_code for one in refused} == {503}
@@ -364,7 +364,7 @@ def test_a_disk_that_is_full_when_a_service_ends_loses_nothing_and_is_told_witho
         assert server.client.post(DECIDE, json=payment(1)).status_code == 200
         fill(disk)
         told = server.stop()
-        assert "HR-LAKE-002" in told
+        assert re.search("HR-(LAKE|ONLINE)-002", told)
         assert "Traceback" not in told
         (disk / "filler").unlink()
         assert [one["decision"] for one in rows_of_drained(disk / "shop")] == ["allow"]

@@ -34,6 +34,9 @@ class Runtime(Protocol):
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Return what the model answers for rows, shape (n,) or (n, columns)."""
 
+    def each(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Return it with the bits that each row has alone."""
+
 
 def ending_of(content: bytes) -> str:
     """Return how the name of a model file ends, by what is in it.
@@ -77,6 +80,8 @@ class _LightGBM:
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         return np.asarray(self._booster.predict(x, num_threads=1))
 
+    each = run  # it goes from tree to tree for each row
+
 
 class _XGBoost:
     """A booster that reads its own JSON, on one thread."""
@@ -95,3 +100,5 @@ class _XGBoost:
 
             return np.asarray(self._booster.predict(DMatrix(x)))
         return np.asarray(self._booster.inplace_predict(x))
+
+    each = run  # it goes from tree to tree for each row

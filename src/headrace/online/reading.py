@@ -124,11 +124,13 @@ class Reading:
         slices: by slot.
         horizon: last sequence (or version) of each source that the state had applied.
         faults: of rows that cannot be answered; these see nothing.
+        newest: of each source that has any event, when the newest became known, microseconds UTC.
     """
 
     slices: Mapping[tuple[str, tuple[str, ...]], Slice]
     horizon: Mapping[str, int]
     faults: Mapping[int, HeadraceError]
+    newest: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

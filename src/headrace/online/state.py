@@ -75,6 +75,12 @@ class State:
         with self._env.begin(db=self._meta) as transaction:
             return self._number(transaction, b"position:" + source.encode())
 
+    def newest(self) -> dict[str, int]:
+        """Return of each source that has any event when the newest became known, microseconds UTC."""
+        with self._env.begin(db=self._meta) as transaction:
+            found = {name: self._number(transaction, _newest_key(name)) for name in self.sources}
+        return {name: at for name, at in found.items() if at}
+
     def note(self, name: str, transaction: Any = None) -> Any:
         """Return what was noted under a name, or None."""
         if transaction is not None:
@@ -91,6 +97,11 @@ class State:
     def put_position(self, transaction: Any, source: str, position: int) -> None:
         """Note how far a source has been applied."""
         transaction.put(b"position:" + source.encode(), struct.pack(">q", position), db=self._meta)
+
+    def put_newest(self, transaction: Any, source: str, known: int) -> None:
+        """Note when the newest event of a source became known, microseconds UTC, unless a later one is noted."""
+        if known > self._number(transaction, _newest_key(source)):
+            transaction.put(_newest_key(source), struct.pack(">q", known), db=self._meta)
 
     def floor(self, transaction: Any, slot: Slot) -> int | None:
         """Return from which event time on a slot is complete, None where all of it is there."""
@@ -118,7 +129,8 @@ class State:
                 held = Held(transaction, self._held[slot.id], self.floor(transaction, slot))
                 slices[slot.id] = look(slot, held, keys[slot.keys], asked, self._texts, faults)
             horizon = {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources}
-        return Reading(slices, horizon, faults)
+            newest = {name: at for name in self.sources if (at := self._number(transaction, _newest_key(name)))}
+        return Reading(slices, horizon, faults, newest)
 
     # -- writing
 
@@ -141,6 +153,7 @@ class State:
                 if slot.source == source:
                     self.put_events(transaction, slot, rows, seq[fresh], known[fresh])
             self.put_position(transaction, source, int(seq.max()))
+            self.put_newest(transaction, source, int(known.max()))
 
     def clear(self, transaction: Any, slot: Slot) -> None:
         """Remove all of a slot."""
@@ -228,6 +241,10 @@ def layout_of(slots: Sequence[Slot]) -> str:
     """Return a digest of what a state holds: another layout is another folder."""
     said = json.dumps(["1", *(slot.as_dict() for slot in slots)], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def _newest_key(source: str) -> bytes:
+    return b"newest:" + source.encode()
 
 
 def _floor_key(slot: Slot) -> bytes:

@@ -12,8 +12,9 @@ from typing import Any
 
 from headrace.declare.base import relative
 from headrace.errors import Fault, HeadraceError, closest, nearest
-from headrace.run import runsettings
+from headrace.run import runsettings, servesettings
 from headrace.run.runsettings import RunSettings
+from headrace.run.servesettings import ServeSettings
 
 FILE = "headrace.toml"
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]*(/[^?#@]*)?")
@@ -61,6 +62,7 @@ class Settings:
         run: how runs are made.
         target: name of the one that is used.
         tracking: address of MLflow's server, where versions of models are; empty for a database in the state.
+        serve: how services run.
     """
 
     name: str = ""
@@ -70,6 +72,7 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
     target: str = LOCAL
     tracking: str = ""
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
     @property
     def chosen(self) -> Target:
@@ -136,7 +139,8 @@ def read_settings(folder: Path, target: str | None = None) -> Settings:
         raise HeadraceError(Fault("HR-LAKE-024", "", found, f"[target.{chosen}]", nearest(chosen, targets)))
     run = RunSettings(**raw.get("run", {}))
     tracking = str(raw.get("models", {}).get("tracking", "")).rstrip("/")
-    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen, tracking=tracking)
+    serve = ServeSettings(**raw.get("serve", {}))
+    return Settings(**raw.get("project", {}), targets=targets, run=run, target=chosen, tracking=tracking, serve=serve)
 
 
 def _state_of(target: str) -> str:
@@ -152,7 +156,7 @@ def _not_toml(path: Path, error: Exception) -> Fault:
 
 
 def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
-    yield from _unknown(raw, ("project", "target", "run", "models"), "", text, file)
+    yield from _unknown(raw, ("project", "target", "run", "models", "serve"), "", text, file)
     yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
     yield from _section(models := raw.get("models", {}), _MODEL_KEYS, "models", text, file)
     tracking = models.get("tracking") if isinstance(models, dict) else None
@@ -162,11 +166,12 @@ def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
             'an address such as "https://mlflow.bank", without keys',
         )
         yield _wrong_kind("tracking", shown, text, file, expected)
-    if isinstance(given := raw.get("run", {}), dict):
-        yield from _unknown(given, runsettings.KEYS, " in [run]", text, file)
-        yield from runsettings.value_faults(given, lambda key: _place(key, text, file))
-    else:
-        yield _wrong_kind("run", given, text, file, "a section [run]")
+    for name, kinds in (("run", runsettings), ("serve", servesettings)):
+        if isinstance(given := raw.get(name, {}), dict):
+            yield from _unknown(given, kinds.KEYS, f" in [{name}]", text, file)
+            yield from kinds.value_faults(given, lambda key: _place(key, text, file))
+        else:
+            yield _wrong_kind(name, given, text, file, f"a section [{name}]")
     targets = raw.get("target", {})
     if not isinstance(targets, dict):
         yield _wrong_kind("target", targets, text, file, "a section such as [target.local]")

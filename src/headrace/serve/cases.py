@@ -86,7 +86,8 @@ class Cases:
                 raises.
         """
         if isinstance(found, Pending):
-            found = (await asyncio.shield(found.answer)).record_id
+            await asyncio.shield(found.answer)
+            found = found.record_id
         record = await asyncio.to_thread(self._record, service, found)
         return None if record is None else _same(record, request)
 

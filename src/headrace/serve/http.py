@@ -1,4 +1,4 @@
-"""What can be asked of the services: decisions, live events, and whether the service is there and ready."""
+"""What can be told to the services and asked about them: live events, and whether the service is there and ready."""
 
 from __future__ import annotations
 
@@ -6,28 +6,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import Any
-from urllib.parse import parse_qs
 
-from headrace.errors import HeadraceError, nearest
-from headrace.serve.fields import LARGEST
+from headrace.errors import HeadraceError
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
 from headrace.serve.wire.refusal import refused
 
 LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
-_MOST_REASONS = 1000
 _JSON = ("application/json", "application/x-ndjson", "application/jsonl")
 _log = logging.getLogger("headrace.serve")
 
 
 def routes(office: Office) -> list[Route]:
-    """Return the routes of an office: ``/services/{name}/decide``, ``/events/{stream}`` and ``/health/…``."""
-
-    def decide(request: Request, name: str) -> Awaitable[Response]:
-        _json_only(request)
-        explain, features = _parameters(request)
-        return _answered(office.decide(name, request.body, explain, features))
+    """Return the routes of an office: ``/events/{stream}`` and ``/health/…``."""
 
     def take(request: Request, stream: str) -> Awaitable[Response]:
         _json_only(request)
@@ -40,7 +32,6 @@ def routes(office: Office) -> list[Route]:
         return as_json({"live": True})
 
     return [
-        Route("POST", "/services/{name}/decide", decide, "decide", LARGEST, "Decide one row"),
         Route("POST", "/events/{stream}", take, "events", LARGEST_POST, "Take live events"),
         Route("GET", "/health/live", live, "", tells="Whether the service is there"),
         Route("GET", "/health/ready", ready, "", tells="Whether it decides, and which services"),
@@ -72,23 +63,6 @@ def _json_only(request: Request) -> None:
     if kind not in _JSON:
         cure = "send the header content-type: application/json"
         raise refused("HR-REQUEST-010", f"the content type {kind[:64]!r}", " or ".join(_JSON), cure)
-
-
-def _parameters(request: Request) -> tuple[int, bool]:
-    if not request.query:
-        return 0, False
-    given = parse_qs(request.query, keep_blank_values=True)
-    unknown = sorted(set(given) - {"explain", "features"})
-    if unknown:
-        cure = nearest(unknown[0][:64], ("explain", "features"))
-        raise refused("HR-REQUEST-007", f"the parameter {unknown[0][:64]!r}", "explain=N or features=1", cure)
-    explain, features = given.get("explain", ["0"])[-1], given.get("features", ["0"])[-1]
-    if not (explain.isascii() and explain.isdigit() and len(explain) < 6 and int(explain) <= _MOST_REASONS):
-        expected = f"a whole number from 0 to {_MOST_REASONS}"
-        raise refused("HR-REQUEST-007", "explain= with another value", expected, "write explain=3")
-    if features not in ("0", "1"):
-        raise refused("HR-REQUEST-007", "features= with another value", "0 or 1", "write features=1")
-    return int(explain), features == "1"
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -79,6 +79,7 @@ def packed(context: Context, decided: Decided, now: int, latency_us: int, case: 
             decided.score,
             decided.decision,
             decided.reasons,
+            decided.situation,
             decided.known,
             decided.horizon,
             now,
@@ -110,11 +111,11 @@ class Kept:
     @property
     def decided_at(self) -> int:
         """When it was decided, microseconds UTC."""
-        return int(self._said[9])
+        return int(self._said[10])
 
     def record(self, journal: str) -> Record:
         """Return it as a row of the lake; ``journal`` is the id of the one that it stands in."""
-        _, _, row, features, score, decision, reasons, known, horizon, now, latency_us, _ = self._said
+        _, _, row, features, score, decision, reasons, situation, known, horizon, now, latency_us, _ = self._said
         given = dict(zip(self.context.fields, row, strict=True))
         record: Record = {
             "record_id": f"{journal}-{self.number}",
@@ -126,6 +127,7 @@ class Kept:
             "score": score,
             "decision": decision,
             "reasons": _json(reasons),
+            "situation": _json(situation),
             **self.context.constant,
             "decided_at": now,
             "latency_us": latency_us,

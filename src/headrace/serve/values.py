@@ -69,33 +69,35 @@ def vector(features: Mapping[str, Any], scorer: Scorer) -> npt.NDArray[np.float3
     return row
 
 
-def matrix(columns: Mapping[str, Column], rows: int, scorer: Scorer) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-    """Return model input of some rows, each as ``vector`` makes it, and by row the feature that is beyond float32.
+def matrix(made: Mapping[str, Column], scorer: Scorer, length: int) -> npt.NDArray[np.float32]:
+    """Return features as a model takes them, as ``values.vector`` makes them of one row.
 
     Args:
-        columns: every feature that the model takes, as the kernel holds it.
-        rows: how many there are.
+        made: features as the kernel holds them.
         scorer: of the model.
+        length: number of rows.
+
+    Returns:
+        float32, shape (length, features): NaN for null and for a text that the model does not know; infinite where a
+        value is beyond float32.
     """
-    wide = np.empty((rows, len(scorer.features)), dtype=np.float64)
-    for at, name in enumerate(scorer.features):
-        column = columns[name]
-        if name in scorer.categories:
-            wide[:, at] = scorer.places(name, all_held(column))
-            continue
-        wide[:, at] = column.values
-        if column.type.name == "decimal":
-            wide[:, at] /= 10.0**column.type.scale
-        if column.valid is not None:
-            wide[~column.valid, at] = np.nan
+    x = np.empty((length, len(scorer.features)), np.float32)
     with np.errstate(over="ignore"):
-        narrow = wide.astype(np.float32)
-    beyond = np.isinf(narrow)
-    if not beyond.any():
-        return narrow, {}
-    return narrow, {
-        int(row): scorer.features[int(np.argmax(beyond[row]))] for row in np.flatnonzero(beyond.any(axis=1))
-    }
+        for at, name in enumerate(scorer.features):
+            column = made[name]
+            x[:, at] = _numbers(column, scorer.categories.get(name))
+            if column.valid is not None:
+                x[~column.valid, at] = np.nan
+    return x
+
+
+def _numbers(column: Column, texts: tuple[str, ...] | None) -> npt.NDArray[Any]:
+    if column.dictionary is not None:
+        known = {text: place for place, text in enumerate(texts or ())}
+        places = [known.get(text, np.nan) for text in column.dictionary.to_pylist()]
+        return np.array([*places, np.nan])[np.where(column.mask, column.values, len(places))]
+    wide = column.values.astype(np.float64)
+    return wide / 10.0**column.type.scale if column.type.name == "decimal" else wide
 
 
 def beyond_float32(feature: str) -> HeadraceError:

@@ -3,54 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping
-from functools import partial
-from typing import cast
 
 import httptools
 
 from headrace.errors import HeadraceError
-from headrace.serve.message import Request, Response
+from headrace.serve.message import Response
 from headrace.serve.wire.coding import too_large
 from headrace.serve.wire.faults import half, long_head, long_target, no_room, not_http, unknown_expectation
 from headrace.serve.wire.heads import rendered
-from headrace.serve.wire.reception import Asked
 from headrace.serve.wire.refusal import refusal
 from headrace.serve.wire.shared import Repeat, Shared, client_of
+from headrace.serve.wire.turns import CLOSE, FLUSHED, FLUSHED_ANSWERS, Call, Turn, Turns
 
 _PIECE = 16_384
 """Bytes that are parsed at once: only behind them is it seen that a client asks for more than it takes."""
 _DISCARDED = 65_536
 """Bytes of a body that is read for nothing but to keep the connection; a longer one ends it."""
-_FLUSHED, _FLUSHED_ANSWERS = 65_536, 64
-"""Bytes of one answer, and answers, that go out without waiting for others of the same turn."""
 _LONG = 1_024
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE, _KEEP = b"connection: close\r\n", b"connection: keep-alive\r\n"
+_KEEP = b"connection: keep-alive\r\n"
 _ONCE = frozenset((b"host", b"authorization", b"content-type", b"content-encoding", b"x-deadline-ms", b"expect"))
 _METHODS = {one.encode(): one for one in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _IDLE, _HEAD, _HEAD_SEEN, _BODY, _BODY_SEEN = range(5)
 """How far the newest request is; *seen* says that its time runs."""
 
 
-Call = tuple[Asked, Request]
-"""A request that may be asked, and what it asks."""
-
-
-class _Turn:
-    """A request whose answer has to wait for its turn: what is to be called, or the refusal; in time the bytes."""
-
-    __slots__ = ("bodiless", "call", "ending", "last", "ready")
-
-    def __init__(self, call: Call | Response, ending: bytes, last: bool, bodiless: bool) -> None:
-        self.call, self.ending, self.last, self.bodiless = call, ending, last, bodiless
-        self.ready: bytes | None = None
-
-
-class Http1(asyncio.Protocol):
+class Http1(Turns):
     """A connection.
 
     Bounded throughout: nothing more is read while answers wait for a client that does not read them, or for their turn.
@@ -60,32 +41,26 @@ class Http1(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_active", "_awaited", "_begun", "_blocked_since", "_bodiless", "_body", "_call", "_clean", "_client",
-        "_counted", "_ended", "_ending", "_first", "_gone", "_half_closed", "_headers", "_held", "_largest", "_last",
-        "_lingers_since", "_most", "_newest", "_out", "_parser", "_paused", "_phase", "_reception", "_repeats",
-        "_reserved", "_shared", "_since", "_size", "_target", "_time", "_tls", "_transport", "_unread", "_unused",
-        "_waiting",
+        "_active", "_begun", "_bodiless", "_body", "_call", "_client", "_counted", "_ending", "_first", "_headers",
+        "_largest", "_last", "_most", "_newest", "_parser", "_phase", "_repeats", "_reserved", "_since", "_size",
+        "_target", "_unused",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
-        self._shared, self._reception, self._time = shared, shared.reception, shared.loop.time
-        self._parser, self._most = httptools.HttpRequestParser(self), shared.limits.headers
+        super().__init__(shared)
+        self._parser, self._most, self._repeats = (
+            httptools.HttpRequestParser(self),
+            shared.limits.headers,
+            shared.repeats,
+        )
         self._first: bytes | None = b""
-        self._target, self._headers, self._call = b"", list[tuple[bytes, bytes]](), cast("Call | Response | None", None)
+        self._target, self._headers, self._body = b"", list[tuple[bytes, bytes]](), list[bytes]()
+        self._call: Call | Response | None = None
         self._newest: Call | Response | None = None
         self._ending, self._last, self._bodiless = b"", False, False
-        self._body, self._size, self._largest, self._unused, self._counted = list[bytes](), 0, _PIECE, 0, 0
-        self._reserved = 0
-        self._phase, self._since, self._active = _IDLE, self._time(), False
-        self._clean = self._begun = False
-        self._awaited, self._waiting = deque[_Turn](), deque[_Turn]()
-        self._out, self._held = list[bytes](), b""
-        self._ended = self._paused = self._tls = self._gone = self._half_closed = False
-        self._blocked_since: float | None = None
-        self._lingers_since: float | None = None
-        self._unread = 0
-        self._client, self._repeats = "", shared.repeats
-        self._transport: asyncio.Transport
+        self._size, self._largest, self._unused, self._counted, self._reserved = 0, _PIECE, 0, 0, 0
+        self._phase, self._since, self._active, self._begun = _IDLE, self._time(), False, False
+        self._client = ""
 
     # -- of the transport -----------------------------------------------------------------------------------------
 
@@ -135,7 +110,7 @@ class Http1(asyncio.Protocol):
         if isinstance(answer, Response):
             self._transport.write(rendered(answer, b"", repeat.bodiless))
         else:
-            self._await(_Turn((asked, request), b"", False, repeat.bodiless), answer)
+            self._await(Turn((asked, request), b"", False, repeat.bodiless), answer, request.path)
 
     def eof_received(self) -> bool:
         self._half_closed = True
@@ -146,33 +121,14 @@ class Http1(asyncio.Protocol):
             self._flush()
         return bool(self._awaited or self._waiting) and not self._tls
 
-    def pause_writing(self) -> None:
-        self._clean = False
-        self._blocked_since, self._unread = self._time(), self._transport.get_write_buffer_size()
-        self._pause()
-
-    def resume_writing(self) -> None:
-        self._blocked_since = None
-        self._advance()
-
     # -- of the server --------------------------------------------------------------------------------------------
 
     def look(self, now: float) -> None:
         """Cut a client that is too slow, or that has been idle for too long."""
         limits = self._shared.limits
-        if self._blocked_since is not None:
-            left = self._transport.get_write_buffer_size()
-            if left < self._unread:
-                self._blocked_since, self._unread = now, left
-            elif now - self._blocked_since > limits.write_s:
-                self._transport.abort()
-        elif self._lingers_since is not None:
-            patience = limits.write_s if self._transport.get_write_buffer_size() else limits.linger_s
-            if now - self._lingers_since > patience:
-                self._transport.abort()
-        elif self._awaited or self._waiting or self._ended:
+        if self._waits_for_reader(now) or self._awaited or self._waiting or self._ended:
             return
-        elif self._phase == _IDLE:
+        if self._phase == _IDLE:
             if self._active:
                 self._active, self._since = False, now
             elif now - self._since > limits.idle_s:
@@ -192,6 +148,9 @@ class Http1(asyncio.Protocol):
         """End at once."""
         self._transport.abort()
 
+    def _at_rest(self) -> bool:
+        return self._phase == _IDLE
+
     # -- of the parser --------------------------------------------------------------------------------------------
     # Nearly every request comes in one piece: its head is looked at when all of it is there, or when a piece ends.
 
@@ -204,7 +163,8 @@ class Http1(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        if self._phase < _BODY:  # behind a body come trailers, of which nothing is made
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._phase = _BODY
@@ -217,9 +177,9 @@ class Http1(asyncio.Protocol):
             self._refuse(self._call if isinstance(self._call, Response) else too_large(self._largest))
 
     def on_message_complete(self) -> None:
-        self._phase, self._begun = _IDLE, False
-        if self._ended:
+        if self._ended or self._upgrade_offered():
             return
+        self._phase, self._begun = _IDLE, False
         call = self._call or self._head()
         if self._ended:
             return
@@ -232,17 +192,17 @@ class Http1(asyncio.Protocol):
         self._target, self._headers, self._call, self._largest, self._unused = b"", [], None, _PIECE, 0
         self._ended, self._newest = self._last, call
         if self._awaited or self._waiting or self._blocked_since is not None or self._shared.stopping:
-            self._line_up(_Turn(call, self._ending, self._last, self._bodiless))
+            self._line_up(Turn(call, self._ending, self._last, self._bodiless))
             return
         if isinstance(call, tuple):
             answer = self._reception.answer(*call)
             if not isinstance(answer, Response):
-                self._await(_Turn(call, self._ending, self._last, self._bodiless), answer)
+                self._await(Turn(call, self._ending, self._last, self._bodiless), answer, call[1].path)
                 return
         else:
             answer = call
         self._out.append(ready := rendered(answer, self._ending, self._bodiless))
-        if len(ready) > _FLUSHED or len(self._out) > _FLUSHED_ANSWERS:
+        if len(ready) > FLUSHED or len(self._out) > FLUSHED_ANSWERS:
             self._flush()
 
     def _head(self) -> Call | Response:
@@ -250,7 +210,7 @@ class Http1(asyncio.Protocol):
         sent, headers, parser = self._headers, dict(self._headers), self._parser
         version, keep, verb = parser.get_http_version(), parser.should_keep_alive(), parser.get_method()
         self._last, self._bodiless = not keep, verb == b"HEAD"
-        self._ending = (b"" if version == "1.1" else _KEEP) if keep else _CLOSE
+        self._ending = (b"" if version == "1.1" else _KEEP) if keep else CLOSE
         likely = version == "1.1" and len(headers) == len(sent) <= self._most and b"host" in headers
         if (not likely or len(self._target) > _LONG) and (fault := self._unlikely(version, headers)) is not None:
             self._refuse(response := refusal(fault))
@@ -302,14 +262,29 @@ class Http1(asyncio.Protocol):
                 self._parser.feed_data(piece)
                 break
             except httptools.HttpParserUpgrade as upgrade:
-                # another protocol was offered: it is declined by going on with this one
-                self._parser, piece = httptools.HttpRequestParser(self), piece[upgrade.args[0] :]
+                piece = self._declined() + piece[upgrade.args[0] :]
             except httptools.HttpParserError as error:
                 if not self._ended:
                     self._refuse(error.__context__ or not_http())
                 return
         if self._phase != _IDLE and not self._ended:
             self._look_at_part(len(piece))
+
+    def _upgrade_offered(self) -> bool:
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
+
+    def _declined(self) -> bytes:
+        """Return the head of a request without the other protocol that it offered: the parser leaves out its body."""
+        keep, verb = self._parser.should_keep_alive(), self._parser.get_method()
+        version = self._parser.get_http_version()
+        offered, self._parser = self._upgrade_offered(), httptools.HttpRequestParser(self)
+        if not offered or self._ended:
+            return b""
+        kept = [one for one in self._headers if one[0] not in (b"upgrade", b"connection", b"http2-settings")]
+        lines = b"".join(b"%b: %b\r\n" % one for one in kept) + (b"" if keep else CLOSE)
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (verb, self._target, version.encode(), lines)
+        self._target, self._headers, self._phase = b"", [], _IDLE
+        return head
 
     def _look_at_part(self, came: int) -> None:
         """Look after a request of which only a part is there: when its time began, what it holds, what is too much."""
@@ -320,7 +295,6 @@ class Http1(asyncio.Protocol):
             self._phase, self._since = _BODY_SEEN, self._time()
             self._unused, self._counted, self._call = 0, 0, self._head()
             self._body_is_asked(dict(self._headers), self._call)
-            self._headers = []  # what comes now are trailers, of which nothing is made
         limits = self._shared.limits
         self._unused = 0 if self._size > self._counted else self._unused + came
         grown, self._counted = self._size - self._counted, self._size
@@ -367,7 +341,7 @@ class Http1(asyncio.Protocol):
             if expected.lower() != b"100-continue":
                 self._refuse(unknown_expectation())
             elif not self._size:
-                asked = _Turn(call, b"", False, False)
+                asked = Turn(call, b"", False, False)
                 asked.ready = _CONTINUE
                 self._awaited.append(asked)
                 self._release()
@@ -381,111 +355,17 @@ class Http1(asyncio.Protocol):
         behind = self._begun or self._ended or self._held or self._stuck()
         return not behind and not self._shared.stopping
 
-    def _stuck(self) -> bool:
-        return bool(self._waiting) or self._blocked_since is not None
-
-    def _pause(self) -> None:
-        if not self._paused and self._lingers_since is None:
-            self._paused = True
-            self._transport.pause_reading()
-
-    # -- what goes out --------------------------------------------------------------------------------------------
-
-    def _release_body(self) -> None:
-        self._shared.release(self._reserved)
-        self._reserved = 0
-
-    def _line_up(self, asked: _Turn) -> None:
-        """Begin a request if its turn has come; else let it wait."""
-        if self._waiting or self._blocked_since is not None or len(self._awaited) >= self._shared.limits.pipelined:
-            self._waiting.append(asked)
-        else:
-            self._begin(asked)
-
-    def _begin(self, asked: _Turn) -> None:
-        call = asked.call
-        answer = call if isinstance(call, Response) else self._reception.answer(*call)
-        if not isinstance(answer, Response):
-            self._await(asked, answer)
-        elif self._awaited:
-            self._awaited.append(asked)
-            asked.ready = self._rendered(asked, answer)
-        else:
-            self._out.append(ready := self._rendered(asked, answer))
-            if len(ready) > _FLUSHED:
-                self._flush()
-
-    def _await(self, asked: _Turn, answer: asyncio.Future[Response]) -> None:
-        self._awaited.append(asked)
-        answer.add_done_callback(partial(self._done, asked))
-
-    def _done(self, asked: _Turn, future: asyncio.Future[Response]) -> None:
-        response = self._reception.outcome(future, cast("Call", asked.call)[1].path)
-        if not self._gone:
-            asked.ready = self._rendered(asked, response)
-            if asked is self._awaited[0]:
-                self._release()
-
-    def _rendered(self, asked: _Turn, response: Response) -> bytes:
-        if self._shared.stopping and not asked.last and self._is_newest(asked):
-            self._ended, asked.ending = True, _CLOSE
-        return rendered(response, asked.ending, asked.bodiless)
-
-    def _is_newest(self, asked: _Turn) -> bool:
-        behind = self._awaited and self._awaited[-1] is not asked
-        return self._phase == _IDLE and not self._waiting and not behind and not self._held
-
     def _refuse(self, fault: BaseException | Response) -> None:
         """Answer with a refusal, behind what was asked before, and end."""
         self._clean = False
         self._ended, self._held, self._body = True, b"", []
         self._release_body()
         response = fault if isinstance(fault, Response) else refusal(fault)
-        self._line_up(_Turn(response, _CLOSE, True, False))
+        self._line_up(Turn(response, CLOSE, True, False))
 
-    def _release(self) -> None:
-        """Send answers that are ready and have nothing unanswered before them."""
-        awaited = self._awaited
-        while awaited and (ready := awaited[0].ready) is not None:
-            self._out.append(ready)
-            awaited.popleft()
-        self._flush()
-        if self._paused:
-            self._advance()
-
-    def _advance(self) -> None:
-        """Go on with what had to wait."""
-        most = self._shared.limits.pipelined
-        while self._waiting and self._blocked_since is None and len(self._awaited) < most:
-            self._begin(self._waiting.popleft())
-            if len(self._out) >= most:
-                self._flush()
-        if self._held and not self._stuck():
-            held, self._held = self._held, b""
-            self._feed(held)
-        self._flush()
-        self._clean = self._is_clean()
-        if self._paused and not self._stuck() and not self._held:
-            self._paused = False
-            self._transport.resume_reading()
-
-    def _flush(self) -> None:
-        if self._out:
-            out, self._out = self._out, []
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
-        if self._ended and not self._awaited and not self._waiting and self._lingers_since is None:
-            self._finish()
-
-    def _finish(self) -> None:
-        """Say that no more comes. A socket closed with unread input would take the answer along, so it is read on."""
-        self._lingers_since = self._time()
-        if self._tls or self._half_closed or not self._transport.can_write_eof():
-            self._transport.close()
-            return
-        self._transport.write_eof()
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
+    def _release_body(self) -> None:
+        self._shared.release(self._reserved)
+        self._reserved = 0
 
 
 def _path_of(target: bytes) -> bytes:

@@ -23,6 +23,7 @@ STATUS = {
     "HR-SERVE-014": 429,
     "HR-SERVE-015": 429,
     "HR-SERVE-016": 504,
+    "HR-SERVE-018": 503,
     "HR-ONLINE-001": 503,
     "HR-LEARN-007": 503,
     "HR-WIRE-002": 414,
@@ -32,8 +33,9 @@ STATUS = {
     "HR-INTERNAL": 500,
 }
 """Every other fault is the request's: 400."""
+INTERNAL = "HR-INTERNAL"
 _SHOWN = 100
-_OURS = Fault("HR-INTERNAL", "", "a fault of the service itself", "an answer", "report it; its log names the kind")
+_OURS = Fault(INTERNAL, "", "a fault of the service itself", "an answer", "report it; its log names the kind")
 _log = logging.getLogger("headrace.serve")
 
 

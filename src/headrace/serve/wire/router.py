@@ -64,7 +64,7 @@ class Router:
         more = f" and {len(patterns) - _LISTED} more" if len(patterns) > _LISTED else ""
         expected = ", ".join(patterns[:_LISTED]) + more
         cure = nearest(path[:64], patterns) if len(patterns) <= _LISTED else "call one of these"
-        return Refused(Fault("HR-SERVE-009", "", "an unknown path", expected, cure or "call one of these"))
+        return Refused(Fault("HR-SERVE-009", "", "an unknown path", expected, cure))
 
 
 def _no_method(method: str, there: list[str]) -> Refused:
