@@ -218,6 +218,7 @@ def test_bytes_of_another_length_are_told(client: Any) -> None:
         (binary(parameters={"binary_data_size": 47.5}), raw),
         (binary(parameters={"binary_data_size": "48"}), raw),
         (binary(parameters={"binary_data_size": True}), raw),
+        (binary(parameters={"binary_data_size": 1e300}), raw),
         (whole(), raw),
     ):
         answer = sent(client, document, data)

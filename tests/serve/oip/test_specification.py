@@ -223,6 +223,12 @@ def test_parameters_are_texts_numbers_and_truths(client: Any) -> None:
         assert client.post(INFER, json=whole() | {"parameters": {"own": value}}).status_code == 400
 
 
+def test_what_is_optional_may_be_null(client: Any) -> None:
+    none = {"id": None, "parameters": None, "outputs": None}
+    asked = whole(parameters=None) | none
+    assert client.post(INFER, json=asked).json() == client.post(INFER, json=whole()).json()
+
+
 def test_no_rows_have_no_scores(client: Any) -> None:
     for name, count in ((TREES, 1), (CLASSES, 3)):
         told = client.post(f"/v2/models/{name}/infer", json=whole(X[:0])).json()["outputs"]

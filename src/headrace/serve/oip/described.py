@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from headrace.errors import Fault, HeadraceError, nearest
+from headrace.errors import HeadraceError, nearest
 from headrace.learn.native import LIGHTGBM, ONNX, XGBOOST
+from headrace.serve.oip.faults import fault
 from headrace.serve.oip.inputs import INPUT, INPUT_TYPE, MOST_ROWS
 from headrace.serve.oip.models import Loaded, Models
 from headrace.serve.oip.tensors import TEXT
@@ -90,12 +91,12 @@ def columns(loaded: Loaded, wanted: Sequence[str]) -> dict[str, int]:
     """
     names = loaded.scorer.names
     faults = [
-        Fault("HR-INFER-003", f"output {name[:64]!r}", "an unknown output", ", ".join(names), nearest(name[:64], names))
+        fault("HR-INFER-003", f"output {name[:64]!r}", "an unknown output", ", ".join(names), nearest(name[:64], names))
         for name in wanted
         if name not in names
     ]
     if len(set(wanted)) < len(wanted):
-        faults.append(Fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
+        faults.append(fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
     if faults:
         raise HeadraceError(faults[:_SHOWN])
     return {name: names.index(name) for name in wanted or names}

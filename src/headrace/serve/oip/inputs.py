@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.learn import Scorer
-from headrace.serve.oip.tensors import TEXT, Tensor, wrong
+from headrace.serve.oip.faults import fault, wrong
+from headrace.serve.oip.tensors import TEXT, Tensor
 
 INPUT, INPUT_TYPE = "input", "FP32"
 """The tensor that has all features of a row beside each other."""
@@ -65,7 +66,7 @@ def _by_feature(scorer: Scorer, tensors: dict[str, Tensor]) -> npt.NDArray[np.fl
     if faults := _names(scorer, tensors):
         raise HeadraceError(faults)
     height = max(one.shape[0] if _is_column(one) else 0 for one in tensors.values())
-    faults = [fault for name in scorer.features for fault in _misfits(tensors[name], height, name in scorer.categories)]
+    faults = [one for name in scorer.features for one in _misfits(tensors[name], height, name in scorer.categories)]
     if faults:
         raise HeadraceError(faults)
     _few(height)
@@ -85,7 +86,7 @@ def _names(scorer: Scorer, tensors: dict[str, Tensor]) -> list[Fault]:
     strange = [name for name in tensors if name not in known]
     missing = [name for name in known if name not in tensors]
     faults = [
-        Fault(
+        fault(
             "HR-INFER-003", f"tensor {name[:64]!r}", "an unknown tensor", _expected(scorer), nearest(name[:64], known)
         )
         for name in strange[:_SHOWN]
@@ -93,7 +94,7 @@ def _names(scorer: Scorer, tensors: dict[str, Tensor]) -> list[Fault]:
     if missing and (len(missing) < len(known) or not strange):
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         found, cure = f"no tensor {', '.join(missing[:_SHOWN])}{more}", "send it; NaN, and null in JSON, is a null"
-        faults.append(Fault("HR-INFER-003", "inputs", found, _expected(scorer), cure))
+        faults.append(fault("HR-INFER-003", "inputs", found, _expected(scorer), cure))
     return faults
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from headrace.contracts.json import Twice, parsed
 from headrace.errors import Fault, HeadraceError
-from headrace.serve.oip.inputs import LARGEST_JSON
-from headrace.serve.oip.tensors import Tensor, from_bytes, from_json, wrong
+from headrace.serve.oip.faults import fault, no_request, wrong
+from headrace.serve.oip.inputs import LARGEST, LARGEST_JSON
+from headrace.serve.oip.tensors import Tensor, from_bytes, from_json
 
 JSON_LENGTH = b"inference-header-content-length"
 """The header that says how many bytes of a body are JSON, where data follows."""
@@ -27,21 +28,21 @@ class _Input(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     shape: list[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
     datatype: str
-    parameters: _Parameters = {}
+    parameters: _Parameters | None = None
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Output(msgspec.Struct, forbid_unknown_fields=True):
     name: str
-    parameters: _Parameters = {}
+    parameters: _Parameters | None = None
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
     inputs: list[_Input]
-    id: str | msgspec.UnsetType = msgspec.UNSET
-    model_name: str | msgspec.UnsetType = msgspec.UNSET  # which clients send, beside that of the path
-    parameters: _Parameters = {}
-    outputs: list[_Output] = []
+    id: str | None = None  # some clients write null for what they leave out
+    model_name: str | None = None  # which clients send, beside that of the path
+    parameters: _Parameters | None = None
+    outputs: list[_Output] | None = None
 
 
 _decode = msgspec.json.Decoder(_Request).decode
@@ -86,11 +87,12 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
     text = body[:size] if size < len(body) else body
     asked = _parsed(text)
     _once(text, asked)
-    if asked.model_name not in (msgspec.UNSET, model):
-        raise _no_request("another model_name than in the path", f"{model[:64]!r}, or none")
-    only_known(asked.parameters)
-    only_known(name for one in asked.inputs for name in one.parameters)
-    only_known(name for one in asked.outputs for name in one.parameters)
+    if asked.model_name not in (None, model):
+        raise no_request("another model_name than in the path", f"{model[:64]!r}, or none")
+    wanted = asked.outputs or []
+    only_known(asked.parameters or ())
+    only_known(name for one in asked.inputs for name in one.parameters or ())
+    only_known(name for one in wanted for name in one.parameters or ())
     tensors, at = [], size
     faults: list[Fault] = []
     for one in asked.inputs:
@@ -109,28 +111,27 @@ def read(body: bytes, headers: Mapping[bytes, bytes], model: str) -> Inference:
         at += count or 0
     if at != len(body) and not faults:
         found = f"{len(body) - at:,} bytes behind the data of all tensors"
-        raise HeadraceError(Fault("HR-INFER-007", "request", found, f"as many as the {_SIZE} of the tensors say"))
+        raise HeadraceError(fault("HR-INFER-007", "request", found, f"as many as the {_SIZE} of the tensors say"))
     if faults:
         raise HeadraceError(faults[:8])
-    outputs = {one.name: _flag(one.parameters, "binary_data", None) for one in asked.outputs}
-    if len(outputs) < len(asked.outputs):
-        raise HeadraceError(Fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
-    given = None if isinstance(asked.id, msgspec.UnsetType) else asked.id
-    return Inference(given, tuple(tensors), outputs, bool(_flag(asked.parameters, "binary_data_output", False)))
+    outputs = {one.name: _flag(one.parameters, "binary_data") for one in wanted}
+    if len(outputs) < len(wanted):
+        raise HeadraceError(fault("HR-INFER-003", "outputs", "an output that is asked for twice", "each once"))
+    return Inference(asked.id, tuple(tensors), outputs, bool(_flag(asked.parameters, "binary_data_output")))
 
 
 def _parsed(text: bytes) -> _Request:
     try:
         return _decode(text)
     except msgspec.ValidationError as error:
-        raise _no_request(f"another document ({str(error)[:200]})", "an inference request of the protocol") from None
+        raise no_request(f"another document ({str(error)[:200]})", "an inference request of the protocol") from None
     except msgspec.DecodeError as error:
         cure = "send what a JSON library writes; NaN is none, null is"
-        raise _no_request(f"what is not JSON ({str(error)[:80]})", "a JSON object", cure) from None
+        raise no_request(f"what is not JSON ({str(error)[:80]})", "a JSON object", cure) from None
     except RecursionError:
-        raise _no_request("brackets within brackets beyond measure", "lists at most two deep") from None
+        raise no_request("brackets within brackets beyond measure", "lists at most two deep") from None
     except UnicodeDecodeError:
-        raise _no_request("text that is not UTF-8", "JSON in UTF-8") from None
+        raise no_request("text that is not UTF-8", "JSON in UTF-8") from None
 
 
 def _once(text: bytes, asked: _Request) -> None:
@@ -148,10 +149,10 @@ def _once(text: bytes, asked: _Request) -> None:
     try:
         parsed(b"".join([*parts, text[at:]]).decode())
     except Twice as twice:
-        raise _no_request(f"the key {twice.args[0][:64]!r} twice", "each once", "leave one of them out") from None
+        raise no_request(f"the key {twice.args[0][:64]!r} twice", "each once", "leave one of them out") from None
     except (ValueError, RecursionError):
         # what msgspec has read and the other parser does not: numbers of thousands of digits, depths
-        raise _no_request("JSON that not every parser reads", "a JSON object that is plain") from None
+        raise no_request("JSON that not every parser reads", "a JSON object that is plain") from None
 
 
 def _address(held: Any) -> int:
@@ -164,28 +165,28 @@ def _json_size(said: bytes | None, whole: int) -> int:
         return whole
     if not (said.isdigit() and len(said) < 12 and int(said) <= whole):
         expected = f"the number of bytes that are JSON, at most {whole:,}"
-        raise HeadraceError(Fault("HR-INFER-007", JSON_LENGTH.decode(), "another value", expected))
+        raise HeadraceError(fault("HR-INFER-007", JSON_LENGTH.decode(), "another value", expected))
     return int(said)
 
 
 def _data_size(one: _Input) -> int | None:
     """How many bytes of data a tensor has behind the JSON, None where its data is in it."""
-    size = one.parameters.get(_SIZE)
+    size = (one.parameters or {}).get(_SIZE)
     if size is None and isinstance(one.data, msgspec.UnsetType):
         raise wrong("HR-INFER-007", one.name, "no data", f"data, or the parameter {_SIZE}")
     if size is None:
         return None
     if not isinstance(one.data, msgspec.UnsetType):
         raise wrong("HR-INFER-007", one.name, f"both data and {_SIZE}", "one of them")
-    if isinstance(size, bool | str) or size != int(size) or size < 0:
+    if isinstance(size, bool | str) or not 0 <= size <= LARGEST or size != int(size):
         raise wrong("HR-INFER-007", one.name, f"a {_SIZE} that is no size", "a number of bytes")
     return int(size)
 
 
-def _flag(parameters: _Parameters, name: str, otherwise: bool | None) -> bool | None:
-    value = parameters.get(name, otherwise)
+def _flag(parameters: _Parameters | None, name: str) -> bool | None:
+    value = (parameters or {}).get(name)
     if value is not None and not isinstance(value, bool):
-        raise _no_request(f"the parameter {name} with another value", "true or false")
+        raise no_request(f"the parameter {name} with another value", "true or false")
     return value
 
 
@@ -198,8 +199,4 @@ def only_known(parameters: Iterable[str]) -> None:
     for name in parameters:
         if name in _NOT_HERE:
             found = f"the parameter {name}, of an extension that is not here"
-            raise _no_request(found, "extensions that the server names", "leave it out")
-
-
-def _no_request(found: str, expected: str, cure: str = "") -> HeadraceError:
-    return HeadraceError(Fault("HR-INFER-001", "request", found, expected, cure))
+            raise no_request(found, "extensions that the server names", "leave it out")

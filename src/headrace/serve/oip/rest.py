@@ -15,6 +15,7 @@ import numpy.typing as npt
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.message import Answer, Request, Response, Route, as_json
 from headrace.serve.oip.described import OUTPUT_TYPE, columns, config, index, metadata, scored, server
+from headrace.serve.oip.faults import no_request
 from headrace.serve.oip.inputs import LARGEST, rows
 from headrace.serve.oip.models import Loaded, Models
 from headrace.serve.oip.request import JSON_LENGTH, Inference, read
@@ -32,6 +33,7 @@ _STATUS = {
     "HR-LEARN-030": 503,
     "HR-LEARN-048": 503,
 }
+OURS = Fault("HR-INTERNAL", "", "a fault of the service itself", "an answer", "report it; its log names the kind")
 _log = logging.getLogger("headrace.serve")
 
 
@@ -137,7 +139,7 @@ def _only_ready(body: bytes) -> bool:
     except (ValueError, RecursionError) as error:
         said = str(error)[:200] if isinstance(error, msgspec.MsgspecError) else "not JSON"
         expected = 'a JSON object, e.g. {"ready": true}'
-        raise HeadraceError(Fault("HR-INFER-001", "request", f"another document ({said})", expected)) from None
+        raise no_request(f"another document ({said})", expected) from None
 
 
 def _with(models: Models, name: str, number: str | None, answer: Callable[[Loaded], Response]) -> Answer:
@@ -184,10 +186,7 @@ def _refusal(error: Exception) -> Response:
     if not isinstance(error, HeadraceError):
         # neither the answer nor the log may hold what the request held
         _log.error("%s while answering v2", type(error).__name__)
-        fault = Fault(
-            "HR-INTERNAL", "", "a fault of the service itself", "an answer", "report it; its log names the kind"
-        )
-        return as_json({"error": str(fault)}, 500)
+        return as_json({"error": str(OURS)}, 500)
     status = _STATUS.get(error.faults[0].code, 400)
     headers = ((b"retry-after", b"1"),) if status == 503 else ()
     return as_json({"error": " ".join(str(fault) for fault in error.faults)}, status, headers)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.oip.described import OUTPUT_TYPE, columns, index, metadata, scored, server
+from headrace.serve.oip.faults import fault, no_request, wrong
 from headrace.serve.oip.inputs import LARGEST, rows
 from headrace.serve.oip.models import Models
 from headrace.serve.oip.request import only_known
-from headrace.serve.oip.tensors import HALVES, TEXT, Tensor, from_bytes, from_list, wrong
+from headrace.serve.oip.rest import OURS
+from headrace.serve.oip.tensors import HALVES, TEXT, Tensor, from_bytes, from_list
 
 if TYPE_CHECKING:
     import grpc
@@ -149,7 +151,7 @@ def _tensors(asked: Any) -> list[Tensor]:
     raw = list(asked.raw_input_contents)
     if raw and len(raw) != len(asked.inputs):
         said, expected = f"{len(raw)} raw_input_contents", f"{len(asked.inputs)}, one for each input"
-        raise HeadraceError(Fault("HR-INFER-007", "request", said, expected))
+        raise HeadraceError(fault("HR-INFER-007", "request", said, expected))
     found, faults = list[Tensor](), list[Fault]()
     for at, one in enumerate(asked.inputs):
         try:
@@ -192,14 +194,14 @@ def _called(answers: Answers, name: str, permits: Permits | None) -> Callable[[b
             made: bytes = gives(**answer(takes.FromString(content))).SerializeToString()
             return made
         except DecodeError:
-            code, told = "INVALID_ARGUMENT", f"HR-INFER-001 request: found no {name}Request; expected one"
+            code, told = "INVALID_ARGUMENT", str(no_request("bytes that are no message", f"{name}Request"))
         except HeadraceError as error:
             code = _STATUS.get(error.faults[0].code, "INVALID_ARGUMENT")
             told = " ".join(str(fault) for fault in error.faults)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             # neither the answer nor the log may hold what the call held
             _log.error("%s while answering %s", type(error).__name__, name)
-            code, told = "INTERNAL", "HR-INTERNAL: found a fault of the service itself; expected an answer"
+            code, told = "INTERNAL", str(OURS)
         context.abort(grpc.StatusCode[code], told)
         raise AssertionError  # abort raises
 

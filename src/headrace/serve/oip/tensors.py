@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import HeadraceError
+from headrace.serve.oip.faults import wrong
 
 TEXT = "BYTES"
 _NUMBERS: dict[str, str] = {
@@ -53,11 +54,6 @@ class Tensor:
     datatype: str
     shape: tuple[int, ...]
     values: Values
-
-
-def wrong(code: str, name: str, found: str, expected: str, cure: str = "") -> HeadraceError:
-    """Return the error that refuses a tensor; it tells no value."""
-    return HeadraceError(Fault(code, f"tensor {name[:_SHOWN]!r}", found, expected, cure))
 
 
 def checked(name: str, datatype: str, shape: Sequence[int]) -> int:
