@@ -13,8 +13,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from headrace.learn.native import ONNX, ending_of
-from headrace.learn.scorer import METADATA
+from headrace.learn.native import METADATA, ONNX, ending_of
 
 _TREES = ("ai.onnx.ml.TreeEnsembleClassifier", "ai.onnx.ml.TreeEnsembleRegressor")
 _MOVED = ("Cast", "Constant", "Identity", "Where", "ai.onnx.ml.Imputer")

@@ -12,6 +12,10 @@ from headrace.errors import Fault, HeadraceError
 
 ONNX, LIGHTGBM, XGBOOST = ".onnx", ".txt", ".json"
 """How names of model files end."""
+METADATA = "headrace"
+"""Key in the metadata of a model file: JSON of ``features`` in order, names of ``scores``, the ``output`` and the
+``columns`` that hold them, the ``sign`` that makes the higher one the stranger one, and of each feature that is text
+the ``categories`` that its model knows."""
 MARK = "headrace:"
 """Begins the line, after all that LightGBM reads, that says what a scorer must know."""
 ATTRIBUTE = "headrace"
@@ -22,7 +26,7 @@ class Runtime(Protocol):
     """What runs a model file.
 
     Args:
-        about: what the file says of itself, as ``headrace.learn.scorer.METADATA`` tells.
+        about: what the file says of itself, as ``METADATA`` tells.
     """
 
     about: dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.errors import Fault, HeadraceError
-from headrace.learn.native import ONNX, Runtime, ending_of, open_native
+from headrace.learn.alike import alike
+from headrace.learn.native import METADATA, ONNX, Runtime, ending_of, open_native
 from headrace.learn.quiet import switch_off_telemetry
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Run = Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]]
-METADATA = "headrace"
-"""Key in the metadata of a model file: JSON of ``features`` in order, names of ``scores``, the ``output`` and the
-``columns`` that hold them, the ``sign`` that makes the higher one the stranger one, and of each feature that is text
-the ``categories`` that its model knows."""
 
 
 def digest_of(content: bytes) -> str:
@@ -45,11 +42,11 @@ class Scorer:
 
     ``features`` are the names of the columns that ``score`` expects, in order; ``names`` those of the scores that it
     gives; ``categories`` the texts of features that are text, of which ``score`` expects the place, NaN for another;
-    ``digest`` identifies the file.
+    ``digest`` identifies the file; ``alike`` says whether a row has the same bits alone as among others.
     """
 
     def __init__(self, content: bytes) -> None:
-        self.digest = digest_of(content)
+        self.digest, self.alike = digest_of(content), alike(content)
         self._runtime: Runtime = _Onnx(content) if ending_of(content) == ONNX else open_native(content)
         about = self._runtime.about
         self.features: tuple[str, ...] = tuple(about["features"])
@@ -69,6 +66,10 @@ class Scorer:
             float64, shape (1, features).
         """
         return np.array([[self._number(name, features[name]) for name in self.features]], np.float64)
+
+    def places(self, name: str, texts: Sequence[Any]) -> npt.NDArray[np.float64]:
+        """Return the places of texts of a feature among those that the model knows, NaN for null and for another."""
+        return np.array([self._places[name].get(text, np.nan) for text in texts], np.float64)
 
     def _number(self, name: str, value: Any) -> float:
         if value is None:

@@ -1,26 +1,27 @@
-"""The server: uvicorn on loopback, in the foreground for people and in a thread for tests and notebooks."""
+"""Services on the air: in the foreground for people, and in a thread for tests and notebooks."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.serve.http import App
+from headrace.serve import decisions, http
 from headrace.serve.loaded import Loaded
+from headrace.serve.message import Route
 from headrace.serve.office import SETTLE_S, Office
 from headrace.serve.spool import MAP_BYTES
+from headrace.serve.wire import Limits, Reception
+from headrace.serve.wire.listen import bound, url_of
+from headrace.serve.wire.server import Server
 
-if TYPE_CHECKING:
-    import uvicorn
+ROUTES: Sequence[Callable[[Office], Sequence[Route]]] = (decisions.routes, http.routes)
+"""What can be asked, by room: each gives the routes that it answers."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470, told: Told 
     Raises:
         HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
     """
-    with contextlib.closing(_bound(host, port)) as bound:
+    with contextlib.closing(bound(host, port)) as taken:
         office = Office(loaded)
         server = _server(office)
-        told(_url(bound), sorted(loaded.project.all_services), office.warnings)
-        server.run(sockets=[bound])
+        told(url_of(taken), sorted(loaded.project.all_services), office.warnings)
+        server.run(sockets=[taken])
 
 
 @contextlib.contextmanager
@@ -70,6 +71,7 @@ def start(
     now_us: clock.Clock = clock.now_us,
     spool_bytes: int = MAP_BYTES,
     settle_s: float = SETTLE_S,
+    limits: Limits | None = None,
 ) -> Iterator[Running]:
     """Run a service in a thread for the length of a ``with`` block, and drain it at the end.
 
@@ -79,62 +81,32 @@ def start(
         now_us: the clock.
         spool_bytes: upper bound of what waits for the lake.
         settle_s: seconds between two trips of live events to the lake.
+        limits: of connections and requests.
 
     Yields:
         Running: with the ``url`` to which paths are added.
     """
-    with contextlib.closing(_bound(host, port)) as bound:
+    with contextlib.closing(bound(host, port)) as taken:
         office = Office(loaded, now_us, spool_bytes)
-        server = _server(office, settle_s)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="headrace-serve", daemon=True)
+        server = _server(office, settle_s, limits)
+        thread = threading.Thread(target=server.run, args=([taken],), name="headrace-serve", daemon=True)
         thread.start()
-        while not server.started and thread.is_alive():
-            time.sleep(0.005)
+        server.started.wait()
         try:
-            yield Running(_url(bound), office)
+            yield Running(url_of(taken), office)
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 
-def _server(office: Office, settle_s: float = SETTLE_S) -> uvicorn.Server:
-    import uvicorn
-
-    config = uvicorn.Config(
-        App(office, settle_s),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="on",
-        ws="none",
-        timeout_graceful_shutdown=10,
-    )
-    return uvicorn.Server(config)
+def _server(office: Office, settle_s: float = SETTLE_S, limits: Limits | None = None) -> Server:
+    reception = Reception([route for routes in ROUTES for route in routes(office)], limits)
+    return Server(reception, beside=[partial(http.settling, office, settle_s)], ended=partial(_close, office))
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a bound socket, before anything else is opened: a wrong address is told at once."""
-    address = "127.0.0.1" if host == "localhost" else host
+def _close(office: Office) -> None:
     try:
-        local = ipaddress.ip_address(address)
-    except ValueError:
-        local = None
-    if local is None or not local.is_loopback:
-        found = f"the address {host[:100]!r}, which others could reach"
-        cure = "leave out --host; access from elsewhere needs tokens, which this version does not have"
-        raise HeadraceError(Fault("HR-SERVE-006", "", found, "loopback, e.g. 127.0.0.1", cure))
-    bound = socket.socket(socket.AF_INET6 if local.version == 6 else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((address, port))
-    except OSError as error:
-        bound.close()
-        found = f"port {port}, which cannot be had ({error.strerror})"
-        raise HeadraceError(Fault("HR-SERVE-004", "", found, "a free port", "name another one with --port")) from None
-    return bound
-
-
-def _url(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        office.close()
+    except HeadraceError as error:
+        # what was not brought into the lake is in the spool: the next drain goes on with it
+        sys.stderr.write(f"{error} What waits is kept in the spool.\n")

@@ -26,7 +26,8 @@ from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import Waiting, nothing_waits, recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
-from headrace.serve.scoring.deciding import Model, Rules, matrix, model_of
+from headrace.serve.scoring.deciding import Model, Rules, matrix
+from headrace.serve.situations import Situations
 from headrace.serve.values import held, leaving, same
 
 Progress = Callable[[str, int, int], None]
@@ -186,6 +187,7 @@ class Check:
         self.contract = service.model.cases.spine.contract
         self.reader = RowReader(self.contract)
         self.rules = Rules(service, {one.name: one for one in plan.outputs})
+        self.situations = Situations(service, plan)
         self._models: dict[str, Model | None] = {}
 
     def compare(self, records: list[Record], lake: Lake, waiting: Waiting = nothing_waits) -> None:
@@ -260,14 +262,14 @@ class Check:
         given = {name: column(fields[name].type, [row[name] for row in flat_rows]) for name in self.rules.fields}
         given |= {name: one.take(np.array(mine, np.int64)) for name, one in made.items()}
         places = self.rules.decide(given, np.array([scores[i] for i in mine], np.float64))
-        return {i: self.rules.names[place] for i, place in zip(mine, places.tolist(), strict=True)}
+        found = {i: self.rules.names[place] for i, place in zip(mine, places.tolist(), strict=True)}
+        said = {i: json.loads(records[i]["situation"]) for i in mine}
+        return {i: self.situations.fallback(said[i]) or decision for i, decision in found.items()}
 
     def _model(self, digest: str) -> Model | None:
         if digest not in self._models:
             try:
-                known = next((one for one in self.registry.versions() if one.digest == digest), None)
-                found = model_of(self.registry, known) if known else Model(self.registry.scorer(digest), together=False)
-                self._models[digest] = found
+                self._models[digest] = Model(self.registry.scorer(digest))
             except HeadraceError:
                 self._models[digest] = None
         return self._models[digest]

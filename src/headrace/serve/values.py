@@ -29,6 +29,19 @@ def held(column: Column, row: int) -> Any:
     return column.dictionary[value].as_py() if column.dictionary is not None else value
 
 
+def all_held(column: Column) -> list[Any]:
+    """Return all values as ``held`` does."""
+    if column.counts is not None:
+        return [held(column, row) for row in range(len(column))]
+    values: list[Any] = column.values.tolist()
+    if column.dictionary is not None:
+        words = column.dictionary.to_pylist()
+        values = [words[value] if words else None for value in values]
+    if column.valid is None:
+        return values
+    return [value if there else None for value, there in zip(values, column.valid.tolist(), strict=True)]
+
+
 def leaving(value: Any, kind: LogicalType) -> Any:
     """Return a held value as it leaves Headrace: decimals as float64; times as microseconds, dates as days."""
     if value is None or kind.name != "list":
@@ -52,10 +65,44 @@ def vector(features: Mapping[str, Any], scorer: Scorer) -> npt.NDArray[np.float3
         row = wide.astype(np.float32)
     beyond = np.isinf(row[0])
     if beyond.any():
-        found = f"feature {scorer.features[int(np.argmax(beyond))]} beyond float32"
-        cure = "mend the value that it is made from, or scale the feature in its declaration"
-        raise HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set", cure))
+        raise beyond_float32(scorer.features[int(np.argmax(beyond))])
     return row
+
+
+def matrix(columns: Mapping[str, Column], rows: int, scorer: Scorer) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """Return model input of some rows, each as ``vector`` makes it, and by row the feature that is beyond float32.
+
+    Args:
+        columns: every feature that the model takes, as the kernel holds it.
+        rows: how many there are.
+        scorer: of the model.
+    """
+    wide = np.empty((rows, len(scorer.features)), dtype=np.float64)
+    for at, name in enumerate(scorer.features):
+        column = columns[name]
+        if name in scorer.categories:
+            wide[:, at] = scorer.places(name, all_held(column))
+            continue
+        wide[:, at] = column.values
+        if column.type.name == "decimal":
+            wide[:, at] /= 10.0**column.type.scale
+        if column.valid is not None:
+            wide[~column.valid, at] = np.nan
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(np.float32)
+    beyond = np.isinf(narrow)
+    if not beyond.any():
+        return narrow, {}
+    return narrow, {
+        int(row): scorer.features[int(np.argmax(beyond[row]))] for row in np.flatnonzero(beyond.any(axis=1))
+    }
+
+
+def beyond_float32(feature: str) -> HeadraceError:
+    """Return what is said of a value that no model has learned from."""
+    cure = "mend the value that it is made from, or scale the feature in its declaration"
+    found = f"feature {feature} beyond float32"
+    return HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set", cure))
 
 
 def same(first: Any, second: Any) -> bool:
