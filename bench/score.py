@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from bench.measure import Result, in_turn
 from headrace.run import LoadedProject, load_project, run, train
 from headrace.serve.scoring import score_table
-from headrace.serve.scoring.deciding import model_of
+from headrace.serve.scoring.deciding import Model
 
 DAY, DAYS, START = 86_400_000_000, 60, 1_767_225_600_000_000
 WINDOWS = {"count_1d": ("count", 1), "sum_1d": ("sum", 1), "mean_7d": ("mean", 7), "max_7d": ("max", 7),
@@ -142,7 +142,7 @@ def measured(rows: int, rounds: int) -> list[Result]:
         lake, registry = loaded.lake(), loaded.registry()
         version = registry.champion("score")
         assert version is not None
-        model, files = model_of(registry, version), lake.files("payments")
+        model, files = Model(registry.load(version)), lake.files("payments")
         booster = lightgbm.Booster(model_file=str(folder / "booster.txt"))
         to = {"Headrace": folder / "ours.parquet", "by hand": folder / "theirs.parquet"}
         spent: list[dict[str, float]] = []

@@ -16,13 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.kernel.column import from_arrow
 from headrace.learn.trainingset import open_set
 from headrace.run import load_project, promote, run, train
-from headrace.serve import drain
+from headrace.serve import drain, values
 from headrace.serve.app import start
 from headrace.serve.scoring import score_table
-from headrace.serve.scoring.deciding import model_of
+from headrace.serve.scoring.deciding import Model, matrix
 from headrace.serve.values import same
+from headrace.types import LogicalType
 from tests.disks import filled_up, small_disk
 from tests.run.bank import edit
 from tests.shop import DECIDE, START, payment, rows_of
@@ -266,8 +268,8 @@ def test_csv_is_read_again_as_it_was(shop, tmp_path):
 def test_a_model_by_rows_has_the_bits_of_single_runs(shop):
     registry = shop.registry()
     version = registry.champion("score")
-    model = model_of(registry, version)
-    assert not model.together  # a logistic regression adds up by products of matrices
+    model = Model(registry.load(version))
+    assert not model.scorer.alike  # a logistic regression adds up by products of matrices
     x = np.random.default_rng(0).normal(100, 50, (300, len(model.scorer.features))).astype(np.float32)
     alone = np.concatenate([model.scorer.score(x[at : at + 1]) for at in range(len(x))])
     assert model.score(x).tobytes() == alone.tobytes()
@@ -275,3 +277,47 @@ def test_a_model_by_rows_has_the_bits_of_single_runs(shop):
     nulls = x.copy()
     nulls[[3, 200]] = np.inf  # of which some count for and some against: there is no sum
     assert np.flatnonzero(np.isnan(model.score(nulls))).tolist() == [3, 200]
+
+
+@pytest.mark.parametrize("done", ["block", "refuse"])
+def test_what_is_the_matter_is_done_as_declared(shop, done):
+    edit(shop.folder, '"review": "score > 0.02"}', f'"review": "score > 0.02"}}, when={{"cold_key": "{done}"}}')
+    loaded, new = load_project(shop.folder), 10_000_000
+    with start(loaded) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        rows = [payment(1), payment(2, customer_id=new), payment(3, customer_id=new, terminal_id=5)]
+        first = [client.post(DECIDE, json=row) for row in rows[:2]]
+        assert client.post("/events/payments", json=rows[1]).status_code == 200
+        answers = [*first, client.post(DECIDE, json=rows[2])]  # at the very moment of the event
+    drained = rows_of(loaded, "decisions_desk")
+    kept = {json.loads(one["request"])["payment_id"]: one["_known_at"].isoformat() for one in drained}
+    given = [{name: str(value) for name, value in row.items()} for row in rows]
+    given = [row | {"_known_at": kept.get(row["payment_id"])} for row in given]
+    given[1]["_known_at"] = given[1]["_known_at"] or kept["live-1"]
+    scored = score_table(loaded, pa.Table.from_pylist(given))
+    found = {row["payment_id"]: row for row in scored.to_arrow().to_pylist()}
+    for row, answer in zip(rows, answers, strict=True):
+        one = found.get(row["payment_id"])
+        assert (one is None) == (answer.status_code != 200)
+        if one is not None:
+            assert (one["decision"], one["score"]) == (answer.json()["decision"], answer.json()["score"])
+            assert json.loads(one["situation"]) == answer.json().get("situation", [])
+    assert answers[2].json().get("situation") is None
+    if done == "refuse":
+        assert scored.refused == {"HR-SERVE-018 cold_key customer_id": 1}
+    else:
+        assert found["live-2"]["decision"] == "block"
+        own = score_table(loaded, "payments", where=f"customer_id = {new}").to_arrow().to_pylist()
+        assert [json.loads(row["situation"]) for row in own] == [["cold_key customer_id"]]
+
+
+def test_rows_are_put_together_as_requests_are(shop):
+    scorer = shop.registry().load(shop.registry().champion("score"))
+    scored = score_table(shop, "payments", limit=500)
+    kinds = {"now.night": LogicalType("bool")}
+    made = {
+        name: from_arrow(scored.to_arrow()[name], kinds.get(name, LogicalType("float")))
+        for name in scorer.features
+    }  # fmt: skip
+    together, beyond = values.matrix(made, 500, scorer)
+    assert beyond == {}
+    assert matrix(made, scorer, 500).tobytes() == together.tobytes()

@@ -134,27 +134,6 @@ class Journal:
         return fresh
 
 
-class Reader:
-    """A journal that another one writes.
-
-    Args:
-        folder: of the journal; made where it is absent.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.id = identity(self.folder)
-
-    @property
-    def last(self) -> int:
-        """The last number that is there by now."""
-        paths = segments(self.folder)
-        if not paths:
-            return 0
-        return max((number for number, _, _ in _read(paths[-1], newest=True)), default=int(paths[-1].stem) - 1)
-
-
 def identity(folder: Path) -> str:
     """Return the name by which the records of a journal are told from those of another; it is made once."""
     named = folder / "id"

@@ -97,7 +97,7 @@ class Office:
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
-            self.live = LiveParity(loaded, self.spool, self.journal, now_us=self.now)
+            self.live = LiveParity(loaded, self.spool, now_us=self.now)
             gauges(self)
             self._warm()
             self._stack = stack.pop_all()

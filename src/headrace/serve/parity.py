@@ -26,7 +26,7 @@ from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import Waiting, nothing_waits, recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
-from headrace.serve.scoring.deciding import Model, Rules, model_of
+from headrace.serve.scoring.deciding import Model, Rules
 from headrace.serve.situations import Situations
 from headrace.serve.values import held, leaving, matrix, same
 
@@ -272,9 +272,7 @@ class Check:
     def _model(self, digest: str) -> Model | None:
         if digest not in self._models:
             try:
-                known = next((one for one in self.registry.versions() if one.digest == digest), None)
-                found = model_of(self.registry, known) if known else Model(self.registry.scorer(digest), together=False)
-                self._models[digest] = found
+                self._models[digest] = Model(self.registry.scorer(digest))
             except HeadraceError:
                 self._models[digest] = None
         return self._models[digest]

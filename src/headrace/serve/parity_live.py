@@ -16,12 +16,11 @@ from headrace import clock
 from headrace.declare import node_id
 from headrace.errors import HeadraceError
 from headrace.plan import compile_set, fingerprints
-from headrace.serve import record as serve_record
-from headrace.serve.drain import event_table, last_committed, table_of
-from headrace.serve.journal import Journal, Reader, frames
+from headrace.serve.drain import event_table, journals, spool_of
+from headrace.serve.journal import frames, identity, segments
 from headrace.serve.loaded import Loaded
 from headrace.serve.parity import EXAMPLES, Check, ParityReport
-from headrace.serve.record import Record, unpacked
+from headrace.serve.record import Kept, Record, unpacked
 from headrace.serve.spool import Spool
 
 SAMPLE = 200
@@ -42,8 +41,7 @@ class LiveFigures:
         skipped: records that could not be recomputed, by reason.
         examples: the last differences, each with service, feature, record, key, both values and the cause.
         served: how many records there were to choose from.
-        unchecked: how many were served since the last look.
-        oldest_unchecked_s: seconds since the first of these was served, at most; 0 where there is none.
+        oldest_unchecked_s: for how many seconds a record has waited for the next look, at most; 0 where none does.
         failed: why the last step came to nothing, else empty.
     """
 
@@ -53,7 +51,6 @@ class LiveFigures:
     skipped: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
     served: int = 0
-    unchecked: int = 0
     oldest_unchecked_s: float = 0.0
     failed: str = ""
 
@@ -70,21 +67,20 @@ class LiveParity:
 
     Args:
         loaded: the project.
-        spool, journal: of the running service, with events and records that are not in the lake yet.
+        spool: of the running service, with events that are not in the lake yet.
         sample: records of a step, at most.
         share: of the time, more than 0 and at most 1.
         now_us: the clock, microseconds UTC.
         seed: by which records are chosen.
 
     Example:
-        ``LiveParity(loaded, office.spool, office.journal).step()``, every few seconds
+        ``LiveParity(loaded, office.spool).step()``, every few seconds
     """
 
     def __init__(
         self,
         loaded: Loaded,
         spool: Spool,
-        journal: Journal | Reader,
         *,
         sample: int = SAMPLE,
         share: float = SHARE,
@@ -92,16 +88,14 @@ class LiveParity:
         seed: int | None = None,
     ) -> None:
         self._loaded, self._spool, self._lake = loaded, spool, loaded.lake()
-        self._journal = journal
         self._sample, self._share, self._now_us = sample, share, now_us
         self._choose, self._rests_until = random.Random(seed), 0.0  # noqa: S311 - no secret
         self._report = ParityReport()
         self._checks = _checks(loaded, self._report)
         self._path = loaded.state_dir / "parity" / _FILE
         said = _read(self._path)
-        same = said.get("journal") == journal.id
-        self._cursor = int(said.get("cursor", 0)) if same else journal.last
-        self._looked_us = int(said.get("looked_us", now_us())) if same else now_us()
+        self._cursors: dict[str, int] = dict(said.get("cursors", {}))
+        self._looked_us = int(said.get("looked_us", now_us()))
         self._figures = LiveFigures(**said["figures"]) if "figures" in said else LiveFigures()
 
     def step(self) -> bool:
@@ -124,24 +118,26 @@ class LiveParity:
         return True
 
     def _look(self) -> None:
-        last, now = self._journal.last, self._now_us()
+        now, served = self._now_us(), self._served()
         self._report.clear()
-        if last > self._cursor:
-            self._compare(last)
+        if served:
+            chosen = self._choose.sample(served, min(self._sample, len(served)))
+            self._compare([one.record(journal) for journal, one in chosen])
             self._count()
-        self._figures.served += max(0, last - self._cursor)
-        self._cursor, self._looked_us = max(last, self._cursor), now
+        self._figures.served += len(served)
+        self._cursors |= {journal: one.number for journal, one in served}
+        self._looked_us = now
         self._keep()
 
     def figures(self) -> LiveFigures:
-        """Return what was compared so far, and what waits for it."""
-        waits = max(0, self._journal.last - self._cursor)
-        self._figures.unchecked = waits
+        """Return what was compared so far, and for how long something waits for it."""
+        files = (path for folder in self._journals() for path in segments(folder))
+        newest = max((path.stat().st_mtime_ns // 1000 for path in files), default=0)
+        waits = newest > self._looked_us
         self._figures.oldest_unchecked_s = max(0, self._now_us() - self._looked_us) / 1e6 if waits else 0.0
         return self._figures
 
-    def _compare(self, last: int) -> None:
-        found = self._records(last)
+    def _compare(self, found: list[Record]) -> None:
         events = {stream: self._spool.events(stream) for stream in self._loaded.project.streams}
         reached = {
             name: self._reached(name, events) for name in {one for r in found for one in json.loads(r["horizon"])}
@@ -167,22 +163,17 @@ class LiveParity:
                 check.compare(ready, self._lake, waiting)
         self._report.skip("served by other declarations", others)
 
-    def _records(self, last: int) -> list[Record]:
-        """Some of the records since the last look: from the lake where they are by now, else from the journal."""
-        beyond = range(self._cursor + 1, last + 1)
-        chosen = self._choose.sample(beyond, min(self._sample, len(beyond)))
-        own, services = self._journal.id, self._loaded.project.all_services
-        moved = last_committed(self._lake, services, own)
-        drained = ", ".join(f"'{own}-{number}'" for number in chosen if number <= moved)
-        found = list[Record]()
-        for table in (table_of(name) for name in services if drained):
-            if self._lake.exists(table):
-                query = f"select * from {table} where record_id in ({drained})"
-                found += serve_record.read(self._lake.sql(query, reads=[table]))
-        there = {one["record_id"] for one in found}
-        wanted = {number for number in chosen if f"{own}-{number}" not in there}
-        kept = unpacked(frames(self._journal.folder, self._cursor), self._cursor) if wanted else ()
-        return found + [one.record(own) for one in kept if one.number in wanted]
+    def _served(self) -> list[tuple[str, Kept]]:
+        """What is in the journals and was not looked at, by journal; files that are in the lake by now may be gone."""
+        found = list[tuple[str, Kept]]()
+        for folder in self._journals():
+            own = identity(folder)
+            after = self._cursors.get(own, 0)
+            found += [(own, one) for one in unpacked(frames(folder, after), after)]
+        return found
+
+    def _journals(self) -> list[Path]:
+        return journals(spool_of(self._loaded.state_dir))
 
     def _reached(self, source: str, events: Mapping[str, list[tuple[int, list[object]]]]) -> int:
         """The newest sequence of a source that is in the lake or on its way there; of a table by query its version."""
@@ -204,8 +195,7 @@ class LiveParity:
         figures.examples = [*figures.examples, *(one.as_dict() for one in report.examples)][-EXAMPLES:]
 
     def _keep(self) -> None:
-        said = {"journal": self._journal.id, "cursor": self._cursor, "looked_us": self._looked_us}
-        said["figures"] = self.figures().as_dict()
+        said = {"cursors": self._cursors, "looked_us": self._looked_us, "figures": self.figures().as_dict()}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps(said, default=str))

@@ -15,7 +15,7 @@ from headrace.declare import Service
 from headrace.errors import CheckFailed, HeadraceError
 from headrace.kernel.column import Column
 from headrace.kernel.threads import cores
-from headrace.learn import Registry, Scorer, Version
+from headrace.learn import Scorer
 from headrace.learn.explain import Explainer
 from headrace.plan import compile_rules, lower
 from headrace.plan.expression import references
@@ -31,15 +31,9 @@ AT_ONCE = 16_384
 
 @dataclass(frozen=True)
 class Model:
-    """A model that scores many rows with the bits that each has alone.
-
-    Args:
-        scorer: of it.
-        together: whether rows may be scored together: ``learn.alike`` has proven it of the model's own file.
-    """
+    """A model that scores many rows with the bits that each has alone: together where that is proven, see ``alike``."""
 
     scorer: Scorer
-    together: bool
 
     def score(self, x: Matrix) -> Scores:
         """Return the scores of rows, NaN where the model has none, shape (n,).
@@ -48,14 +42,14 @@ class Model:
             x: shape (n, features).
         """
         cuts = [x[begin : begin + AT_ONCE] for begin in range(0, len(x), AT_ONCE)]
-        if len(cuts) < 2 or not self.together:  # row by row, threads wait for one another
+        if len(cuts) < 2 or not self.scorer.alike:  # row by row, threads wait for one another
             return np.concatenate([np.empty(0), *map(self._those, cuts)])
         return np.concatenate(list(_pool().map(self._those, cuts)))
 
     def _those(self, x: Matrix) -> Scores:
         """Rows for which the model has no score are found by halves: they are few, or the model is of no use."""
         try:
-            return self.scorer.score(x) if self.together else self.scorer.score_each(x)
+            return self.scorer.score(x) if self.scorer.alike else self.scorer.score_each(x)
         except HeadraceError as error:
             if any(fault.code != "HR-LEARN-007" for fault in error.faults):
                 raise
@@ -63,16 +57,6 @@ class Model:
             return np.full(1, np.nan)
         half = len(x) // 2
         return np.concatenate([self._those(x[:half]), self._those(x[half:])])
-
-
-def model_of(registry: Registry, version: Version) -> Model:
-    """Return the model of a version.
-
-    Raises:
-        HeadraceError: HR-LEARN-011 when its file is missing, or is not the one that was registered.
-    """
-    scorer = registry.load(version)
-    return Model(scorer, scorer.alike)
 
 
 @cache

@@ -23,7 +23,8 @@ from headrace.serve.desk import features_fingerprint
 from headrace.serve.explain import explainer_of
 from headrace.serve.loaded import Loaded
 from headrace.serve.scoring.aside import Aside
-from headrace.serve.scoring.deciding import Model, Reasons, Rules, model_of
+from headrace.serve.scoring.deciding import Model, Reasons, Rules
+from headrace.serve.scoring.matters import Codes, Matters
 from headrace.serve.scoring.rows import PLACE
 from headrace.serve.values import matrix
 from headrace.types import FLOAT, INT, STR
@@ -61,7 +62,7 @@ def maker_of(loaded: Loaded, service: Service) -> Maker:
     whole, registry = compile_set(service.model.cases), loaded.registry()
     plan = replace(whole, label=None, where=None)
     version = _champion(service, registry)
-    model = model_of(registry, version)
+    model = Model(registry.load(version))
     fault = other_features(service.model, version, model.scorer.features, feature_fingerprints(plan), registry)
     if fault is not None:
         raise HeadraceError(fault)
@@ -99,13 +100,15 @@ class Making:
         identity: fields that say which row it is.
         what: how the rows are called, where they are aside.
         late: takes rows for which there is no score.
+        matters: finds what is the matter with them.
         explain: how many reasons for each row.
     """
 
-    def __init__(self, maker: Maker, identity: tuple[str, ...], what: str, late: Aside, explain: int) -> None:
-        self.maker, self.identity, self.tally = maker, identity, Tally()
+    def __init__(self, maker: Maker, what: str, late: Aside, matters: Matters, explain: int) -> None:
+        self.maker, self.identity, self.tally, self._matters = maker, maker.plan.identity, Tally(), matters
         self._what, self._late, self._explain = what, late, explain
-        self._contract = maker.service.model.cases.spine.contract
+        spine = maker.service.model.cases.spine
+        self._contract, self._moment = spine.contract, spine.event_time
         explaining = explainer_of(maker.registry, maker.version, maker.model.scorer) if explain else None
         self._reasons = Reasons(explaining, explain)
 
@@ -115,6 +118,7 @@ class Making:
         told = [(name, fields[name].type.arrow()) for name in self.identity]
         told += [("score", FLOAT.arrow()), ("decision", STR.arrow())]
         told += [("reasons", STR.arrow())] if self._explain else []
+        told += [("situation", STR.arrow())] if self._matters.asked else []
         told += [
             (one.name, FLOAT.arrow() if one.type.name == "decimal" else one.type.arrow())
             for one in self.maker.plan.outputs
@@ -152,39 +156,58 @@ class Making:
             progress("scoring", done, max(done, most))
 
     def _batch(self, piece: Computed) -> pa.RecordBatch:
+        piece, codes = self._judged(piece)
         x = matrix(piece.made, self.maker.model.scorer, piece.rows.num_rows)
         beyond = np.isinf(x)
         if beyond.any():
-            piece, x = self._refuse_beyond(piece, x, beyond)
+            good = self._refuse_beyond(piece, beyond)
+            piece, x, codes = _chosen(piece, good), x[good], codes[good]
         scores = self.maker.model.score(x)
         if np.isnan(scores).any():
             good = ~np.isnan(scores)
             self._refuse(piece, ~good, "HR-LEARN-007", "score", "is NaN or infinite: the model takes no such nulls")
-            piece, x, scores = _chosen(piece, good), x[good], scores[good]
+            piece, x, codes, scores = _chosen(piece, good), x[good], codes[good], scores[good]
         rules, names = self.maker.rules, self.maker.rules.names
         fields = frame(piece.rows, rules.fields, self._contract, self._what).columns
         places = rules.decide({**fields, **piece.made}, scores)
+        for code in np.unique(codes).tolist():
+            if isinstance(done := self._matters.done(code), str):
+                places[codes == code] = names.index(done)
         for place, count in enumerate(np.bincount(places, minlength=len(names)).tolist()):
             self.tally.decided[names[place]] += count
         columns = [*(piece.rows.column(name) for name in self.identity), pa.array(scores)]
         columns.append(pa.array(names, pa.string()).take(pa.array(places)))
         if self._explain:
             columns.append(pa.array(self._reasons.of(x, piece.made), pa.string()))
+        if self._matters.asked:
+            known, at = np.unique(codes, return_inverse=True)
+            texts = pa.array([self._matters.text(code) for code in known.tolist()], pa.string())
+            columns.append(texts.take(pa.array(at)))
         columns += [feature_array(piece.made[one.name]) for one in self.maker.plan.outputs]
         columns += [pa.repeat(pa.scalar(value, kind), len(scores)) for _, kind, value in self._same()]
         schema = self.schema()
         arrays = [_as(one, kind) for one, kind in zip(columns, schema.types, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-    def _refuse_beyond(self, piece: Computed, x: Any, beyond: Any) -> tuple[Computed, Any]:
-        """Set rows aside that a request is refused for: of the first feature that is beyond what a model takes."""
+    def _judged(self, piece: Computed) -> tuple[Computed, Codes]:
+        """What is the matter with rows; those that are refused for it go aside."""
+        time = frame(piece.rows, [self._moment], self._contract, self._what).columns[self._moment]
+        codes = self._matters.of(piece.made, time.values)
+        good = np.ones(len(codes), np.bool_)
+        for code in np.unique(codes).tolist():
+            if isinstance(why := self._matters.done(code), HeadraceError):
+                good &= codes != code
+                said = ", ".join(self._matters.said(code))
+                self._refuse(piece, codes == code, why.faults[0].code, said, why.faults[0].found)
+        return (piece, codes) if good.all() else (_chosen(piece, good), codes[good])
+
+    def _refuse_beyond(self, piece: Computed, beyond: Any) -> Any:
+        """Set rows aside that a request is refused for, by the first feature beyond what a model takes; keep others."""
         first = np.where(beyond.any(axis=1), beyond.argmax(axis=1), -1)
         for at in np.unique(first[first >= 0]).tolist():
-            self._refuse(
-                piece, first == at, "HR-REQUEST-009", self.maker.model.scorer.features[at], "is beyond float32"
-            )
-        good = first < 0
-        return _chosen(piece, good), x[good]
+            feature = self.maker.model.scorer.features[at]
+            self._refuse(piece, first == at, "HR-REQUEST-009", feature, "is beyond float32")
+        return first < 0
 
     def _refuse(self, piece: Computed, which: Any, code: str, what: str, text: str) -> None:
         rows = piece.rows.filter(pa.array(which))

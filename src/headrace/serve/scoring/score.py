@@ -30,6 +30,7 @@ from headrace.serve.drain import drain
 from headrace.serve.loaded import Loaded
 from headrace.serve.scoring.aside import Aside
 from headrace.serve.scoring.making import Maker, Making, Tally, maker_of
+from headrace.serve.scoring.matters import Matters
 from headrace.serve.scoring.rows import Asked, Given, laid, limited, of_files, of_frame, of_stream, of_table
 from headrace.serve.scoring.scored import ScoredTable
 from headrace.serve.scoring.targets import InMemory, Target, message_of, target_of
@@ -126,6 +127,8 @@ def _scored(maker: Maker, loaded: Loaded, table: str | Path | pa.Table, target: 
     read = tuple(dict.fromkeys((*plan.identity, *maker.rules.fields)))
     versions = {name: lake.version(name) for name in plan.sources if lake.exists(name)}
     given, mark = _given(table, spine, lake, versions)
+    missing = [name for name in plan.sources if name not in versions]
+    matters = Matters(maker.service, maker.plan, isinstance(given, Asked), missing)
     with _work(loaded, target, [mark, wanted.where, wanted.limit, versions, maker.declaration, maker.meaning]) as work:
         aside, late = Aside(work, "broken"), Aside(work, "refused")
         late.clear()
@@ -134,8 +137,17 @@ def _scored(maker: Maker, loaded: Loaded, table: str | Path | pa.Table, target: 
             given = laid(given, spine.contract, columns, loaded.project, lake, work, aside)
         asked = limited(given, spine.contract, node, wanted.limit)
         rows = {name: lake.rows(name, version) for name, version in versions.items()}
-        job = Job(plan, read, spine.event_time, None, asked.most, rows, lake_batches(lake, versions), asked.rows)
-        making = Making(maker, maker.plan.identity, asked.what, late, wanted.explain)
+        job = Job(
+            matters.within(plan),
+            read,
+            spine.event_time,
+            None,
+            asked.most,
+            rows,
+            lake_batches(lake, versions),
+            asked.rows,
+        )
+        making = Making(maker, asked.what, late, matters, wanted.explain)
         pieces = computed(job, work / "spilled", wanted.memory, wanted.progress)
         record, told = message_of(maker.service.name), list[ScoredTable]()
 
