@@ -400,3 +400,10 @@ def duration_text(us: int) -> str:
         if us % _UNITS_US[unit] == 0:
             return f"{us // _UNITS_US[unit]}{unit}"
     raise AssertionError("every whole number of microseconds has a unit")
+
+
+def type_of(said: Mapping[str, Any]) -> LogicalType:
+    """Return the type that ``dataclasses.asdict`` made plain values of, whatever wrote these down since."""
+    item = said["item"]
+    fields = tuple((name, type_of(one)) for name, one in said.get("fields", ()))
+    return LogicalType(**{**said, "item": None if item is None else type_of(item), "fields": fields})

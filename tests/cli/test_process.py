@@ -239,7 +239,7 @@ def test_a_long_query_hears_ctrl_c_and_says_nothing(bank, more):
 def test_serve_tells_a_program_where_it_is(tmp_path, monkeypatch):
     from headrace.serve import app
 
-    monkeypatch.setattr(app, "serve", lambda loaded, host, port, told: told("http://127.0.0.1:7", ["desk"], ()))
+    monkeypatch.setattr(app, "serve", lambda loaded, host, port, told, **_: told("http://127.0.0.1:7", ["desk"], ()))
     folder = make_bank(tmp_path / "bank")
     result = CliRunner().invoke(main, ["serve", "--project", str(folder), "--port", "0", "--json"])
     assert json.loads(result.stdout) == {"ok": True, "url": "http://127.0.0.1:7", "services": ["desk"], "faults": []}

@@ -69,17 +69,22 @@ def by_spilling(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence
     tables = {name: table(rows, contracts[name]) for name, rows in sources.items() if name in contracts}
     spines = table(spine, plan.spine.contract)
 
-    def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        # Rows of the spine and events of its stream can be tables of their own here: the spine is asked for by its
-        # moment and the columns of the row, and never without them.
-        rows = spines if tuple(columns) == job.columns else tables[name]
+    def read(rows: pa.Table, columns: Sequence[str]) -> Iterator[pa.Table]:
         chosen = rows.select([name for name in rows.column_names if name in (*columns, SEQ, KNOWN)])
         yield from (chosen.slice(begin, 3) for begin in range(0, chosen.num_rows, 3))
 
+    def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        return read(tables[name], columns)
+
+    # Rows of the spine and events of its stream can be tables of their own here.
+    def asked(columns: Sequence[str]) -> Iterator[pa.Table]:
+        return read(spines, columns)
+
     counts = {name: len(rows) for name, rows in sources.items()}
-    job = Job(plan, (), plan.spine.event_time, None, len(spine), counts, batches)
+    job = Job(plan, (), plan.spine.event_time, None, len(spine), counts, batches, asked)
     with tempfile.TemporaryDirectory() as folder, _hasty():
-        made = [one.table for one in spilled.pieces(job, Path(folder) / "work", 3, lambda *_: None)]
+        parts = spilled.computed(job, Path(folder) / "work", 3, lambda *_: None)
+        made = [engine_job.piece(job, one).table for one in parts]
     return [row for one in made for row in one.to_pylist()]
 
 

@@ -851,6 +851,23 @@ MISTAKES: Mapping[str, list[Mistake]] = {
             "whose rows have several scores",
         )
     ],
+    "HR-SERVICE-003": [
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), {}, record="besteffort")]), "did you mean 'best_")
+    ],
+    "HR-SERVICE-004": [
+        (
+            lambda: hr.Project("p", services=[hr.Service("s", model(), {}, when={"cold": "refuse"})]),
+            "did you mean 'cold_",
+        ),
+        (
+            lambda: hr.Project("p", services=[hr.Service("s", model(), {}, when={"cold_key": "deny"})]),
+            "answer, refuse, ",
+        ),
+        (
+            lambda: hr.Project("p", services=[hr.Service("s", model(), {}, when={"stale": "refuse"})]),
+            "stale_after='15m'",
+        ),
+    ],
     "HR-CHARTER-001": [(lambda: hr.Project("p", charter=charter(problem=" ")), "leaves 'problem' open")],
     "HR-CHARTER-002": [
         (lambda: hr.Project("p", charter=charter(metric="roc_acu"), models=[model()]), "did you mean 'roc_auc'?")

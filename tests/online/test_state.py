@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import headrace as hr
 from headrace.errors import HeadraceError
 from headrace.lake import Lake
-from headrace.online import State, build, slots_of
+from headrace.online import Asked, State, build, slots_of
 from headrace.online.build import refresh
 from headrace.online.keys import encode
 from headrace.online.packed import Chunk, pack, unpack
@@ -62,8 +62,17 @@ def plan(*groups):
     return compile_features(list(groups))
 
 
+def read(state, customer, moment, known=2**60, places=()):
+    asked = Asked([{"customer": customer}], np.array([moment]), np.array([known]), dict(places))
+    reading = state.read(asked)
+    for fault in reading.faults.values():
+        raise fault
+    return reading
+
+
 def seqs(state, customer, moment, known=2**60, place=None):
-    reading = state.read({"customer": customer}, moment, known, place)
+    places = {} if place is None else {place[0]: np.array([place[1]])}
+    reading = read(state, customer, moment, known, places)
     return sorted(reading.slices["payments", ("customer",)].seq.tolist())
 
 
@@ -79,7 +88,7 @@ def test_a_row_reads_its_own_keys_events_up_to_its_moment(lake, tmp_path):
     assert seqs(state, "c1", START + 8 * DAY) == [2, 5, 8]
     assert seqs(state, "nobody", START + 8 * DAY) == []
     assert seqs(state, None, START + 8 * DAY) == []
-    assert state.read({"customer": "c1"}, START, START).horizon == {"payments": 30}
+    assert read(state, "c1", START, START).horizon == {"payments": 30}
     state.close()
 
 
@@ -94,7 +103,7 @@ def test_what_was_learned_later_is_not_seen(tmp_path):
 
 def test_columns_come_back_as_they_were(lake, tmp_path):
     state = build([plan(week, life)], lake, tmp_path / "state")
-    held = state.read({"customer": "c0"}, START + 100 * DAY, 2**60).slices["payments", ("customer",)].columns
+    held = read(state, "c0", START + 100 * DAY).slices["payments", ("customer",)].columns
     expected = [None if i % 4 == 3 else "äb"[i % 2] for i in range(0, 30, 3)]
     assert held["country"].to_python() == expected
     assert held["customer"].to_python() == ["c0"] * 10
@@ -125,7 +134,7 @@ def test_what_no_window_reaches_is_dropped_and_rows_that_need_it_are_refused(tmp
     assert len(seqs(state, "c", now)) == 7
     assert state.size()["payments by customer"] == 1
     with pytest.raises(HeadraceError, match="HR-ONLINE-003"):
-        state.read({"customer": "c"}, START + 50 * DAY, now)
+        read(state, "c", START + 50 * DAY, now)
     assert len(seqs(state, "c", START + 190 * DAY)) == 8
     state.close()
     whole = build([plan(week, life)], lake, tmp_path / "state")

@@ -60,10 +60,10 @@ def test_what_was_decided_before_a_kill_is_not_decided_again(shop):
     server.stop()
 
 
-@pytest.mark.parametrize("room", [160 * 1024])
+@pytest.mark.parametrize("room", [96 * 1024])
 def test_a_decision_that_could_not_be_written_is_made_when_there_is_room(shop, room):
     with start(shop, spool_bytes=room) as running, httpx.Client(base_url=running.url, timeout=30) as client:
-        answers = {number: ask(client, payment(number))[0] for number in range(200)}
+        answers = {number: ask(client, payment(number))[0] for number in range(600)}
         refused = next(number for number, status in answers.items() if status == 503)
         drain(shop)
         assert "repeated" not in ask(client, payment(refused))[1]

@@ -20,7 +20,7 @@ from headrace.contracts.text import DAY, MOMENT, OFFSET
 from headrace.contracts.years import days, far_text, years
 from headrace.declare import Field
 from headrace.kernel.column import Column, dtype_of, to_arrow
-from headrace.kernel.texts import coded, texts
+from headrace.kernel.texts import coded_few
 from headrace.types import LogicalType
 
 ABSENT = "HR-REQUEST-006"
@@ -291,12 +291,11 @@ def array(kind: LogicalType, values: Sequence[Any]) -> pa.Array:
 
 def column(kind: LogicalType, values: Sequence[Any]) -> Column:
     """Return kernel values, None for null, as a column."""
-    there = np.array([value is not None for value in values], dtype=np.bool_)
-    valid = None if there.all() else there
+    valid = np.array([value is not None for value in values], dtype=np.bool_) if None in values else None
     if kind.name == "str":
-        codes, dictionary = coded(texts(values))
+        codes, dictionary = coded_few(values)
         return Column(kind, codes, valid, dictionary)
-    plain = [0 if value is None else value for value in values]
+    plain = values if valid is None else [0 if value is None else value for value in values]
     return Column(kind, np.array(plain, dtype=dtype_of(kind)), valid)
 
 

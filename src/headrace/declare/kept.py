@@ -55,6 +55,7 @@ DECISIONS: Columns = {
     "score": FLOAT,
     "decision": STR,
     "reasons": STR,
+    "situation": STR,
     "model": STR,
     "model_version": INT,
     "model_digest": STR,
@@ -66,9 +67,9 @@ DECISIONS: Columns = {
 }
 """Columns of ``decisions_<service>``.
 
-``request``, ``features``, ``reasons`` and ``horizon`` are JSON with exact numbers: floats are the shortest text that
-reads as the same 64 bits. ``at`` is the row's event time, ``_known_at`` up to when it knew, ``horizon`` the last
-sequence of each source that it could see.
+``request``, ``features``, ``reasons``, ``situation`` and ``horizon`` are JSON with exact numbers: floats are the
+shortest text that reads as the same 64 bits. ``at`` is the row's event time, ``_known_at`` up to when it knew,
+``horizon`` the last sequence of each source that it could see.
 """
 RUNS: Columns = {
     "run": INT,

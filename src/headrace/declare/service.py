@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from headrace.declare.base import Declared, here_within, name_faults, type_fault
+from headrace.declare.durations import duration_faults
 from headrace.declare.model import Model
 from headrace.declare.sheet import Sheet
-from headrace.errors import Fault
+from headrace.declare.situations import situation_faults
+from headrace.errors import Fault, nearest
+
+RECORDS = ("durable", "best_effort")
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,6 +25,13 @@ class Service(Declared):
         decide: decision to SQL condition over ``score``, the fields of the row and the features; the first that is
             true is the decision.
         otherwise: decision where none is true.
+        record: ``"durable"``: no answer leaves before its record is on the disk, and where there is no room it is
+            refused; ``"best_effort"``: it leaves at once, and a record that cannot be written is lost and told.
+        stale_after: how long a stream that windows read may be without news, e.g. ``"15m"``; empty for ever.
+        when: what is done in a situation: ``"answer"`` as well as can be, ``"refuse"``, or a decision, such as
+            ``{"cold_key": "review", "stale": "refuse"}``. Situations are ``"cold_key"``, ``"missing_table"``,
+            ``"stale"``, in which it answers if nothing else is said, and ``"rebuilding"``, in which it refuses. The
+            answer and its record name them.
 
     Example:
         ``hr.Service("fraud_desk", score, decide={"block": "score > 0.95", "review": "score > 0.7"})``
@@ -30,6 +41,9 @@ class Service(Declared):
     model: Model
     decide: Mapping[str, str] = field(default_factory=dict)
     otherwise: str = "allow"
+    record: str = "durable"
+    stale_after: str = ""
+    when: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
 
     def _look(self) -> list[Fault]:
@@ -58,6 +72,21 @@ class Service(Declared):
             found = f"service {self.name} decides {self.otherwise!r} by a rule and otherwise"
             cure = f"write otherwise='no_{self.otherwise}', or name the rule another way"
             faults.append(Fault("HR-SERVICE-001", self.place, found, "another name for otherwise=", cure))
+        if not isinstance(self.when, Mapping):
+            faults.append(type_fault(self.place, f"when of {self.name}", self.when, "a mapping of situation to word"))
+            self._set("when", {})
+        faults += situation_faults(self.when, (*self.decide, str(self.otherwise)), self.place, self.name)
+        if not isinstance(self.stale_after, str):
+            expected = "a duration as text, such as '15m'"
+            faults.append(type_fault(self.place, f"stale_after of {self.name}", self.stale_after, expected))
+        elif self.stale_after:
+            faults += duration_faults(self.stale_after, self.place, f"stale_after of {self.name}")
+        elif "stale" in self.when:
+            found, cure = f"when={{'stale': …}} of service {self.name}", "write stale_after='15m' or so"
+            faults.append(Fault("HR-SERVICE-004", self.place, found, "stale_after= beside it", cure))
+        if self.record not in RECORDS:
+            found, cure = f"record={self.record!r} of service {self.name}", nearest(str(self.record), RECORDS)
+            faults.append(Fault("HR-SERVICE-003", self.place, found, " or ".join(map(repr, RECORDS)), cure))
         return faults
 
     def _sheet(self) -> Sheet:

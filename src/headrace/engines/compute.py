@@ -12,7 +12,7 @@ from headrace.engines.frame import Frame, joint_codes
 from headrace.kernel import asof
 from headrace.kernel.column import Column
 from headrace.kernel.layout import Events, Layout, Rows, arrange
-from headrace.kernel.typing import Bools
+from headrace.kernel.typing import Bools, Ints
 from headrace.kernel.windows import compute
 from headrace.kernel.work import Job, Own
 from headrace.plan import lower
@@ -118,13 +118,18 @@ def states(group: StateGroup, table: Frame, rows: Frame, moment: str) -> dict[st
     if group.valid_to is not None:
         until = table.columns[group.valid_to]
         valid_to = np.where(until.mask, until.values, np.iinfo(np.int64).max)
-    position = asof.positions(*coded(group.keys, table, group.valid_from, rows, moment), valid_to)
+    laid = coded(group.keys, table, group.valid_from, rows, moment)
+    return of_states(group, table.columns, asof.positions(*laid, valid_to))
+
+
+def of_states(group: StateGroup, columns: Mapping[str, Column], position: Ints) -> dict[str, Column]:
+    """Return expressions over the rows of a state table at some positions; a negative one has none."""
     used = {name for _, node in group.expressions for name in references(node)}
-    given = {name: table.columns[name].take(position) for name in used}
+    given = {name: columns[name].take(position) for name in used}
     there = position >= 0
     found: dict[str, Column] = {}
     for name, node in group.expressions:
-        column = lower.columns(node, given, rows.length)
+        column = lower.columns(node, given, len(position))
         valid = column.mask & there
         found[name] = Column(column.type, column.values, None if valid.all() else valid, column.dictionary)
     return found

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from headrace.engines.frame import Frame, feature_array, frame
+from headrace.engines.frame import KNOWN, SEQ, Frame, feature_array, frame
 from headrace.kernel.column import Column
 from headrace.kernel.typing import Bools
+from headrace.lake import Lake
 from headrace.plan import lower
 from headrace.plan.meaning import Plan
 
 Batches = Callable[[str, Sequence[str]], Iterator[pa.Table]]
 """Given the name of a source and columns, yields its rows in order, some at a time."""
+Spine = Callable[[Sequence[str]], Iterator[pa.Table]]
+"""Given columns, yields the rows that are asked about, in order, some at a time; with more columns where they have."""
 Progress = Callable[[str, int, int], None]
 
 PIECE = 1_000_000
@@ -34,7 +37,9 @@ class Job:
         horizon: moment (microseconds) up to which truth has arrived; rows maturing later are left out.
         spine_rows: how many rows the spine has.
         source_rows: how many rows each source has, the label's included.
-        batches: reads sources and spine.
+        batches: reads sources, and the spine where nothing else does.
+        rows: reads the rows that are asked about where they are not all of the stream that is the spine. Such rows see
+            what was known by their own known time; only where they have a sequence are they events of the stream.
     """
 
     plan: Plan
@@ -44,6 +49,7 @@ class Job:
     spine_rows: int
     source_rows: Mapping[str, int]
     batches: Batches
+    rows: Spine | None = None
 
     @property
     def spine(self) -> str:
@@ -56,6 +62,19 @@ class Job:
         on = () if self.plan.label is None else self.plan.label.label.on
         return tuple(dict.fromkeys((*self.identity, self.moment, *on, *self.plan.row_columns)))
 
+    def asked(self) -> Iterator[pa.Table]:
+        """Yield the rows that are asked about."""
+        return self.batches(self.spine, self.columns) if self.rows is None else self.rows(self.columns)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Consecutive rows that are asked about, their features as the kernel holds them, and what was left out and why."""
+
+    rows: pa.Table
+    made: Mapping[str, Column]
+    excluded: dict[str, int]
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -63,6 +82,21 @@ class Piece:
 
     table: pa.Table
     excluded: dict[str, int]
+
+
+def lake_batches(lake: Lake, versions: Mapping[str, int]) -> Batches:
+    """Return what reads tables of a lake as of their versions; one without a version has no rows yet."""
+
+    def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        if name not in versions:
+            return
+        with_log = list(dict.fromkeys((*columns, SEQ, KNOWN)))
+        have = lake.schema(name).names
+        wanted = [column for column in with_log if column in have or column.partition(".")[0] in have]
+        for batch in lake.batches(name, version=versions[name], columns=wanted):
+            yield pa.Table.from_batches([batch])
+
+    return batches
 
 
 def size_of(job: Job) -> int:
@@ -116,9 +150,10 @@ def row_frame(job: Job, table: pa.Table) -> Frame:
     return frame(table, job.columns, job.plan.spine.contract, job.spine)
 
 
-def piece(job: Job, rows: pa.Table, made: Mapping[str, Column], excluded: dict[str, int]) -> Piece:
+def piece(job: Job, computed: Computed) -> Piece:
     """Put a piece together: identity, features in the order of declaration, label; rows without a label fall out."""
-    table = rows.select(list(job.identity))
+    made, excluded = computed.made, computed.excluded
+    table = computed.rows.select(list(job.identity))
     for output in job.plan.features:
         table = table.append_column(output.name, feature_array(made[output.name]))
     if (truth := made.get(LABEL)) is not None:

@@ -15,7 +15,7 @@ from headrace.declare import Contract
 from headrace.engines import compute, spilled
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import frame
-from headrace.engines.job import Job, Piece, Progress, fixed, piece, row_frame, size_of, staged
+from headrace.engines.job import Computed, Job, Piece, Progress, fixed, piece, row_frame, size_of, staged
 from headrace.engines.labels import labels
 from headrace.types import arrow_schema
 
@@ -32,14 +32,19 @@ def pieces(job: Job, work: Path, memory: int, progress: Progress) -> Iterator[Pi
         memory: bytes that may be used, about.
         progress: told what is done, how many rows, and of how many.
     """
+    return (piece(job, one) for one in computed(job, work, memory, progress))
+
+
+def computed(job: Job, work: Path, memory: int, progress: Progress) -> Iterator[Computed]:
+    """Yield the same rows with their features as the kernel holds them; arguments as in ``pieces``."""
     partitions = -(-size_of(job) * _OVERHEAD // memory)
     if partitions <= 1:
         yield from _in_memory(job, progress)
     else:
-        yield from spilled.pieces(job, work, partitions, progress)
+        yield from spilled.computed(job, work, partitions, progress)
 
 
-def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
+def _in_memory(job: Job, progress: Progress) -> Iterator[Computed]:
     contracts = source_contracts(job.plan)
     needed = dict(job.plan.sources)
     if job.plan.label is not None:
@@ -49,7 +54,7 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
         name: frame(_whole(job.batches(name, columns), columns, contracts[name]), columns, contracts[name], name)
         for name, columns in needed.items()
     }
-    parts = [staged(job, table) for table in fixed(job.batches(job.spine, job.columns))]
+    parts = [staged(job, table) for table in fixed(job.asked())]
     lengths = [rows.num_rows for rows, _ in parts]
     everything = row_frame(job, pa.concat_tables([rows for rows, _ in parts])) if parts else None
     if everything is None:
@@ -61,7 +66,7 @@ def _in_memory(job: Job, progress: Progress) -> Iterator[Piece]:
     begin = 0
     for (rows, excluded), length in zip(parts, lengths, strict=True):
         part = {name: column.part(begin, begin + length) for name, column in made.items()}
-        yield piece(job, rows, part, excluded)
+        yield Computed(rows, part, excluded)
         begin += length
         progress("features", begin, everything.length)
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from headrace.engines import compute
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import KNOWN, SEQ, Frame, frame
-from headrace.engines.job import EARLY, LABEL, PIECE, Job, Piece, Progress, fixed, piece, row_frame, staged
+from headrace.engines.job import EARLY, LABEL, PIECE, Computed, Job, Progress, fixed, row_frame, staged
 from headrace.engines.labels import labels
 from headrace.engines.spill import Spill, free_or_fault, partition_of, read_piece, write_pieces
 from headrace.kernel.column import Column, from_arrow, to_arrow
@@ -35,8 +35,8 @@ Keys = tuple[str, ...]
 Group = WindowGroup | StateGroup
 
 
-def pieces(job: Job, work: Path, partitions: int, progress: Progress) -> Iterator[Piece]:
-    """Yield the set piece by piece; arguments as in ``sets.pieces``. The folder ``work`` is the caller's to remove.
+def computed(job: Job, work: Path, partitions: int, progress: Progress) -> Iterator[Computed]:
+    """Yield the rows piece by piece; arguments as in ``sets.pieces``. The folder ``work`` is the caller's to remove.
 
     Raises:
         HeadraceError: HR-SPILL-001 when the disk cannot hold what is spilled.
@@ -61,19 +61,19 @@ def pieces(job: Job, work: Path, partitions: int, progress: Progress) -> Iterato
 def room(job: Job, partitions: int) -> int:
     """Bytes on disk when it is fullest: rows and results of all passes, and the events of one or the set itself."""
     passes = _passes(job.plan)
-    rows = job.spine_rows * _width(job, job.spine, job.columns)
+    rows = job.spine_rows * _width(job.asked())
     results = job.spine_rows * _CELL * (len(job.plan.outputs) + len(passes))
     events = [
-        sum(job.source_rows[name] * _width(job, name, columns) for name, columns in _columns(job.plan, keys).items())
+        sum(job.source_rows[name] * _width(job.batches(name, some)) for name, some in _columns(job.plan, keys).items())
         for keys in passes
     ]
     batches = (1 + job.spine_rows // PIECE) * (1 + 3 * len(passes) * partitions)
     return int(rows * (1 + len(passes)) + results + max([*events, rows + results]) + batches * _MESSAGE)
 
 
-def _width(job: Job, name: str, columns: tuple[str, ...]) -> float:
+def _width(batches: Iterator[pa.Table]) -> float:
     """Bytes of a row as it is spilled, measured on the first rows: texts have no length in a contract."""
-    first = next((batch for batch in job.batches(name, columns) if batch.num_rows), None)
+    first = next((batch for batch in batches if batch.num_rows), None)
     return 0.0 if first is None else first.nbytes / first.num_rows + _CELL
 
 
@@ -122,7 +122,7 @@ def _stage_rows(job: Job, work: Path, partitions: int, progress: Progress) -> li
     excluded: list[dict[str, int]] = []
     with ExitStack() as stack:
         spills = {keys: stack.enter_context(_row_spill(work, keys, partitions)) for keys in _passes(job.plan)}
-        for number, table in enumerate(fixed(job.batches(job.spine, job.columns))):
+        for number, table in enumerate(fixed(job.asked())):
             rows, left_out = staged(job, table)
             excluded.append(left_out)
             numbered = rows.append_column(ROW, pa.array(np.arange(rows.num_rows, dtype=np.int64) + number * PIECE))
@@ -188,7 +188,7 @@ def _compute(job: Job, work: Path, keys: Keys, partition: int, count: int, path:
 
 def _assembled(
     job: Job, work: Path, number: int, passes: list[Keys], partitions: int, excluded: dict[str, int]
-) -> Piece:
+) -> Computed:
     """Put a piece together from every partition's share of it."""
     table = pa.Table.from_batches([read_piece(work / f"rows-{number:05}.arrow", 0)])
     place = table.column(ROW).to_numpy()
@@ -208,7 +208,7 @@ def _assembled(
             found[name] = from_arrow(arranged.column(name), kind)
     rows = row_frame(job, table)
     found |= compute.derived(job.plan, rows, found)
-    return piece(job, table, found, excluded)
+    return Computed(table, found, excluded)
 
 
 def _types(plan: Plan, keys: Keys) -> dict[str, LogicalType]:

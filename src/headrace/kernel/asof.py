@@ -43,6 +43,21 @@ def positions(states: Events, rows: Rows, keys: int, valid_to: Ints | None) -> I
     return result
 
 
+def newest(segments: Ints, time: Ints, moment: Ints, valid_to: Ints | None) -> Ints:
+    """Return for each row the position of the newest state that holds, -1 for none; all that is there is known.
+
+    Args:
+        segments: see ``running.sweep``; the states of a row in the order of their validity.
+        time: [states] valid_from.
+        moment: [rows].
+        valid_to: [states] end of validity, exclusive; None where states hold until the next.
+    """
+    nothing = np.zeros(0, dtype=np.int64)
+    found = np.empty(len(moment), dtype=np.int64)
+    _newest(segments, time, moment, nothing, nothing, nothing if valid_to is None else valid_to, found)
+    return found
+
+
 @njit(cache=True, nogil=True)
 def _walked(key: Ints, time: Ints, row_key: Ints, moment: Ints, keys: int) -> Ints:
     """Both in the order of time: walk along them once, with the newest state of each key at hand."""

@@ -88,6 +88,19 @@ class Layout:
         )
 
 
+def side_by_side(starts: Ints) -> Ints:
+    """Return the segments of rows that each have events of their own, see ``running.sweep``.
+
+    Args:
+        starts: [rows + 1] the events of row i, in the total order, are those from ``starts[i]`` up to the next.
+    """
+    segments = np.empty((len(starts) - 1, 4), dtype=np.int64)
+    segments[:, 0], segments[:, 1] = starts[:-1], starts[1:]
+    segments[:, 2] = np.arange(len(segments))
+    segments[:, 3] = segments[:, 2] + 1
+    return segments
+
+
 def arrange(events: Events, rows: Rows, keys: int) -> Layout:
     """Lay events and rows out by key.
 

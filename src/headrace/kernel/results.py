@@ -40,13 +40,17 @@ class Sweep:
 
     @property
     def kind(self) -> int:
-        """What its words are, see ``placing``."""
-        item = self.work.result.item or self.work.result
-        if self.aggregate.out != "value":
-            return placing.FLOAT if self.aggregate.out == "float" else placing.AS_IS
-        if item.name in ("int", "timestamp"):
-            return placing.COUNTED
-        return placing.ORDERED if item.name == "float" else placing.AS_IS
+        return kind_of(self.aggregate, self.work.result)
+
+
+def kind_of(aggregate: Aggregate, result: LogicalType) -> int:
+    """Return what the words of a result are, see ``placing``."""
+    item = result.item or result
+    if aggregate.out != "value":
+        return placing.FLOAT if aggregate.out == "float" else placing.AS_IS
+    if item.name in ("int", "timestamp"):
+        return placing.COUNTED
+    return placing.ORDERED if item.name == "float" else placing.AS_IS
 
 
 class Results:
@@ -66,42 +70,50 @@ class Results:
         self._valid = empty((len(single), rows), np.bool_)
         in_ranges(lambda start, stop: self._valid[:, start:stop].fill(True), rows)
         listed = [sweep for sweep in sweeps if sweep.listed]
-        self._lists = [empty((rows, len(sweep.spans), sweep.items)) for sweep in listed]
+        self._items = [empty((rows, len(sweep.spans), sweep.items)) for sweep in listed]
         self._lengths = [np.empty((rows, len(sweep.spans)), dtype=np.int64) for sweep in listed]
 
     def put(self, words: Ints, counts: Counts, order: Ints) -> None:
         """Take what was swept: words and numbers of items […, rows], and which rows of the input these are."""
         placing.scatter(words, counts, order, self._at, self._kinds, self._values, self._valid)
         listed = (sweep for sweep in self._sweeps if sweep.listed)
-        for sweep, lists, lengths in zip(listed, self._lists, self._lengths, strict=True):
+        for sweep, held, lengths in zip(listed, self._items, self._lengths, strict=True):
             windows = len(sweep.spans)
             some = words[sweep.word : sweep.word + windows * sweep.items]
-            lists[order] = some.reshape(windows, sweep.items, len(order)).transpose(2, 0, 1)
+            held[order] = some.reshape(windows, sweep.items, len(order)).transpose(2, 0, 1)
             lengths[order] = counts[sweep.result : sweep.result + windows].T
 
     def columns(self) -> list[list[Column]]:
         """Return for each sweep one column for each window."""
         scalars = zip(self._values, self._valid, strict=True)
-        lists = zip(self._lists, self._lengths, strict=True)
+        listed = zip(self._items, self._lengths, strict=True)
         found: list[list[Column]] = []
         for sweep in self._sweeps:
             if sweep.listed:
-                items, lengths = next(lists)
-                found.append([_lists(sweep, items[:, w], lengths[:, w]) for w in range(len(sweep.spans))])
+                items, lengths = next(listed)
+                out, kind, result = sweep.aggregate.out, sweep.kind, sweep.work.result
+                windows = range(len(sweep.spans))
+                found.append([lists(out, sweep.source, result, kind, items[:, w], lengths[:, w]) for w in windows])
             else:
                 found.append([_scalar(sweep, *next(scalars)) for _ in sweep.spans])
         return found
 
 
 def _scalar(sweep: Sweep, words: Ints, valid: Bools) -> Column:
-    return _decoded(sweep, sweep.work.result, words, None if valid.all() else valid)
+    return decoded(sweep.aggregate.out, sweep.source, sweep.work.result, words, None if valid.all() else valid)
 
 
-def _decoded(sweep: Sweep, item: LogicalType, words: Ints, valid: Bools | None) -> Column:
-    """Return a column of the type of an item from the words of results."""
-    source = sweep.source
+def decoded(out: str, source: Column | None, item: LogicalType, words: Ints, valid: Bools | None) -> Column:
+    """Return a column of the type of an item from the words of results.
+
+    Args:
+        out: what the words are, see ``Aggregate``.
+        source: the values that were aggregated.
+        item: the type.
+        words, valid: of the results.
+    """
     dictionary = source.dictionary if source is not None and item.name == "str" else None
-    if sweep.aggregate.out == "position":
+    if out == "position":
         assert source is not None
         taken = source.take(words if valid is None else np.where(valid, words, -1))
         return Column(item, taken.values, taken.valid, dictionary)
@@ -112,14 +124,15 @@ def _decoded(sweep: Sweep, item: LogicalType, words: Ints, valid: Bools | None) 
     return Column(item, words, valid, dictionary)
 
 
-def _lists(sweep: Sweep, words: Ints, lengths: Ints) -> Column:
-    item = sweep.work.result.item
+def lists(out: str, source: Column | None, result: LogicalType, kind: int, words: Ints, lengths: Ints) -> Column:
+    """Return a column of lists from words [rows, most items] and how many items each row has; else as ``decoded``."""
+    item = result.item
     assert item is not None
-    inside = np.arange(sweep.items)[None, :] < lengths[:, None]
+    inside = np.arange(words.shape[1])[None, :] < lengths[:, None]
     flat = np.where(inside, words, 0).ravel()
-    if sweep.kind == placing.ORDERED:
+    if kind == placing.ORDERED:
         flat = placing.from_ordered_bits(flat)
-    column = _decoded(sweep, item, flat, inside.ravel())
+    column = decoded(out, source, item, flat, inside.ravel())
     there = lengths > 0
-    lists = column.values.reshape(inside.shape)
-    return Column(sweep.work.result, lists, None if there.all() else there, column.dictionary, lengths)
+    values = column.values.reshape(inside.shape)
+    return Column(result, values, None if there.all() else there, column.dictionary, lengths)

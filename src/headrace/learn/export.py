@@ -18,8 +18,8 @@ from headrace.learn.cases import Matrix, frame
 from headrace.learn.kinds import Graph, UnlikeError, kind_of
 from headrace.learn.kinds import part as part_of
 from headrace.learn.kinds.text import in_text
-from headrace.learn.native import ONNX, ending_of
-from headrace.learn.scorer import METADATA, Scorer, open_session
+from headrace.learn.native import METADATA, ONNX, ending_of
+from headrace.learn.scorer import Scorer, open_session
 from headrace.learn.scoring import scores
 from headrace.learn.tasks import outputs_of
 

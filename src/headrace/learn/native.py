@@ -12,6 +12,10 @@ from headrace.errors import Fault, HeadraceError
 
 ONNX, LIGHTGBM, XGBOOST = ".onnx", ".txt", ".json"
 """How names of model files end."""
+METADATA = "headrace"
+"""Key in the metadata of a model file: JSON of ``features`` in order, names of ``scores``, the ``output`` and the
+``columns`` that hold them, the ``sign`` that makes the higher one the stranger one, and of each feature that is text
+the ``categories`` that its model knows."""
 MARK = "headrace:"
 """Begins the line, after all that LightGBM reads, that says what a scorer must know."""
 ATTRIBUTE = "headrace"
@@ -22,13 +26,16 @@ class Runtime(Protocol):
     """What runs a model file.
 
     Args:
-        about: what the file says of itself, as ``headrace.learn.scorer.METADATA`` tells.
+        about: what the file says of itself, as ``METADATA`` tells.
     """
 
     about: dict[str, Any]
 
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Return what the model answers for rows, shape (n,) or (n, columns)."""
+
+    def each(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Return it with the bits that each row has alone."""
 
 
 def ending_of(content: bytes) -> str:
@@ -73,6 +80,8 @@ class _LightGBM:
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         return np.asarray(self._booster.predict(x, num_threads=1))
 
+    each = run  # it goes from tree to tree for each row
+
 
 class _XGBoost:
     """A booster that reads its own JSON, on one thread."""
@@ -91,3 +100,5 @@ class _XGBoost:
 
             return np.asarray(self._booster.predict(DMatrix(x)))
         return np.asarray(self._booster.inplace_predict(x))
+
+    each = run  # it goes from tree to tree for each row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace.errors import Fault, HeadraceError
-from headrace.learn.native import ONNX, Runtime, ending_of, open_native
+from headrace.learn.alike import alike
+from headrace.learn.native import METADATA, ONNX, Runtime, ending_of, open_native
 from headrace.learn.quiet import switch_off_telemetry
 
 if TYPE_CHECKING:
     import onnxruntime
 
-METADATA = "headrace"
-"""Key in the metadata of a model file: JSON of ``features`` in order, names of ``scores``, the ``output`` and the
-``columns`` that hold them, the ``sign`` that makes the higher one the stranger one, and of each feature that is text
-the ``categories`` that its model knows."""
+Run = Callable[[npt.NDArray[np.float32]], npt.NDArray[Any]]
 
 
 def digest_of(content: bytes) -> str:
@@ -44,11 +42,11 @@ class Scorer:
 
     ``features`` are the names of the columns that ``score`` expects, in order; ``names`` those of the scores that it
     gives; ``categories`` the texts of features that are text, of which ``score`` expects the place, NaN for another;
-    ``digest`` identifies the file.
+    ``digest`` identifies the file; ``alike`` says whether a row has the same bits alone as among others.
     """
 
     def __init__(self, content: bytes) -> None:
-        self.digest = digest_of(content)
+        self.digest, self.alike = digest_of(content), alike(content)
         self._runtime: Runtime = _Onnx(content) if ending_of(content) == ONNX else open_native(content)
         about = self._runtime.about
         self.features: tuple[str, ...] = tuple(about["features"])
@@ -75,7 +73,7 @@ class Scorer:
         return float(self._places[name].get(value, np.nan)) if name in self._places else float(value)
 
     def score(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-        """Return the scores of each row.
+        """Return the scores of each row; the bits of one may depend on how many are beside it (``learn.alike``).
 
         Args:
             x: float64 or float32, shape (n, features) in the order of ``features``; NaN for null.
@@ -86,13 +84,20 @@ class Scorer:
         Raises:
             HeadraceError: HR-LEARN-017 for another width, HR-LEARN-007 when a score is NaN or infinite.
         """
+        return self._scores(x, self._runtime.run)
+
+    def score_each(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """Return the scores of each row with the bits that it has alone, whatever the model is; see ``score``."""
+        return self._scores(x, self._runtime.each)
+
+    def _scores(self, x: npt.NDArray[np.floating[Any]], run: Run) -> npt.NDArray[np.float64]:
         if x.ndim != 2 or x.shape[1] != len(self.features):
             found = f"an array of shape {x.shape} to score"
             expected = f"(rows, {len(self.features)}) in the order of the model's features"
             raise HeadraceError(Fault("HR-LEARN-017", "", found, expected, "pass the columns of Scorer.features"))
         if not len(x):  # which not every operation takes
             return np.empty((0,) if len(self._columns) == 1 else (0, len(self._columns)))
-        raw = self._runtime.run(np.ascontiguousarray(x, dtype=np.float32))
+        raw = run(np.ascontiguousarray(x, dtype=np.float32))
         held = raw[:, self._columns] if raw.ndim == 2 else raw[:, None]
         values = (held[:, 0] if len(self._columns) == 1 else held).astype(np.float64) * self._sign
         if not np.isfinite(values).all():
@@ -120,6 +125,20 @@ class _Onnx:
     def run(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         raw: npt.NDArray[Any] = self._session.run(self._outputs, {self._input: x})[0]
         return raw
+
+    def each(self, x: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Run row after row where it lies, which takes half the time of as many calls with arrays of their own."""
+        first = self.run(x[:1])
+        found = np.empty((len(x), *first.shape[1:]), first.dtype)
+        row, made, found[0] = np.empty_like(x[:1]), np.empty_like(first), first[0]
+        bound = self._session.io_binding()
+        bound.bind_cpu_input(self._input, row)
+        bound.bind_output(self._outputs[0], "cpu", 0, made.dtype, made.shape, made.ctypes.data)
+        for at in range(1, len(x)):
+            row[0] = x[at]
+            self._session.run_with_iobinding(bound)
+            found[at] = made[0]
+        return found
 
 
 def load(path: Path, digest: str) -> Scorer:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.declare import TrainingSet
-from headrace.engines.frame import KNOWN, SEQ
-from headrace.engines.job import LABEL, Job, Progress
+from headrace.engines.frame import KNOWN
+from headrace.engines.job import LABEL, Job, Progress, lake_batches
 from headrace.engines.sets import pieces
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake, exclusive
@@ -226,14 +226,7 @@ def _versions(plan: Plan, lake: Lake) -> dict[str, int]:
 
 def _job(plan: Plan, lake: Lake, versions: Mapping[str, int]) -> Job:
     assert plan.spine is not None
-
-    def batches(name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        with_log = list(dict.fromkeys((*columns, SEQ, KNOWN)))
-        have = lake.schema(name).names
-        wanted = [column for column in with_log if column in have or column.partition(".")[0] in have]
-        for batch in lake.batches(name, version=versions[name], columns=wanted):
-            yield pa.Table.from_batches([batch])
-
+    batches = lake_batches(lake, versions)
     rows = {name: lake.rows(name, version) for name, version in versions.items()}
     horizon = None
     if plan.label is not None:

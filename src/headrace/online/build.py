@@ -85,6 +85,8 @@ def _refresh(state: State, lake: Lake, source: str) -> int:
                 state.clear(transaction, slot)
             _fill(state, transaction, slot, learned, chosen)
         state.put_position(transaction, source, max(done, learned.position))
+        if len(learned.known):
+            state.put_newest(transaction, source, int(learned.known.max()))
         state.put_note(transaction, f"version {source}", version)
         state.put_note(transaction, f"read {source}", max(0 if read is None else read, learned.position))
     return len(chosen)

@@ -15,6 +15,8 @@ from headrace.online.room import REBUILD
 
 _HEADER = struct.Struct("<IIqqII")
 """Events, columns, oldest and newest time, columns with nulls, CRC-32 of the rest."""
+SMALL = 256
+"""Events up to which others are added to the last chunk of a key: all but the last have at least so many."""
 TIME, SEQ, KNOWN, FIRST = 0, 1, 2, 3
 """Rows of the matrix: event time, sequence, known time; then the columns of the slot."""
 
@@ -57,6 +59,10 @@ def spans(raw: bytes | memoryview) -> tuple[int, int, int]:
     return events, oldest, newest
 
 
+header = _HEADER.unpack_from
+"""Of a packed chunk: events, columns, oldest and newest time, columns with nulls, CRC-32 of the rest."""
+
+
 def unpack(raw: bytes | memoryview) -> Chunk:
     """Return a chunk; its arrays are views of ``raw``.
 
@@ -81,8 +87,3 @@ def join(chunks: list[Chunk]) -> Chunk:
         return chunks[0]
     matrix = np.concatenate([one.matrix for one in chunks], axis=1)
     return Chunk(matrix, np.concatenate([one.there for one in chunks], axis=1))
-
-
-def nothing(columns: int) -> Chunk:
-    """Return a chunk without events."""
-    return Chunk(np.zeros((FIRST + columns, 0), dtype=np.int64), np.zeros((columns, 0), dtype=np.bool_))

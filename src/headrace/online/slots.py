@@ -37,6 +37,10 @@ class Slot:
     def id(self) -> tuple[str, tuple[str, ...]]:
         return self.source, self.keys
 
+    def place_of(self, column: str) -> int:
+        """Return which of its columns has a name."""
+        return next(at for at, (name, _) in enumerate(self.columns) if name == column)
+
     @property
     def reads(self) -> tuple[str, ...]:
         """Fields of the source that are read to fill it."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +14,22 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.contracts.nested import read_at
-from headrace.errors import Fault, HeadraceError
-from headrace.kernel.column import Column, dtype_of, from_arrow, nulls
-from headrace.kernel.texts import texts
-from headrace.kernel.typing import Bools, Ints
+from headrace.errors import HeadraceError
+from headrace.kernel.column import Column, from_arrow
+from headrace.kernel.typing import Ints
 from headrace.online import keys as online_keys
-from headrace.online.packed import FIRST, KNOWN, SEQ, TIME, Chunk, join, nothing, pack, spans, unpack
+from headrace.online.packed import FIRST, KNOWN, SEQ, SMALL, TIME, Chunk, join, pack, spans, unpack
+from headrace.online.reading import Asked, Held, Reading, look
 from headrace.online.room import REBUILD, environment, named, no_room
 from headrace.online.slots import Slot
 from headrace.online.texts import Texts
 from headrace.types import LogicalType
 
-Place = tuple[str, int]
-"""A stream and a sequence: where a row stands that is an event of that stream itself."""
 MAP_BYTES = 64 << 30
 """Upper bound of the file; it only takes what is used."""
-_SMALL, _LARGE = 256, 4096
-"""Events up to which a live event goes into the last chunk of its key, and most events of a chunk."""
+_LARGE = 4096
+"""Most events of a chunk."""
 _NUMBER = struct.Struct(">I")
-
-
-@dataclass(frozen=True)
-class Slice:
-    """The events of one row's key, as columns; the columns of the key repeat the row's own."""
-
-    slot: Slot
-    length: int
-    columns: Mapping[str, Column]
-    seq: Ints
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What one row sees: slices by slot, and the horizon: last sequence (or version) applied for each source."""
-
-    slices: Mapping[tuple[str, tuple[str, ...]], Slice]
-    horizon: Mapping[str, int]
 
 
 class State:
@@ -71,7 +50,7 @@ class State:
         self._env = environment(self.folder, map_bytes, len(self.slots) + 4, REBUILD, metasync=False)
         slotted = [b"slot-%d" % i for i in range(len(self.slots))]
         self._meta, texts, *held = named(self._env, (b"meta", b"texts", *slotted))
-        self._texts = Texts(texts)
+        self._texts = Texts(self._env, texts)
         self._held = {slot.id: one for slot, one in zip(self.slots, held, strict=True)}
         self.sources = tuple(dict.fromkeys(slot.source for slot in self.slots))
 
@@ -96,6 +75,12 @@ class State:
         with self._env.begin(db=self._meta) as transaction:
             return self._number(transaction, b"position:" + source.encode())
 
+    def newest(self) -> dict[str, int]:
+        """Return of each source that has any event when the newest became known, microseconds UTC."""
+        with self._env.begin(db=self._meta) as transaction:
+            found = {name: self._number(transaction, _newest_key(name)) for name in self.sources}
+        return {name: at for name, at in found.items() if at}
+
     def note(self, name: str, transaction: Any = None) -> Any:
         """Return what was noted under a name, or None."""
         if transaction is not None:
@@ -113,6 +98,11 @@ class State:
         """Note how far a source has been applied."""
         transaction.put(b"position:" + source.encode(), struct.pack(">q", position), db=self._meta)
 
+    def put_newest(self, transaction: Any, source: str, known: int) -> None:
+        """Note when the newest event of a source became known, microseconds UTC, unless a later one is noted."""
+        if known > self._number(transaction, _newest_key(source)):
+            transaction.put(_newest_key(source), struct.pack(">q", known), db=self._meta)
+
     def floor(self, transaction: Any, slot: Slot) -> int | None:
         """Return from which event time on a slot is complete, None where all of it is there."""
         raw = transaction.get(_floor_key(slot), db=self._meta)
@@ -124,65 +114,23 @@ class State:
 
     # -- reading
 
-    def read(self, row: Mapping[str, Any], moment: int, known: int, place: Place | None = None) -> Reading:
-        """Return what a row may see of its keys.
+    def read(self, asked: Asked) -> Reading:
+        """Return what rows may see of their keys, all of it as of one moment of the state.
 
-        Args:
-            row: its fields, as the kernel holds them.
-            moment: its event time, microseconds UTC; what happened later is left out.
-            known: an event is visible if its known time, microseconds UTC, is not behind this.
-            place: where the row is an event of a stream itself; of that stream's events that became known at just
-                that time, those up to its sequence are visible. Sequences of two streams say nothing about each other.
-
-        Raises:
-            HeadraceError: HR-ONLINE-001 when the state was altered on disk, 003 for a row older than what is held.
+        What is wrong with a row is in the faults of the reading: HR-ONLINE-001 where the state was altered on disk,
+        003 where the row is older than what is held.
         """
-        slices = {}
+        slices, faults = {}, dict[int, HeadraceError]()
+        keys: dict[tuple[str, ...], list[bytes | None]] = {}
         with self._env.begin(buffers=True) as transaction:
             for slot in self.slots:
-                seq = place[1] if place is not None and place[0] == slot.source else None
-                slices[slot.id] = self._slice(transaction, slot, row, moment, (known, seq))
+                if slot.keys not in keys:
+                    keys[slot.keys] = [online_keys.encode([row[name] for name in slot.keys]) for row in asked.rows]
+                held = Held(transaction, self._held[slot.id], self.floor(transaction, slot))
+                slices[slot.id] = look(slot, held, keys[slot.keys], asked, self._texts, faults)
             horizon = {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources}
-        return Reading(slices, horizon)
-
-    def _slice(
-        self, transaction: Any, slot: Slot, row: Mapping[str, Any], moment: int, until: tuple[int, int | None]
-    ) -> Slice:
-        floor = self.floor(transaction, slot)
-        oldest = None if slot.reach is None else moment - slot.reach
-        if floor is not None and oldest is not None and oldest < floor:
-            found = f"a row whose windows reach further back than the state of {slot.source}"
-            expected, cure = "a recent event time", "score old rows in batch: a training set reads all history"
-            raise HeadraceError(Fault("HR-ONLINE-003", "", found, expected, cure))
-        chunk = _visible(self._chunks(transaction, slot, row, moment, oldest), moment, oldest, until)
-        columns = {slot.time: Column(LogicalType("timestamp"), chunk.matrix[TIME])}
-        for key, kind in zip(slot.keys, slot.key_types, strict=True):
-            columns[key] = repeated(row[key], kind, len(chunk))
-        for i, (name, kind) in enumerate(slot.columns):
-            columns[name] = self._column(transaction, kind, chunk.matrix[FIRST + i], chunk.there[i])
-        return Slice(slot, len(chunk), columns, chunk.matrix[SEQ])
-
-    def _chunks(self, transaction: Any, slot: Slot, row: Mapping[str, Any], moment: int, oldest: int | None) -> Chunk:
-        key = online_keys.encode([row[name] for name in slot.keys])
-        found = []
-        if key is not None:
-            with transaction.cursor(db=self._held[slot.id]) as cursor:
-                there = cursor.set_range(key)
-                while there and len(cursor.key()) == len(key) + 4 and bytes(cursor.key()[:-4]) == key:
-                    raw = cursor.value()
-                    _, first, last = spans(raw)
-                    if first <= moment and (oldest is None or last >= oldest):
-                        found.append(unpack(raw))
-                    there = cursor.next()
-        return join(found) if found else nothing(len(slot.columns))
-
-    def _column(self, transaction: Any, kind: LogicalType, words: Ints, there: Bools) -> Column:
-        valid = None if there.all() else there
-        if kind.name == "str":
-            return self._texts.column(transaction, kind, words, valid)
-        if kind.name == "float":
-            return Column(kind, words.view(np.float64), valid)
-        return Column(kind, words.astype(np.bool_) if kind.name == "bool" else words, valid)
+            newest = {name: at for name in self.sources if (at := self._number(transaction, _newest_key(name)))}
+        return Reading(slices, horizon, faults, newest)
 
     # -- writing
 
@@ -205,6 +153,7 @@ class State:
                 if slot.source == source:
                     self.put_events(transaction, slot, rows, seq[fresh], known[fresh])
             self.put_position(transaction, source, int(seq.max()))
+            self.put_newest(transaction, source, int(known.max()))
 
     def clear(self, transaction: Any, slot: Slot) -> None:
         """Remove all of a slot."""
@@ -221,7 +170,10 @@ class State:
                     continue
                 if oldest < floor:
                     chunk = unpack(bytes(cursor.value()))
-                    cursor.put(bytes(cursor.key()), pack(chunk.select(chunk.matrix[TIME] >= floor)))
+                    rest = chunk.select(chunk.matrix[TIME] >= floor)
+                    # one that is followed by another stays so large that a reader knows it
+                    if len(chunk) < SMALL or len(rest) >= SMALL:
+                        cursor.put(bytes(cursor.key()), pack(rest))
                 there = cursor.next()
         transaction.put(_floor_key(slot), struct.pack(">q", floor), db=self._meta)
 
@@ -285,30 +237,14 @@ class State:
         return f"State({', '.join(f'{n}: {c:,}' for n, c in self.size().items())})"
 
 
-def _visible(chunk: Chunk, moment: int, oldest: int | None, until: tuple[int, int | None]) -> Chunk:
-    """Copy what the row may see out of LMDB's pages, which only live as long as the transaction."""
-    (known, seq), learned = until, chunk.matrix[KNOWN]
-    chosen = (chunk.matrix[TIME] <= moment) & (learned <= known)
-    if seq is not None:
-        chosen &= (learned < known) | (chunk.matrix[SEQ] <= seq)
-    if oldest is not None:
-        chosen &= chunk.matrix[TIME] >= oldest
-    return chunk.select(chosen)
-
-
 def layout_of(slots: Sequence[Slot]) -> str:
     """Return a digest of what a state holds: another layout is another folder."""
     said = json.dumps(["1", *(slot.as_dict() for slot in slots)], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-def repeated(value: Any, kind: LogicalType, length: int) -> Column:
-    """Return one plain value as a column of that length."""
-    if value is None:
-        return nulls(kind, length)
-    if kind.name == "str":
-        return Column(kind, np.zeros(length, dtype=np.int64), None, texts([value]))
-    return Column(kind, np.full(length, value, dtype=dtype_of(kind)))
+def _newest_key(source: str) -> bytes:
+    return b"newest:" + source.encode()
 
 
 def _floor_key(slot: Slot) -> bytes:
@@ -339,6 +275,6 @@ def _last(cursor: Any, name: bytes) -> tuple[int, Chunk | None]:
     if not there or len(cursor.key()) != len(name) + 4 or not bytes(cursor.key()).startswith(name):
         return 0, None
     number = _NUMBER.unpack(bytes(cursor.key())[-4:])[0]
-    if spans(cursor.value())[0] < _SMALL:
+    if spans(cursor.value())[0] < SMALL:
         return number, unpack(bytes(cursor.value()))
     return number + 1, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,8 @@ _MOST = 1_000_000
 class Texts:
     """The table: text to number, and back. Numbers are given in the order in which texts first appear."""
 
-    def __init__(self, database: Any) -> None:
-        self._database = database
+    def __init__(self, env: Any, database: Any) -> None:
+        self._env, self._database = env, database
         self._known: dict[int, str] = {}
 
     def numbers(self, transaction: Any, wanted: Iterable[str]) -> Ints:
@@ -44,22 +44,24 @@ class Texts:
             transaction.put(b"n", struct.pack(">Q", next_free), db=self._database)
         return np.array(found, dtype=np.int64)
 
-    def column(self, transaction: Any, kind: LogicalType, numbers: Ints, valid: Bools | None) -> Column:
+    def column(self, kind: LogicalType, numbers: Ints, valid: Bools | None) -> Column:
         """Return numbers as a column of text with its dictionary."""
         there = numbers if valid is None else numbers[valid]
         distinct = np.unique(there)
-        found = [self._text(transaction, number) for number in distinct.tolist()]
+        found = self._texts(distinct.tolist())
         places = np.minimum(np.searchsorted(distinct, numbers), max(len(found) - 1, 0))
         return Column(kind, places, valid, texts(found))
 
-    def _text(self, transaction: Any, number: int) -> str:
-        found = self._known.get(number)
-        if found is None:
-            found = bytes(transaction.get(b"i" + struct.pack(">Q", number), db=self._database)).decode()
+    def _texts(self, numbers: Sequence[int]) -> list[str]:
+        missing = [number for number in numbers if number not in self._known]
+        if missing:
             if len(self._known) >= _MOST:
-                self._known.clear()
-            self._known[number] = found
-        return found
+                self._known = {number: self._known[number] for number in numbers if number in self._known}
+            # a text is never taken back, so a later transaction finds what an earlier one named
+            with self._env.begin(db=self._database) as transaction:
+                for number in missing:
+                    self._known[number] = bytes(transaction.get(b"i" + struct.pack(">Q", number))).decode()
+        return [self._known[number] for number in numbers]
 
 
 def _key(text: str) -> bytes:

@@ -159,7 +159,8 @@ def _meaning(node: Node, project: Project) -> dict[str, Any]:
             return _model_meaning(node)
         case Service():
             rules = [[decision, normal(rule)] for decision, rule in compile_rules(node)]
-            return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise}
+            done = {"when": dict(sorted(node.when.items())), "stale_after": node.stale_after, "record": node.record}
+            return {"model": node.model.name, "decide": rules, "otherwise": node.otherwise, **done}
 
 
 def _columns(source: Stream | Table) -> dict[str, Any]:

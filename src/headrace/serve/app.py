@@ -1,26 +1,35 @@
-"""The server: uvicorn on loopback, in the foreground for people and in a thread for tests and notebooks."""
+"""Services on the air: in the foreground for people, and in a thread for tests and notebooks."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
+import ssl
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.serve.http import App
+from headrace.serve import decisions, http, interface, metrics, oip
+from headrace.serve.access import Guard, Tokens
 from headrace.serve.loaded import Loaded
+from headrace.serve.message import Route
 from headrace.serve.office import SETTLE_S, Office
 from headrace.serve.spool import MAP_BYTES
+from headrace.serve.wire import Limits, Reception
+from headrace.serve.wire.listen import Entry
+from headrace.serve.wire.server import Server
 
-if TYPE_CHECKING:
-    import uvicorn
+
+def routes(office: Office, loaded: Loaded) -> list[Route]:
+    """Return what can be asked, room by room, and what is told of all of it."""
+    models = oip.Models(loaded.registry(), lambda: office.desks.values())
+    found = [*decisions.routes(office), *http.routes(office), *oip.routes(models), *metrics.routes(office.meters)]
+    found += interface.routes(loaded.project, lambda: found, office.now)
+    return found
 
 
 @dataclass(frozen=True)
@@ -42,23 +51,36 @@ def announce(url: str, services: Sequence[str], warnings: Sequence[Fault]) -> No
     sys.stderr.flush()
 
 
-def serve(loaded: Loaded, host: str = "127.0.0.1", port: int = 8470, told: Told = announce) -> None:
+def serve(
+    loaded: Loaded,
+    host: str = "127.0.0.1",
+    port: int = 8470,
+    told: Told = announce,
+    *,
+    entry: Entry | None = None,
+    limits: Limits | None = None,
+) -> None:
     """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain into the lake.
 
     Args:
         loaded: the project.
-        host: an address of this machine's loopback; any other would need tokens, which do not exist yet.
+        host: an address of this machine; beyond its loopback there must be tokens, and TLS.
         port: 0 takes a free one.
         told: is called when all is ready.
+        entry: in the place of host and port, where there is more to say of how one gets in.
+        limits: of connections and requests.
 
     Raises:
-        HeadraceError: HR-SERVE-006 for another host, 004 for a port in use, and as ``Office``.
+        HeadraceError: HR-SERVE-006 for an address that others reach, without tokens or TLS; 004 for a port in use;
+            HR-WIRE-008 for files that are no certificate; HR-ACCESS-003 for tokens that cannot be read; and as
+            ``Office``.
     """
-    with contextlib.closing(_bound(host, port)) as bound:
+    way = entry or Entry(host, port)
+    with _listening(way, loaded) as (taken, tls, guard):
         office = Office(loaded)
-        server = _server(office)
-        told(_url(bound), sorted(loaded.project.all_services), office.warnings)
-        server.run(sockets=[bound])
+        server = _server(office, loaded, limits=limits, tls=tls, guard=guard)
+        told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
+        server.run(sockets=[taken])
 
 
 @contextlib.contextmanager
@@ -70,12 +92,14 @@ def start(
     now_us: clock.Clock = clock.now_us,
     spool_bytes: int = MAP_BYTES,
     settle_s: float = SETTLE_S,
+    entry: Entry | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Running]:
     """Run a service in a thread for the length of a ``with`` block, and drain it at the end.
 
     Args:
         loaded: the project.
-        host, port: as for ``serve``; by default a free port.
+        host, port, entry, limits: as for ``serve``; by default a free port.
         now_us: the clock.
         spool_bytes: upper bound of what waits for the lake.
         settle_s: seconds between two trips of live events to the lake.
@@ -83,58 +107,47 @@ def start(
     Yields:
         Running: with the ``url`` to which paths are added.
     """
-    with contextlib.closing(_bound(host, port)) as bound:
+    way = entry or Entry(host, port)
+    with _listening(way, loaded, now_us) as (taken, tls, guard):
         office = Office(loaded, now_us, spool_bytes)
-        server = _server(office, settle_s)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="headrace-serve", daemon=True)
+        server = _server(office, loaded, settle_s, limits, tls, guard)
+        thread = threading.Thread(target=server.run, args=([taken],), name="headrace-serve", daemon=True)
         thread.start()
-        while not server.started and thread.is_alive():
-            time.sleep(0.005)
+        server.started.wait()
         try:
-            yield Running(_url(bound), office)
+            yield Running(way.url(taken), office)
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 
-def _server(office: Office, settle_s: float = SETTLE_S) -> uvicorn.Server:
-    import uvicorn
-
-    config = uvicorn.Config(
-        App(office, settle_s),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="on",
-        ws="none",
-        timeout_graceful_shutdown=10,
-    )
-    return uvicorn.Server(config)
+@contextlib.contextmanager
+def _listening(
+    way: Entry, loaded: Loaded, now_us: clock.Clock = clock.now_us
+) -> Iterator[tuple[socket.socket, ssl.SSLContext | None, Guard | None]]:
+    tokens = Tokens(loaded.state_dir, now_us)
+    way.check(len(tokens.usable()) if way.guarded else 0)
+    tls = way.tls()
+    with way.bound() as taken:
+        yield taken, tls, Guard(tokens, now_us=now_us) if way.guarded else None
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Return a bound socket, before anything else is opened: a wrong address is told at once."""
-    address = "127.0.0.1" if host == "localhost" else host
+def _server(
+    office: Office,
+    loaded: Loaded,
+    settle_s: float = SETTLE_S,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
+    guard: Guard | None = None,
+) -> Server:
+    reception = Reception(routes(office, loaded), limits, guard)
+    settling, looks = partial(http.settling, office, settle_s), [] if guard is None else [guard.look]
+    return Server(reception, tls, beside=[settling], looks=looks, ended=partial(_close, office))
+
+
+def _close(office: Office) -> None:
     try:
-        local = ipaddress.ip_address(address)
-    except ValueError:
-        local = None
-    if local is None or not local.is_loopback:
-        found = f"the address {host[:100]!r}, which others could reach"
-        cure = "leave out --host; access from elsewhere needs tokens, which this version does not have"
-        raise HeadraceError(Fault("HR-SERVE-006", "", found, "loopback, e.g. 127.0.0.1", cure))
-    bound = socket.socket(socket.AF_INET6 if local.version == 6 else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((address, port))
-    except OSError as error:
-        bound.close()
-        found = f"port {port}, which cannot be had ({error.strerror})"
-        raise HeadraceError(Fault("HR-SERVE-004", "", found, "a free port", "name another one with --port")) from None
-    return bound
-
-
-def _url(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        office.close()
+    except HeadraceError as error:
+        # what was not brought into the lake is in the spool: the next drain goes on with it
+        sys.stderr.write(f"{error} What waits is kept in the spool.\n")

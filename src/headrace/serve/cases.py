@@ -6,74 +6,101 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.serve import record as serve_record
+from headrace.serve.deciding import Pending
 from headrace.serve.drain import table_of
 from headrace.serve.fields import Row
+from headrace.serve.journal import frames_from
 from headrace.serve.record import Record
 from headrace.serve.spool import Spool
+
+_packed = msgspec.msgpack.Encoder().encode
 
 
 def case_of(service: str, keys: Sequence[str], row: Row) -> bytes | None:
     """Return the name of a case: a digest of the service and the row's key; None where the contract has no key."""
     if not keys:
         return None
-    said = json.dumps([service, *(row[name] for name in keys)], separators=(",", ":"))
-    return hashlib.sha256(said.encode()).digest()[:16]
+    return hashlib.blake2b(_packed([service, *(row[name] for name in keys)]), digest_size=16).digest()
 
 
-@dataclass
 class Cases:
     """What was decided, on record or on its way there; asked by the one thread that decides.
 
     Args:
-        spool, lake: where records are.
+        spool: with the numbers of all cases that are in the lake.
+        journal: folder of the records that may not be there yet.
+        id: of the journal.
+        lake: with the records that are.
     """
 
-    spool: Spool
-    lake: Lake
-    _under_way: dict[bytes, tuple[Record, Future[None]]] = field(default_factory=dict)
+    def __init__(self, spool: Spool, journal: Path, id: str, lake: Lake) -> None:
+        self._spool, self._journal, self._id, self._lake = spool, journal, id, lake
+        self._under_way: dict[bytes, Pending] = {}
+        self._recent: dict[bytes, int] = {}
 
-    def begin(self, case: bytes | None, record: Record, written: Future[None]) -> None:
-        """Note a decision whose record is being written, until it is."""
+    def begin(self, pending: Pending) -> None:
+        """Note a row that is being decided, until it is on record."""
+        case = pending.case
         if case is not None:
-            self._under_way[case] = record, written
-            written.add_done_callback(lambda _: self._under_way.pop(case, None))
+            self._under_way[case] = pending
+            pending.answer.add_done_callback(lambda _: self._end(case, pending))
 
-    async def known(self, case: bytes | None, service: str, request: str) -> Record | None:
-        """Return the record of a case that was decided before, once it is on the disk; None for a new one.
+    def _end(self, case: bytes, pending: Pending) -> None:
+        del self._under_way[case]
+        if pending.number and (pending.answer.cancelled() or pending.answer.exception() is None):
+            self._recent[case] = pending.number
+
+    def settle(self, last: int) -> None:
+        """Forget cases up to a number: they are in the spool by now."""
+        for case in [case for case, number in self._recent.items() if number <= last]:
+            del self._recent[case]
+
+    def find(self, case: bytes | None) -> Pending | str | None:
+        """Return what waits for its answer, or the id of its record; None for a case that is new."""
+        if case is None:
+            return None
+        if (pending := self._under_way.get(case)) is not None:
+            return pending
+        if (number := self._recent.get(case)) is not None:
+            return f"{self._id}-{number}"
+        return self._spool.record_of(case)
+
+    async def known(self, found: Pending | str, service: str, request: str) -> Record | None:
+        """Return the record of a case that was found; None where it is not there any more.
 
         Args:
-            case: from ``case_of``.
+            found: from ``find``.
             service: its name.
             request: the row as a record holds it.
 
         Raises:
-            HeadraceError: HR-SERVE-013 when the case was decided with another row, HR-ONLINE-002 when the record that
-                is waited for cannot be written.
+            HeadraceError: HR-SERVE-013 when the case was decided with another row, and what the one that is waited for
+                raises.
         """
-        if case is None:
-            return None
-        if (waiting := self._under_way.get(case)) is not None:  # another thread takes out what is written
-            record, written = waiting
-            await asyncio.shield(asyncio.wrap_future(written))
-            return _same(record, request)
-        number = self.spool.number_of(case)
-        if number is None:
-            return None
-        found = self.spool.record(number) or await asyncio.to_thread(self._from_lake, service, number)
-        return None if found is None else _same(found, request)
+        if isinstance(found, Pending):
+            await asyncio.shield(found.answer)
+            found = found.record_id
+        record = await asyncio.to_thread(self._record, service, found)
+        return None if record is None else _same(record, request)
 
-    def _from_lake(self, service: str, number: int) -> Record | None:
+    def _record(self, service: str, record_id: str) -> Record | None:
+        id, _, number = record_id.rpartition("-")
+        if id == self._id:
+            for one in serve_record.unpacked(frames_from(self._journal, int(number)), int(number) - 1):
+                if one.number == int(number):
+                    return one.record(id)
         table = table_of(service)
-        if not self.lake.exists(table):
+        if not self._lake.exists(table):
             return None
-        rows = self.lake.sql(f"select * from {table} where record_id = '{self.spool.id}-{number}'")
+        rows = self._lake.sql(f"select * from {table} where record_id = '{record_id}'")
         return next(iter(serve_record.read(rows)), None)
 
 

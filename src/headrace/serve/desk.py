@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from headrace import clock
 from headrace.contracts.json import column
 from headrace.declare import Field, Service
 from headrace.declare.nested import flat
-from headrace.engines import compute
 from headrace.engines.frame import Frame
+from headrace.engines.ready import Ready
 from headrace.errors import HeadraceError
 from headrace.kernel.column import Column
 from headrace.learn import Registry, Version
 from headrace.learn.champion import other_features
-from headrace.online import Reading, State
-from headrace.online.slots import Groups, groups_of
+from headrace.online import Asked, State
+from headrace.online.slots import groups_of
 from headrace.plan import compile_rules, compile_set, feature_fingerprints, lower
 from headrace.plan.domains import domain_of
+from headrace.plan.expression import references
 from headrace.plan.meaning import Plan
 from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import explainer_of, reasons
 from headrace.serve.fields import Row, RowReader
-from headrace.serve.values import held, leaving, vector
+from headrace.serve.situations import NOTHING, REFUSED, Situations
+from headrace.serve.values import all_held, beyond_float32, leaving, matrix
 from headrace.types import Domain, LogicalType
 
+_CHANGED = ("decimal", "list")
+"""Types of features that leave in another form than the kernel holds them."""
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class Decided:
     """One answer, before it is on record.
 
     Args:
         row: the request's fields as the kernel holds them.
-        features: every feature as it leaves, in the order of the plan.
+        names, values: of every feature, as it leaves, in the order of the plan.
         score, decision: what the model and the rules said.
-        reasons: as many as were asked for.
         known: up to when the row knows what was learned, microseconds UTC.
         horizon: last sequence (or version) of each source that the state had applied.
+        reasons: as many as were asked for.
+        situation: what was the matter, see ``Situations``.
     """
 
     row: Row
-    features: Mapping[str, Any]
+    names: Sequence[str]
+    values: Sequence[Any]
     score: float
     decision: str
-    reasons: list[dict[str, Any]]
     known: int
     horizon: Mapping[str, int]
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    situation: Sequence[str] = NOTHING
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """Every feature by name."""
+        return dict(zip(self.names, self.values, strict=True))
+
+
+Took = Callable[[str, float, int], None]
+"""Is told a stage, the seconds it took, and for how many rows."""
+
+
+def _unmeasured(stage: str, seconds: float, rows: int) -> None:
+    pass
 
 
 class Desk:
@@ -59,71 +86,154 @@ class Desk:
     """
 
     def __init__(self, service: Service, version: Version, registry: Registry) -> None:
-        self.service, self.version = service, version
+        self.service = service
         cases = service.model.cases
         self.plan = compile_set(cases)
         self.moment = cases.spine.event_time
+        self.types = {name: one.type for name, one in cases.spine.contract.fields().items()}
         self.reader, self.keys = RowReader(cases.spine.contract), cases.spine.contract.key_fields()
-        self.scorer = registry.load(version)
-        self._explainer = explainer_of(registry, version, self.scorer)
         self.meaning = features_fingerprint(self.plan)
-        self._groups = groups_of(self.plan)
-        self._rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
+        self._ready = Ready(self.plan, groups_of(self.plan))
+        self._outputs = [(one.name, one.type) for one in self.plan.outputs]
+        self._names = tuple(name for name, _ in self._outputs)
+        rules = compile_rules(service)
+        self._rules = [(name, lower.row_function(rule)) for name, rule in rules]
+        self._situations = Situations(service, self.plan)
+        self._asks = tuple(dict.fromkeys(name for _, rule in rules for name in references(rule)))
         self._contract = cases.spine.contract
         fields = self._contract.columns()
-        self._kinds = {name: fields[name].type for name in self.plan.row_columns}
+        self._kinds = [(name, fields[name].type) for name in self.plan.row_columns]
+        self._take(version, registry)
+
+    def of(self, version: Version, registry: Registry) -> Desk:
+        """Return the same service with another version of its model.
+
+        Raises:
+            HeadraceError: as for a new one.
+        """
+        other = copy.copy(self)
+        other._take(version, registry)
+        return other
+
+    def _take(self, version: Version, registry: Registry) -> None:
+        self.version, self.scorer = version, registry.load(version)
+        self._explainer = explainer_of(registry, version, self.scorer)
         declared = feature_fingerprints(self.plan)
-        fault = other_features(service.model, version, self.scorer.features, declared, registry)
+        fault = other_features(self.service.model, version, self.scorer.features, declared, registry)
         if fault is not None:
             raise HeadraceError(fault)
 
     def decide(self, row: Row, state: State, now: int, explain: int = 0) -> Decided:
-        """Answer one row from the state as it is.
-
-        A row knows what was learned by now, and also what was known by its own moment where that is later.
+        """Answer one row from the state as it is; as ``decide_all`` of one row, but that it raises.
 
         Raises:
             HeadraceError: HR-ONLINE-003 for a row older than the state reaches.
         """
-        moment = row[self.moment]
-        known = max(now, moment)
-        reading = state.read(row, moment, known)
-        given = flat(row, self._contract)
-        made = features(self.plan, self._groups, self._kinds, given, self.moment, reading)
-        kept = {one.name: held(made[one.name], 0) for one in self.plan.outputs}
-        values = {name: leaving(value, made[name].type) for name, value in kept.items()}
-        x = vector(values, self.scorer)
-        score = float(self.scorer.score(x)[0])
-        decision = self.decision(row, kept, score)
-        why = reasons(self._explainer, x, values, explain) if explain else []
-        return Decided(row, values, score, decision, why, known, reading.horizon)
+        (one,) = self.decide_all([row], state, now, [explain])
+        if isinstance(one, HeadraceError):
+            raise one
+        return one
 
-    def decision(self, row: Row, kept: Mapping[str, Any], score: float) -> str:
-        """Return the first decision whose rule is true of a row, its features (as held) and its score."""
-        given = {**flat(row, self._contract), **kept, "score": score}
+    def decide_all(
+        self,
+        rows: Sequence[Row],
+        state: State,
+        now: int,
+        explain: Sequence[int],
+        missing: Collection[str] = (),
+        took: Took = _unmeasured,
+    ) -> list[Decided | HeadraceError]:
+        """Answer some rows from the state as it is at one moment.
+
+        A row knows what was learned by now, and also what was known by its own moment where that is later. What a row
+        gets does not depend on the rows beside it: a test holds each against itself alone.
+
+        Args:
+            rows: as the reader gave them.
+            state: of the keys.
+            now: microseconds UTC.
+            explain: of each row, how many reasons are wanted.
+            missing: sources that were never loaded.
+            took: is told what each stage took.
+
+        Returns:
+            An answer for each row, or why there is none.
+        """
+        begun = clock.monotonic_s()
+        moment = np.array([row[self.moment] for row in rows], dtype=np.int64)
+        known = np.maximum(moment, now)
+        flattened = [flat(row, self._contract) for row in rows]
+        reading = state.read(Asked(flattened, moment, known))
+        read = clock.monotonic_s()
+        frame = Frame(len(rows), {name: column(kind, [row[name] for row in flattened]) for name, kind in self._kinds})
+        made = self._ready.features(frame, moment, reading.slices)
+        left = [_leaving(made[name], kind) for name, kind in self._outputs]
+        computed = clock.monotonic_s()
+        x = matrix(made, self.scorer, len(rows))
+        wrong = {**self._beyond(x), **reading.faults}
+        scores = self._scores(x, wrong)
+        decisions = self._decisions(flattened, made, scores)
+        took("state", read - begun, len(rows))
+        took("features", computed - read, len(rows))
+        took("score", clock.monotonic_s() - computed, len(rows))
+        situations = self._situations.of(reading, len(rows), now, missing)
+        for at, situation in enumerate(situations):
+            if situation:
+                try:
+                    decisions[at] = self._situations.fallback(situation) or decisions[at]
+                except HeadraceError as error:
+                    wrong.setdefault(at, error)
+        found: list[Decided | HeadraceError] = []
+        for at, (row, values) in enumerate(zip(rows, zip(*left, strict=True), strict=True)):
+            if at in wrong:
+                found.append(wrong[at])
+                continue
+            one = Decided(row, self._names, values, scores[at], decisions[at], int(known[at]), reading.horizon)
+            one.situation = situations[at]
+            if explain[at]:
+                one.reasons = reasons(self._explainer, x[at : at + 1], one.features, explain[at])
+            found.append(one)
+        return found
+
+    def _beyond(self, x: npt.NDArray[np.float32]) -> dict[int, HeadraceError]:
+        beyond = np.isinf(x)
+        rows = np.flatnonzero(beyond.any(axis=1)).tolist() if beyond.any() else ()
+        return {row: beyond_float32(self.scorer.features[int(np.argmax(beyond[row]))]) for row in rows}
+
+    def _scores(self, x: npt.NDArray[np.float32], wrong: dict[int, HeadraceError]) -> list[float]:
+        """Score each row as if it were alone; one that has no score goes to what is wrong."""
+        if self.scorer.alike and not wrong:
+            with contextlib.suppress(HeadraceError):  # of which row, is seen when each is alone
+                together: list[float] = self.scorer.score(x).tolist()
+                return together
+        scores = []
+        for at in range(len(x)):
+            score = float("nan")
+            if at not in wrong:
+                try:
+                    score = float(self.scorer.score(x[at : at + 1])[0])
+                except HeadraceError as error:
+                    wrong[at] = error
+            scores.append(score)
+        return scores
+
+    def _decisions(
+        self, rows: Sequence[Mapping[str, Any]], made: Mapping[str, Column], scores: Sequence[float]
+    ) -> list[str]:
+        """Return the first decision whose rule is true of each row, its features (as held) and its score."""
+        given = {name: all_held(made[name]) for name in self._asks if name in made}
+        given |= {name: [row[name] for row in rows] for name in self._asks if name not in made and name != "score"}
+        given["score"] = list(scores)
+        names = tuple(given)
+        return [self._first(dict(zip(names, values, strict=True))) for values in zip(*given.values(), strict=True)]
+
+    def _first(self, given: Mapping[str, Any]) -> str:
         return next((name for name, rule in self._rules if rule(given) is True), self.service.otherwise)
 
 
-def features(
-    plan: Plan, groups: Groups, kinds: Mapping[str, LogicalType], row: Mapping[str, Any], moment: str, reading: Reading
-) -> dict[str, Column]:
-    """Return the features of one row, by the batch engine itself over the events of the row's keys.
-
-    Args:
-        plan: what to compute.
-        groups: of the plan, by the slot of the state that they read.
-        kinds: the plan's ``row_columns`` with their types.
-        row: its fields, and those within them by path, as the kernel holds them.
-        moment: which of them is the event time.
-        reading: what the row may see, and nothing else: so time alone orders what is here.
-    """
-    rows = Frame(1, {name: column(kind, [row[name]]) for name, kind in kinds.items()})
-    found: dict[str, Column] = {}
-    for slot, some in groups.items():
-        events = reading.slices[slot]
-        frame = Frame(events.length, events.columns, events.seq)
-        found |= compute.grouped(some, rows, moment, {slot[0]: frame}, None)
-    return found | compute.derived(plan, rows, found)
+def _leaving(made: Column, kind: LogicalType) -> list[Any]:
+    values = all_held(made)
+    return [leaving(value, kind) for value in values] if kind.name in _CHANGED else values
 
 
 def features_fingerprint(plan: Plan) -> str:
@@ -135,10 +245,12 @@ def features_fingerprint(plan: Plan) -> str:
 def warm(desk: Desk, state: State) -> None:
     """Load compiled code before the first request: one row that nobody knows, within the bounds of its contract."""
     row: Row = {}
-    for name, field in desk.reader.fields.items():
-        row[name] = None if field.type.nullable else _some(field)
+    for name, one in desk.reader.fields.items():
+        row[name] = None if one.type.nullable else _some(one)
     row[desk.moment] = 2**52
-    desk.decide(row, state, 2**52, explain=1)
+    (found,) = desk.decide_all([row], state, 2**52, [1])
+    if isinstance(found, HeadraceError) and found.faults[0].code != REFUSED:
+        raise found
 
 
 def _some(field: Field) -> Any:

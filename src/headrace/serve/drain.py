@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +14,14 @@ from headrace.declare.kept import stated
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.serve import record as serve_record
+from headrace.serve.journal import forget, frames, identity
 from headrace.serve.loaded import Loaded
+from headrace.serve.record import unpacked
 from headrace.serve.spool import Spool, opened
 from headrace.types import LogicalType
 
+AT_ONCE = 20_000
+"""Records that are brought into the lake together."""
 LIVE = "live"
 """Application id of the commits that bring live events, and ``_load`` of their rows."""
 
@@ -31,7 +36,7 @@ def drain(loaded: Loaded) -> dict[str, int]:
         HeadraceError: HR-LAKE-… when the lake cannot be written; then the spool keeps everything.
     """
     folder = spool_of(loaded.state_dir)
-    if not (folder / "data.mdb").exists():
+    if not folder.exists():
         return {}
     lake, moved = loaded.lake(), dict[str, int]()
     with opened(folder) as spool:
@@ -39,7 +44,7 @@ def drain(loaded: Loaded) -> dict[str, int]:
             if spool.events_waiting(stream.name):
                 with lake.lock(stream.name):
                     moved[stream.name] = drain_events(spool, lake, stream)
-        return moved | drain_records(spool, lake)
+        return moved | drain_records(spool, folder, lake)
 
 
 def drain_stream(loaded: Loaded, stream: Stream) -> int:
@@ -58,26 +63,58 @@ def table_of(service: str) -> str:
     return f"decisions_{service}"
 
 
-def drain_records(spool: Spool, lake: Lake) -> dict[str, int]:
-    """Move all records into the tables of their services."""
+def drain_records(spool: Spool, folder: Path, lake: Lake) -> dict[str, int]:
+    """Move the records of all journals into the tables of their services.
+
+    Args:
+        spool: to which their cases are told first.
+        folder: of the journals.
+        lake: of the project.
+
+    Returns:
+        How many each table got.
+    """
     moved: dict[str, int] = {}
     with lake.lock("decisions"):
-        while batch := spool.records():
-            for service in dict.fromkeys(service for _, service, _ in batch):
-                mine = [(number, record) for number, name, record in batch if name == service]
-                moved[table_of(service)] = moved.get(table_of(service), 0) + _commit(spool, lake, service, mine)
-            spool.forget_records(batch[-1][0])
+        for journal in journals(folder):
+            own, last = identity(journal), 0
+            read = unpacked(frames(journal))
+            while some := list(itertools.islice(read, AT_ONCE)):
+                for service in dict.fromkeys(one.service for one in some):
+                    count = _commit(spool, lake, own, [one for one in some if one.service == service])
+                    if count:
+                        moved[table_of(service)] = moved.get(table_of(service), 0) + count
+                last = some[-1].number
+            forget(journal, last)
     return moved
 
 
-def _commit(spool: Spool, lake: Lake, service: str, numbered: Sequence[tuple[int, serve_record.Record]]) -> int:
-    # A new spool counts from one again: its id keeps its numbers apart from those of an older one.
-    name, app = table_of(service), f"records:{spool.id}"
+def _commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.Kept]) -> int:
+    """Move records of one service; their cases are known before their file may be removed."""
+    # a journal whose files are lost counts from one again: its id keeps its numbers apart from those of an older one
+    name, app = table_of(some[0].service), f"records:{journal}"
     done = lake.committed(name, app)
-    fresh = [record for number, record in numbered if number > done]
+    fresh = [one for one in some if one.number > done]
     if fresh:
-        lake.append(name, serve_record.table(fresh), once=(app, numbered[-1][0]))
+        spool.put_cases({one.case: f"{journal}-{one.number}" for one in fresh if one.case is not None})
+        lake.append(name, serve_record.table([one.record(journal) for one in fresh]), once=(app, fresh[-1].number))
     return len(fresh)
+
+
+def last_committed(lake: Lake, services: Iterable[str], journal: str) -> int:
+    """Return the last number of a journal that is in the lake, 0 for none."""
+    tables = [table_of(name) for name in services]
+    return max((lake.committed(name, f"records:{journal}") for name in tables if lake.exists(name)), default=0)
+
+
+def last_decided(folder: Path) -> int:
+    """Return when the last record of all journals was decided, microseconds UTC, 0 for none."""
+    return max((one.decided_at for journal in journals(folder) for one in unpacked(frames(journal))), default=0)
+
+
+def journals(folder: Path) -> list[Path]:
+    """Return the folders of the journals of a spool, one for each process that answers."""
+    return sorted(path for path in folder.glob("records-*") if path.is_dir())
 
 
 def drain_events(spool: Spool, lake: Lake, stream: Stream) -> int:

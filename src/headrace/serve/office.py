@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Any
 
 from headrace import clock
@@ -23,19 +23,30 @@ from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
-from headrace.serve.desk import Decided, Desk, warm
-from headrace.serve.drain import drain, drain_records, spool_of
+from headrace.serve.deciding import Deciding, Pending, Render
+from headrace.serve.desk import Desk, warm
+from headrace.serve.drain import drain, drain_records, last_committed, last_decided, spool_of
+from headrace.serve.fields import Row
+from headrace.serve.gauges import gauges
 from headrace.serve.intake import MANY, Intake, Post, Taken
+from headrace.serve.journal import Journal
 from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
-from headrace.serve.record import Record, record_of, request_of
+from headrace.serve.metrics import Meters
+from headrace.serve.parity_live import LiveParity
+from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
+from headrace.serve.swap import Change, Swap
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
+Give = Callable[[dict[str, Any]], Any]
 BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
-_Numbered = tuple[int, str, Record, bytes | None]
+
+
+def _as_it_is(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer
 
 
 class Office:
@@ -62,7 +73,8 @@ class Office:
             stack.enter_context(_alone(loaded))
             self.spool: Spool = stack.enter_context(opened(spool_of(loaded.state_dir), spool_bytes))
             drain(loaded)
-            self.lake, self.now = loaded.lake(), Ticking(self.spool.clock(), now_us)
+            began = max(self.spool.clock(), last_decided(spool_of(loaded.state_dir)))
+            self.lake, self.now = loaded.lake(), Ticking(began, now_us)
             settle_sources(loaded.project, self.lake)
             self._project = loaded.project
             judge_live(self._project, self.lake)
@@ -72,39 +84,86 @@ class Office:
             self.state = _state(self.desks, loaded, self.lake)
             stack.callback(self.state.close)
             self._declared = fingerprints(loaded.project)
-            self._number, self._numbers = self.spool.last_number(), threading.Lock()
+            folder = spool_of(loaded.state_dir)
+            self.journal = Journal(folder / "records-0", most_bytes=spool_bytes)
+            stack.callback(self.journal.close)
+            self._drained = last_committed(self.lake, services, self.journal.id)
+            self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
+            number = max(self.journal.last, self._drained)
+            self.meters = Meters({name: (*one.decide, one.otherwise) for name, one in services.items()})
+            self._deciding = Deciding(self.state, self.journal, number, self._contexts, self.now, self.meters)
+            self._deciding.missing = self._missing()
+            self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
-            self._cases = Cases(self.spool, self.lake)
-            self._records: Committer[_Numbered, None] = Committer(self._write, "records")
+            self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
+            self.live = LiveParity(loaded, self.spool, self.journal, now_us=self.now)
+            gauges(self)
             self._warm()
             self._stack = stack.pop_all()
 
     async def decide(self, name: str, body: bytes, explain: int = 0, with_features: bool = False) -> dict[str, Any]:
-        """Answer one row; when this returns, the answer is on record. What was decided before is answered again.
+        """Answer one row, as ``ask``."""
+        return dict(await self.ask(name, body, explain, with_features))
+
+    def ask(
+        self,
+        name: str,
+        body: bytes,
+        explain: int = 0,
+        with_features: bool = False,
+        *,
+        deadline: float | None = None,
+        give: Give = _as_it_is,
+    ) -> asyncio.Future[Any]:
+        """Answer one row; when the answer is there it is on record. What was decided before is answered again.
+
+        Args:
+            name: of the service.
+            body: one JSON object.
+            explain: how many reasons are wanted.
+            with_features: whether the values of features are.
+            deadline: until when an answer is of use, on the clock of ``monotonic_s``.
+            give: makes of the answer what is wanted of it.
 
         Raises:
-            HeadraceError: HR-SERVE-007 unknown service, 013 an id that was decided with another row, HR-ONLINE-002 no
-                room for the record, 003 an old row; HR-REQUEST and HR-DATA for what is wrong with the row.
+            HeadraceError: HR-SERVE-007 unknown service; HR-REQUEST and HR-DATA for what is wrong with the row. Where
+                the answer is waited for: HR-SERVE-013 an id that was decided with another row, 016 a deadline that has
+                passed, HR-ONLINE-002 no room for the record, 003 an old row.
         """
-        begun = clock.monotonic_s()
-        desk = self.desk(name)
+        desk, begun = self.desk(name), clock.monotonic_s()
         row = desk.reader.read(body)
         case = case_of(name, desk.keys, row)
-        request = request_of(desk, row)
-        known = await self._cases.known(case, name, request)
+        self.meters.stage("parse", clock.monotonic_s() - begun)
+        render = partial(_rendered, explain, with_features, give)
+        found = self._cases.find(case)
+        if found is not None:
+            again = self._again(found, desk, row, case, (explain, with_features, deadline), give)
+            return asyncio.ensure_future(again)
+        return self._submit(desk, row, explain, case, deadline, render)
+
+    def _submit(
+        self, desk: Desk, row: Row, explain: int, case: bytes | None, deadline: float | None, render: Render
+    ) -> asyncio.Future[Any]:
+        pending = self._deciding.submit(desk, row, explain, case, deadline, render)
+        self._cases.begin(pending)
+        return pending.answer
+
+    async def _again(
+        self,
+        found: Pending | str,
+        desk: Desk,
+        row: Row,
+        case: bytes | None,
+        asked: tuple[int, bool, float | None],
+        give: Give,
+    ) -> Any:
+        explain, with_features, deadline = asked
+        known = await self._cases.known(found, desk.service.name, request_of(row, desk.types))
         if known is not None:
-            return _repeated(known, explain, with_features)
-        now = self.now()
-        decided = desk.decide(row, self.state, now, explain)
-        number = self._next()
-        record_id = f"{self.spool.id}-{number}"
-        spent = round((clock.monotonic_s() - begun) * 1e6)
-        record = record_of(desk, decided, request, record_id, self._declared[f"service:{name}"], now, spent)
-        written = self._records.submit((number, name, record, case))
-        self._cases.begin(case, record, written)
-        await asyncio.shield(asyncio.wrap_future(written))
-        return _answer(desk, decided, record_id, explain, with_features)
+            return give(_repeated(known, explain, with_features))
+        render = partial(_rendered, explain, with_features, give)
+        return await self._submit(desk, row, explain, case, deadline, render)
 
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
         """Take live events; when this returns, they are durable and in the state. All of them are taken, or none.
@@ -129,6 +188,7 @@ class Office:
             raise HeadraceError(faults)
         taken = await asyncio.wrap_future(self._posts.submit(Post(stream, rows)))
         new = sum(seq is not None for seq in taken.sequences)
+        self.meters.took(stream, new)
         told = {"taken": new, "known_before": len(rows) - new, "sequences": list(taken.sequences)}
         warned = Counter(rule for row in rows for rule in reader.warned(row))
         return told | ({"warned": dict(warned)} if warned else {}) | ({"behind": BEHIND} if taken.behind else {})
@@ -140,36 +200,64 @@ class Office:
             raise HeadraceError(Fault("HR-SERVE-007", "", f"no service {name[:64]!r}", "a declared one", cure))
         return self.desks[name]
 
+    @property
+    def waiting(self) -> int:
+        """How many records are not in the lake yet."""
+        return max(0, self._deciding.number - max(self._drained, 0))
+
+    @property
+    def lost(self) -> int:
+        """How many answers of services with ``record="best_effort"`` have no record."""
+        return self._deciding.lost
+
     async def settle(self) -> None:
         """Bring live events into the lake, catch up with it, and move records when there are many.
 
         What was brought is held against its whole contract beside, so that no post waits for it.
         """
         await asyncio.wrap_future(self._posts.submit(Post()))
+        self._deciding.missing = self._missing()
         if self.intake.drained:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
-        if self.spool.records_waiting() > MANY:
-            await asyncio.to_thread(drain_records, self.spool, self.lake)
+        await self._take_over()
+        await asyncio.to_thread(self.live.step)
+        if self._deciding.number - self._drained > MANY:
+            await asyncio.to_thread(self._drain)
+            self._cases.settle(self._drained)
 
     def close(self) -> None:
         """Finish what waits, bring all of it into the lake, and let go."""
         with self._stack:
-            self._records.close()
+            self._deciding.close()
             self._posts.close()
             self.intake.close()
-            drain_records(self.spool, self.lake)
+            self._drain()
             judge_live(self._project, self.lake)
 
-    def _next(self) -> int:
-        with self._numbers:
-            self._number += 1
-            return self._number
+    @property
+    def changes(self) -> list[Change]:
+        """What became of new champions, the oldest first."""
+        return list(self._swap.changes)
 
-    def _write(self, records: Sequence[_Numbered]) -> list[Exception | None]:
-        cases = {case: number for number, _, _, case in records if case is not None}
-        self.spool.put_records([one[:3] for one in records], self.now(), cases)
-        return [None] * len(records)
+    async def _take_over(self) -> None:
+        """Let new champions serve; a request that is under way keeps the version with which it began."""
+        found = await asyncio.to_thread(self._swap.look, dict(self.desks), self.state, self._deciding.missing)
+        for name, desk in found.items():
+            self._contexts[desk] = self._context(desk)
+            self.desks[name] = desk
+
+    def _context(self, desk: Desk) -> Context:
+        return Context.of(desk, self._declared[f"service:{desk.service.name}"])
+
+    def _missing(self) -> frozenset[str]:
+        """The sources that features read, of which nothing was ever loaded or posted."""
+        sources = [name for name in self.state.sources if not self.lake.exists(name)]
+        return frozenset(name for name in sources if not self.state.position(name))
+
+    def _drain(self) -> None:
+        drain_records(self.spool, self.journal.folder.parent, self.lake)
+        self._drained = last_committed(self.lake, self.desks, self.journal.id)
 
     def _warm(self) -> None:
         used = {
@@ -243,6 +331,8 @@ def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, An
     model = {name.removeprefix("model_"): record[name] for name in ("model_version", "model_digest")}
     answer = {"decision": record["decision"], "score": record["score"], "record_id": record["record_id"]}
     answer |= {"model": {"name": record["model"], **model}, "repeated": True}
+    if record["situation"] != "[]":
+        answer["situation"] = json.loads(record["situation"])
     if explain:
         answer["reasons"] = json.loads(record["reasons"])[:explain]
     if with_features:
@@ -250,11 +340,15 @@ def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, An
     return answer
 
 
-def _answer(desk: Desk, decided: Decided, record_id: str, explain: int, with_features: bool) -> dict[str, Any]:
-    model = {"name": desk.version.name, "version": desk.version.number, "digest": desk.version.digest}
-    answer = {"decision": decided.decision, "score": decided.score, "record_id": record_id, "model": model}
+def _rendered(explain: int, with_features: bool, give: Give, pending: Pending) -> Any:
+    decided, version = pending.decided, pending.desk.version
+    assert decided is not None
+    model = {"name": version.name, "version": version.number, "digest": version.digest}
+    answer = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id, "model": model}
+    if decided.situation:
+        answer["situation"] = decided.situation
     if explain:
         answer["reasons"] = decided.reasons
     if with_features:
-        answer["features"] = dict(decided.features)
-    return answer
+        answer["features"] = decided.features
+    return give(answer)

@@ -7,22 +7,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from headrace.contracts.json import column
 from headrace.declare import Service, node_id
+from headrace.declare.nested import flat
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.kernel.column import Column
 from headrace.lake import Lake
-from headrace.learn import Registry, Scorer
-from headrace.plan import compile_rules, compile_set, fingerprints, lower
+from headrace.learn import Registry
+from headrace.plan import compile_set, fingerprints
 from headrace.plan.meaning import Plan
 from headrace.serve import record as serve_record
 from headrace.serve.desk import features_fingerprint
 from headrace.serve.drain import drain, table_of
 from headrace.serve.fields import Row, RowReader
-from headrace.serve.history import recomputed
+from headrace.serve.history import Waiting, nothing_waits, recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
-from headrace.serve.values import held, leaving, same, vector
+from headrace.serve.scoring.deciding import Model, Rules, model_of
+from headrace.serve.situations import Situations
+from headrace.serve.values import held, leaving, matrix, same
 
 Progress = Callable[[str, int, int], None]
 EXAMPLES = 20
@@ -36,6 +42,7 @@ class Difference:
     service: str
     feature: str
     record_id: str
+    key: dict[str, Any]
     served: Any
     recomputed: Any
     cause: str
@@ -98,6 +105,10 @@ class ParityReport:
                 return
         self.rows.append((name, compared, compared - differing, differing))
 
+    def clear(self) -> None:
+        """Begin anew."""
+        self.rows, self.examples, self.skipped, self.records = [], [], {}, 0
+
     def skip(self, reason: str, count: int) -> None:
         """Note records that cannot be compared."""
         if count:
@@ -145,7 +156,7 @@ def _service(
     if not lake.exists(table):
         return
     plan = compile_set(service.model.cases)
-    check = _Check(service, plan, declaration, loaded.registry(), report)
+    check = Check(service, plan, declaration, loaded.registry(), report)
     done, total = 0, lake.rows(table)
     for batch in lake.batches(table, batch_rows=_AT_ONCE):
         records = serve_record.read(pa.Table.from_batches([batch]))
@@ -157,8 +168,15 @@ def _service(
         progress(f"parity {service.name}", done, total)
 
 
-class _Check:
-    """Compares records of one service."""
+class Check:
+    """Compares records of one service with history.
+
+    Args:
+        service, plan: as declared now.
+        declaration: fingerprint of the service.
+        registry: of models, which are found by the digests of records.
+        report: to which all is added.
+    """
 
     def __init__(
         self, service: Service, plan: Plan, declaration: str, registry: Registry, report: ParityReport
@@ -166,35 +184,29 @@ class _Check:
         self.service, self.plan, self.registry, self.report = service, plan, registry, report
         self.meaning = features_fingerprint(plan)
         self.declaration = declaration
-        self.reader = RowReader(service.model.cases.spine.contract)
-        self.rules = [(name, lower.row_function(rule)) for name, rule in compile_rules(service)]
-        self._scorers: dict[str, Scorer | None] = {}
+        self.contract = service.model.cases.spine.contract
+        self.reader = RowReader(self.contract)
+        self.situations = Situations(service, plan)
+        self.rules = Rules(service, {one.name: one for one in plan.outputs})
+        self._models: dict[str, Model | None] = {}
 
-    def compare(self, records: list[Record], lake: Lake) -> None:
-        """Recompute and compare some records."""
+    def compare(self, records: list[Record], lake: Lake, waiting: Waiting = nothing_waits) -> None:
+        """Recompute and compare some records; ``waiting`` is what of history is not in the lake yet."""
         records, rows = self._read(records)
         if not records:
             return
         horizons = [json.loads(record["horizon"]) for record in records]
         known = [record["_known_at"] for record in records]
-        made = recomputed(self.plan, rows, horizons, known, lake)
+        made = recomputed(self.plan, rows, horizons, known, lake, waiting)
         served = [json.loads(record["features"]) for record in records]
         kept = {one.name: [held(made[one.name], i) for i in range(len(rows))] for one in self.plan.outputs}
         left = {name: [leaving(v, made[name].type) for v in values] for name, values in kept.items()}
         for name, values in left.items():
             self._judge(name, [one.get(name) for one in served], values, records)
         self.report.records += len(records)
-        scores = self._scores(left, records)
+        scores = self._scores(made, records)
         self._judge_known("score", scores, records)
-        decisions: dict[int, Any] = {}
-        for i, score in scores.items():
-            if records[i]["declaration"] != self.declaration:
-                self.report.skip("decided by other rules of the service", 1)
-                continue
-            given = {**rows[i], **{name: values[i] for name, values in kept.items()}, "score": score}
-            decision = next((name for name, rule in self.rules if rule(given) is True), self.service.otherwise)
-            decisions[i] = decision
-        self._judge_known("decision", decisions, records)
+        self._judge_known("decision", self._decisions(rows, made, scores, records), records)
 
     def _read(self, records: list[Record]) -> tuple[list[Record], list[Row]]:
         """Return the records whose rows are of the contract as it is declared now, and these rows."""
@@ -217,29 +229,55 @@ class _Check:
             if not same(was, now):
                 differing += 1
                 if len(self.report.examples) < EXAMPLES:
-                    one = Difference(self.service.name, name, record["record_id"], was, now, _cause(record, was, now))
-                    self.report.examples.append(one)
+                    told = (name, record["record_id"], self._key(record), was, now, _cause(record, was, now))
+                    self.report.examples.append(Difference(self.service.name, *told))
         self.report.count(name, differing, len(records))
 
-    def _scores(self, left: Mapping[str, list[Any]], records: list[Record]) -> dict[int, float]:
-        """Score row by row, as it was served: a batch may add up in another order."""
-        found: dict[int, float] = {}
-        for i, record in enumerate(records):
-            scorer = self._scorer(record["model_digest"])
-            if scorer is None:
-                self.report.skip("scored by a model whose file is gone or altered", 1)
-                continue
-            x = vector({name: values[i] for name, values in left.items()}, scorer)
-            found[i] = float(scorer.score(x)[0])
-        return found
+    def _key(self, record: Record) -> dict[str, Any]:
+        """The key of a record's row, without what is personal in it."""
+        row, fields = json.loads(record["request"]), self.contract.fields()
+        return {name: row[name] for name in self.contract.key_fields() if not fields[name].privacy}
 
-    def _scorer(self, digest: str) -> Scorer | None:
-        if digest not in self._scorers:
+    def _scores(self, made: Mapping[str, Column], records: list[Record]) -> dict[int, float]:
+        """Score each record by its own model, as it was served: together only where that changes no bit."""
+        found: dict[int, float] = {}
+        for digest in dict.fromkeys(record["model_digest"] for record in records):
+            mine = np.array([i for i, record in enumerate(records) if record["model_digest"] == digest])
+            model = self._model(digest)
+            if model is None:
+                self.report.skip("scored by a model whose file is gone or altered", len(mine))
+                continue
+            x = matrix(made, model.scorer, len(records))[mine]
+            found.update(zip(mine.tolist(), model.score(x).tolist(), strict=True))
+        return dict(sorted(found.items()))
+
+    def _decisions(
+        self, rows: list[Row], made: Mapping[str, Column], scores: Mapping[int, float], records: list[Record]
+    ) -> dict[int, str]:
+        """Decide each record that has a score, and was decided by the rules of today."""
+        mine = [i for i in scores if records[i]["declaration"] == self.declaration]
+        self.report.skip("decided by other rules of the service", len(scores) - len(mine))
+        flat_rows = [flat(rows[i], self.contract) for i in mine]
+        fields = self.contract.columns()
+        given = {name: column(fields[name].type, [row[name] for row in flat_rows]) for name in self.rules.fields}
+        given |= {name: one.take(np.array(mine, np.int64)) for name, one in made.items()}
+        places = self.rules.decide(given, np.array([scores[i] for i in mine], np.float64))
+        by_rules = {i: self.rules.names[place] for i, place in zip(mine, places.tolist(), strict=True)}
+        return {i: self._fallback(records[i]) or decision for i, decision in by_rules.items()}
+
+    def _fallback(self, record: Record) -> str | None:
+        """The decision that the situation of a record asked for, where it asked for one."""
+        return None if record["situation"] == "[]" else self.situations.fallback(json.loads(record["situation"]))
+
+    def _model(self, digest: str) -> Model | None:
+        if digest not in self._models:
             try:
-                self._scorers[digest] = self.registry.scorer(digest)
+                known = next((one for one in self.registry.versions() if one.digest == digest), None)
+                found = model_of(self.registry, known) if known else Model(self.registry.scorer(digest), together=False)
+                self._models[digest] = found
             except HeadraceError:
-                self._scorers[digest] = None
-        return self._scorers[digest]
+                self._models[digest] = None
+        return self._models[digest]
 
 
 def _cause(record: Record, was: Any, now: Any) -> str:

@@ -1,59 +1,163 @@
-"""Records: what was asked, known, computed and answered, as one flat row that keeps its shape when features change."""
+"""Records: what was asked, known, computed and answered; packed in the journal, and as one flat row in the lake.
+
+A packed record holds values and the name of its *context*, which says once what is the same for many: the service, its
+model, the declarations, the fields of its rows and the names of its features. So a request pays for packing some
+numbers; what makes a row of the lake of them is done later, beside the service.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
+from headrace.contracts.json import written
 from headrace.declare.kept import DECISIONS
 from headrace.serve.desk import Decided, Desk
-from headrace.serve.fields import Row, document
-from headrace.types import arrow_schema
+from headrace.serve.fields import Row
+from headrace.types import LogicalType, arrow_schema, type_of
 
 SCHEMA = arrow_schema(DECISIONS)
 
 Record = dict[str, Any]
+_CONTEXT, _RECORD = "c", "r"
+_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 
 
-def request_of(desk: Desk, row: Row) -> str:
+@dataclass(frozen=True)
+class Context:
+    """What many records share.
+
+    Args:
+        service: name of the service.
+        moment: which field of its rows is the event time.
+        fields: of its rows, with types.
+        features: names, in their order.
+        constant: fields of a record that are the same in all.
+        name: of the context.
+    """
+
+    service: str
+    moment: str
+    fields: Mapping[str, LogicalType]
+    features: Sequence[str]
+    constant: Mapping[str, Any]
+    name: str
+
+    @classmethod
+    def of(cls, desk: Desk, declaration: str) -> Context:
+        """Return the context of what a desk answers, which was declared so."""
+        features = [one.name for one in desk.plan.outputs]
+        constant = {
+            "model": desk.version.name,
+            "model_version": desk.version.number,
+            "model_digest": desk.version.digest,
+            "declaration": declaration,
+            "features_declaration": desk.meaning,
+        }
+        one = cls(desk.service.name, desk.moment, desk.types, features, constant, "")
+        return cls(**{**vars(one), "name": hashlib.sha256(one.packed()).hexdigest()[:16]})
+
+    def packed(self) -> bytes:
+        """Return it as it stands in the journal."""
+        fields = [(name, asdict(kind)) for name, kind in self.fields.items()]
+        return _pack([_CONTEXT, self.name, self.service, self.moment, fields, self.features, self.constant])
+
+
+def packed(context: Context, decided: Decided, now: int, latency_us: int, case: bytes | None) -> bytes:
+    """Return the record of an answer as it stands in the journal; times in microseconds UTC."""
+    return _pack(
+        [
+            _RECORD,
+            context.name,
+            list(decided.row.values()),
+            decided.values,
+            decided.score,
+            decided.decision,
+            decided.reasons,
+            decided.situation,
+            decided.known,
+            decided.horizon,
+            now,
+            latency_us,
+            case,
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A record that was read from the journal.
+
+    Args:
+        number: of it.
+        context: of it.
+        case: the name of the case that was decided, None where the rows have no key.
+    """
+
+    number: int
+    context: Context
+    case: bytes | None
+    _said: Sequence[Any]
+
+    @property
+    def service(self) -> str:
+        return self.context.service
+
+    @property
+    def decided_at(self) -> int:
+        """When it was decided, microseconds UTC."""
+        return int(self._said[10])
+
+    def record(self, journal: str) -> Record:
+        """Return it as a row of the lake; ``journal`` is the id of the one that it stands in."""
+        _, _, row, features, score, decision, reasons, situation, known, horizon, now, latency_us, _ = self._said
+        given = dict(zip(self.context.fields, row, strict=True))
+        record: Record = {
+            "record_id": f"{journal}-{self.number}",
+            "at": given[self.context.moment],
+            "_known_at": known,
+            "horizon": _json(horizon),
+            "request": request_of(given, self.context.fields),
+            "features": _json(dict(zip(self.context.features, features, strict=True))),
+            "score": score,
+            "decision": decision,
+            "reasons": _json(reasons),
+            "situation": _json(situation),
+            **self.context.constant,
+            "decided_at": now,
+            "latency_us": latency_us,
+        }
+        record["checksum"] = checksum(record)
+        return record
+
+
+def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Kept]:
+    """Yield the records of a journal's frames with numbers beyond ``after``."""
+    contexts: dict[str, Context] = {}
+    for number, payload in frames:
+        said = _unpack(payload)
+        if said[0] == _CONTEXT:
+            _, name, service, moment, fields, features, constant = said
+            kinds = {field: type_of(kind) for field, kind in fields}
+            contexts[name] = Context(service, moment, kinds, features, constant, name)
+        elif number > after:
+            yield Kept(number, contexts[said[1]], said[-1], said)
+
+
+def request_of(row: Row, fields: Mapping[str, LogicalType]) -> str:
     """Return a row as its record holds it."""
-    return _json(document(row, desk.reader.fields))
-
-
-def record_of(
-    desk: Desk, decided: Decided, request: str, record_id: str, declaration: str, now: int, latency_us: int
-) -> Record:
-    """Return the record of an answer to a request, as ``request_of`` gives it; times in microseconds UTC."""
-    record: Record = {
-        "record_id": record_id,
-        "at": decided.row[desk.moment],
-        "_known_at": decided.known,
-        "horizon": _json(decided.horizon),
-        "request": request,
-        "features": _json(decided.features),
-        "score": decided.score,
-        "decision": decided.decision,
-        "reasons": _json(decided.reasons),
-        "model": desk.version.name,
-        "model_version": desk.version.number,
-        "model_digest": desk.version.digest,
-        "declaration": declaration,
-        "features_declaration": desk.meaning,
-        "decided_at": now,
-        "latency_us": latency_us,
-    }
-    record["checksum"] = checksum(record)
-    return record
+    return _json({name: None if row[name] is None else written(row[name], kind) for name, kind in fields.items()})
 
 
 def checksum(record: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a record's other fields: an altered record is told from a wrong one."""
     said = {name: record[name] for name in SCHEMA.names if name != "checksum"}
-    return hashlib.sha256(_json(said).encode()).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 
 
 def table(records: list[Record]) -> pa.Table:
@@ -76,4 +180,4 @@ def read(rows: pa.Table) -> list[Record]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return msgspec.json.encode(value).decode()

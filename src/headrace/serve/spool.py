@@ -1,11 +1,10 @@
-"""The spool: records and live events, durable on this machine until they are in the lake."""
+"""The spool: live events, durable on this machine until they are in the lake, and which record each case has."""
 
 from __future__ import annotations
 
 import json
 import struct
 import threading
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import Any
 
 from headrace import clock
 from headrace.online.room import RESTORE, environment, named, no_room
-from headrace.types import LogicalType
+from headrace.types import LogicalType, type_of
 
 MAP_BYTES = 64 << 30
 """Upper bound of the file; it only takes what is used."""
@@ -43,7 +42,7 @@ def opened(folder: Path, map_bytes: int = MAP_BYTES) -> Iterator[Spool]:
 
 
 class Spool:
-    """Records by number and events by stream and sequence, in one LMDB environment (mode 0600).
+    """Events by stream and sequence, and cases, in one LMDB environment (mode 0600).
 
     Every write is one transaction that is on the disk (fsync) when it returns: neither kill -9 nor the loss of power
     takes anything back that was acknowledged. Writers gather what waits and pay for one fsync together.
@@ -51,12 +50,8 @@ class Spool:
 
     def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
         self._env = environment(folder, map_bytes, 256, RESTORE)
-        self._meta, self._records, self._cases = named(self._env, (b"meta", b"records", b"cases"))
+        self._meta, self._cases = named(self._env, (b"meta", b"cases"))
         self._streams: dict[str, Any] = {}
-        with no_room(), self._env.begin(write=True, db=self._meta) as transaction:
-            if transaction.get(b"id") is None:
-                transaction.put(b"id", uuid.uuid4().hex[:12].encode())
-            self.id = bytes(transaction.get(b"id") or b"").decode()
 
     def close(self) -> None:
         self._env.close()
@@ -65,64 +60,28 @@ class Spool:
         """Return the newest time that was written, microseconds UTC; ours must not go back behind it."""
         return self._number(b"clock")
 
-    def last_number(self) -> int:
-        """Return the highest number that any record was given."""
-        return self._number(b"last")
-
     def _number(self, name: bytes) -> int:
         with self._env.begin(db=self._meta) as transaction:
             raw = transaction.get(name)
         return 0 if raw is None else int(_KEY.unpack(raw)[0])
 
-    # -- records
+    # -- cases
 
-    def put_records(
-        self, records: Sequence[tuple[int, str, dict[str, Any]]], now: int, cases: Mapping[bytes, int] | None = None
-    ) -> None:
-        """Write records, each with its number and service, and the numbers by which their cases are found again.
+    def put_cases(self, cases: Mapping[bytes, str]) -> None:
+        """Say under which ids the records of cases are.
 
         Raises:
-            HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
+            HeadraceError: HR-ONLINE-002 when there is no room; then none of them is there.
         """
-        with no_room(), self._env.begin(write=True, db=self._records) as transaction:
-            for number, service, record in records:
-                transaction.put(_KEY.pack(number), json.dumps([service, record], separators=(",", ":")).encode())
-            for case, number in (cases or {}).items():
-                transaction.put(case, _KEY.pack(number), db=self._cases)
-            self._note(transaction, now, last=max(number for number, _, _ in records))
+        with no_room(), self._env.begin(write=True, db=self._cases) as transaction:
+            for case, record_id in cases.items():
+                transaction.put(case, record_id.encode())
 
-    def records(self, most: int = 100_000) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return the oldest records that are not in the lake yet."""
-        found = []
-        with self._env.begin(db=self._records) as transaction:
-            for key, value in transaction.cursor():
-                service, record = json.loads(value)
-                found.append((int(_KEY.unpack(key)[0]), service, record))
-                if len(found) == most:
-                    break
-        return found
-
-    def number_of(self, case: bytes) -> int | None:
-        """Return the number of the record of a case, whether that is still here or in the lake; None for a new one."""
+    def record_of(self, case: bytes) -> str | None:
+        """Return the id of the record of a case, whether that is in a journal or in the lake; None for a new one."""
         with self._env.begin(db=self._cases) as transaction:
             raw = transaction.get(case)
-        return None if raw is None else int(_KEY.unpack(raw)[0])
-
-    def record(self, number: int) -> dict[str, Any] | None:
-        """Return a record that is not in the lake yet."""
-        with self._env.begin(db=self._records) as transaction:
-            raw = transaction.get(_KEY.pack(number))
-        return None if raw is None else dict(json.loads(raw)[1])
-
-    def records_waiting(self) -> int:
-        """Return how many records are not in the lake yet."""
-        with self._env.begin() as transaction:
-            return int(transaction.stat(self._records)["entries"])
-
-    def forget_records(self, last: int) -> None:
-        """Remove records up to a number, once they are in the lake."""
-        with self._env.begin(write=True, db=self._records) as transaction:
-            _remove(transaction.cursor(), last)
+        return None if raw is None else bytes(raw).decode()
 
     # -- live events
 
@@ -154,7 +113,7 @@ class Spool:
         """Return the fields, with types, in which events of a stream are written; None where none ever was."""
         with self._env.begin(db=self._meta) as transaction:
             raw = transaction.get(b"layout:" + stream.encode())
-        return None if raw is None else {name: _kind(said) for name, said in json.loads(bytes(raw))}
+        return None if raw is None else {name: type_of(said) for name, said in json.loads(bytes(raw))}
 
     def put_layout(self, stream: str, fields: Mapping[str, LogicalType]) -> None:
         """Say in which fields the events of a stream are written from now on; none of another layout may wait."""
@@ -180,16 +139,8 @@ class Spool:
                 (self._streams[name],) = named(self._env, [b"events:" + name.encode()])
         return self._streams[name]
 
-    def _note(self, transaction: Any, now: int, last: int | None = None) -> None:
+    def _note(self, transaction: Any, now: int) -> None:
         transaction.put(b"clock", _KEY.pack(now), db=self._meta)
-        if last is not None:
-            transaction.put(b"last", _KEY.pack(last), db=self._meta)
-
-
-def _kind(said: dict[str, Any]) -> LogicalType:
-    item = said["item"]
-    fields = tuple((name, _kind(one)) for name, one in said.get("fields", ()))
-    return LogicalType(**{**said, "item": None if item is None else _kind(item), "fields": fields})
 
 
 def _remove(cursor: Any, last: int) -> None:

@@ -29,6 +29,19 @@ def held(column: Column, row: int) -> Any:
     return column.dictionary[value].as_py() if column.dictionary is not None else value
 
 
+def all_held(column: Column) -> list[Any]:
+    """Return all values as ``held`` does."""
+    if column.counts is not None:
+        return [held(column, row) for row in range(len(column))]
+    values: list[Any] = column.values.tolist()
+    if column.dictionary is not None:
+        words = column.dictionary.to_pylist()
+        values = [words[value] if words else None for value in values]
+    if column.valid is None:
+        return values
+    return [value if there else None for value, there in zip(values, column.valid.tolist(), strict=True)]
+
+
 def leaving(value: Any, kind: LogicalType) -> Any:
     """Return a held value as it leaves Headrace: decimals as float64; times as microseconds, dates as days."""
     if value is None or kind.name != "list":
@@ -52,10 +65,46 @@ def vector(features: Mapping[str, Any], scorer: Scorer) -> npt.NDArray[np.float3
         row = wide.astype(np.float32)
     beyond = np.isinf(row[0])
     if beyond.any():
-        found = f"feature {scorer.features[int(np.argmax(beyond))]} beyond float32"
-        cure = "mend the value that it is made from, or scale the feature in its declaration"
-        raise HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set", cure))
+        raise beyond_float32(scorer.features[int(np.argmax(beyond))])
     return row
+
+
+def matrix(made: Mapping[str, Column], scorer: Scorer, length: int) -> npt.NDArray[np.float32]:
+    """Return features as a model takes them, as ``values.vector`` makes them of one row.
+
+    Args:
+        made: features as the kernel holds them.
+        scorer: of the model.
+        length: number of rows.
+
+    Returns:
+        float32, shape (length, features): NaN for null and for a text that the model does not know; infinite where a
+        value is beyond float32.
+    """
+    x = np.empty((length, len(scorer.features)), np.float32)
+    with np.errstate(over="ignore"):
+        for at, name in enumerate(scorer.features):
+            column = made[name]
+            x[:, at] = _numbers(column, scorer.categories.get(name))
+            if column.valid is not None:
+                x[~column.valid, at] = np.nan
+    return x
+
+
+def _numbers(column: Column, texts: tuple[str, ...] | None) -> npt.NDArray[Any]:
+    if column.dictionary is not None:
+        known = {text: place for place, text in enumerate(texts or ())}
+        places = [known.get(text, np.nan) for text in column.dictionary.to_pylist()]
+        return np.array([*places, np.nan])[np.where(column.mask, column.values, len(places))]
+    wide = column.values.astype(np.float64)
+    return wide / 10.0**column.type.scale if column.type.name == "decimal" else wide
+
+
+def beyond_float32(feature: str) -> HeadraceError:
+    """Return what is said of a value that no model has learned from."""
+    cure = "mend the value that it is made from, or scale the feature in its declaration"
+    found = f"feature {feature} beyond float32"
+    return HeadraceError(Fault("HR-REQUEST-009", "", found, "values like those of the training set", cure))
 
 
 def same(first: Any, second: Any) -> bool:

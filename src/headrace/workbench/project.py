@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         Status,
         Trainings,
     )
+    from headrace.serve.scoring import ScoredTable
+    from headrace.workbench.frames import Frame
 
 
 class Project(declare.Project):
@@ -173,6 +175,48 @@ class Project(declare.Project):
             body = json.dumps(dict(row), default=lambda one: getattr(one, "isoformat", one.__str__)()).encode()
             return explain(self._loaded(folder), model, request=body, version=version)
         return explain(self._loaded(folder), model, row=str(row), version=version)
+
+    def score(
+        self,
+        table: str | Path | Frame,
+        service: str = "",
+        *,
+        to: str = "",
+        where: str = "",
+        limit: int | None = None,
+        explain: int = 0,
+        folder: Path | str | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> ScoredTable:
+        """Decide every row of a table as a service does, with the features that a request would have had at its moment.
+
+        Args:
+            table: name of a table of the lake, a path of files of rows, or a frame of pandas, Polars or PyArrow, with
+                the fields of the service's stream; times have a zone. Where there is a column ``_known_at``, each row
+                sees what was known by then, else by its event time.
+            service: its name; the only one by default.
+            to: table or file (``.parquet``, ``.csv``) for the scores; by default ``scores_<service>``, and for a frame
+                memory alone.
+            where: SQL condition on fields of the row.
+            limit: rows at most.
+            explain: how many reasons for each row.
+            folder: of the project.
+            progress: told what is done, how many, and of how many.
+
+        Returns:
+            A value with ``decisions`` (rows of each), ``refused``, ``to_pandas()`` and ``to_arrow()``: identity of each
+            row, score, decision, features, and the model that scored it; rows are in the order given.
+
+        Raises:
+            HeadraceError: HR-SCORE-001 to 006, HR-SERVE-002 and 003, HR-DATA-1xx columns that are missing,
+                HR-WORKBENCH-001 to 003 and 011 for a frame that is none, or whose values no column holds.
+        """
+        from headrace.serve.scoring import score_table
+        from headrace.workbench.frames import to_arrow
+
+        given = table if isinstance(table, str | Path) else to_arrow(table, "the rows")
+        loaded = self._loaded(folder)
+        return score_table(loaded, given, service, to=to, where=where, limit=limit, explain=explain, progress=progress)
 
     def lineage(self, name: str = "", *, up: bool = True, down: bool = True, direct: bool = False) -> Traced:
         """Return what a thing is made of and what is made of it; a notebook draws it.

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
 from headrace.cli.options import Session, session_options
 from headrace.errors import Fault
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _entry(function: Callable[..., None]) -> Callable[..., None]:
+    """Add how one gets in."""
+    for option in (
+        click.option("--require-token", is_flag=True, help="Ask for a token on this machine, too."),
+        click.option("--insecure-http", is_flag=True, help="Let others in without TLS; their tokens can be read."),
+        click.option("--tls-key", type=_FILE, help="Its key, in PEM, without a password."),
+        click.option("--tls-cert", type=_FILE, help="Certificate with those above it, in PEM: answer by HTTPS."),
+        click.option("--unix", type=_FILE, help="Listen on this socket instead, for this user alone."),
+        click.option(
+            "--port", default=8470, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+        ),
+        click.option(
+            "--host", default="127.0.0.1", show_default=True, help="Address; others than loopback need tokens."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _limits(function: Callable[..., None]) -> Callable[..., None]:
+    """Add how much is answered at once."""
+    rate = click.FloatRange(min=0, min_open=True)
+    per_client = click.option("--per-client", type=rate, help="Requests a second of one client; by default any number.")
+    many = click.IntRange(min=1)
+    at_once = click.option(
+        "--at-once", type=many, default=1024, show_default=True, help="Requests under way; more: 429."
+    )
+    return at_once(per_client(function))
+
 
 @click.command("serve", epilog="\b\nExample:  headrace serve --port 8470")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only by default.")
-@click.option(
-    "--port", default=8470, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
-)
+@_entry
+@_limits
 @session_options
-def command(session: Session, host: str, port: int) -> None:
+def command(session: Session, at_once: int, per_client: float | None, **entry: Any) -> None:
     """Answer decisions of the project's services: POST /services/NAME/decide.
 
     With --json the document is printed when the service begins: its URL, and the names of the services.
     """
     from headrace.serve.app import announce, serve
+    from headrace.serve.wire import Limits
+    from headrace.serve.wire.listen import Entry
 
     def told(url: str, services: Sequence[str], warnings: Sequence[Fault]) -> None:
         announce(url, services, warnings)
@@ -30,4 +64,9 @@ def command(session: Session, host: str, port: int) -> None:
             session.tell({"ok": True, "url": url, "services": list(services), "faults": faults}, lambda: None)
             session.out.flush()
 
-    serve(session.load(), host, port, told)
+    if (entry["tls_key"] is None) != (entry["tls_cert"] is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    if entry["unix"] is not None and (entry["tls_cert"] is not None or entry["host"] != "127.0.0.1"):
+        raise click.UsageError("--unix goes without --host and TLS: nobody else can listen there")
+    limits = Limits(under_way=at_once, per_client=per_client)
+    serve(session.load(), entry["host"], entry["port"], told, entry=Entry(**entry), limits=limits)

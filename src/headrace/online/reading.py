@@ -1,0 +1,225 @@
+"""Reading: what some rows see of their keys, out of LMDB's pages in one look, as columns that hold all of them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from headrace.contracts.json import column
+from headrace.errors import Fault, HeadraceError
+from headrace.kernel.column import Column
+from headrace.kernel.gather import HEADER, gather
+from headrace.kernel.layout import END
+from headrace.kernel.typing import Bools, Ints
+from headrace.online.packed import FIRST, SEQ, SMALL, TIME, header
+from headrace.online.room import REBUILD
+from headrace.online.slots import Slot
+from headrace.online.texts import Texts
+from headrace.types import LogicalType
+
+_EVER = -(1 << 62)
+_FIRST, _SECOND = bytes(4), bytes(3) + b"\1"
+"""Numbers of chunks."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows that ask for what they may see.
+
+    Args:
+        rows: their fields, as the kernel holds them.
+        moment: [rows] event time, microseconds UTC; what happened later is left out.
+        known: [rows] an event is visible if its known time, microseconds UTC, is not behind this.
+        places: [rows] by stream, where rows are events of that stream themselves: their sequences; of that stream's
+            events that became known at just that time, those up to the sequence are visible. Sequences of two streams
+            say nothing about each other.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    moment: Ints
+    known: Ints
+    places: Mapping[str, Ints] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Slice:
+    """The events of one entity that rows see, side by side; each row has its own, in the total order.
+
+    Args:
+        slot: of the state.
+        asked: the rows.
+        starts: [rows + 1] the events of row i are those from ``starts[i]`` up to ``starts[i + 1]``.
+        matrix: int64 [3 + columns, events], as chunks are packed.
+        there: [columns, events] which values are not null; of width 0 where all are there.
+        texts: of the state.
+    """
+
+    def __init__(self, slot: Slot, asked: Asked, starts: Ints, matrix: Ints, there: Bools, texts: Texts) -> None:
+        self.slot, self.starts, self._matrix = slot, starts, matrix
+        self.columns: Mapping[str, Column] = _Columns(slot, asked, starts, matrix, there, texts)
+
+    @property
+    def length(self) -> int:
+        return int(self.starts[-1])
+
+    @property
+    def time(self) -> Ints:
+        """[events] event time, microseconds UTC."""
+        time: Ints = self._matrix[TIME]
+        return time
+
+    @property
+    def seq(self) -> Ints:
+        """[events] sequence."""
+        seq: Ints = self._matrix[SEQ]
+        return seq
+
+
+class _Columns(dict[str, Column]):
+    """Columns of a slice, each made when it is asked for; those of the key repeat the rows' own."""
+
+    def __init__(self, slot: Slot, asked: Asked, starts: Ints, matrix: Ints, there: Bools, texts: Texts) -> None:
+        super().__init__()
+        self._slot, self._asked, self._starts, self._matrix = slot, asked, starts, matrix
+        self._there, self._texts = there, texts
+
+    def __missing__(self, name: str) -> Column:
+        self[name] = made = self._made(name)
+        return made
+
+    def _made(self, name: str) -> Column:
+        slot = self._slot
+        if name == slot.time:
+            return Column(LogicalType("timestamp"), self._matrix[TIME])
+        if name in slot.keys:
+            return self._repeated(name, slot.key_types[slot.keys.index(name)])
+        at = slot.place_of(name)
+        kind, words = slot.columns[at][1], self._matrix[FIRST + at]
+        valid = self._there[at] if self._there.shape[1] else None
+        if valid is not None and valid.all():
+            valid = None
+        if kind.name == "str":
+            return self._texts.column(kind, words, valid)
+        if kind.name == "float":
+            return Column(kind, words.view(np.float64), valid)
+        return Column(kind, words.astype(np.bool_) if kind.name == "bool" else words, valid)
+
+    def _repeated(self, name: str, kind: LogicalType) -> Column:
+        """The key of a row that has events is not null."""
+        owner = np.repeat(np.arange(len(self._asked)), np.diff(self._starts))
+        return column(kind, [row[name] for row in self._asked.rows]).take(owner)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What rows see.
+
+    Args:
+        slices: by slot.
+        horizon: last sequence (or version) of each source that the state had applied.
+        faults: of rows that cannot be answered; these see nothing.
+        newest: of each source that has any event, when the newest became known, microseconds UTC.
+    """
+
+    slices: Mapping[tuple[str, tuple[str, ...]], Slice]
+    horizon: Mapping[str, int]
+    faults: Mapping[int, HeadraceError]
+    newest: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A slot in a transaction.
+
+    Args:
+        transaction, database: where its chunks are.
+        floor: from which event time on it is complete; None where all of it is there.
+    """
+
+    transaction: Any
+    database: Any
+    floor: int | None
+
+    def chunks(self, key: bytes) -> Iterator[Any]:
+        """Yield the packed chunks of a key in the order of their numbers."""
+        first = self.transaction.get(key + _FIRST, db=self.database)
+        if first is not None:
+            yield first
+            if header(first)[0] < SMALL:  # most keys have one
+                return
+        with self.transaction.cursor(db=self.database) as cursor:
+            there = cursor.set_range(key if first is None else key + _SECOND)
+            while there:
+                name, chunk = cursor.item()
+                if len(name) != len(key) + 4 or name[:-4] != key:
+                    return
+                yield chunk
+                there = cursor.next()
+
+
+def look(
+    slot: Slot,
+    held: Held,
+    keys: Sequence[bytes | None],
+    asked: Asked,
+    texts: Texts,
+    faults: dict[int, HeadraceError],
+) -> Slice:
+    """Return what rows see of a slot; what is wrong with a row goes into ``faults``.
+
+    Args:
+        slot: of the state.
+        held: its chunks.
+        keys: [rows] by which they are found; None where a part of the key is null.
+        asked: the rows.
+        texts: of the state.
+        faults: by row: HR-ONLINE-001 for state that was altered on disk, 003 for a row older than what is held.
+    """
+    floor, reach = held.floor, slot.reach
+    parts, owner = list[Any](), list[int]()
+    for at, (key, moment) in enumerate(zip(keys, asked.moment.tolist(), strict=True)):
+        oldest = _EVER if reach is None else moment - reach
+        if floor is not None and reach is not None and oldest < floor:
+            faults.setdefault(at, _too_old(slot))
+            continue
+        for chunk in held.chunks(key) if key is not None else ():
+            _, _, first, last, _, checksum = header(chunk)
+            if first > moment or last < oldest:
+                continue
+            if zlib.crc32(chunk[HEADER:]) != checksum:
+                faults.setdefault(at, _altered())
+                break
+            parts.append(chunk)
+            owner.append(at)
+    return _slice(slot, asked, parts, owner, texts)
+
+
+def _too_old(slot: Slot) -> HeadraceError:
+    found = f"a row whose windows reach further back than the state of {slot.source}"
+    expected, cure = "a recent event time", "score old rows in batch: a training set reads all history"
+    return HeadraceError(Fault("HR-ONLINE-003", "", found, expected, cure))
+
+
+def _altered() -> HeadraceError:
+    found = "state of a key that was altered on disk"
+    return HeadraceError(Fault("HR-ONLINE-001", "", found, "what was written", REBUILD))
+
+
+def _slice(slot: Slot, asked: Asked, parts: Sequence[Any], owner: Sequence[int], texts: Texts) -> Slice:
+    """Copy what rows may see out of LMDB's pages, which only live as long as the transaction."""
+    begins = np.zeros(len(parts), dtype=np.int64)
+    np.cumsum([len(part) for part in parts[:-1]], out=begins[1:])
+    raw = np.frombuffer(b"".join(parts), dtype=np.uint8)
+    oldest = asked.moment - slot.reach if slot.reach is not None else np.full(len(asked), _EVER, dtype=np.int64)
+    seq = asked.places.get(slot.source)
+    seq = np.full(len(asked), END, dtype=np.int64) if seq is None else seq
+    starts, matrix, there = gather(
+        raw, begins, np.array(owner, dtype=np.int64), len(slot.columns), asked.moment, oldest, asked.known, seq
+    )
+    return Slice(slot, asked, starts, matrix, there, texts)

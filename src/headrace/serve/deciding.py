@@ -1,0 +1,198 @@
+"""Deciding: requests that wait are computed together, written together and answered together.
+
+Nobody waits to make a group larger: what has arrived when the loop turns is one group, and while a group is on its way
+to the disk the next one forms. So an idle service answers a single request at once, and a busy one pays for a look at
+the state, for the model and for the disk once for many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace import clock
+from headrace.errors import Fault, HeadraceError
+from headrace.online import State
+from headrace.serve.commit import Committer
+from headrace.serve.desk import Decided, Desk
+from headrace.serve.fields import Row
+from headrace.serve.journal import Frame, Journal
+from headrace.serve.metrics import Meters
+from headrace.serve.record import Context, packed
+from headrace.serve.swap import Recent
+
+LARGEST = 64
+"""Rows that are computed together: what waits behind them waits for all."""
+_TOO_LATE = "a deadline that passed before the row was decided"
+_LATE = Fault("HR-SERVE-016", "", _TOO_LATE, "time left", "allow more time, or send fewer at once")
+_log = logging.getLogger("headrace.serve")
+_Group = tuple[Sequence[Frame], Mapping[str, bytes]]
+
+
+Render = Callable[["Pending"], Any]
+"""Makes of a row that was decided what its asker gets."""
+
+
+@dataclass(eq=False, slots=True)
+class Pending:
+    """A row that waits for its answer.
+
+    Args:
+        desk, row, explain: what is asked.
+        case: name of the case; None where the rows have no key.
+        begun: when it came in, and ``deadline`` until when an answer is of use, on the clock of ``monotonic_s``.
+        answer: what ``render`` gives, once it is on record; or why there is none.
+        decided, record_id: what was decided, and where it is on record.
+    """
+
+    desk: Desk
+    row: Row
+    explain: int
+    case: bytes | None
+    begun: float
+    deadline: float | None
+    render: Render
+    answer: asyncio.Future[Any]
+    decided: Decided | None = field(default=None, init=False)
+    number: int = field(default=0, init=False)
+    record_id: str = field(default="", init=False)
+
+
+class Deciding:
+    """The way of a row to its answer; used by one event loop at a time.
+
+    Args:
+        state: of the keys.
+        journal: into which records go.
+        number: the last that was given to a record of this journal.
+        contexts: by desk.
+        now: microseconds UTC.
+        meters: of this process.
+
+    ``missing`` are the sources that were never loaded, ``recent`` the last rows; ``lost`` counts answers at best effort
+    that have no record.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        journal: Journal,
+        number: int,
+        contexts: Mapping[Desk, Context],
+        now: Callable[[], int],
+        meters: Meters,
+    ) -> None:
+        self._state, self._journal, self._number, self._now = state, journal, number, now
+        self._contexts, self._meters = contexts, meters
+        self._waiting: list[Pending] = []
+        self.lost = 0
+        self.missing: Collection[str] = ()
+        self.recent = Recent()
+        self._writer: Committer[_Group, None] = Committer(self._write, "records")
+
+    @property
+    def number(self) -> int:
+        """The last number that was given to a record."""
+        return self._number
+
+    def submit(
+        self, desk: Desk, row: Row, explain: int, case: bytes | None, deadline: float | None, render: Render
+    ) -> Pending:
+        """Take a row in; its ``answer`` is there once it is on record, or says why there is none."""
+        loop = asyncio.get_running_loop()
+        pending = Pending(desk, row, explain, case, clock.monotonic_s(), deadline, render, loop.create_future())
+        if not self._waiting:
+            loop.call_soon(self._turn, loop)
+        self._waiting.append(pending)
+        return pending
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        self._writer.close()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Decide what has arrived."""
+        some, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+        if self._waiting:
+            loop.call_soon(self._turn, loop)
+        by_desk: dict[Desk, list[Pending]] = {}
+        now = clock.monotonic_s()
+        for one in some:
+            if one.deadline is not None and one.deadline <= now:
+                self._refuse(one, HeadraceError(_LATE))
+            elif not one.answer.done():  # its client is gone
+                by_desk.setdefault(one.desk, []).append(one)
+        for desk, mine in by_desk.items():
+            self._decide(desk, mine, loop)
+
+    def _decide(self, desk: Desk, some: Sequence[Pending], loop: asyncio.AbstractEventLoop) -> None:
+        now = self._now()
+        try:
+            rows, explain = [one.row for one in some], [one.explain for one in some]
+            found = desk.decide_all(rows, self._state, now, explain, self.missing, self._meters.stage)
+        except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
+            for one in some:
+                self._refuse(one, error)
+            return
+        context, frames, good = self._contexts[desk], list[Frame](), list[Pending]()
+        ended = clock.monotonic_s()
+        for one, decided in zip(some, found, strict=True):
+            if isinstance(decided, HeadraceError):
+                self._refuse(one, decided)
+                continue
+            self._number += 1
+            one.decided, one.number = decided, self._number
+            one.record_id = f"{self._journal.id}-{one.number}"
+            spent = round((ended - one.begun) * 1e6)
+            frames.append((one.number, packed(context, decided, now, spent, one.case)))
+            good.append(one)
+            self.recent.note(desk.service.name, one.row, decided.decision)
+        if frames:
+            written = self._writer.submit((frames, {context.name: context.packed()}))
+            if desk.service.record == "durable":
+                written.add_done_callback(lambda done: _tell(loop, self._answer, good, done.exception()))
+            else:
+                written.add_done_callback(self._note_lost)
+                self._answer(good, None)
+
+    def _write(self, groups: Sequence[_Group]) -> list[Exception | None]:
+        contexts = {name: said for _, some in groups for name, said in some.items()}
+        begun, frames = clock.monotonic_s(), [frame for some, _ in groups for frame in some]
+        self._journal.append(frames, contexts)
+        self._meters.stage("record", clock.monotonic_s() - begun, len(frames))
+        return [None] * len(groups)
+
+    def _note_lost(self, written: Future[None]) -> None:
+        if written.exception() is not None:
+            self.lost += 1
+            _log.error("%s: answers of a service with record='best_effort' have no record", written.exception())
+
+    def _answer(self, some: Sequence[Pending], error: BaseException | None) -> None:
+        ended = clock.monotonic_s()
+        for one in some:
+            if error is not None:
+                self._refuse(one, error)
+                continue
+            assert one.decided is not None
+            self._meters.answered(one.desk.service.name, one.decided.decision, ended - one.begun, one.record_id)
+            if not one.answer.done():
+                one.answer.set_result(one.render(one))
+
+    def _refuse(self, one: Pending, error: BaseException) -> None:
+        if not one.answer.done():
+            one.answer.set_exception(error)
+            one.answer.exception()  # a client that went away does not ask for it
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    answer: Callable[[Sequence[Pending], BaseException | None], None],
+    some: Sequence[Pending],
+    error: BaseException | None,
+) -> None:
+    if not loop.is_closed():  # a service that ended has nobody to tell
+        loop.call_soon_threadsafe(answer, some, error)

@@ -1,0 +1,268 @@
+"""The journal: what was answered, on the disk before it is answered; files of frames, written ahead and read once.
+
+A group of records costs one write and one ``fdatasync`` over blocks that were filled with zeros beforehand: the file
+neither grows nor moves, so the disk has one thing to do. What a kill or the loss of power leaves half written was never
+acknowledged; the frame's checksum tells it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import struct
+import threading
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from headrace.errors import Fault, HeadraceError
+from headrace.online.room import RESTORE, no_room
+
+SEGMENT_BYTES = 16 << 20
+"""Of one file; about 20,000 records."""
+MOST_BYTES = 64 << 30
+"""What may wait for the lake at most."""
+_FRAME = struct.Struct("<IIQ")
+"""Length of the payload, CRC-32 of number and payload, number; a length of 0 is the end."""
+_NUMBER = struct.Struct("<Q")
+_LARGEST = 8 << 20
+
+Frame = tuple[int, bytes]
+"""A number and a payload; numbers ascend, contexts have the number of the record that follows."""
+
+
+class Journal:
+    """Frames in files of a folder, written by one thread of one process and read by any.
+
+    Files are named by the number of their first frame; all but the newest are full.
+
+    Args:
+        folder: of the journal (mode 0700), made where it is absent.
+        segment_bytes: of a file.
+        most_bytes: of all files.
+
+    Raises:
+        HeadraceError: HR-ONLINE-002 when the disk is full.
+    """
+
+    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES, most_bytes: int = MOST_BYTES) -> None:
+        self.folder, self._most = Path(folder), most_bytes
+        self._size = min(segment_bytes, most_bytes // 4)
+        with no_room():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.id = identity(self.folder)
+        self._file, self._at, self._told = -1, 0, set[str]()
+        self._ahead: Future[Path] | None = None
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="headrace-journal")
+        self.last = _mended(self.folder)
+
+    def close(self) -> None:
+        """Let go of the files; what was prepared and not used is removed."""
+        self._maker.shutdown()
+        if self._ahead is not None and self._ahead.exception() is None:
+            self._ahead.result().unlink(missing_ok=True)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def append(self, some: Sequence[Frame], contexts: Mapping[str, bytes]) -> None:
+        """Write records; when this returns they are on the disk.
+
+        Args:
+            some: numbers, which ascend, and payloads.
+            contexts: payloads, by name, without which these records cannot be read; each file has its own.
+
+        Raises:
+            HeadraceError: HR-ONLINE-002 when there is no room, or the disk fails; then none of them counts.
+        """
+        first, records = some[0][0], b"".join(_framed(*one) for one in some)
+        content = b"".join(_framed(first, contexts[name]) for name in contexts if name not in self._told) + records
+        with no_room():
+            if self._file < 0 or self._at + len(content) + _FRAME.size > self._size:
+                content = b"".join(_framed(first, one) for one in contexts.values()) + records
+                self._turn(first, len(content))
+                self._told = set()
+            written = 0
+            while written < len(content):
+                written += os.pwrite(self._file, memoryview(content)[written:], self._at + written)
+            os.fdatasync(self._file)
+        self._at += len(content)
+        self._told |= set(contexts)
+        self.last = some[-1][0]
+
+    def _turn(self, number: int, length: int) -> None:
+        """Go on in the next file, which begins with a number."""
+        if sum(path.stat().st_size for path in segments(self.folder)) + self._size > self._most:
+            raise OSError("the journal is as large as it may be")
+        if self._ahead is None:
+            self._prepare(length)
+        assert self._ahead is not None
+        ahead, self._ahead = self._ahead, None
+        made = ahead.result()
+        if made.stat().st_size < length + _FRAME.size:
+            made.unlink()
+            made = self._made(length)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        named = self.folder / f"{number:020d}.log"
+        made.rename(named)
+        _sync_folder(self.folder)
+        self._file, self._at = os.open(named, os.O_WRONLY), 0
+        self._prepare(0)
+
+    def _prepare(self, length: int) -> None:
+        self._ahead = self._maker.submit(self._made, length)
+
+    def _made(self, length: int) -> Path:
+        """Return a file of zeros that are on the disk."""
+        fresh = self.folder / f"{uuid.uuid4().hex}.new"
+        size = max(self._size, length + _FRAME.size)
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            zeros, left = bytes(1 << 20), size
+            while left:
+                left -= os.write(file, zeros[:left])
+            os.fsync(file)
+        except OSError:
+            fresh.unlink()
+            raise
+        finally:
+            os.close(file)
+        return fresh
+
+
+class Reader:
+    """A journal that another one writes.
+
+    Args:
+        folder: of the journal; made where it is absent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.id = identity(self.folder)
+
+    @property
+    def last(self) -> int:
+        """The last number that is there by now."""
+        paths = segments(self.folder)
+        if not paths:
+            return 0
+        return max((number for number, _, _ in _read(paths[-1], newest=True)), default=int(paths[-1].stem) - 1)
+
+
+def identity(folder: Path) -> str:
+    """Return the name by which the records of a journal are told from those of another; it is made once."""
+    named = folder / "id"
+    try:
+        return named.read_text().strip()
+    except FileNotFoundError:
+        fresh = folder / f"id.{os.getpid()}.{threading.get_ident()}"
+        fresh.write_text(uuid.uuid4().hex[:12])
+        try:
+            os.link(fresh, named)  # the first one counts
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+        return named.read_text().strip()
+
+
+def segments(folder: Path) -> list[Path]:
+    """Return the files of a journal in their order."""
+    return sorted(folder.glob("[0-9]*.log"))
+
+
+def frames(folder: Path, after: int = 0) -> Iterator[Frame]:
+    """Yield the frames of a journal with numbers beyond ``after``, in order; contexts of a file that has such ones too.
+
+    Raises:
+        HeadraceError: HR-ONLINE-004 for a file in whose midst frames were altered: what is behind them is lost to us.
+    """
+    paths = segments(folder)
+    firsts = [int(path.stem) for path in paths]
+    for at, path in enumerate(paths):
+        if at + 1 < len(paths) and firsts[at + 1] <= after + 1:
+            continue
+        for number, payload, _ in _read(path, newest=at + 1 == len(paths)):
+            yield number, payload
+
+
+def frames_from(folder: Path, number: int) -> Iterator[Frame]:
+    """Yield the frames of the one file in which a number must be, if it is still there."""
+    path = next((path for path in reversed(segments(folder)) if int(path.stem) <= number), None)
+    if path is not None:
+        for found, payload, _ in _read(path, newest=True):
+            yield found, payload
+
+
+def forget(folder: Path, last: int) -> None:
+    """Remove the files of which all numbers are up to ``last``; the newest stays, since it may be written to."""
+    paths = segments(folder)
+    for path, follower in itertools.pairwise(paths):
+        if int(follower.stem) <= last + 1:
+            path.unlink(missing_ok=True)
+
+
+def _mended(folder: Path) -> int:
+    """Return the last number of a journal; what a kill left half written behind it is cut off."""
+    paths = segments(folder)
+    if not paths:
+        return 0
+    # the number of a file's first frame says that all before it were written; so the newest file says the last
+    last, end = int(paths[-1].stem) - 1, 0
+    for number, _, ending in _read(paths[-1], newest=True):
+        last, end = number, ending
+    os.truncate(paths[-1], end)
+    return last
+
+
+def _framed(number: int, payload: bytes) -> bytes:
+    return _FRAME.pack(len(payload), zlib.crc32(payload, number & 0xFFFFFFFF), number) + payload
+
+
+def _read(path: Path, newest: bool) -> Iterator[tuple[int, bytes, int]]:
+    """Yield number and payload of each frame, and where it ends."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # removed meanwhile: all of it is in the lake
+        return
+    at, before = 0, 0
+    while at + _FRAME.size <= len(content):
+        length, checksum, number = _FRAME.unpack_from(content, at)
+        begin = at + _FRAME.size
+        if length == 0:
+            break
+        payload = content[begin : begin + length]
+        whole = len(payload) == length <= _LARGEST and zlib.crc32(payload, number & 0xFFFFFFFF) == checksum
+        if not whole or number < before:
+            if not newest or _goes_on(content, begin, number):
+                found = f"the journal {path.name}, in which records were altered behind number {before}"
+                raise HeadraceError(Fault("HR-ONLINE-004", "", found, "what was written", RESTORE))
+            break
+        at, before = begin + length, number
+        yield number, payload, at
+
+
+def _goes_on(content: bytes, at: int, number: int) -> bool:
+    """Whether whole frames follow behind one that is broken: then it is no end that a kill has torn."""
+    rest = memoryview(content)[at : len(content.rstrip(b"\0"))]
+    for step in range(len(rest) - _FRAME.size):
+        length, checksum, next_number = _FRAME.unpack_from(rest, step)
+        if 0 < length <= len(rest) - step - _FRAME.size and number <= next_number <= number + 1_000_000:
+            payload = rest[step + _FRAME.size : step + _FRAME.size + length]
+            if zlib.crc32(payload, next_number & 0xFFFFFFFF) == checksum:
+                return True
+    return False
+
+
+def _sync_folder(folder: Path) -> None:
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -1,0 +1,235 @@
+"""Parity while a service runs: a sample of what it served is recomputed from history, again and again."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from headrace import clock
+from headrace.declare import node_id
+from headrace.errors import HeadraceError
+from headrace.plan import compile_set, fingerprints
+from headrace.serve import record as serve_record
+from headrace.serve.drain import event_table, table_of
+from headrace.serve.journal import Journal, Reader, frames
+from headrace.serve.loaded import Loaded
+from headrace.serve.parity import EXAMPLES, Check, ParityReport
+from headrace.serve.record import Record, unpacked
+from headrace.serve.spool import Spool
+
+SAMPLE = 200
+"""Records of one step: a few milliseconds of what takes longest, so that requests hardly wait for it."""
+SHARE = 0.02
+"""Of the time that may be spent on it."""
+_FILE = "live.json"
+_LATER = "history does not reach them yet"
+
+
+@dataclass
+class LiveFigures:
+    """What has been compared since the cursor was set: it outlives the service.
+
+    Args:
+        records: how many were recomputed.
+        compared, differing: values: features, scores, decisions.
+        skipped: records that could not be recomputed, by reason.
+        examples: the last differences, each with service, feature, record, key, both values and the cause.
+        served: how many records there were to choose from.
+        unchecked: how many were served since the last look.
+        oldest_unchecked_s: seconds since the first of these was served, at most; 0 where there is none.
+        failed: why the last step came to nothing, else empty.
+    """
+
+    records: int = 0
+    compared: int = 0
+    differing: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    served: int = 0
+    unchecked: int = 0
+    oldest_unchecked_s: float = 0.0
+    failed: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for ``--json``, metrics and the file."""
+        return dict(vars(self))
+
+
+class LiveParity:
+    """Recomputes samples of what a service served; ``step`` is called by one thread, as often as one likes.
+
+    Each step takes some of the records since the last one, at random, and compares them as ``headrace parity`` does.
+    Between steps it rests so long that it takes no more than its share of the time.
+
+    Args:
+        loaded: the project.
+        spool, journal: of the running service, with events and records that are not in the lake yet.
+        sample: records of a step, at most.
+        share: of the time, more than 0 and at most 1.
+        now_us: the clock, microseconds UTC.
+        seed: by which records are chosen.
+
+    Example:
+        ``LiveParity(loaded, office.spool, office.journal).step()``, every few seconds
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        spool: Spool,
+        journal: Journal | Reader,
+        *,
+        sample: int = SAMPLE,
+        share: float = SHARE,
+        now_us: clock.Clock = clock.now_us,
+        seed: int | None = None,
+    ) -> None:
+        self._loaded, self._spool, self._lake = loaded, spool, loaded.lake()
+        self._journal = journal
+        self._sample, self._share, self._now_us = sample, share, now_us
+        self._choose, self._rests_until = random.Random(seed), 0.0  # noqa: S311 - no secret
+        self._report = ParityReport()
+        self._checks = _checks(loaded, self._report)
+        self._path = loaded.state_dir / "parity" / _FILE
+        said = _read(self._path)
+        same = said.get("journal") == journal.id
+        self._cursor = int(said.get("cursor", 0)) if same else journal.last
+        self._looked_us = int(said.get("looked_us", now_us())) if same else now_us()
+        self._figures = LiveFigures(**said["figures"]) if "figures" in said else LiveFigures()
+
+    def step(self) -> bool:
+        """Compare some records, unless it is too early; return whether it looked.
+
+        What goes wrong on the way is told in ``figures().failed``, and what was not compared waits for the next step: a
+        service never ends for it.
+        """
+        begun = clock.monotonic_s()
+        if begun < self._rests_until:
+            return False
+        try:
+            self._look()
+            self._figures.failed = ""
+        except HeadraceError as error:
+            self._figures.failed = ", ".join(fault.code for fault in error.faults)
+        except Exception as error:  # noqa: BLE001 - it watches a service, and is no part of it
+            self._figures.failed = type(error).__name__
+        self._rests_until = begun + (clock.monotonic_s() - begun) / self._share
+        return True
+
+    def _look(self) -> None:
+        last, now = self._journal.last, self._now_us()
+        self._report.clear()
+        if last > self._cursor:
+            self._compare(last)
+            self._count()
+        self._figures.served += max(0, last - self._cursor)
+        self._cursor, self._looked_us = max(last, self._cursor), now
+        self._keep()
+
+    def figures(self) -> LiveFigures:
+        """Return what was compared so far, and what waits for it."""
+        waits = max(0, self._journal.last - self._cursor)
+        self._figures.unchecked = waits
+        self._figures.oldest_unchecked_s = max(0, self._now_us() - self._looked_us) / 1e6 if waits else 0.0
+        return self._figures
+
+    def _compare(self, last: int) -> None:
+        found = self._records(last)
+        events = {stream: self._spool.events(stream) for stream in self._loaded.project.streams}
+        reached = {
+            name: self._reached(name, events) for name in {one for r in found for one in json.loads(r["horizon"])}
+        }
+
+        def waiting(stream: str) -> pa.Table | None:
+            if not events.get(stream):
+                return None
+            declared = self._loaded.project.streams[stream]
+            return event_table(declared, events[stream], self._spool.layout(stream))
+
+        others = len(found)
+        for declaration, check in self._checks.items():
+            mine = [
+                one
+                for one in found
+                if (one["declaration"], one["features_declaration"]) == (declaration, check.meaning)
+            ]
+            others -= len(mine)
+            ready = [one for one in mine if all(reached[name] >= n for name, n in json.loads(one["horizon"]).items())]
+            self._report.skip(_LATER, len(mine) - len(ready))
+            if ready:
+                check.compare(ready, self._lake, waiting)
+        self._report.skip("served by other declarations", others)
+
+    def _records(self, last: int) -> list[Record]:
+        """Some of the records since the last look, from the spool, or from the lake where they are by now."""
+        beyond = range(self._cursor + 1, last + 1)
+        chosen = self._choose.sample(beyond, min(self._sample, len(beyond)))
+        wanted, own = set(chosen), self._journal.id
+        kept = unpacked(frames(self._journal.folder, self._cursor), self._cursor)
+        found = [one.record(own) for one in kept if one.number in wanted]
+        there = {one["record_id"] for one in found}
+        drained = [f"'{own}-{number}'" for number in chosen if f"{own}-{number}" not in there]
+        for service in self._loaded.project.all_services if drained else ():
+            table = table_of(service)
+            if self._lake.exists(table):
+                query = f"select * from {table} where record_id in ({', '.join(drained)})"
+                found += serve_record.read(self._lake.sql(query, reads=[table]))
+        return found
+
+    def _reached(self, source: str, events: Mapping[str, list[tuple[int, list[object]]]]) -> int:
+        """The newest sequence of a source that is in the lake or on its way there; of a table by query its version."""
+        waits = events.get(source)
+        if waits:
+            return waits[-1][0]
+        if not self._lake.exists(source):
+            return 0
+        numbered = "_seq" in self._lake.schema(source).names
+        return self._lake.sequence(source) if numbered else self._lake.version(source)
+
+    def _count(self) -> None:
+        """Add what the report has to the figures."""
+        figures, report = self._figures, self._report
+        figures.records += report.records
+        figures.compared += report.compared
+        figures.differing += report.differing
+        figures.skipped = dict(Counter(figures.skipped) + Counter(report.skipped))
+        figures.examples = [*figures.examples, *(one.as_dict() for one in report.examples)][-EXAMPLES:]
+
+    def _keep(self) -> None:
+        said = {"journal": self._journal.id, "cursor": self._cursor, "looked_us": self._looked_us}
+        said["figures"] = self.figures().as_dict()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(said, default=str))
+        fresh.replace(self._path)
+
+
+def live_figures(state_dir: Path) -> dict[str, Any] | None:
+    """Return the figures of live parity as a service kept them last, None where none ever ran."""
+    said = _read(state_dir / "parity" / _FILE)
+    return said.get("figures")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _checks(loaded: Loaded, report: ParityReport) -> dict[str, Check]:
+    """What compares the records of each service, by the fingerprint of its declaration."""
+    prints, registry = fingerprints(loaded.project), loaded.registry()
+    services = loaded.project.all_services.values()
+    return {
+        (said := prints[node_id(one)]): Check(one, compile_set(one.model.cases), said, registry, report)
+        for one in services
+    }

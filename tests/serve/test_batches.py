@@ -1,0 +1,115 @@
+"""Many rows in one request: each is decided as if it were alone, in its place; what is wrong with one is its own."""
+
+import concurrent.futures
+import json
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from headrace.run import load_project
+from headrace.serve import parity
+from headrace.serve.app import start
+from tests.run.bank import edit
+from tests.shop import DECIDE, payment, rows_of
+
+
+@pytest.fixture
+def client(shop):
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        yield client
+
+
+def posted(client, content, kind, query=""):
+    return client.post(f"{DECIDE}{query}", content=content, headers={"content-type": kind})
+
+
+def bare(answer):
+    return {name: value for name, value in answer.items() if name not in ("record_id", "repeated")}
+
+
+def test_rows_of_a_batch_are_answered_as_they_are_alone(client, shop):
+    rows = [payment(number) for number in range(70)]
+    many = client.post(f"{DECIDE}?explain=2&features=1", json=rows).json()
+    assert len({one["record_id"] for one in many}) == 70
+    for number, answer in enumerate(many):
+        alone = client.post(f"{DECIDE}?explain=2&features=1", json=payment(number, payment_id=f"alone-{number}"))
+        assert bare(alone.json()) == bare(answer)
+
+
+def test_lines_and_arrow_are_other_ways_to_write_the_same(client):
+    rows = [payment(number) for number in range(5)]
+    array = client.post(DECIDE, json=rows).json()
+    lines = posted(client, "\n".join(map(json.dumps, rows)), "application/x-ndjson")
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    assert [json.loads(line) for line in lines.text.splitlines()] == [one | {"repeated": True} for one in array]
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pylist(rows)
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    arrow = posted(client, sink.getvalue().to_pybytes(), "application/vnd.apache.arrow.stream")
+    found = pa.ipc.open_stream(arrow.content).read_all()
+    for name in ("decision", "score", "record_id"):
+        assert found[name].to_pylist() == [one[name] for one in array]
+    assert found["errors"].null_count == 5
+
+
+def test_what_is_wrong_with_a_row_stands_in_its_place_and_the_others_are_answered(client, shop):
+    rows = [payment(1), payment(2, amount="-1"), {"payment_id": "x"}, payment(3), payment(3, amount="7"), 5, payment(3)]
+    answers = client.post(DECIDE, json=rows).json()
+    codes = [one.get("error", {}).get("code") for one in answers]
+    assert codes == [None, "HR-DATA-004", "HR-REQUEST-006", None, "HR-SERVE-013", "HR-REQUEST-003", None]
+    assert answers[6] == answers[3] | {"repeated": True}
+    assert [one["place"] for one in answers[1]["errors"]] == ["request"]
+    lines = posted(client, json.dumps(payment(4)) + "\n{", "application/x-ndjson").text.splitlines()
+    assert ["error" in json.loads(line) for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        (b"[" * 50_000, "application/json", 400, "HR-REQUEST-002"),
+        (b"[{}", "application/json", 400, "HR-REQUEST-002"),
+        (b"[" + b"{}," * 20_000 + b"{}]", "application/json", 413, "HR-REQUEST-001"),
+        (b"{}\n" * 20_001, "application/x-ndjson", 413, "HR-REQUEST-001"),
+        (b"ARROW1", "application/vnd.apache.arrow.stream", 400, "HR-REQUEST-002"),
+        (b"[]", "text/csv", 415, "HR-REQUEST-010"),
+        (b"[" + b" " * (17 << 20) + b"]", "application/json", 413, "HR-REQUEST-001"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_refused_whole(client, content, kind, status, code):
+    answer = posted(client, content, kind)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_nothing_is_an_answer_to_nothing(client):
+    assert client.post(DECIDE, json=[]).json() == []
+    assert posted(client, b"", "application/x-ndjson").content == b""
+
+
+def test_requests_at_once_are_each_answered_from_their_own_row_and_all_are_on_record(client, shop):
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda i: client.post(f"{DECIDE}?features=1", json=payment(i)).json(), range(200)))
+    for number, answer in enumerate(answers):
+        assert answer["features"]["now.amount"] == float(payment(number)["amount"])
+    report = parity(shop)
+    assert report.passed
+    assert report.records == 200
+    assert len({row["record_id"] for row in rows_of(shop, "decisions_desk")}) == 200
+
+
+def test_a_deadline_that_passed_is_told_and_leaves_no_record(client, shop):
+    late = client.post(DECIDE, json=payment(1), headers={"x-deadline-ms": "0"})
+    assert (late.status_code, late.json()["error"]["code"]) == (504, "HR-SERVE-016")
+    assert client.post(DECIDE, json=payment(1), headers={"x-deadline-ms": "60000"}).status_code == 200
+
+
+def test_without_a_durable_record_a_full_disk_does_not_keep_answers_back(shop):
+    edit(shop.folder, ', "review": "score > 0.02"}', ', "review": "score > 0.02"}, record="best_effort"')
+    loaded = load_project(shop.folder)
+    with start(loaded, spool_bytes=96 * 1024) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        answers = [client.post(DECIDE, json=payment(number)) for number in range(600)]
+        lost = running.office.lost
+    assert {one.status_code for one in answers} == {200}
+    assert lost > 0
+    assert len(rows_of(loaded, "decisions_desk")) == 600 - lost

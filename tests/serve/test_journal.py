@@ -1,0 +1,159 @@
+"""The journal: what was written is read again, whatever is killed, torn, altered or full."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.errors import HeadraceError
+from headrace.serve.journal import Journal, forget, frames, frames_from, segments
+from tests.disks import filled_up, small_disk
+
+CONTEXT = {"c": b"context"}
+
+
+def written(folder, *groups, size=4096):
+    journal = Journal(folder, size)
+    for group in groups:
+        journal.append(group, CONTEXT)
+    journal.close()
+    return journal
+
+
+def records(folder, after=0):
+    return [one for one in frames(folder, after) if one[1] != b"context" and one[0] > after]
+
+
+def some(first, last, length=100):
+    return [(number, bytes([number % 250 + 1]) * length) for number in range(first, last + 1)]
+
+
+def test_what_was_written_is_read_in_order_and_each_file_has_its_context(tmp_path):
+    written(tmp_path, some(1, 20), some(21, 60), some(61, 62))
+    assert records(tmp_path) == some(1, 62)
+    assert len(segments(tmp_path)) > 1
+    for path in segments(tmp_path):
+        assert next(iter(frames_from(tmp_path, int(path.stem)))) == (int(path.stem), b"context")
+    assert records(tmp_path, 60) == some(61, 62)
+    assert (30, some(30, 30)[0][1]) in frames_from(tmp_path, 30)
+
+
+def test_numbers_go_on_after_a_restart_also_when_what_was_read_is_gone(tmp_path):
+    written(tmp_path, some(1, 100))
+    first = written(tmp_path, some(101, 102))
+    assert first.last == 102
+    forget(tmp_path, 102)
+    assert Journal(tmp_path).last == 102
+    assert written(tmp_path, some(103, 103)).id == first.id
+    assert records(tmp_path, 102) == some(103, 103)
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_files_of_which_something_is_needed_are_kept(tmp_path):
+    written(tmp_path, *([one] for one in some(1, 100)))
+    before = segments(tmp_path)
+    forget(tmp_path, int(before[2].stem) - 2)
+    assert segments(tmp_path) == before[1:]
+    forget(tmp_path, 1000)
+    assert segments(tmp_path) == before[-1:]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_an_end_that_was_torn_is_cut_off_and_all_before_it_is_whole(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("torn")
+    written(folder, some(1, 5), size=1 << 16)
+    path = segments(folder)[0]
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    begin = whole.rindex(some(5, 5)[0][1]) - 16
+    cut = data.draw(st.integers(begin, end - 1))
+    torn = whole[:cut] + bytes(len(whole) - cut)
+    path.write_bytes(torn)
+    assert records(folder) == some(1, 4)
+    assert written(folder, some(5, 8)).last == 8
+    assert records(folder) == some(1, 8)
+
+
+def test_a_record_that_was_altered_is_told_and_nothing_is_written_over_it(tmp_path):
+    written(tmp_path, some(1, 5), size=1 << 16)
+    path = segments(tmp_path)[0]
+    content = bytearray(path.read_bytes())
+    content[content.index(some(3, 3)[0][1])] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(HeadraceError, match="HR-ONLINE-004"):
+        records(tmp_path)
+    with pytest.raises(HeadraceError, match="HR-ONLINE-004"):
+        Journal(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_record_larger_than_a_file_has_one_of_its_own(tmp_path):
+    written(tmp_path, some(1, 2), [(3, b"x" * 20_000)], some(4, 5))
+    assert records(tmp_path) == [*some(1, 2), (3, b"x" * 20_000), *some(4, 5)]
+
+
+def test_a_journal_that_is_full_takes_nothing_and_loses_nothing(tmp_path):
+    journal = Journal(tmp_path, 4096, most_bytes=16_384)
+    taken = filled(journal, 0, 1)
+    assert 50 < taken < 200
+    assert records(tmp_path) == some(1, taken)
+    forget(tmp_path, 1000)
+    journal.append(some(501, 501), CONTEXT)
+    journal.close()
+    assert records(tmp_path)[-1] == some(501, 501)[0]
+
+
+def test_a_full_disk_takes_nothing_and_loses_nothing(tmp_path):
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        journal = Journal(disk / "journal", 1 << 18)
+        journal.append(some(1, 10), CONTEXT)
+        with filled_up(disk):
+            taken = filled(journal, 10, 50)
+            assert records(disk / "journal") == some(1, taken)
+        journal.append(some(taken + 51, taken + 60), CONTEXT)
+        journal.close()
+        assert records(disk / "journal") == some(1, taken) + some(taken + 51, taken + 60)
+
+
+def filled(journal, taken, step):
+    """Write until nothing more is taken; return the last number that was."""
+    with pytest.raises(HeadraceError, match="HR-ONLINE-002"):  # noqa: PT012
+        while taken < 100_000:
+            journal.append(some(taken + 1, taken + step), CONTEXT)
+            taken += step
+    return taken
+
+
+KILLED = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from headrace.serve.journal import Journal
+
+    journal = Journal(Path(sys.argv[1]), 20_000)
+    number = journal.last
+    while True:
+        group = [(number + i, bytes([(number + i) % 250 + 1]) * 300) for i in range(1, 8)]
+        journal.append(group, {"c": b"context"})
+        number += 7
+        print(number, flush=True)
+""")
+
+
+def test_what_was_acknowledged_survives_kills(tmp_path):
+    acknowledged = 0
+    for wait in (1, 40, 100, 7, 250):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(wait):
+            acknowledged = int(process.stdout.readline())
+        os.kill(process.pid, signal.SIGKILL)
+        rest = process.communicate()[0].split("\n")
+        acknowledged = max([acknowledged, *(int(line) for line in rest[:-1])])
+        found = records(tmp_path)
+        assert found == some(1, len(found), 300)
+        assert len(found) >= acknowledged
