@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pyarrow as pa
 import pytest
 
 import headrace as hr
 from headrace.client import Decision, ServiceError
-from headrace.serve.interface import routes
-from headrace.serve.message import Route
-from tests.serve.routed import routed
+from headrace.serve.app import start
 from tests.shop import payment, rows_of
 
 
@@ -38,17 +37,8 @@ def row(number, **more):
     return Payment(f"c-{number}", datetime(2026, 2, 14, tzinfo=UTC), number, number, Decimal("12.50"), **more)
 
 
-def interface(loaded):
-    known = [
-        Route("POST", "/services/{name}/decide", None, "decide"),
-        Route("POST", "/events/{stream}", None, "events"),
-    ]
-    mine = routes(loaded.project, lambda: [*known, *mine])
-    return mine
-
-
 def test_a_service_is_asked(shop):
-    with routed(shop, lambda _: interface(shop)) as (url, _), hr.Client(url) as client:
+    with start(shop) as running, hr.Client(running.url, timeout=60) as client:
         told = client.decide("desk", row(1), explain=3, features=True)
         assert isinstance(told, Decision)
         assert told.decision in ("block", "review", "allow")
@@ -60,21 +50,27 @@ def test_a_service_is_asked(shop):
         taken = client.post_events("payments", [payment(number) for number in range(1_200)])
         assert (taken.taken, taken.known_before, len(taken.sequences)) == (1_200, 0, 1_200)
         assert client.post_events("payments", [payment(3)]).known_before == 1
-        assert client.health() == {"ready": True, "services": ["desk"]}
+        assert client.health()["ready"] is True
+        rows = [payment(number) for number in range(40, 43)]
+        rows[1] = rows[1] | {"amount": "-1"}
+        first, wrong, last = client.decide_many("desk", rows, explain=1)
+        assert [len(first.reasons), wrong.status, wrong.faults[0].code, last.repeated] == [1, 400, "HR-DATA-004", False]
+        table = pa.Table.from_pylist([rows[0], rows[2]])
+        assert [one.record_id for one in client.decide_many("desk", table)] == [first.record_id, last.record_id]
 
         async def asked():
-            async with hr.AsyncClient(url) as other:
+            async with hr.AsyncClient(running.url, timeout=60) as other:
                 return await asyncio.gather(*(other.decide("desk", row(number)) for number in range(10, 30)))
 
         assert len({one.record_id for one in asyncio.run(asked())}) == 20
     from headrace.serve import drain
 
     drain(shop)
-    assert len(rows_of(shop, "decisions_desk")) == 21
+    assert len(rows_of(shop, "decisions_desk")) == 23
 
 
 def test_the_faults_are_those_of_the_service(shop):
-    with routed(shop, lambda _: interface(shop)) as (url, _), hr.Client(url) as client:
+    with start(shop) as running, hr.Client(running.url, timeout=60) as client:
         with pytest.raises(ServiceError) as error:
             client.decide("desk", {"payment_id": 7, "amount": "x"})
         assert error.value.status == 400
@@ -293,7 +289,7 @@ def test_many_rows_have_their_answers_in_their_places():
         told = client.decide_many("desk", ({"id": number} for number in range(1_001)), explain=2)
     assert [type(one) for one in told[998:]] == [Decision, ServiceError, Decision]
     assert server.asked[0][0] == "/services/desk/decide?explain=2"
-    assert server.asked[0][2].count(b"\n") == 999
+    assert json.loads(server.asked[0][2]) == [{"id": number} for number in range(1_000)]
     with scripted((200, {}, [GOOD])) as (_, url), hr.Client(url) as client, pytest.raises(ServiceError, match="003"):
         client.decide_many("desk", [{"id": 1}, {"id": 2}])
 

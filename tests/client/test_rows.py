@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from headrace.client.rows import BYTES_AT_ONCE, as_json, batches, is_table, table_batches
+from headrace.client.rows import BYTES_AT_ONCE, as_json, batches, is_table, rows_of
 from headrace.errors import HeadraceError
 
 ROME = datetime.timezone(datetime.timedelta(hours=1))
@@ -81,29 +81,25 @@ def test_what_json_cannot_hold_is_told_by_its_type(row):
 
 def test_many_rows_go_in_pieces_that_a_service_takes():
     pieces = list(batches({"a": number} for number in range(2_500)))
-    assert [count for _, count in pieces] == [1000, 1000, 500]
-    assert [json.loads(line)["a"] for content, _ in pieces for line in content.splitlines()] == list(range(2_500))
+    assert [len(some) for some in pieces] == [1000, 1000, 500]
+    assert [json.loads(line)["a"] for some in pieces for line in some] == list(range(2_500))
     large = list(batches({"a": "x" * 1_000_000} for _ in range(9)))
-    assert [count for _, count in large] == [4, 4, 1]
-    assert all(len(content) <= BYTES_AT_ONCE for content, _ in large)
+    assert [len(some) for some in large] == [4, 4, 1]
+    assert all(len(b",".join(some)) + 2 <= BYTES_AT_ONCE for some in large)
     assert list(batches([])) == []
 
 
-def test_tables_of_polars_and_pandas_go_as_arrow():
+def test_tables_of_arrow_polars_and_pandas_are_rows():
     import pandas as pd
     import polars as pl
 
-    for table in (pl.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [1, 2]}), pa.record_batch({"a": [1, 2]})):
+    told = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    for table in (pl.DataFrame(told), pd.DataFrame(told), pa.Table.from_pylist(told), pa.RecordBatch.from_pylist(told)):
         assert is_table(table)
-        ((content, count),) = table_batches(table)
-        assert (count, pa.ipc.open_stream(content).read_all()["a"].to_pylist()) == (2, [1, 2])
-    assert not is_table([{"a": 1}])
-
-
-def test_tables_go_as_arrow():
-    table = pa.table({"a": list(range(1_500)), "b": [Decimal("1.50")] * 1_500})
-    assert is_table(table)
-    pieces = list(table_batches(table))
-    assert [count for _, count in pieces] == [1000, 500]
-    read = [pa.ipc.open_stream(content).read_all() for content, _ in pieces]
-    assert pa.concat_tables(read).equals(table)
+        assert list(rows_of(table)) == told
+    assert not is_table(told)
+    exact = pa.table({"a": [Decimal("1.50")] * 1_500, "at": [datetime.datetime(2026, 1, 31, tzinfo=ROME)] * 1_500})
+    assert [json.loads(as_json(row))["a"] for row in rows_of(exact)] == ["1.50"] * 1_500
+    assert as_json(next(rows_of(pa.table({"at": pa.array([0], pa.timestamp("us", "UTC"))})))) == (
+        b'{"at":"1970-01-01T00:00:00+00:00"}'
+    )

@@ -8,20 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headrace.serve.interface import routes
+from headrace.clock import now_us
+from headrace.serve.access.tokens import Tokens
+from headrace.serve.app import start
 from headrace.serve.interface.page import page
-from headrace.serve.message import Route, as_json
+from headrace.serve.wire.listen import Entry
 from tests.browser import browser
-from tests.serve.routed import routed
 
 PICTURES = os.environ.get("HEADRACE_PICTURES")
 """A folder into which pictures of the page are put, for who wants to look at them."""
-
-
-def every(loaded):
-    known = [Route("POST", "/services/{name}/decide", None, "decide")]
-    mine = routes(loaded.project, lambda: [*known, *mine])
-    return mine
 
 
 def until(tab, expression):
@@ -49,7 +44,8 @@ def text_of(tab, selector):
 
 
 def test_a_reader_tries_a_service(shop, tmp_path):
-    with routed(shop, lambda _: every(shop)) as (url, _), browser(tmp_path / "profile") as tab:
+    with start(shop) as running, browser(tmp_path / "profile") as tab:
+        url = running.url
         tab.open(f"{url}/docs", 1300, 1000)
         until(tab, "document.getElementById('field-amount')?.value")
         assert text_of(tab, "h1") == "shop"
@@ -78,7 +74,8 @@ def test_a_reader_tries_a_service(shop, tmp_path):
 
 
 def test_what_is_wrong_is_shown_where_it_is(shop, tmp_path):
-    with routed(shop, lambda _: every(shop)) as (url, _), browser(tmp_path / "profile") as tab:
+    with start(shop) as running, browser(tmp_path / "profile") as tab:
+        url = running.url
         tab.open(f"{url}/docs", 390, 800, dark=True)
         until(tab, "document.getElementById('field-amount')?.value")
         put(tab, "amount", "-1")
@@ -98,33 +95,24 @@ def test_what_is_wrong_is_shown_where_it_is(shop, tmp_path):
 
 
 def test_who_needs_a_token_is_asked_for_it(shop, tmp_path):
-    def guarded(_):
-        mine = every(shop)
-
-        def only(route):
-            def answer(request, *parts):
-                if request.headers.get(b"authorization") != b"Bearer hr_right":
-                    fault = {"code": "HR-ACCESS-001", "found": "no token", "expected": "one", "cure": "give it"}
-                    return as_json({"error": fault, "errors": [fault]}, 401)
-                return route.answer(request, *parts)
-
-            return Route(route.method, route.pattern, answer, route.scope) if route.scope else route
-
-        return [only(route) for route in mine]
-
-    with routed(shop, guarded) as (url, _), browser(tmp_path / "profile") as tab:
-        tab.open(f"{url}/docs", 1300, 900)
+    token, _ = Tokens(shop.state_dir, now_us).new("reader", ["read", "decide"], None)
+    entry = Entry(port=0, require_token=True)
+    with start(shop, entry=entry) as running, browser(tmp_path / "profile") as tab:
+        tab.open(f"{running.url}/docs", 1300, 900)
         until(tab, "!document.getElementById('access').hidden")
         assert "HR-ACCESS-001" in text_of(tab, "#trouble")
-        tab.value("document.getElementById('token').value = 'hr_right'")
+        tab.value(f"document.getElementById('token').value = '{token}'")
         tab.value("document.querySelector('#access button').click()")
         until(tab, "document.getElementById('field-amount')?.value")
-        assert "hr_right" not in text_of(tab, "body")
+        assert token not in text_of(tab, "body")
         assert "$HEADRACE_TOKEN" in text_of(tab, "#curl")
+        tab.value("document.getElementById('send').click()")
+        until(tab, "document.querySelector('.decision')?.innerText")
 
 
 def test_everything_can_be_used_by_keyboard_and_is_named(shop, tmp_path):
-    with routed(shop, lambda _: every(shop)) as (url, _), browser(tmp_path / "profile") as tab:
+    with start(shop) as running, browser(tmp_path / "profile") as tab:
+        url = running.url
         tab.open(f"{url}/docs", 1300, 1000)
         until(tab, "document.getElementById('field-amount')?.value")
         unnamed = """[...document.querySelectorAll('input, select, textarea')].filter(one =>
@@ -148,7 +136,7 @@ def test_names_are_text_and_the_policy_names_the_script():
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
 def test_pages_have_their_kinds(shop, path):
-    with routed(shop, lambda _: every(shop)) as (url, _):
-        answer = httpx.get(f"{url}{path}")
+    with start(shop) as running:
+        answer = httpx.get(f"{running.url}{path}")
         assert answer.headers["content-type"].split(";")[0] in ("text/html", "application/json")
         assert ("content-security-policy" in answer.headers) == (path == "/docs")

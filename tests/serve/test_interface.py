@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 import headrace as hr
 from headrace.clock import now_us
 from headrace.errors import HeadraceError
+from headrace.serve.app import start
 from headrace.serve.fields import RowReader
 from headrace.serve.interface import document, routes
 from headrace.serve.interface.example import example
 from headrace.serve.interface.schema import row_schema
 from headrace.serve.message import Route
-from tests.serve.routed import routed
 from tests.shop import DECIDE, payment
 
 
@@ -150,7 +150,7 @@ def test_the_document_is_openapi(shop):
 
 
 def test_a_row_of_the_service_itself_is_decided(shop):
-    with routed(shop, lambda _: every(shop)[1]) as (url, _), httpx.Client(base_url=url, timeout=30) as client:
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
         for _ in range(3):
             row = client.get("/services/desk/example").json()
             answer = client.post(DECIDE, json=row, params={"explain": 3, "features": 1})

@@ -13,11 +13,12 @@ import prometheus_client.parser as prometheus
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.serve.metrics import Board, Meters, clear, routes
+from headrace.serve.app import start
+from headrace.serve.metrics import Board, Meters, clear
 from headrace.serve.metrics.exposition import OPENMETRICS, PROMETHEUS, exposition, wants_openmetrics
 from headrace.serve.metrics.families import BOUNDS, FAMILIES
 from headrace.serve.metrics.reading import read
-from tests.serve.routed import routed
+from tests.shop import DECIDE, payment
 
 DESK = {"desk": ["block", "review", "allow"]}
 
@@ -185,19 +186,26 @@ def test_the_form_is_the_one_that_is_preferred(accept, expected):
 
 
 def test_a_service_answers_with_its_figures(shop):
-    def more(office):
-        meters = Meters(DESK)
-        meters.answered("desk", "block", 0.001, "3f0c-1")
-        meters.gauge("headrace_spool_records", lambda: len(office.desks) - 1)
-        return routes(meters)
-
-    with routed(shop, more) as (url, _):
-        plain = httpx.get(f"{url}/metrics")
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        decided = [client.post(DECIDE, json=payment(number)).json() for number in range(5)]
+        client.post(DECIDE, content=b"{")
+        client.post("/events/payments", json=payment(1))
+        plain = client.get("/metrics")
         assert plain.headers["content-type"] == PROMETHEUS.decode()
-        assert value(samples(plain.text), "headrace_spool_records") == 0
-        rich = httpx.get(f"{url}/metrics", headers={"accept": "application/openmetrics-text"})
+        found = samples(plain.text)
+        assert value(found, "headrace_request_seconds_count", service="desk") == 5
+        assert value(found, "headrace_requests_total", service="desk", outcome="refused", code="400") == 1
+        assert value(found, "headrace_refused_total", service="desk", code="HR-REQUEST-002") == 1
+        assert value(found, "headrace_events_total", stream="payments") == 1
+        assert value(found, "headrace_stage_seconds_count", stage="score") == 5
+        assert value(found, "headrace_spool_records") == 5
+        info = next(dict(labels) for name, labels in found if name == "headrace_model_info")
+        assert (info["service"], info["model"], info["version"]) == ("desk", "score", "1")
+        rich = client.get("/metrics", headers={"accept": "application/openmetrics-text"})
         assert rich.headers["content-type"] == OPENMETRICS.decode()
-        assert value(samples(rich.text, openmetrics), "headrace_request_seconds_count", service="desk") == 1
+        named = {one.exemplar.labels["record_id"] for one in samples(rich.text, openmetrics).values() if one.exemplar}
+        assert named <= {one["record_id"] for one in decided}
+        assert decided[-1]["record_id"] in named
 
 
 def test_what_we_read_is_what_prometheus_reads():

@@ -14,20 +14,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serve.routed import ON_WIRE, watched
+from headrace.serve.app import start
 from tests.shop import payment, rows_of
 
 EXAMPLES = int(os.environ.get("HEADRACE_EXAMPLES", "30"))
 LEFT_OUT = ["positive_data_acceptance"]
 """A row may keep its schema and be refused: a time that is older than the state, a key that was decided before."""
-if not ON_WIRE:
-    LEFT_OUT.append("unsupported_method")
 
 
 def test_schemathesis_finds_no_answer_that_the_document_does_not_tell(shop, tmp_path):
     schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     assert schemathesis
-    with watched(shop) as (url, _):
+    with start(shop) as running:
+        url = running.url
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--url", url]
         command += [
             "--exclude-checks",
@@ -51,7 +50,8 @@ def test_schemathesis_finds_no_answer_that_the_document_does_not_tell(shop, tmp_
 
 def test_a_client_that_others_generate_asks_the_service(shop, tmp_path, monkeypatch):
     pytest.importorskip("openapi_python_client", reason="openapi-python-client is not installed")
-    with watched(shop) as (url, _):
+    with start(shop) as running:
+        url = running.url
         (tmp_path / "openapi.json").write_text(httpx.get(f"{url}/openapi.json").text)
         command = [shutil.which("openapi-python-client", path=Path(sys.executable).parent), "generate"]
         command += ["--path", "openapi.json", "--meta", "none", "--output-path", "desk_client"]

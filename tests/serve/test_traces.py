@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
 import httpx
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.serve import app
 from headrace.serve.traces import Traces, traced
-from tests.serve.routed import _own, routed
 from tests.shop import DECIDE, payment
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra otel is not installed")
@@ -58,10 +59,21 @@ def collector():
         server.server_close()
 
 
+@contextlib.contextmanager
+def followed(loaded, traces):
+    """Serve with traces."""
+    real = app.routes
+    with (
+        mock.patch.object(app, "routes", lambda *given: traced(real(*given), traces)),
+        app.start(loaded) as running,
+    ):
+        yield running.url
+
+
 def test_a_request_is_a_span_below_that_of_its_caller(shop):
     with collector() as (got, endpoint):
         traces = Traces(endpoint, "shop", share=0.0)
-        with routed(shop, lambda office: traced(_own(office)[:1], traces)) as (url, _):
+        with followed(shop, traces) as url:
             ask = httpx.Client(base_url=url, timeout=30)
             answer = ask.post(DECIDE, json=payment(1), headers={"traceparent": f"{PARENT}1"}).json()
             ask.post(DECIDE, json=payment(2), headers={"traceparent": f"{PARENT}0"})
@@ -102,7 +114,7 @@ def test_a_share_of_the_others_is_sampled():
 
 def test_a_collector_that_is_not_there_costs_no_answer(shop):
     traces = Traces("http://127.0.0.1:1", "shop", share=1.0)
-    with routed(shop, lambda office: traced(_own(office)[:1], traces)) as (url, _):
+    with followed(shop, traces) as url:
         for number in range(5):
             assert httpx.post(f"{url}{DECIDE}", json=payment(number), timeout=30).status_code == 200
     traces.close()

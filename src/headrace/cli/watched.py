@@ -72,7 +72,7 @@ def latency(seconds: float | None) -> str:
 
     Example:
         >>> latency(0.000063), latency(0.00213), latency(1.5), latency(None)
-        ('63 µs', '2.1 ms', '1.5 s', '')
+        ('63 µs', '2.13 ms', '1.5 s', '')
     """
     if seconds is None:
         return ""

@@ -13,14 +13,14 @@ from urllib.parse import quote, urlsplit
 
 from headrace.client.answers import Decision, ServiceError, Taken, error_in_place, stranger
 from headrace.client.asking import Answer, Call, Lost, Send, Service, Steps, checked, with_query, wrong_use
-from headrace.client.rows import as_json, batches, is_table, table_batches
+from headrace.client.rows import as_json, batches, is_table, rows_of
 from headrace.declare.origins import is_loopback
 from headrace.errors import Fault, HeadraceError
 
 T = TypeVar("T")
 URL = "http://127.0.0.1:8470"
 """Where ``headrace serve`` is by default."""
-_LINES, _ARROW = "application/x-ndjson", "application/vnd.apache.arrow.stream"
+_LINES = "application/x-ndjson"
 
 
 class Conversations:
@@ -39,22 +39,21 @@ class Conversations:
         self, name: str, rows: Any, explain: int, features: bool, timeout: float | None
     ) -> Steps[list[Decision | ServiceError]]:
         _explained(explain)
-        arrow = is_table(rows)
-        kind, path = (_ARROW if arrow else _LINES), _path("services", name, "decide")
+        path = _path("services", name, "decide")
         found: list[Decision | ServiceError] = []
-        for content, count in table_batches(rows) if arrow else batches(_several(rows)):
-            call = with_query(Call("POST", path, content, kind, repeatable=None), explain=explain, features=features)
-            answer = yield from self.service.ask(call, timeout)
-            some = self._read(answer, lambda said: [_in_place(one) for one in said])
-            if len(some) != count:
-                raise stranger(self.service.url, f"{len(some)} answers to {count} rows", answer.status)
-            found += some
+        for some in batches(_several(rows)):
+            call = Call("POST", path, b"[" + b",".join(some) + b"]", "application/json", repeatable=None)
+            answer = yield from self.service.ask(with_query(call, explain=explain, features=features), timeout)
+            told = self._read(answer, lambda said: [_in_place(one) for one in said])
+            if len(told) != len(some):
+                raise stranger(self.service.url, f"{len(told)} answers to {len(some)} rows", answer.status)
+            found += told
         return found
 
     def post_events(self, stream: str, rows: Iterable[Any], timeout: float | None) -> Steps[list[Taken]]:
         found = []
-        for content, _ in batches(_several(rows)):
-            call = Call("POST", _path("events", stream), content, _LINES, repeatable=None)
+        for some in batches(_several(rows)):
+            call = Call("POST", _path("events", stream), b"\n".join(some), _LINES, repeatable=None)
             answer = yield from self.service.ask(call, timeout)
             found.append(self._read(answer, Taken.read))
         return found
@@ -142,7 +141,7 @@ class Client:
 
         Args:
             service: its name.
-            rows: an iterable of rows as for ``decide``, or an Arrow table, which goes as it is.
+            rows: an iterable of rows as for ``decide``, or a table of Arrow, Polars or pandas.
             explain, features, timeout: as for ``decide``, the time for each thousand rows.
 
         Raises:
@@ -349,6 +348,8 @@ def _explained(explain: int) -> None:
 
 
 def _several(rows: Any) -> Iterable[Any]:
+    if is_table(rows):
+        return rows_of(rows)
     if isinstance(rows, Mapping | str | bytes) or not isinstance(rows, Iterable):
         raise wrong_use(f"rows that are a {type(rows).__name__}", "several rows", "write [row] for a single one")
     return rows

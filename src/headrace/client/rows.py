@@ -42,33 +42,30 @@ def as_json(row: Any) -> bytes:
         raise _cannot(str(error), "give numbers, text, Decimal, datetime, date, None, lists and mappings") from None
 
 
-def batches(rows: Iterable[Any]) -> Iterator[tuple[bytes, int]]:
-    """Yield rows as JSON, one on each line, and how many those are; none so large that a service would refuse it."""
-    lines, size = list[bytes](), 0
+def batches(rows: Iterable[Any]) -> Iterator[list[bytes]]:
+    """Yield rows as JSON, so many at once as a service takes."""
+    some, size = list[bytes](), 0
     for row in rows:
         line = as_json(row)
-        if lines and (len(lines) == ROWS_AT_ONCE or size + len(line) > BYTES_AT_ONCE):
-            yield b"\n".join(lines), len(lines)
-            lines, size = [], 0
-        lines.append(line)
+        if some and (len(some) == ROWS_AT_ONCE or size + len(line) >= BYTES_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(line)
         size += len(line) + 1
-    if lines:
-        yield b"\n".join(lines), len(lines)
+    if some:
+        yield some
 
 
-def table_batches(rows: Any) -> Iterator[tuple[bytes, int]]:
-    """Yield a table as streams of Arrow IPC, and how many rows each has."""
+def rows_of(table: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table of Arrow, or of what gives its rows to Arrow, as Polars and pandas do."""
     import pyarrow as pa
 
-    for batch in pa.table(rows).to_batches(max_chunksize=ROWS_AT_ONCE):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        yield sink.getvalue().to_pybytes(), batch.num_rows
+    for batch in pa.table(table).to_batches(max_chunksize=ROWS_AT_ONCE):
+        yield from batch.to_pylist()
 
 
 def is_table(rows: Any) -> bool:
-    """Return whether rows are a table of Arrow, or of what gives its rows to Arrow, as Polars and pandas do."""
+    """Return whether rows are a table."""
     return hasattr(rows, "__arrow_c_stream__")
 
 

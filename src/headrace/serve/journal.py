@@ -141,6 +141,7 @@ def identity(folder: Path) -> str:
         return named.read_text().strip()
     except FileNotFoundError:
         fresh = folder / f"id.{os.getpid()}.{threading.get_ident()}"
+        fresh.touch(0o600)
         fresh.write_text(uuid.uuid4().hex[:12])
         try:
             os.link(fresh, named)  # the first one counts

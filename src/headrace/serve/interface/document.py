@@ -95,7 +95,10 @@ def _decide(name: str, service: Service, schemas: dict[str, Any], now_us: int) -
     answers = {
         "200": {
             "description": "The decision, which is on record; of several rows each in the place of its row.",
-            "content": {"application/json": {"schema": {"anyOf": [decision, each]}}, LINES: {"schema": _TEXT}},
+            "content": {
+                "application/json": {"schema": {"anyOf": [decision, each]}},
+                **dict.fromkeys((LINES, ARROW), {"schema": _TEXT}),
+            },
         }
     }
     told = _operation(f"decide_{name}", "services", f"Decide on rows of {contract.name}", answers)
