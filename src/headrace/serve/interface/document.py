@@ -97,7 +97,7 @@ def _decide(name: str, service: Service, schemas: dict[str, Any], now_us: int) -
             "description": "The decision, which is on record; of several rows each in the place of its row.",
             "content": {
                 "application/json": {"schema": {"anyOf": [decision, each]}},
-                **dict.fromkeys((LINES, ARROW), {"schema": _TEXT}),
+                **{kind: {"schema": _TEXT} for kind in (LINES, ARROW)},
             },
         }
     }
