@@ -38,7 +38,8 @@ class Turns(asyncio.Protocol):
 
     __slots__ = (
         "_awaited", "_blocked_since", "_clean", "_ended", "_flushes", "_gone", "_half_closed", "_held",
-        "_lingers_since", "_out", "_paused", "_reception", "_shared", "_time", "_tls", "_transport", "_unread", "_waiting",
+        "_lingers_since", "_out", "_paused", "_reception", "_shared", "_time", "_tls", "_transport", "_unread",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
