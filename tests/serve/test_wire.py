@@ -69,6 +69,17 @@ def test_pipelined_requests_are_answered_in_order(raw, path):
     assert [raw.answer().body for _ in range(500)] == [b"%d" % i for i in range(500)]
 
 
+def test_answers_that_become_ready_in_one_turn_go_out_together(one, raw, monkeypatch):
+    from headrace.serve.wire import http1
+
+    flushed, flush = [], http1.Http1._flush
+    monkeypatch.setattr(http1.Http1, "_flush", lambda self: (flushed.append(len(self._out)), flush(self))[1])
+    raw.send(b"".join(post(b"%d" % i, "/future") for i in range(60)))
+    assert [raw.answer().body for _ in range(60)] == [b"%d" % i for i in range(60)]
+    assert sum(flushed) == 60
+    assert sum(count > 0 for count in flushed) <= 6  # the bytes may come in more than one piece
+
+
 def test_slow_and_quick_answers_keep_their_order_and_their_refusals(raw):
     paths = ["/later/0.2", "/echo", "/nothing", "/future", "/later/0.05", "/wrong", "/echo"]
     raw.send(b"".join(post(b"%d" % i, path) for i, path in enumerate(paths)))

@@ -9,7 +9,7 @@ from headrace import clock
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.access.oidc import Oidc
 from headrace.serve.access.tokens import Token, Tokens, digest
-from headrace.serve.wire.refusal import Refused
+from headrace.serve.wire.refusal import Declined
 
 _log = logging.getLogger("headrace.serve")
 
@@ -56,7 +56,7 @@ class Guard:
             _unknown("an unknown token")
         if scope not in scopes:
             found, cure = f"a token without the scope {scope}", f"headrace token new --name NAME --scope {scope}"
-            raise Refused(Fault("HR-ACCESS-002", "", found, "one that allows it", cure))
+            raise Declined(Fault("HR-ACCESS-002", "", found, "one that allows it", cure))
         return name
 
     def look(self) -> None:
@@ -82,4 +82,4 @@ class Guard:
 
 def _unknown(found: str) -> NoReturn:
     cure = "send the header authorization: Bearer TOKEN; 'headrace token new' makes one"
-    raise Refused(Fault("HR-ACCESS-001", "", found, "a token of this service", cure))
+    raise Declined(Fault("HR-ACCESS-001", "", found, "a token of this service", cure))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.access.tokens import digest
-from headrace.serve.wire.refusal import Refused
+from headrace.serve.wire.refusal import Declined
 
 if TYPE_CHECKING:
     import jwt
@@ -172,8 +172,8 @@ def _scopes(claim: object) -> tuple[str, ...]:
     return tuple(str(one) for one in claim) if isinstance(claim, Sequence) else ()
 
 
-def _refused(found: str) -> Refused:
-    return Refused(Fault("HR-ACCESS-001", "", found, "one that is valid", "get a new one from the provider"))
+def _refused(found: str) -> Declined:
+    return Declined(Fault("HR-ACCESS-001", "", found, "one that is valid", "get a new one from the provider"))
 
 
 def _wrong(found: str, expected: str, cure: str) -> HeadraceError:

@@ -79,7 +79,7 @@ class Http1(Turns):
         self._shared.connections.discard(self)
         # what is under way is finished all the same, and has nobody to be told
         self._clean, self._ended, self._gone = False, True, True
-        self._held = b""
+        self._held, self._out = b"", []
         self._waiting.clear()
         self._release_body()
 

@@ -39,7 +39,7 @@ _OURS = Fault(INTERNAL, "", "a fault of the service itself", "an answer", "repor
 _log = logging.getLogger("headrace.serve")
 
 
-class Refused(HeadraceError):
+class Declined(HeadraceError):
     """A request that is not answered.
 
     Args:
@@ -52,9 +52,9 @@ class Refused(HeadraceError):
         self.headers = headers
 
 
-def refused(code: str, found: str, expected: str, cure: str) -> Refused:
+def refused(code: str, found: str, expected: str, cure: str) -> Declined:
     """Return the error that refuses a request for one fault."""
-    return Refused(Fault(code, "", found, expected, cure))
+    return Declined(Fault(code, "", found, expected, cure))
 
 
 def refusal(error: BaseException, path: str = "") -> Response:
@@ -71,5 +71,5 @@ def refusal(error: BaseException, path: str = "") -> Response:
     told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:_SHOWN]]
     for one in told:
         del one["severity"]
-    headers = error.headers if isinstance(error, Refused) else ()
+    headers = error.headers if isinstance(error, Declined) else ()
     return as_json({"error": told[0], "errors": told}, STATUS.get(told[0]["code"], 400), headers)

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from headrace.errors import Fault, nearest
 from headrace.serve.message import Route
-from headrace.serve.wire.refusal import Refused
+from headrace.serve.wire.refusal import Declined
 
 Found = tuple[Route, tuple[str, ...], str]
 """A route, the parts of the path that stand for its braces, and the path, percent-decoded."""
@@ -40,7 +40,7 @@ class Router:
             target: the path as sent, without its query.
 
         Raises:
-            Refused: HR-SERVE-009 for an unknown path, HR-SERVE-010 for a method that it does not have.
+            Declined: HR-SERVE-009 for an unknown path, HR-SERVE-010 for a method that it does not have.
         """
         if (found := self.known.get((method, target))) is not None:
             return found
@@ -59,19 +59,19 @@ class Router:
             raise _no_method(method, sorted({route.method for _, route in there}))
         raise self._no_path(path)
 
-    def _no_path(self, path: str) -> Refused:
+    def _no_path(self, path: str) -> Declined:
         patterns = list(dict.fromkeys(one.pattern for one in self.routes))
         more = f" and {len(patterns) - _LISTED} more" if len(patterns) > _LISTED else ""
         expected = ", ".join(patterns[:_LISTED]) + more
         cure = nearest(path[:64], patterns) if len(patterns) <= _LISTED else "call one of these"
-        return Refused(Fault("HR-SERVE-009", "", "an unknown path", expected, cure))
+        return Declined(Fault("HR-SERVE-009", "", "an unknown path", expected, cure))
 
 
-def _no_method(method: str, there: list[str]) -> Refused:
+def _no_method(method: str, there: list[str]) -> Declined:
     allowed = [*there, *(["HEAD"] if "GET" in there else [])]
     cure = f"call it with {' or '.join(there)}"
     fault = Fault("HR-SERVE-010", "", f"the method {method[:16]}", " or ".join(there), cure)
-    return Refused(fault, ((b"allow", ", ".join(allowed).encode()),))
+    return Declined(fault, ((b"allow", ", ".join(allowed).encode()),))
 
 
 def _split(pattern: str) -> tuple[str, ...]:

@@ -37,8 +37,9 @@ class Turns(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_awaited", "_blocked_since", "_clean", "_ended", "_gone", "_half_closed", "_held", "_lingers_since", "_out",
-        "_paused", "_reception", "_shared", "_time", "_tls", "_transport", "_unread", "_waiting",
+        "_awaited", "_blocked_since", "_clean", "_ended", "_flushes", "_gone", "_half_closed", "_held",
+        "_lingers_since", "_out", "_paused", "_reception", "_shared", "_time", "_tls", "_transport", "_unread",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -46,6 +47,7 @@ class Turns(asyncio.Protocol):
         self._awaited, self._waiting = deque[Turn](), deque[Turn]()
         self._out, self._held = list[bytes](), b""
         self._clean = self._ended = self._paused = self._tls = self._gone = self._half_closed = False
+        self._flushes = False
         self._blocked_since: float | None = None
         self._lingers_since: float | None = None
         self._unread = 0
@@ -146,7 +148,11 @@ class Turns(asyncio.Protocol):
         while awaited and (ready := awaited[0].ready) is not None:
             self._out.append(ready)
             awaited.popleft()
-        self._flush()
+        if not awaited:
+            self._flush()
+        elif not self._flushes:  # those that become ready in the same turn of the loop go out with it
+            self._flushes = True
+            self._shared.loop.call_soon(self._flush)
         if self._paused:
             self._advance()
 
@@ -167,6 +173,9 @@ class Turns(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _flush(self) -> None:
+        self._flushes = False
+        if self._gone:
+            return
         if self._out:
             out, self._out = self._out, []
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
