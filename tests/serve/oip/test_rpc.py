@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from headrace.errors import Fault, HeadraceError
+from headrace.errors import HeadraceError
+from headrace.serve.access import Guard, Tokens
 from headrace.serve.oip import Models
 from headrace.serve.oip.rpc import serving
 from tests.serve.oip.test_specification import X, alone
@@ -198,19 +200,18 @@ def test_a_message_that_is_too_large_is_refused(call: Any) -> None:
     refused(call, "RESOURCE_EXHAUSTED", "", model_name=TREES, inputs=inputs, raw_input_contents=[b"\0" * (17 << 20)])
 
 
-def test_a_token_is_asked_for_where_one_is_needed(models: Models, messages: dict[str, Any]) -> None:
-    def permits(said: str) -> None:
-        if said != "Bearer hr_right":
-            raise HeadraceError(Fault("HR-ACCESS-001", "", "no token", "a token", "send one"))
-
-    with serving(models, permits=permits) as address, grpc.insecure_channel(address) as channel:
+def test_a_token_is_asked_for_where_one_is_needed(models: Models, messages: dict[str, Any], tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path)
+    right, other = (tokens.new(name, [name], None)[0] for name in ("infer", "decide"))
+    with serving(models, permits=Guard(tokens).client) as address, grpc.insecure_channel(address) as channel:
         method = channel.unary_unary("/inference.GRPCInferenceService/ServerMetadata")
         live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
         assert messages["ServerLiveResponse"].FromString(live(b"", timeout=10)).live
-        with pytest.raises(grpc.RpcError) as caught:
-            method(b"", timeout=10)
-        assert caught.value.code().name == "UNAUTHENTICATED"
-        told = method(b"", timeout=10, metadata=[("authorization", "Bearer hr_right")])
+        for said, code in ((None, "UNAUTHENTICATED"), ("hr_wrong", "UNAUTHENTICATED"), (other, "PERMISSION_DENIED")):
+            with pytest.raises(grpc.RpcError) as caught:
+                method(b"", timeout=10, metadata=[] if said is None else [("authorization", f"Bearer {said}")])
+            assert caught.value.code().name == code
+        told = method(b"", timeout=10, metadata=[("authorization", f"Bearer {right}")])
         assert messages["ServerMetadataResponse"].FromString(told).name == "headrace"
 
 

@@ -10,27 +10,19 @@ import httpx
 import pytest
 
 from headrace.serve.app import start
-from headrace.serve.oip import Models, routes
-from tests.serve.oip.world import Server
 from tests.shop import DECIDE, payment
 
 
 @pytest.fixture
 def decided(shop: Any) -> Any:
-    """Answers of a service, and its models over the protocol."""
-    with start(shop) as running:
-        models = Models(shop.registry(), lambda: running.office.desks.values())
-        server = Server(routes(models))
-        with httpx.Client(base_url=running.url, timeout=30) as services, httpx.Client(base_url=server.url) as bare:
-            answers = [services.post(f"{DECIDE}?features=1", json=payment(at)).json() for at in range(40)]
-            yield answers, bare
-        server.close()
-        models.close()
+    """Answers of a service, and a client of the same server."""
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        yield [client.post(f"{DECIDE}?features=1", json=payment(at)).json() for at in range(40)], client
 
 
 def test_scores_of_decisions_are_those_of_the_model_to_the_bit(decided: Any) -> None:
-    answers, bare = decided
-    about = bare.get("/v2/models/score/config").json()
+    answers, client = decided
+    about = client.get("/v2/models/score/config").json()
     names = json.loads(about["parameters"]["features"]["string_value"])
     assert about["parameters"]["digest"]["string_value"] == answers[0]["model"]["digest"]
     inputs = []
@@ -38,7 +30,7 @@ def test_scores_of_decisions_are_those_of_the_model_to_the_bit(decided: Any) -> 
         values = [one["features"][name] for one in answers]
         truths = any(isinstance(one, bool) for one in values)
         inputs.append({"name": name, "datatype": "BOOL" if truths else "FP64", "shape": [len(values)], "data": values})
-    told = bare.post("/v2/models/score/infer", json={"inputs": inputs}).json()
+    told = client.post("/v2/models/score/infer", json={"inputs": inputs}).json()
     assert told["model_version"] == str(answers[0]["model"]["version"])
     found = told["outputs"][0]["data"]
     assert [struct.pack("<d", one) for one in found] == [struct.pack("<d", one["score"]) for one in answers]

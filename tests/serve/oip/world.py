@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from headrace.serve.message import Route
 from headrace.serve.oip import Models
 from headrace.serve.wire import Reception
 from headrace.serve.wire import server as wire
-from headrace.serve.wire.listen import bound, url_of
+from headrace.serve.wire.listen import Entry
 
 FEATURES = ("now.amount", "now.night", "spending.mean_7d", "spending.count_7d")
 SHOPS = ("bakery", "casino", "fuel")
@@ -102,18 +103,20 @@ class Server:
     """The routes of models, behind the server of services, on a free port."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        self._bound = bound("127.0.0.1", 0)
-        self.url = url_of(self._bound)
+        way = Entry("127.0.0.1", 0)
+        self._stack = contextlib.ExitStack()
+        taken = self._stack.enter_context(way.bound())
+        self.url = way.url(taken)
         self.address = self.url.removeprefix("http://")
         self._server = wire.Server(Reception(routes))
-        self._thread = threading.Thread(target=self._server.run, args=([self._bound],), daemon=True)
+        self._thread = threading.Thread(target=self._server.run, args=([taken],), daemon=True)
         self._thread.start()
         self._server.started.wait()
 
     def close(self) -> None:
         self._server.stop()
         self._thread.join()
-        self._bound.close()
+        self._stack.close()
 
 
 def models_of(registry: Registry) -> Models:

@@ -21,8 +21,9 @@ from headrace.serve.oip.tensors import HALVES, TEXT, Tensor, from_bytes, from_li
 if TYPE_CHECKING:
     import grpc
 
-Permits = Callable[[str], None]
-"""Is told the authorization of a call, empty where it has none, and raises where that does not do."""
+Permits = Callable[[bytes | None, str], object]
+"""Is told the authorization of a call and the scope that it needs, and raises where the one does not do for the other;
+``headrace.serve.access.Guard.client`` is one."""
 _THREADS, _CALLS = 4, 128
 """Calls that are answered at once, and that wait for it."""
 _CONTENTS = (
@@ -190,7 +191,8 @@ def _called(answers: Answers, name: str, permits: Permits | None) -> Callable[[b
     def called(content: bytes, context: grpc.ServicerContext) -> bytes:
         try:
             if permits is not None and name not in _OPEN:
-                permits(str(dict(context.invocation_metadata()).get("authorization", "")))
+                said = dict(context.invocation_metadata()).get("authorization")
+                permits(None if said is None else str(said).encode(), "infer")
             made: bytes = gives(**answer(takes.FromString(content))).SerializeToString()
             return made
         except DecodeError:
