@@ -18,9 +18,10 @@ def boosting(train):
 AMOUNT = "    amount: hr.Decimal(12, 2) = hr.field(ge=0, le=10000)\n"
 MORE = """    channel: str | None = hr.field(isin=("web", "shop", "app"), default=None)
     email: str | None = hr.field(privacy="personal", default=None)
+    hint: float | None = hr.field(default=None)
     no_large_app = hr.check("channel is null or channel <> 'app' or amount <= 100")
 """
-RULES = '{"block": "score > 0.5 or amount > 900", "review": "score > 0.02 or channel = \'web\'"}'
+RULES = '{"block": "score > 0.5 or amount > 900", "review": "score > 0.02 or channel = \'web\' or hint > 0.9"}'
 
 
 def source():
@@ -79,6 +80,7 @@ def grown_once(trained, tmp_path_factory):
                 assert client.post("/events/payments", json=asked(1000 + number, customer_id=3)).status_code == 200
                 early = payment(2000 + number, START - timedelta(hours=5), customer_id=number % 7)
                 assert client.post("/events/payments", json=early).status_code == 200
+        decide(asked(49, hint=0.95, amount="7.00"))
         decide(asked(50, payment_id="<script>alert(1)</script>", email="ann@example.org", amount="250.10"))
         decide(asked(51, channel="web", amount="8.00"))
         decide(asked(52, customer_id=999_999, amount="42.00"))

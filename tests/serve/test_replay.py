@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
@@ -48,7 +49,8 @@ def again(loaded, record, number):
     request = json.loads(record["request"])
     if score > 0.5 or float(request["amount"]) > 900:
         return score, "block"
-    return score, "review" if score > 0.02 or request["channel"] == "web" else "allow"
+    hinted = request["hint"] is not None and request["hint"] > 0.9
+    return score, "review" if score > 0.02 or request["channel"] == "web" or hinted else "allow"
 
 
 @pytest.mark.parametrize("features", [False, True])
@@ -177,6 +179,25 @@ def test_only_what_was_decided_in_the_span_is_replayed(grown):
     later = ("--since", "2020-01-01", "--until", "2020-02-01")
     assert told(loaded.folder, "--model", "1", *later)["records"] == 0
     assert "no decision is on record" in said(loaded.folder, "--model", "1", *later, command="replay").stdout
+
+
+def test_what_was_altered_and_what_breaks_the_contract_of_today_is_skipped(grown):
+    loaded, answers = grown
+    lake = loaded.lake()
+    rows = lake.read("decisions_desk")
+    for column, value in (("features", "garbage"), ("request", "{}"), ("score", 0.999), ("decision", "block")):
+        mask = pc.equal(rows["record_id"], answers[-1 if column == "features" else -2]["record_id"])
+        place, kind = rows.schema.get_field_index(column), rows.schema.field(column).type
+        altered = rows.set_column(place, column, pc.if_else(mask, pa.scalar(value, kind), rows[column]))
+        lake.overwrite("decisions_desk", altered)
+        found = through(loaded, 2)
+        assert (found.records, sum(found.skipped.values())) == (len(answers) - 1, 1)
+        assert "altered" in next(iter(found.skipped))
+    lake.overwrite("decisions_desk", rows)
+    edit(loaded.folder, "payment_id: str = hr.key()", "payment_id: str = hr.key(max_length=20)")
+    found = through(load_project(loaded.folder), 2, features=True)
+    reason = "asked with a row that breaks the contract Payment of today"
+    assert (found.records, found.skipped) == (len(answers) - 1, {reason: 1})
 
 
 def test_what_other_rules_decided_is_skipped_or_decided_by_those_of_today(grown):

@@ -83,7 +83,7 @@ def test_the_events_behind_a_feature_are_those_that_plain_python_finds(grown):
     records = {one["record_id"]: one for one in lake.read("decisions_desk").to_pylist()}
     late = with_events = 0
     for answer in [*answers[0:250:60], *answers[250:290:4], *answers[-4:]]:
-        found = why(loaded, answer["record_id"], fixed=("amount", "channel")).as_dict()
+        found = why(loaded, answer["record_id"], fixed=("amount", "channel", "hint")).as_dict()
         for name, (source, *spec) in WINDOWS.items():
             expected, too_late = events(rows[source], records[answer["record_id"]], source, *spec)
             window = window_of(found, name)
@@ -98,7 +98,7 @@ def test_the_events_behind_a_feature_are_those_that_plain_python_finds(grown):
 def test_the_events_add_up_to_the_value_that_was_served(grown):
     loaded, answers = grown
     for answer in answers[255:290:5]:
-        found = why(loaded, answer["record_id"], fixed=("amount", "channel"))
+        found = why(loaded, answer["record_id"], fixed=("amount", "channel", "hint"))
         value = {one.name: one.value for one in found.features}
         counted = {
             one.name: [event.value for event in one.behind.events if event.counted]
@@ -124,11 +124,11 @@ def test_the_row_of_a_state_is_the_one_that_was_valid(grown):
         moment = datetime.fromisoformat(row["at"])
         mine = [one for one in rows if one["customer_id"] == row["customer_id"] and one["valid_from"] <= moment]
         newest = max(mine, key=lambda one: (one["valid_from"], one["_seq"]))
-        found = why(loaded, answer["record_id"], fixed=("amount", "channel")).as_dict()
+        found = why(loaded, answer["record_id"], fixed=("amount", "channel", "hint")).as_dict()
         state = next(one for one in found["features"] if one["feature"] == "who.student")["state"]
         assert (state["sequence"], state["fields"]) == (newest["_seq"], {"segment": newest["segment"]})
         assert datetime.fromisoformat(state["valid_from"]) == newest["valid_from"]
-    nobody = why(loaded, answers[-2]["record_id"], fixed=("amount", "channel")).as_dict()
+    nobody = why(loaded, answers[-2]["record_id"], fixed=("amount", "channel", "hint")).as_dict()
     assert not next(one for one in nobody["features"] if one["feature"] == "who.student")["state"]["there"]
     assert window_of(nobody, "spending.count_7d")["events"] == []
 
@@ -215,6 +215,35 @@ def test_history_that_was_altered_is_told(grown):
     assert not {"spending.count_7d", "now.amount"} & differing
     assert found["otherwise"]["without"] == "history does not confirm the features of the record"
     assert row["customer_id"] == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("features", "garbage"),
+        ("features", "[]"),
+        ("features", '{"now.amount": "x"}'),
+        ("request", "{"),
+        ("request", "{}"),
+        ("horizon", "no"),
+        ("horizon", "[]"),
+        ("model_version", 99),
+        ("model_digest", "../../x"),
+        ("decision", "zzz"),
+    ],
+)
+def test_a_record_that_was_altered_beyond_reading_is_told_all_the_same(grown, column, value):
+    loaded, answers = grown
+    lake = loaded.lake()
+    rows = lake.read("decisions_desk")
+    mask, place = pc.equal(rows["record_id"], answers[-1]["record_id"]), rows.schema.get_field_index(column)
+    altered = pc.if_else(mask, pa.scalar(value, rows.schema.field(column).type), rows[column])
+    lake.overwrite("decisions_desk", rows.set_column(place, column, altered))
+    found = told(loaded.folder, answers[-1]["record_id"], exit_code=1)
+    assert not found["checked"]["whole"]
+    assert found["record_id"] == answers[-1]["record_id"]
+    said(loaded.folder, answers[-1]["record_id"], "--html", loaded.folder / "x.html", exit_code=1)
+    assert "altered after it was written" in (loaded.folder / "x.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ class Brute:
         score = float(self.scorer.score(vector(values, self.scorer))[0])
         if score > 0.5 or row["amount"] > 90_000:
             return "block"
-        return "review" if score > 0.02 or row["channel"] == "web" else "allow"
+        hinted = row["hint"] is not None and row["hint"] > 0.9
+        return "review" if score > 0.02 or row["channel"] == "web" or hinted else "allow"
 
 
 def deviation(values):
@@ -123,7 +124,7 @@ def test_the_service_itself_decides_so(grown):
 def test_two_changes_are_found_where_one_does_not_do(grown):
     loaded, answers = grown
     edit(loaded.folder, '"block": "score > 0.5 or amount > 900"', '"block": "amount > 123.45 and channel = \'web\'"')
-    edit(loaded.folder, "score > 0.02 or channel = 'web'", "score > 0.9999")
+    edit(loaded.folder, "score > 0.02 or channel = 'web' or hint > 0.9", "score > 0.9999")
     loaded = load_project(loaded.folder)
     answer = next(one for one in answers[250:290] if float(one["row"]["amount"]) < 100)
     found = why(loaded, answer["record_id"], to="block").otherwise
@@ -161,7 +162,7 @@ def test_two_windows_are_as_near_as_brute_force_finds(grown):
 
 
 def why_value(loaded, record_id, name):
-    found = why(loaded, record_id, fixed=("amount", "channel"))
+    found = why(loaded, record_id, fixed=("amount", "channel", "hint"))
     return next(one.value for one in found.features if one.name == name)
 
 
@@ -180,7 +181,7 @@ def test_what_follows_from_a_change_follows(grown):
 def test_a_row_that_breaks_the_contract_is_no_way_out(grown):
     """Of an amount beyond 100 the channel cannot be app, whatever that would lead to."""
     loaded, answers = grown
-    edit(loaded.folder, "score > 0.02 or channel = 'web'", "score > 0.02 or channel = 'app'")
+    edit(loaded.folder, "score > 0.02 or channel = 'web' or hint", "score > 0.02 or channel = 'app' or hint")
     loaded = load_project(loaded.folder)
     large = next(one for one in answers[250:290] if float(one["row"]["amount"]) > 100 and one["decision"] == "allow")
     small = next(one for one in answers[250:290] if float(one["row"]["amount"]) < 100 and one["decision"] == "allow")
@@ -195,10 +196,12 @@ def test_what_may_change_is_chosen(grown):
     plain = why(loaded, record_id).otherwise
     assert [one.name for one in plain.varied] == ["amount", "channel"]
     assert [one.name for one in why(loaded, record_id, fixed=("channel",)).otherwise.varied] == ["amount"]
-    nothing = why(loaded, record_id, fixed=("amount", "channel")).otherwise
+    nothing = why(loaded, record_id, fixed=("amount", "channel", "hint")).otherwise
     assert "--vary" in nothing.without
     windows = why(loaded, record_id, vary=("spending.mean_7d", "amount")).otherwise
     assert [(one.name, one.of) for one in windows.varied] == [("spending.mean_7d", "history"), ("amount", "request")]
+    hinted = why(loaded, answers[-5]["record_id"]).otherwise
+    assert [one.name for one in hinted.varied] == ["amount", "channel", "hint"]
     places = why(loaded, record_id, vary=("terminal_id",)).otherwise
     assert places.varied[0].values == 50
 

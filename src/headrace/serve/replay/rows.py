@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from headrace.contracts.json import Refused, column, value_of
-from headrace.declare import Service, node_id
+from headrace.contracts.json import Refused, column, parsed, value_of
+from headrace.declare import Field, Service, node_id
 from headrace.declare.nested import flat
 from headrace.errors import HeadraceError
 from headrace.kernel.column import Column
@@ -23,9 +23,10 @@ from headrace.learn import Registry, Scorer, Version
 from headrace.learn.champion import other_features
 from headrace.plan import compile_set, feature_fingerprints, fingerprints
 from headrace.plan.meaning import Plan
+from headrace.serve import record as serve_record
 from headrace.serve.desk import features_fingerprint
 from headrace.serve.drain import table_of
-from headrace.serve.fields import RowReader
+from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.why.case import held_again
@@ -33,8 +34,6 @@ from headrace.serve.why.through import Bools, Floats, Ints, Matrix, Rules, matri
 from headrace.types import BOOL, FLOAT, STR, LogicalType
 
 _AT_ONCE = 20_000
-_COLUMNS = ("record_id", "at", "_known_at", "horizon", "request", "features", "score", "decision", "model_version",
-            "declaration", "features_declaration", "decided_at")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Reader:
         """
         lake, table = self.replay.lake, table_of(self.replay.service.name)
         within = Within("decided_at", since, until - 1)
-        for batch in lake.batches(table, columns=list(_COLUMNS), within=within, batch_rows=_AT_ONCE):
+        for batch in lake.batches(table, within=within, batch_rows=_AT_ONCE):
             rows = pa.Table.from_batches([batch])
             kept = self._fitting(rows)
             if kept.num_rows:
@@ -161,6 +160,9 @@ class Reader:
 
     def _reasons(self, rows: pa.Table) -> Iterator[tuple[str, Bools]]:
         one = self.replay
+        records = serve_record.read(rows)
+        altered = [serve_record.checksum(each) != each["checksum"] for each in records]
+        yield "altered after they were written: their checksum is another one", np.array(altered, np.bool_)
         yield "decided without a score", rows.column("score").is_null().to_numpy()
         if not one.as_declared:
             told = "decided by other rules of the service (--decide-as-declared decides both by those of today)"
@@ -192,42 +194,62 @@ class Reader:
 
     def _made(self, rows: pa.Table) -> tuple[pa.Table, dict[str, Column], dict[str, Column]]:
         """Records with their features and fields as columns; those that cannot be read are counted."""
-        if self.replay.features:
-            return self._again(rows)
+        again, contract = self.replay.features, self.replay.service.model.cases.spine.contract
+        read = [self._whole(one) if again else self._part(one) for one in rows.column("request").to_pylist()]
+        kept = [one is not None for one in read]
+        if not all(kept):
+            self.skipped[f"asked with a row that breaks the contract {contract.name} of today"] += kept.count(False)
+            rows = rows.filter(pa.array(kept, pa.bool_()))
+        given = [one for one in read if one is not None]
+        fields = self._columns(given)
+        return rows, (self._again(rows, given) if again else self._recorded(rows)), fields
+
+    @cached_property
+    def _named(self) -> list[str]:
+        """Fields that are asked for, and those within others."""
+        columns = self.replay.service.model.cases.spine.contract.columns()
+        return [one for one in dict.fromkeys((*self.fields, *self.replay.rules.reads)) if one in columns]
+
+    @cached_property
+    def _tops(self) -> list[Field]:
+        """The fields of a row in which they are: the others need not be read."""
+        whole = self.replay.service.model.cases.spine.contract.fields()
+        return list({name: whole[name] for one in self._named for name in _upwards(one) if name in whole}.values())
+
+    def _part(self, request: str) -> Row | None:
+        try:
+            given = parsed(request)
+            return {one.name: value_of(one, given.get(one.name), one.name in given) for one in self._tops}
+        except Refused:
+            return None
+
+    def _whole(self, request: str) -> Row | None:
+        try:
+            return self._reader.read(request.encode())
+        except HeadraceError:
+            return None
+
+    @cached_property
+    def _reader(self) -> RowReader:
+        return RowReader(self.replay.service.model.cases.spine.contract)
+
+    def _columns(self, given: Sequence[Row]) -> dict[str, Column]:
+        contract = self.replay.service.model.cases.spine.contract
+        columns, nothing = contract.columns(), dict.fromkeys(contract.fields())
+        flats = [flat({**nothing, **one}, contract) for one in given]
+        return {name: column(columns[name].type, [one[name] for one in flats]) for name in self._named}
+
+    def _recorded(self, rows: pa.Table) -> dict[str, Column]:
         told = [msgspec.json.decode(one) for one in rows.column("features").to_pylist()]
         kinds = {one.name: one.type for one in self.replay.plan.outputs}
         names = [*self.replay.scorer.features, *(one for one in self.replay.rules.reads if one in kinds)]
-        made = {name: _recorded([one.get(name) for one in told], kinds.get(name)) for name in dict.fromkeys(names)}
-        return rows, made, self._fields(rows)
+        return {name: _recorded([one.get(name) for one in told], kinds.get(name)) for name in dict.fromkeys(names)}
 
-    def _fields(self, rows: pa.Table) -> dict[str, Column]:
-        """The fields that are asked for, alone: the whole of each row need not be read."""
-        contract = self.replay.service.model.cases.spine.contract
-        columns, whole = contract.columns(), contract.fields()
-        named = [one for one in dict.fromkeys((*self.fields, *self.replay.rules.reads)) if one in columns]
-        tops = dict.fromkeys(one.partition(".")[0] if one not in whole else one for one in named)
-        given = [msgspec.json.decode(one) for one in rows.column("request").to_pylist()]
-        read = [{name: _value(whole[name], one) for name in tops} for one in given]
-        nothing = dict.fromkeys(whole)
-        flats = [flat({**nothing, **one}, contract) for one in read] if set(named) - set(whole) else read
-        return {name: column(columns[name].type, [one[name] for one in flats]) for name in named}
-
-    def _again(self, rows: pa.Table) -> tuple[pa.Table, dict[str, Column], dict[str, Column]]:
+    def _again(self, rows: pa.Table, given: Sequence[Row]) -> dict[str, Column]:
         """Features by the declaration of today, from history as each row saw it."""
-        one, contract = self.replay, self.replay.service.model.cases.spine.contract
-        reader, read, kept = RowReader(contract), [], []
-        for request in rows.column("request").to_pylist():
-            try:
-                read.append(reader.read(request.encode()))
-                kept.append(True)
-            except HeadraceError:
-                self.skipped[f"asked with a row that breaks the contract {contract.name} of today"] += 1
-                kept.append(False)
-        rows = rows.filter(pa.array(kept, pa.bool_()))
         horizons = [json.loads(each) for each in rows.column("horizon").to_pylist()]
         known = rows.column("_known_at").cast(pa.int64()).to_pylist()
-        made = recomputed(one.plan, read, horizons, known, one.lake)
-        return rows, made, self._fields(rows)
+        return recomputed(self.replay.plan, given, horizons, known, self.replay.lake)
 
     def _decided(self, rows: pa.Table, made: Mapping[str, Column], fields: Mapping[str, Column]) -> Part:
         one = self.replay
@@ -249,12 +271,9 @@ class Reader:
         return Part(ids, at, before, after, old, new, x, {name: fields[name] for name in self.fields}, versions)
 
 
-def _value(one: Any, given: Mapping[str, Any]) -> Any:
-    """A field of a request on record; null where the contract of today does not take what it was then."""
-    try:
-        return value_of(one, given.get(one.name), one.name in given)
-    except Refused:
-        return None
+def _upwards(path: str) -> list[str]:
+    steps = path.split(".")
+    return [".".join(steps[: at + 1]) for at in range(len(steps))]
 
 
 def _recorded(values: list[Any], kind: LogicalType | None) -> Column:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
 from headrace.serve.values import same
 from headrace.serve.why.behind import behind, moment, shown
-from headrace.serve.why.case import Case, case_of
+from headrace.serve.why.case import Case, case_of, read_object
 from headrace.serve.why.contributed import Contributed, contributed, score_again
 from headrace.serve.why.found import found
 from headrace.serve.why.nearest import otherwise
@@ -60,7 +59,7 @@ def why(
     base = _base(loaded, service, record)
     if case is None:
         features = tuple(Feature(name, "masked (undeclared)" if not reveal else value)
-                         for name, value in json.loads(record["features"]).items())  # fmt: skip
+                         for name, value in read_object(record["features"]).items())  # fmt: skip
         request = {name: value if reveal else "masked (undeclared)" for name, value in base.request.items()}
         return replace(base, features=features, request=request, masked=not reveal)
     made_of, checked = contributed(case), _checked(case)
@@ -90,9 +89,9 @@ def _base(loaded: Loaded, service: str, record: Record) -> Why:
         moment(record["at"]),
         moment(record["decided_at"]),
         moment(record["_known_at"]),
-        json.loads(record["horizon"]),
+        read_object(record["horizon"]),
         record["latency_us"],
-        json.loads(record["request"]),
+        read_object(record["request"]),
         (),
         (),
         origin_of(record, None, "", loaded.state_dir, False),

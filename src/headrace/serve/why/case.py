@@ -53,12 +53,13 @@ class Case:
 
     @property
     def seen(self) -> Seen:
-        return Seen(self.record["at"], self.record["_known_at"], json.loads(self.record["horizon"]))
+        horizon = {name: one for name, one in read_object(self.record["horizon"]).items() if isinstance(one, int)}
+        return Seen(self.record["at"], self.record["_known_at"], horizon)
 
     @cached_property
     def features(self) -> dict[str, Any]:
         """The features as they were recorded, as they left."""
-        return dict(json.loads(self.record["features"]))
+        return read_object(self.record["features"])
 
     @cached_property
     def row(self) -> Row | None:
@@ -154,6 +155,15 @@ def case_of(loaded: Loaded, service: str, record: Record) -> Case | None:
         return None
     plan, prints = compile_set(declared.model.cases), fingerprints(loaded.project)
     return Case(declared, record, plan, loaded.lake(), loaded.registry(), prints[node_id(declared)])
+
+
+def read_object(text: str | None) -> dict[str, Any]:
+    """Return an object of a record; an empty one where the record was altered so that there is none."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def held_again(value: Any, kind: LogicalType) -> Any:

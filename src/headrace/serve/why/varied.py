@@ -84,7 +84,8 @@ def varied(case: Case, veil: Veil, vary: Sequence[str], fixed: Sequence[str], se
     names = [name for name in (vary or _own(case, veil)) if name not in fixed]
     fields = [name for name in names if name in case.contract.fields()]
     learned = _of_spine(case, fields) | _of_set(case, [name for name in names if name in windows], sets)
-    return [_vary(case, name, learned[name], windows) for name in names]
+    found = [_vary(case, name, learned[name], windows) for name in names]
+    return [one for one in found if one.grid or vary]
 
 
 def _own(case: Case, veil: Veil) -> list[str]:
