@@ -85,7 +85,7 @@ def _decide(name: str, service: Service, schemas: dict[str, Any], now_us: int) -
     schemas[f"{_title(name)}Decision"] = _decision(service)
     body = {
         "application/json": {
-            "schema": {"oneOf": [row, {"type": "array", "items": row, "minItems": 1}]},
+            "schema": {"oneOf": [row, _ROWS]},
             **_example(contract, now_us),
         },
         LINES: {"schema": _TEXT | {"description": "One row on each line."}},
@@ -214,6 +214,7 @@ def _tags(paths: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
     return [{"name": name} | ({"description": _TOLD[name]} if name in _TOLD else {}) for name in used]
 
 
+_ROWS = {"type": "array", "items": {}, "description": "Rows; one that is wrong has its refusal in its place."}
 _TOLD = {
     "services": "Decisions, each on record before it is answered.",
     "events": "Live events, durable and in the state of keys when they are acknowledged.",
