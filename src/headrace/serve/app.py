@@ -18,15 +18,16 @@ from headrace.serve.access import Guard, Oidc, Provider, Tokens
 from headrace.serve.loaded import Loaded
 from headrace.serve.message import Route
 from headrace.serve.office import SETTLE_S, Office
+from headrace.serve.oip import rpc
 from headrace.serve.spool import MAP_BYTES
+from headrace.serve.traces import Traces, traced
 from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import Entry
 from headrace.serve.wire.server import Server
 
 
-def routes(office: Office, loaded: Loaded) -> list[Route]:
+def routes(office: Office, loaded: Loaded, models: oip.Models) -> list[Route]:
     """Return what can be asked, room by room, and what is told of all of it."""
-    models = oip.Models(loaded.registry(), lambda: office.desks.values())
     found = [*decisions.routes(office), *http.routes(office), *oip.routes(models), *metrics.routes(office.meters)]
     found += interface.routes(loaded.project, lambda: found, office.now)
     return found
@@ -60,6 +61,8 @@ def serve(
     entry: Entry | None = None,
     limits: Limits | None = None,
     provider: Provider | None = None,
+    traces: Traces | None = None,
+    grpc_port: int | None = None,
 ) -> None:
     """Answer requests until told to stop (SIGTERM, Ctrl-C); then finish those under way and drain into the lake.
 
@@ -71,6 +74,8 @@ def serve(
         entry: in the place of host and port, where there is more to say of how one gets in.
         limits: of connections and requests.
         provider: of identities, whose tokens are taken, too.
+        traces: where spans of requests go.
+        grpc_port: where the models answer by gRPC, too, on this machine only; 0 takes a free one.
 
     Raises:
         HeadraceError: HR-SERVE-006 for an address that others reach, without tokens or TLS; 004 for a port in use;
@@ -80,9 +85,14 @@ def serve(
     way = entry or Entry(host, port)
     with _listening(way, loaded, clock.now_us, provider) as (taken, tls, guard):
         office = Office(loaded)
-        server = _server(office, loaded, limits=limits, tls=tls, guard=guard)
-        told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
-        server.run(sockets=[taken])
+        models = _models(office, loaded)
+        server = _server(office, loaded, models, SETTLE_S, limits, tls, guard, traces)
+        with contextlib.ExitStack() as stack:
+            if grpc_port is not None:
+                permits = None if guard is None else guard.client
+                stack.enter_context(rpc.serving(models, way.host, grpc_port, permits))
+            told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
+            server.run(sockets=[taken])
 
 
 @contextlib.contextmanager
@@ -113,7 +123,7 @@ def start(
     way = entry or Entry(host, port)
     with _listening(way, loaded, now_us, provider) as (taken, tls, guard):
         office = Office(loaded, now_us, spool_bytes)
-        server = _server(office, loaded, settle_s, limits, tls, guard)
+        server = _server(office, loaded, _models(office, loaded), settle_s, limits, tls, guard)
         thread = threading.Thread(target=server.run, args=([taken],), name="headrace-serve", daemon=True)
         thread.start()
         server.started.wait()
@@ -139,17 +149,28 @@ def _listening(
 def _server(
     office: Office,
     loaded: Loaded,
-    settle_s: float = SETTLE_S,
-    limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
-    guard: Guard | None = None,
+    models: oip.Models,
+    settle_s: float,
+    limits: Limits | None,
+    tls: ssl.SSLContext | None,
+    guard: Guard | None,
+    traces: Traces | None = None,
 ) -> Server:
-    reception = Reception(routes(office, loaded), limits, guard)
+    found = routes(office, loaded, models)
+    reception = Reception(found if traces is None else traced(found, traces), limits, guard)
+    office.meters.gauge("headrace_under_way", lambda: reception.under_way)
     settling, looks = partial(http.settling, office, settle_s), [] if guard is None else [guard.look]
-    return Server(reception, tls, beside=[settling], looks=looks, ended=partial(_close, office))
+    return Server(reception, tls, beside=[settling], looks=looks, ended=partial(_close, office, models, traces))
 
 
-def _close(office: Office) -> None:
+def _models(office: Office, loaded: Loaded) -> oip.Models:
+    return oip.Models(loaded.registry(), lambda: office.desks.values())
+
+
+def _close(office: Office, models: oip.Models, traces: Traces | None) -> None:
+    models.close()
+    if traces is not None:
+        traces.close()
     try:
         office.close()
     except HeadraceError as error:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headrace.cli.options import Session, session_options
 from headrace.errors import Fault
+
+if TYPE_CHECKING:
+    from headrace.run import LoadedProject
+    from headrace.serve.traces import Traces
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -47,8 +51,11 @@ def _limits(function: Callable[..., None]) -> Callable[..., None]:
 @click.command("serve", epilog="\b\nExample:  headrace serve --port 8470")
 @_entry
 @_limits
+@click.option(
+    "--grpc-port", type=click.IntRange(0, 65535), help="Answer for the bare models by gRPC, too, on this port."
+)
 @session_options
-def command(session: Session, at_once: int, per_client: float | None, **entry: Any) -> None:
+def command(session: Session, at_once: int, per_client: float | None, grpc_port: int | None, **entry: Any) -> None:
     """Answer decisions of the project's services: POST /services/NAME/decide.
 
     With --json the document is printed when the service begins: its URL, and the names of the services.
@@ -72,4 +79,15 @@ def command(session: Session, at_once: int, per_client: float | None, **entry: A
     limits = Limits(under_way=at_once, per_client=per_client)
     loaded = session.load()
     trusted = Provider(**loaded.settings.oidc) if loaded.settings.oidc else None
-    serve(loaded, entry["host"], entry["port"], told, entry=Entry(**entry), limits=limits, provider=trusted)
+    more: dict[str, Any] = {"entry": Entry(**entry), "limits": limits, "provider": trusted, "grpc_port": grpc_port}
+    serve(loaded, entry["host"], entry["port"], told, traces=_traces(loaded), **more)
+
+
+def _traces(loaded: LoadedProject) -> Traces | None:
+    """Return where spans go, where the settings say so; else nothing of OpenTelemetry is loaded."""
+    said = loaded.settings.serve
+    if said.traces is None:
+        return None
+    from headrace.serve.traces import SHARE, Traces
+
+    return Traces(said.traces, loaded.project.name, SHARE if said.traces_share is None else said.traces_share)
