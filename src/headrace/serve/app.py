@@ -25,6 +25,8 @@ from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import Entry
 from headrace.serve.wire.server import Server
 
+_SWITCH_S = 0.0005
+
 
 def routes(office: Office, loaded: Loaded, models: oip.Models) -> list[Route]:
     """Return what can be asked, room by room, and what is told of all of it."""
@@ -92,6 +94,8 @@ def serve(
                 permits = None if guard is None else guard.client
                 stack.enter_context(rpc.serving(models, way.host, grpc_port, permits))
             told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
+            # what writes records waits for the loop no longer than for the disk
+            sys.setswitchinterval(_SWITCH_S)
             server.run(sockets=[taken])
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class LiveParity:
         said = _read(self._path)
         self._cursors: dict[str, int] = dict(said.get("cursors", {}))
         self._looked_us = int(said.get("looked_us", now_us()))
-        self._figures = LiveFigures(**said["figures"]) if "figures" in said else LiveFigures()
+        self._figures = _figures_of(said)
 
     def step(self) -> bool:
         """Compare some records, unless it is too early; return whether it looked.
@@ -206,6 +206,12 @@ def live_figures(state_dir: Path) -> dict[str, Any] | None:
     """Return the figures of live parity as a service kept them last, None where none ever ran."""
     said = _read(state_dir / "parity" / _FILE)
     return said.get("figures")
+
+
+def _figures_of(said: Mapping[str, Any]) -> LiveFigures:
+    """The figures that a file holds; those that another version of Headrace kept, and this one does not, are left."""
+    known = {one.name for one in fields(LiveFigures)}
+    return LiveFigures(**{name: value for name, value in said.get("figures", {}).items() if name in known})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ _ALL = (
     Family(
         "headrace_state_age_seconds",
         "gauge",
-        "Time since the state of keys was known to hold all that its source had.",
+        "Time since the newest event in the state of keys became known.",
         ("source",),
         "seconds",
         "max",
