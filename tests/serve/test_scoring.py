@@ -22,7 +22,7 @@ from headrace.run import load_project, promote, run, train
 from headrace.serve import drain, values
 from headrace.serve.app import start
 from headrace.serve.scoring import score_table
-from headrace.serve.scoring.deciding import Model, matrix
+from headrace.serve.scoring.deciding import Model
 from headrace.serve.values import same
 from headrace.types import LogicalType
 from tests.disks import filled_up, small_disk
@@ -318,6 +318,6 @@ def test_rows_are_put_together_as_requests_are(shop):
         name: from_arrow(scored.to_arrow()[name], kinds.get(name, LogicalType("float")))
         for name in scorer.features
     }  # fmt: skip
-    together, beyond = values.matrix(made, 500, scorer)
-    assert beyond == {}
-    assert matrix(made, scorer, 500).tobytes() == together.tobytes()
+    together = values.matrix(made, scorer, 500)
+    for at, row in enumerate(scored.to_arrow().select(list(scorer.features)).to_pylist()):
+        assert together[at : at + 1].tobytes() == values.vector(row, scorer).tobytes()
