@@ -116,7 +116,7 @@ def test_failed_gates_ask_for_a_reason(bank):
 
 def test_serve_says_it_when_it_starts(bank, monkeypatch, capsys):
     class Closing:
-        def __init__(self, opened, **_):
+        def __init__(self, opened, *_):
             self.opened = opened
 
         def run(self, sockets):
