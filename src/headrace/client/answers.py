@@ -146,4 +146,5 @@ def stranger(url: str, found: str, status: int = 0) -> ServiceError:
 
 def _only(said: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """The fields that we know: a newer service may say more."""
-    return {name: value for name, value in said.items() if name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]  # each kind is a dataclass, which has no type of its own
+    return {name: value for name, value in said.items() if name in known}

@@ -21,6 +21,7 @@ from headrace.kernel.edges import edges
 from headrace.kernel.layout import side_by_side
 from headrace.kernel.results import decoded, kind_of, lists
 from headrace.kernel.typing import Bools, Counts, Ints
+from headrace.kernel.windows import fixed, numbered
 from headrace.kernel.work import Span, Work
 
 _NOTHING = np.zeros(0, dtype=np.int64)
@@ -135,8 +136,7 @@ class Standing:
     def _settle(self) -> None:
         """Give each sweep its place among the words, and its arguments but for what rows decide."""
         spans = [span for sweep in self._sweeps for span in sweep.spans]
-        old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
-        new = {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
+        old, new = numbered(spans)
         self._old = np.array(list(old), dtype=np.int64).reshape(-1, 3)
         self._new = np.array(list(new), dtype=np.int64)
         word = result = 0
@@ -144,20 +144,7 @@ class Standing:
             sweep.word, sweep.result = word, result
             word += len(sweep.spans) * sweep.items
             result += len(sweep.spans)
-            given = {
-                "tail_of": np.array([old[span.old_edge] for span in sweep.spans], dtype=np.int64),
-                "head_of": np.array([new[span.delay] for span in sweep.spans], dtype=np.int64),
-                "setting": sweep.work.setting,
-                "width": sweep.aggregate.words(sweep.work.params),
-                "items": sweep.items,
-                "table_keys": sweep.aggregate.table_keys,
-                "additive": sweep.aggregate.additive,
-                "word": sweep.word,
-                "result": sweep.result,
-                "rank": _NOTHING,
-                "by_rank": _NOTHING,
-                "row_rank": _NOTHING,
-            }
+            given = fixed(sweep, old, new) | dict.fromkeys(("rank", "by_rank", "row_rank"), _NOTHING)
             names = arguments(sweep.aggregate.name, False)
             sweep.call = sweep_of(sweep.aggregate.name, False)
             sweep.fixed = [given.get(name) for name in names]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
+from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.column import Column
 from headrace.kernel.compile import arguments, sweep_of
@@ -17,7 +18,7 @@ from headrace.kernel.memory import empty
 from headrace.kernel.results import Results, Sweep
 from headrace.kernel.threads import in_threads
 from headrace.kernel.typing import Ints
-from headrace.kernel.work import Job
+from headrace.kernel.work import Job, Span, Work
 
 IN_CACHE = 131_072
 """Events and rows that are swept together."""
@@ -75,22 +76,11 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> Results:
     spans = [span for sweep in sweeps for span in sweep.spans]
     width = sum(len(sweep.spans) * sweep.items for sweep in sweeps)
     results = Results(sweeps, len(layout.row_order))
-    old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
-    new = {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
+    old, new = numbered(spans)
     old_edges, new_edges = np.array(list(old), dtype=np.int64), np.array(list(new), dtype=np.int64)
     calls = []
     for sweep in sweeps:
-        given = {
-            "tail_of": np.array([old[span.old_edge] for span in sweep.spans], dtype=np.int64),
-            "head_of": np.array([new[span.delay] for span in sweep.spans], dtype=np.int64),
-            "setting": sweep.work.setting,
-            "width": sweep.aggregate.words(sweep.work.params),
-            "items": sweep.items,
-            "table_keys": sweep.aggregate.table_keys,
-            "additive": sweep.aggregate.additive,
-            "word": sweep.word,
-            "result": sweep.result,
-        }
+        given = fixed(sweep, old, new)
         names = arguments(sweep.aggregate.name, layout.late)
         calls.append((sweep, given, sweep_of(sweep.aggregate.name, layout.late), names))
 
@@ -123,6 +113,41 @@ def _swept(layout: Layout, sweeps: list[Sweep]) -> Results:
     if len(layout.segments):
         in_threads(part, layout.segments)
     return results
+
+
+def numbered(spans: Iterable[Span]) -> tuple[dict[tuple[int, int, int], int], dict[int, int]]:
+    """Return the numbers of the different old edges of some windows, and of their delays."""
+    spans = list(spans)
+    old = {edge: at for at, edge in enumerate(dict.fromkeys(span.old_edge for span in spans))}
+    return old, {delay: at for at, delay in enumerate(dict.fromkeys(span.delay for span in spans))}
+
+
+class Asking(Protocol):
+    """A sweep as far as no row decides it."""
+
+    aggregate: Aggregate
+    work: Work
+    spans: list[Span]
+    word: int
+    result: int
+
+    @property
+    def items(self) -> int: ...
+
+
+def fixed(sweep: Asking, old: Mapping[tuple[int, int, int], int], new: Mapping[int, int]) -> dict[str, Any]:
+    """Return the arguments of a compiled sweep that no row decides, by name; edges as they are ``numbered``."""
+    return {
+        "tail_of": np.array([old[span.old_edge] for span in sweep.spans], dtype=np.int64),
+        "head_of": np.array([new[span.delay] for span in sweep.spans], dtype=np.int64),
+        "setting": sweep.work.setting,
+        "width": sweep.aggregate.words(sweep.work.params),
+        "items": sweep.items,
+        "table_keys": sweep.aggregate.table_keys,
+        "additive": sweep.aggregate.additive,
+        "word": sweep.word,
+        "result": sweep.result,
+    }
 
 
 def _in_cache(segments: Ints) -> Iterator[Ints]:

@@ -152,7 +152,7 @@ class Deciding:
             good.append(one)
             self.recent.note(desk.service.name, one.row, decided.decision)
         if frames:
-            written = self._writer.submit((frames, {context.name: context.packed()}))
+            written = self._writer.submit((frames, {context.name: context.packed}))
             if desk.service.record == "durable":
                 written.add_done_callback(lambda done: _tell(loop, self._answer, good, done.exception()))
             else:

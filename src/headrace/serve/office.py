@@ -23,7 +23,7 @@ from headrace.online import State, build
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
-from headrace.serve.deciding import Deciding, Pending, Render
+from headrace.serve.deciding import Deciding, Pending
 from headrace.serve.desk import Desk, warm
 from headrace.serve.drain import drain, drain_records, last_committed, last_decided, spool_of
 from headrace.serve.fields import Row
@@ -135,16 +135,17 @@ class Office:
         row = desk.reader.read(body)
         case = case_of(name, desk.keys, row)
         self.meters.stage("parse", clock.monotonic_s() - begun)
-        render = partial(_rendered, explain, with_features, give)
+        asked = (explain, with_features, deadline)
         found = self._cases.find(case)
         if found is not None:
-            again = self._again(found, desk, row, case, (explain, with_features, deadline), give)
-            return asyncio.ensure_future(again)
-        return self._submit(desk, row, explain, case, deadline, render)
+            return asyncio.ensure_future(self._again(found, desk, row, case, asked, give))
+        return self._submit(desk, row, case, asked, give)
 
     def _submit(
-        self, desk: Desk, row: Row, explain: int, case: bytes | None, deadline: float | None, render: Render
+        self, desk: Desk, row: Row, case: bytes | None, asked: tuple[int, bool, float | None], give: Give
     ) -> asyncio.Future[Any]:
+        explain, with_features, deadline = asked
+        render = partial(_rendered, explain, with_features, give)
         pending = self._deciding.submit(desk, row, explain, case, deadline, render)
         self._cases.begin(pending)
         return pending.answer
@@ -158,12 +159,11 @@ class Office:
         asked: tuple[int, bool, float | None],
         give: Give,
     ) -> Any:
-        explain, with_features, deadline = asked
+        explain, with_features, _ = asked
         known = await self._cases.known(found, desk.service.name, request_of(row, desk.types))
         if known is not None:
             return give(_repeated(known, explain, with_features))
-        render = partial(_rendered, explain, with_features, give)
-        return await self._submit(desk, row, explain, case, deadline, render)
+        return await self._submit(desk, row, case, asked, give)
 
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
         """Take live events; when this returns, they are durable and in the state. All of them are taken, or none.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -60,10 +61,11 @@ class Context:
             "features_declaration": desk.meaning,
         }
         one = cls(desk.service.name, desk.moment, desk.types, features, constant, "")
-        return cls(**{**vars(one), "name": hashlib.sha256(one.packed()).hexdigest()[:16]})
+        return replace(one, name=hashlib.sha256(one.packed).hexdigest()[:16])
 
+    @cached_property
     def packed(self) -> bytes:
-        """Return it as it stands in the journal."""
+        """It as it stands in the journal; each group of records has it at hand, and few have to write it."""
         fields = [(name, asdict(kind)) for name, kind in self.fields.items()]
         return _pack([_CONTEXT, self.name, self.service, self.moment, fields, self.features, self.constant])
 
