@@ -15,7 +15,7 @@ from headrace.kernel.layout import side_by_side
 from headrace.kernel.standing import Given, Question, Standing
 from headrace.kernel.typing import Bools, Ints
 from headrace.plan import lower
-from headrace.plan.expression import Node, references
+from headrace.plan.expression import Node, Ref, references
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
 
 Entity = tuple[str, tuple[str, ...]]
@@ -56,7 +56,9 @@ class Ready:
         ]
         states = [(entity, one) for entity, some in groups.items() for one in some if isinstance(one, StateGroup)]
         self._states = [(entity, _States(one)) for entity, one in states]
-        self._derived = [(one.name, _Plain(one.node)) for one in plan.derived]
+        self._derived = [
+            (one.name, one.node.name if isinstance(one.node, Ref) else _Plain(one.node)) for one in plan.derived
+        ]
 
     def features(self, rows: Frame, moment: Ints, seen: Mapping[Entity, Seen]) -> dict[str, Column]:
         """Return every feature of some rows, by name.
@@ -73,6 +75,9 @@ class Ready:
             found |= states.features(moment, seen[entity])
         plain: dict[str, list[Any]] = {}
         for name, expression in self._derived:
+            if isinstance(expression, str):  # another name of a feature or field, which may be a list
+                found[name] = found[expression] if expression in found else rows.columns[expression]
+                continue
             for one in expression.reads:
                 if one not in plain:
                     plain[one] = all_held(found[one] if one in found else rows.columns[one])
