@@ -17,10 +17,10 @@ from headrace.engines import spill, spilled
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import KNOWN, SEQ, frame
 from headrace.engines.job import Job
+from headrace.kernel.column import held
 from headrace.plan import reference
 from headrace.plan.meaning import Plan
 from headrace.serve.fields import RowReader, document
-from headrace.serve.values import held
 from headrace.testing import request_path
 from tests.plan.worlds import by_batch, table
 

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from headrace.engines.frame import frame
 from headrace.errors import HeadraceError
-from headrace.kernel.column import to_arrow
+from headrace.kernel.column import held, to_arrow
 from headrace.plan import lower
 from headrace.plan.domains import domains
 from headrace.plan.expression import Node
 from headrace.plan.parse import parse
 from headrace.plan.reference.expressions import evaluate
 from headrace.plan.reference.values import as_float, digits, entering
-from headrace.serve.values import held
 from headrace.types import INT, STR, Domain
 from tests.plan.texts import LEAVES, ROWS, Row, expressions
 from tests.plan.worlds import bits, examples, table

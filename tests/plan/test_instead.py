@@ -12,10 +12,10 @@ import pytest
 import headrace as hr
 from headrace.engines.frame import frame
 from headrace.errors import HeadraceError
+from headrace.kernel.column import held
 from headrace.plan import lower
 from headrace.plan.domains import domains
 from headrace.plan.parse import condition, parse
-from headrace.serve.values import held
 from headrace.sql import readable
 from tests.plan.worlds import table
 

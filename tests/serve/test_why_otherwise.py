@@ -11,12 +11,13 @@ from headrace.contracts.json import column
 from headrace.engines import compute
 from headrace.engines.frame import Frame
 from headrace.errors import HeadraceError
+from headrace.kernel.column import held
 from headrace.plan import compile_set
 from headrace.run import load_project
 from headrace.serve.app import start
 from headrace.serve.fields import RowReader
 from headrace.serve.history import recomputed
-from headrace.serve.values import held, leaving, vector
+from headrace.serve.values import leaving, vector
 from headrace.serve.why import why
 from tests.run.bank import edit
 from tests.serve.test_why import said, told

@@ -9,8 +9,9 @@ from headrace.contracts.json import column
 from headrace.engines.batch import features as batch_features
 from headrace.engines.batch import row_contract, source_contracts
 from headrace.engines.frame import feature_array, frame
+from headrace.kernel.column import held
 from headrace.plan import compile_features
-from headrace.serve.values import held, leaving
+from headrace.serve.values import leaving
 from headrace.testing import request_path
 from headrace.types import LogicalType
 from tests.plan.worlds import bits, differences

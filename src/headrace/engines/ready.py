@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from headrace.engines.compute import derived, of_states
+from headrace.contracts.json import column
 from headrace.engines.frame import Frame
 from headrace.kernel import asof
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, all_held
 from headrace.kernel.layout import side_by_side
 from headrace.kernel.standing import Given, Question, Standing
 from headrace.kernel.typing import Bools, Ints
 from headrace.plan import lower
-from headrace.plan.expression import Node
+from headrace.plan.expression import Node, Ref, references
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
 
 Entity = tuple[str, tuple[str, ...]]
@@ -34,6 +34,8 @@ class Seen(Protocol):
     @property
     def columns(self) -> Mapping[str, Column]: ...
 
+    def plain(self, name: str, positions: Ints) -> list[Any]: ...
+
 
 class Ready:
     """A plan of which all is made that does not depend on rows.
@@ -47,13 +49,16 @@ class Ready:
     """
 
     def __init__(self, plan: Plan, groups: Mapping[Entity, Sequence[WindowGroup | StateGroup]]) -> None:
-        self._plan = plan
         self._windows = [
             (entity, _Windows(windows))
             for entity, some in groups.items()
             if (windows := [one for one in some if isinstance(one, WindowGroup)])
         ]
-        self._states = [(entity, one) for entity, some in groups.items() for one in some if isinstance(one, StateGroup)]
+        states = [(entity, one) for entity, some in groups.items() for one in some if isinstance(one, StateGroup)]
+        self._states = [(entity, _States(one)) for entity, one in states]
+        self._derived = [
+            (one.name, one.node.name if isinstance(one.node, Ref) else _Plain(one.node)) for one in plan.derived
+        ]
 
     def features(self, rows: Frame, moment: Ints, seen: Mapping[Entity, Seen]) -> dict[str, Column]:
         """Return every feature of some rows, by name.
@@ -66,9 +71,19 @@ class Ready:
         found: dict[str, Column] = {}
         for entity, windows in self._windows:
             found |= windows.features(rows, moment, seen[entity])
-        for entity, group in self._states:
-            found |= _states(group, seen[entity], moment)
-        return found | derived(self._plan, rows, found)
+        for entity, states in self._states:
+            found |= states.features(moment, seen[entity])
+        plain: dict[str, list[Any]] = {}
+        for name, expression in self._derived:
+            if isinstance(expression, str):  # another name of a feature or field, which may be a list
+                found[name] = found[expression] if expression in found else rows.columns[expression]
+                continue
+            for one in expression.reads:
+                if one not in plain:
+                    plain[one] = all_held(found[one] if one in found else rows.columns[one])
+            plain[name] = expression.of(plain, rows.length)
+            found[name] = column(expression.kind, plain[name])
+        return found
 
 
 class _Windows:
@@ -121,10 +136,40 @@ def _holds(node: Node, columns: Mapping[str, Column], length: int) -> Bools:
     return holds
 
 
-def _states(group: StateGroup, seen: Seen, moment: Ints) -> dict[str, Column]:
-    until = None
-    if group.valid_to is not None:
-        ends = seen.columns[group.valid_to]
-        until = np.where(ends.mask, ends.values, np.iinfo(np.int64).max)
-    position = asof.newest(side_by_side(seen.starts), seen.time, moment, until)
-    return of_states(group, seen.columns, position)
+class _States:
+    """The expressions over the row of a state table that was valid at the moment."""
+
+    def __init__(self, group: StateGroup) -> None:
+        self._until = group.valid_to
+        self._expressions = [(name, _Plain(node)) for name, node in group.expressions]
+        self._reads = tuple(dict.fromkeys(one for _, expression in self._expressions for one in expression.reads))
+
+    def features(self, moment: Ints, seen: Seen) -> dict[str, Column]:
+        until = None
+        if self._until is not None:
+            ends = seen.columns[self._until]
+            until = np.where(ends.mask, ends.values, np.iinfo(np.int64).max)
+        position = asof.newest(side_by_side(seen.starts), seen.time, moment, until)
+        there = (position >= 0).tolist()
+        plain = {name: seen.plain(name, position) for name in self._reads}
+        found: dict[str, Column] = {}
+        for name, expression in self._expressions:
+            values = expression.of(plain, len(position))
+            found[name] = column(
+                expression.kind, [value if one else None for value, one in zip(values, there, strict=True)]
+            )
+        return found
+
+
+class _Plain:
+    """An expression over plain values: for a few rows a call for each costs less than one for all of them."""
+
+    def __init__(self, node: Node) -> None:
+        self.kind, self.reads = node.domain.type, references(node)
+        self._function = lower.plain_function(node)
+
+    def of(self, given: Mapping[str, Sequence[Any]], rows: int) -> list[Any]:
+        """Return its value for each row, by the values of what it reads."""
+        if not self.reads:
+            return [self._function()] * rows
+        return list(map(self._function, *(given[name] for name in self.reads)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 
 from headrace.contracts.json import column
 from headrace.errors import Fault, HeadraceError
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, all_held
 from headrace.kernel.gather import HEADER, gather
 from headrace.kernel.layout import END
 from headrace.kernel.typing import Bools, Ints
@@ -61,8 +62,35 @@ class Slice:
     """
 
     def __init__(self, slot: Slot, asked: Asked, starts: Ints, matrix: Ints, there: Bools, texts: Texts) -> None:
-        self.slot, self.starts, self._matrix = slot, starts, matrix
+        self.slot, self.starts, self._matrix, self._there, self._texts = slot, starts, matrix, there, texts
         self.columns: Mapping[str, Column] = _Columns(slot, asked, starts, matrix, there, texts)
+
+    def plain(self, name: str, positions: Ints) -> list[Any]:
+        """Return values of events as the kernel holds them, texts as texts; None for null and for a negative position.
+
+        Args:
+            name: of a column, the time among them.
+            positions: of some events.
+        """
+        slot = self.slot
+        if not len(self._matrix[TIME]):
+            return [None] * len(positions)
+        if name in slot.keys:
+            return all_held(self.columns[name].take(positions))
+        at = None if name == slot.time else slot.place_of(name)
+        kind = LogicalType("timestamp") if at is None else slot.columns[at][1]
+        there = positions >= 0
+        if at is not None and self._there.shape[1]:
+            there = there & self._there[at][positions]
+        words = self._matrix[TIME if at is None else FIRST + at][positions]
+        if kind.name == "str":
+            known = iter(self._texts.texts(words[there].tolist()))
+            return [next(known) if one else None for one in there.tolist()]
+        if kind.name == "float":
+            values: list[Any] = words.view(np.float64).tolist()
+        else:
+            values = (words.astype(np.bool_) if kind.name == "bool" else words).tolist()
+        return [value if one else None for value, one in zip(values, there.tolist(), strict=True)]
 
     @property
     def length(self) -> int:
@@ -146,13 +174,10 @@ class Held:
     database: Any
     floor: int | None
 
-    def chunks(self, key: bytes) -> Iterator[Any]:
-        """Yield the packed chunks of a key in the order of their numbers."""
-        first = self.transaction.get(key + _FIRST, db=self.database)
+    def chunks(self, key: bytes, first: Any) -> Iterator[Any]:
+        """Yield the packed chunks of a key in the order of their numbers; ``first`` is the one of the first number."""
         if first is not None:
             yield first
-            if header(first)[0] < SMALL:  # most keys have one
-                return
         with self.transaction.cursor(db=self.database) as cursor:
             there = cursor.set_range(key if first is None else key + _SECOND)
             while there:
@@ -181,21 +206,32 @@ def look(
         texts: of the state.
         faults: by row: HR-ONLINE-001 for state that was altered on disk, 003 for a row older than what is held.
     """
-    floor, reach = held.floor, slot.reach
+    floor, reach, get, database = held.floor, slot.reach, held.transaction.get, held.database
     parts, owner = list[Any](), list[int]()
     for at, (key, moment) in enumerate(zip(keys, asked.moment.tolist(), strict=True)):
         oldest = _EVER if reach is None else moment - reach
         if floor is not None and reach is not None and oldest < floor:
             faults.setdefault(at, _too_old(slot))
             continue
-        for chunk in held.chunks(key) if key is not None else ():
-            _, _, first, last, _, checksum = header(chunk)
+        if key is None:
+            continue
+        chunk = get(key + _FIRST, None, database)
+        if chunk is not None and (said := header(chunk))[0] < SMALL:  # most keys have one chunk, which is small
+            if said[2] <= moment and said[3] >= oldest:
+                if zlib.crc32(chunk[HEADER:]) != said[5]:
+                    faults.setdefault(at, _altered())
+                    continue
+                parts.append(chunk)
+                owner.append(at)
+            continue
+        for more in held.chunks(key, chunk):
+            _, _, first, last, _, checksum = header(more)
             if first > moment or last < oldest:
                 continue
-            if zlib.crc32(chunk[HEADER:]) != checksum:
+            if zlib.crc32(more[HEADER:]) != checksum:
                 faults.setdefault(at, _altered())
                 break
-            parts.append(chunk)
+            parts.append(more)
             owner.append(at)
     return _slice(slot, asked, parts, owner, texts)
 
@@ -213,8 +249,8 @@ def _altered() -> HeadraceError:
 
 def _slice(slot: Slot, asked: Asked, parts: Sequence[Any], owner: Sequence[int], texts: Texts) -> Slice:
     """Copy what rows may see out of LMDB's pages, which only live as long as the transaction."""
-    begins = np.zeros(len(parts), dtype=np.int64)
-    np.cumsum([len(part) for part in parts[:-1]], out=begins[1:])
+    ends = list(itertools.accumulate(map(len, parts), initial=0))
+    begins = np.array(ends[:-1], dtype=np.int64)
     raw = np.frombuffer(b"".join(parts), dtype=np.uint8)
     oldest = asked.moment - slot.reach if slot.reach is not None else np.full(len(asked), _EVER, dtype=np.int64)
     seq = asked.places.get(slot.source)

@@ -48,11 +48,12 @@ class Texts:
         """Return numbers as a column of text with its dictionary."""
         there = numbers if valid is None else numbers[valid]
         distinct = np.unique(there)
-        found = self._texts(distinct.tolist())
+        found = self.texts(distinct.tolist())
         places = np.minimum(np.searchsorted(distinct, numbers), max(len(found) - 1, 0))
         return Column(kind, places, valid, texts(found))
 
-    def _texts(self, numbers: Sequence[int]) -> list[str]:
+    def texts(self, numbers: Sequence[int]) -> list[str]:
+        """Return the texts of numbers."""
         missing = [number for number in numbers if number not in self._known]
         if missing:
             if len(self._known) >= _MOST:

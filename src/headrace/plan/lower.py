@@ -9,7 +9,7 @@ import numpy as np
 
 from headrace.kernel.column import Column, dtype_of, nulls
 from headrace.kernel.texts import texts
-from headrace.plan.expression import Call, Literal, Node, Ref
+from headrace.plan.expression import Call, Literal, Node, Ref, references
 from headrace.plan.functions import TABLE, Function
 from headrace.types import LogicalType
 
@@ -86,26 +86,45 @@ def row_function(node: Node) -> Callable[[Row], Any]:
 
     Values are as the kernel holds them: decimals in units of their last digit, times in microseconds, dates in days.
     """
-    match node:
-        case Ref():
-            name = node.name
-            return lambda row: row[name]
-        case Literal():
-            value = node.value
-            return lambda row: value
-    function, args = TABLE[node.function], [row_function(arg) for arg in node.args]
-    scalar = function.scalar
-    if not function.strict:
-        return lambda row: scalar(*(arg(row) for arg in args))
-    if len(args) == 1:
-        only = args[0]
-        return lambda row: None if (value := only(row)) is None else scalar(value)
+    of, names = plain_function(node), references(node)
+    if len(names) == 1:
+        (only,) = names
+        return lambda row: of(row[only])
+    return lambda row: of(*[row[name] for name in names])
 
-    def strict(row: Row) -> Any:
-        values = [arg(row) for arg in args]
-        return None if None in values else scalar(*values)
 
-    return strict
+def plain_function(node: Node) -> Callable[..., Any]:
+    """Return an expression as a function of the plain values of its ``references``, in their order.
+
+    It is written out as Python, a line for each call: what an interpreter of trees does between two calls takes longer
+    than most of the calls.
+    """
+    names = references(node)
+    given: dict[str, Any] = {}
+    lines: list[str] = []
+
+    def put(value: Any) -> str:
+        given[name := f"k{len(given)}"] = value
+        return name
+
+    def written(one: Node) -> str:
+        match one:
+            case Ref():
+                return f"v{names.index(one.name)}"
+            case Literal():
+                return put(one.value)
+        function, args = TABLE[one.function], [written(arg) for arg in one.args]
+        called = f"{put(function.scalar)}({', '.join(args)})"
+        if function.strict and args:
+            called = f"None if {' or '.join(f'{arg} is None' for arg in args)} else {called}"
+        lines.append(f"    t{len(lines)} = {called}")
+        return f"t{len(lines) - 1}"
+
+    result = written(node)
+    text = "\n".join([f"def of({', '.join(f'v{at}' for at in range(len(names)))}):", *lines, f"    return {result}"])
+    exec(compile(text, "<expression>", "exec"), given)  # noqa: S102 - names of our own, and nothing that anyone wrote
+    made: Callable[..., Any] = given["of"]
+    return made
 
 
 def plain_value(value: Any, kind: LogicalType) -> Any:

@@ -221,10 +221,11 @@ def _plain(value: Any) -> Any:
 
 def _of_request(loaded: LoadedProject, model: Model, names: tuple[str, ...], request: bytes) -> dict[str, Any]:
     """The features that a service would give a row now, from what is in the lake."""
+    from headrace.kernel.column import held
     from headrace.plan import compile_set
     from headrace.serve.fields import RowReader
     from headrace.serve.history import recomputed
-    from headrace.serve.values import held, leaving
+    from headrace.serve.values import leaving
 
     plan, lake = compile_set(model.cases), loaded.lake()
     row = RowReader(model.cases.spine.contract).read(request)

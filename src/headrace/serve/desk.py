@@ -18,7 +18,7 @@ from headrace.declare.nested import flat
 from headrace.engines.frame import Frame
 from headrace.engines.ready import Ready
 from headrace.errors import HeadraceError
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, all_held
 from headrace.learn import Registry, Version
 from headrace.learn.champion import other_features
 from headrace.online import Asked, State
@@ -31,7 +31,7 @@ from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import explainer_of, reasons
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.situations import NOTHING, REFUSED, Situations
-from headrace.serve.values import all_held, beyond_float32, leaving, matrix
+from headrace.serve.values import beyond_float32, leaving, matrix
 from headrace.types import Domain, LogicalType
 
 _CHANGED = ("decimal", "list")

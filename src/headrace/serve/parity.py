@@ -14,7 +14,7 @@ from headrace.contracts.json import column
 from headrace.declare import Service, node_id
 from headrace.declare.nested import flat
 from headrace.errors import Fault, HeadraceError, nearest
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, held
 from headrace.lake import Lake
 from headrace.learn import Registry
 from headrace.plan import compile_set, fingerprints
@@ -28,7 +28,7 @@ from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
 from headrace.serve.scoring.deciding import Model, Rules
 from headrace.serve.situations import Situations
-from headrace.serve.values import held, leaving, matrix, same
+from headrace.serve.values import leaving, matrix, same
 
 Progress = Callable[[str, int, int], None]
 EXAMPLES = 20

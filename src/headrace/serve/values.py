@@ -16,32 +16,6 @@ from headrace.plan.lower import plain_value
 from headrace.types import LogicalType
 
 
-def held(column: Column, row: int) -> Any:
-    """Return one value as the kernel holds it: scaled decimals, microseconds, days; None for null."""
-    if column.valid is not None and not column.valid[row]:
-        return None
-    if column.counts is not None:
-        assert column.type.item is not None
-        count = int(column.counts[row])
-        items = Column(column.type.item, column.values[row, :count], None, column.dictionary)
-        return [held(items, i) for i in range(count)]
-    value = column.values[row].item()
-    return column.dictionary[value].as_py() if column.dictionary is not None else value
-
-
-def all_held(column: Column) -> list[Any]:
-    """Return all values as ``held`` does."""
-    if column.counts is not None:
-        return [held(column, row) for row in range(len(column))]
-    values: list[Any] = column.values.tolist()
-    if column.dictionary is not None:
-        words = column.dictionary.to_pylist()
-        values = [words[value] if words else None for value in values]
-    if column.valid is None:
-        return values
-    return [value if there else None for value, there in zip(values, column.valid.tolist(), strict=True)]
-
-
 def leaving(value: Any, kind: LogicalType) -> Any:
     """Return a held value as it leaves Headrace: decimals as float64; times as microseconds, dates as days."""
     if value is None or kind.name != "list":

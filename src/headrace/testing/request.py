@@ -12,11 +12,10 @@ import pyarrow as pa
 
 from headrace.engines.frame import Frame, feature_array
 from headrace.engines.ready import Ready
-from headrace.kernel.column import Column, to_arrow
+from headrace.kernel.column import Column, held, to_arrow
 from headrace.online import Asked, State, slots_of
 from headrace.online.slots import groups_of
 from headrace.plan.meaning import Output, Plan
-from headrace.serve.values import held
 from headrace.types import FLOAT
 
 _MAP_BYTES = 1 << 30

@@ -118,6 +118,10 @@ def _case_columns(*args: Column) -> Column:
 
 def choose(chosen: Any, first: Column, second: Column) -> Column:
     """Return the first column's value where chosen, else the second's."""
+    if first.dictionary is None and first.counts is None:
+        valid = None if first.valid is None and second.valid is None else np.where(chosen, first.mask, second.mask)
+        valid = None if valid is None or valid.all() else valid
+        return Column(first.type, np.where(chosen, first.values, second.values), valid)
     joint = concat(first, second)
     n = len(first)
     return joint.take(np.where(chosen, np.arange(n), np.arange(n) + n))

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from headrace.declare import Service
 from headrace.errors import CheckFailed, HeadraceError
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, held
 from headrace.kernel.threads import cores
 from headrace.learn import Scorer
 from headrace.learn.explain import Explainer
 from headrace.plan import compile_rules, lower
 from headrace.plan.expression import references
-from headrace.serve.values import held, leaving
+from headrace.serve.values import leaving
 from headrace.types import FLOAT
 
 Matrix = npt.NDArray[np.float32]

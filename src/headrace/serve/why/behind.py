@@ -16,14 +16,14 @@ from headrace.declare import Contract
 from headrace.engines.batch import source_contracts
 from headrace.engines.frame import KNOWN, SEQ, Frame, frame
 from headrace.kernel.aggregates import catalogue
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, held
 from headrace.kernel.work import Span
 from headrace.lake import Lake, Within
 from headrace.online.slots import source_of
 from headrace.plan import lower
 from headrace.plan.expression import references
 from headrace.plan.meaning import Aggregation, Plan, StateGroup, WindowGroup
-from headrace.serve.values import held, leaving
+from headrace.serve.values import leaving
 from headrace.serve.why.veil import Veil
 from headrace.types import LogicalType
 

@@ -11,7 +11,7 @@ from typing import Any
 from headrace.declare import Contract, Service, node_id
 from headrace.declare.nested import flat
 from headrace.errors import HeadraceError
-from headrace.kernel.column import Column
+from headrace.kernel.column import Column, held
 from headrace.lake import Lake
 from headrace.learn import Registry, Scorer, Version
 from headrace.plan import compile_set, feature_fingerprints, fingerprints
@@ -21,7 +21,7 @@ from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
-from headrace.serve.values import held, leaving, same
+from headrace.serve.values import leaving, same
 from headrace.serve.why.behind import Seen
 from headrace.serve.why.through import Rules
 from headrace.types import LogicalType

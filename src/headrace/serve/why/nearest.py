@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.kernel.column import held
 from headrace.plan.meaning import Aggregation, Plan
 from headrace.serve.fields import RowReader, document
-from headrace.serve.values import held, leaving, same, vector
+from headrace.serve.values import leaving, same, vector
 from headrace.serve.why.behind import shown
 from headrace.serve.why.case import Case
 from headrace.serve.why.cells import Option, options, shorter
