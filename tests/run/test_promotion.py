@@ -102,6 +102,7 @@ def test_what_cannot_be_promoted(bank):
 def test_failed_gates_ask_for_a_reason(bank):
     gate = 'hr.at_least("roc_auc", 0.0)'
     edit(bank, gate, 'hr.at_least("roc_auc", 1.1)')
+    run(load_project(bank))
     train(load_project(bank))
     newest = registry(load_project(bank)).versions("score")[-1]
     assert not newest.passed

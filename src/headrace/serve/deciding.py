@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from headrace import clock
@@ -89,7 +90,7 @@ class Deciding:
         self._state, self._journal, self._number, self._now = state, journal, number, now
         self._contexts, self._meters = contexts, meters
         self._waiting: list[Pending] = []
-        self.lost = 0
+        self.lost, self._losing = 0, False
         self.missing: Collection[str] = ()
         self.recent = Recent()
         self._writer: Committer[_Group, None] = Committer(self._write, "records")
@@ -156,7 +157,7 @@ class Deciding:
             if desk.service.record == "durable":
                 written.add_done_callback(lambda done: _tell(loop, self._answer, good, done.exception()))
             else:
-                written.add_done_callback(self._note_lost)
+                written.add_done_callback(partial(self._kept, len(frames)))
                 self._answer(good, None)
 
     def _write(self, groups: Sequence[_Group]) -> list[Exception | None]:
@@ -166,10 +167,16 @@ class Deciding:
         self._meters.stage("record", clock.monotonic_s() - begun, len(frames))
         return [None] * len(groups)
 
-    def _note_lost(self, written: Future[None]) -> None:
-        if written.exception() is not None:
-            self.lost += 1
-            _log.error("%s: answers of a service with record='best_effort' have no record", written.exception())
+    def _kept(self, count: int, written: Future[None]) -> None:
+        """Count the answers that have no record; the first of a spell is told, and its end."""
+        error = written.exception()
+        if error is not None:
+            if not self._losing:
+                _log.error("%s: from now on answers of a service with record='best_effort' have no record", error)
+            self.lost += count
+        elif self._losing:
+            _log.warning("records are kept again; %d answers in all have none", self.lost)
+        self._losing = error is not None
 
     def _answer(self, some: Sequence[Pending], error: BaseException | None) -> None:
         ended = clock.monotonic_s()

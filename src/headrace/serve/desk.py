@@ -123,17 +123,6 @@ class Desk:
         if fault is not None:
             raise HeadraceError(fault)
 
-    def decide(self, row: Row, state: State, now: int, explain: int = 0) -> Decided:
-        """Answer one row from the state as it is; as ``decide_all`` of one row, but that it raises.
-
-        Raises:
-            HeadraceError: HR-ONLINE-003 for a row older than the state reaches.
-        """
-        (one,) = self.decide_all([row], state, now, [explain])
-        if isinstance(one, HeadraceError):
-            raise one
-        return one
-
     def decide_all(
         self,
         rows: Sequence[Row],
