@@ -7,7 +7,7 @@ which one compiled call carries out, and results are plain values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -286,6 +286,18 @@ class Standing:
         items, lengths = words[begin : begin + sweep.items].T, counts[sweep.result + w].astype(np.int64)
         kind = kind_of(sweep.aggregate, result)
         return all_held(lists(out, source, result, kind, np.ascontiguousarray(items), lengths))
+
+
+def warm(names: Iterable[str]) -> None:
+    """Compile what carries out programs of these aggregates, or load it from disk.
+
+    Example:
+        >>> warm(["count"])
+    """
+    _, run = runner(tuple(names))
+    ints, bools = np.zeros(2, dtype=np.int64), np.zeros((0, 0), dtype=np.bool_)
+    empty = program.program([[0, 0], *([] for _ in range(10))])
+    run(empty, ints, np.zeros((3, 0), np.int64), bools, ints[:1], np.zeros((0, 1), np.int64), bools)
 
 
 def _joined(source: _Source, given: Given) -> Column | None:
