@@ -113,6 +113,7 @@ class Desk:
 
     def _take(self, version: Version, registry: Registry) -> None:
         self.version, self.scorer = version, registry.load(version)
+        self.model = {"name": version.name, "version": version.number, "digest": version.digest}
         self._explainer = explainer_of(registry, version, self.scorer)
         declared = feature_fingerprints(self.plan)
         fault = other_features(self.service.model, version, self.scorer.features, declared, registry)
