@@ -49,6 +49,22 @@ def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasyn
         raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact one", cure)) from error
 
 
+def intact(folder: Path) -> bool:
+    """Return whether a file of LMDB, if there is one, has all the pages that it speaks of.
+
+    In one that was cut short LMDB reads where nothing is, which ends the process.
+    """
+    data = folder / "data.mdb"
+    if not data.exists() or data.stat().st_size < 2 * mmap.PAGESIZE:
+        return True  # nothing was written yet
+    try:
+        with lmdb.open(str(folder), readonly=True, lock=False, create=False) as env:
+            pages, size = env.info()["last_pgno"] + 1, env.stat()["psize"]
+    except lmdb.Error:
+        return False
+    return bool(data.stat().st_size >= pages * size)
+
+
 def named(env: Any, names: Iterable[bytes]) -> list[Any]:
     """Return databases of an environment by name, made where they are absent.
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable
 from typing import Any
 
+from headrace.declare.situations import SITUATIONS
 from headrace.errors import HeadraceError
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
@@ -26,7 +27,14 @@ def routes(office: Office) -> list[Route]:
         return _answered(office.take(stream, _lines(request.body)))
 
     def ready(_request: Request) -> Response:
-        return as_json({"ready": True, "services": sorted(office.desks)})
+        found: dict[str, Any] = {"ready": not office.stateless, "services": sorted(office.desks)}
+        if progress := office.rebuilding.progress():
+            found["rebuilding"] = progress
+        if office.stateless:
+            found["why"] = (
+                f"{SITUATIONS['rebuilding']}: {progress.get('done', 0):,} of {progress.get('rows', 0):,} rows"
+            )
+        return as_json(found, 503 if office.stateless else 200)
 
     def live(_request: Request) -> Response:
         return as_json({"live": True})
