@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -11,10 +12,11 @@ from headrace.serve import parity, rebuilding
 from headrace.serve.app import start
 from headrace.serve.why import why
 from tests.run.bank import edit
-from tests.shop import DECIDE, payment, rows_of
+from tests.shop import DECIDE, START, payment, rows_of
 
 RULES = ', "review": "score > 0.02"}'
 EVENTS = "/events/payments"
+LATER = START + timedelta(seconds=1)
 
 
 def declared(shop, more):
@@ -56,7 +58,7 @@ def test_it_listens_at_once_refuses_and_takes_over(shop):
         assert "behind" in taken.json()
         until(lambda: ready(client).status_code == 200)
         assert "rebuilding" not in ready(client).json()
-        answer = client.post(f"{DECIDE}?features=1", json=payment(2, customer_id=3, at="2026-02-14T00:00:01Z"))
+        answer = client.post(f"{DECIDE}?features=1", json=payment(2, LATER, customer_id=3))
         assert answer.status_code == 200
         assert answer.json()["features"]["spending.count_1d"] >= 1
     report = parity(shop)
@@ -117,11 +119,11 @@ def test_state_that_was_altered_is_made_anew_while_others_are_answered(shop):
         said = client.post(DECIDE, json=payment(1, customer_id=3)).json()
         assert (said["decision"], said["situation"]) == ("review", ["rebuilding"])
         assert "situation" not in client.post(DECIDE, json=payment(2, customer_id=4)).json()
-        assert client.post(EVENTS, json=payment(901, customer_id=3)).status_code == 200
+        assert client.post(EVENTS, json=payment(901, customer_id=3)).status_code == 202  # it meets the damage, too
         before = running.office.state
         until(lambda: running.office.state is not before)
         assert ready(client).status_code == 200
-        row = payment(3, customer_id=3, at="2026-02-14T00:00:01Z")
+        row = payment(3, LATER, customer_id=3)
         mended = client.post(f"{DECIDE}?features=1", json=row).json()
         assert "situation" not in mended
         assert mended["features"]["spending.count_1d"] >= 2
@@ -141,6 +143,19 @@ def test_a_state_file_that_is_cut_short_or_no_state_is_made_anew_at_the_start(sh
         with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
             answer = client.post(f"{DECIDE}?features=1", json=payment(1))
             assert answer.status_code == 200
+    assert parity(shop).passed
+
+
+def test_state_that_only_events_meet_is_made_anew_too(shop):
+    with start(shop, settle_s=0.1) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        assert client.post(EVENTS, json=payment(900, customer_id=3)).status_code == 200
+        spoil(running, 3)
+        before = running.office.state
+        assert client.post(EVENTS, json=payment(901, customer_id=3)).status_code == 202
+        until(lambda: running.office.state is not before)
+        assert client.post(EVENTS, json=payment(902, customer_id=3)).status_code == 200
+        answer = client.post(f"{DECIDE}?features=1", json=payment(3, LATER, customer_id=3)).json()
+        assert answer["features"]["spending.count_1d"] >= 3
     assert parity(shop).passed
 
 

@@ -14,7 +14,8 @@ import lmdb
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.lock import exclusive
 
-REBUILD = "stop the service and delete the folder 'online' of the project's state: it is made anew from the lake"
+DAMAGED = "HR-ONLINE-001"
+REBUILD = "a running service makes it anew from the lake by itself; 'headrace state rebuild' does so where none runs"
 RESTORE = "restore the folder 'spool' of the project's state: answers that are not in the lake yet are in it"
 _READERS = 512
 _LOCK_BYTES = 64 << 10
@@ -46,7 +47,14 @@ def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasyn
                 return lmdb.open(str(folder), mode=0o600, metasync=metasync, **how)
     except lmdb.Error as error:
         found = f"a file of LMDB that cannot be opened ({type(error).__name__})"
-        raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact one", cure)) from error
+        raise HeadraceError(Fault(DAMAGED, "", found, "an intact one", cure)) from error
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error says that a file is not what was written."""
+    if isinstance(error, HeadraceError):
+        return error.faults[0].code == DAMAGED
+    return isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.PanicError)
 
 
 def intact(folder: Path) -> bool:

@@ -20,6 +20,7 @@ import lmdb
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
 from headrace.online import State
+from headrace.online.room import is_damage
 from headrace.serve.commit import Committer
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
@@ -169,12 +170,14 @@ class Deciding:
             return [without_state(desk, row, now) for row in rows]
         try:
             found = desk.decide_all(rows, self.state, now, explain, self.missing, self._meters.stage)
-        except lmdb.Error:  # a page of the state that is none
+        except lmdb.Error as error:
+            if not is_damage(error):
+                raise
             self.altered = True
             return [without_state(desk, row, now) for row in rows]
-        found, altered = mended(desk, rows, found, now)
+        done, altered = mended(desk, rows, found, now)
         self.altered |= altered
-        return found
+        return done
 
     def _write(self, groups: Sequence[_Group]) -> list[Exception | None]:
         contexts = {name: said for _, some in groups for name, said in some.items()}

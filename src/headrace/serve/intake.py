@@ -19,6 +19,7 @@ from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.online import State
 from headrace.online.build import refresh
+from headrace.online.room import is_damage
 from headrace.serve.drain import drain_events, event_table
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
@@ -75,6 +76,7 @@ class Intake:
         now: a clock that never goes back, microseconds UTC.
         drained: whether events were brought into the lake that nobody has judged there.
         resting: whether the state is being made anew: then events are kept, and come into it later.
+        damaged: whether the state was found damaged.
     """
 
     streams: dict[str, Stream]
@@ -84,6 +86,7 @@ class Intake:
     now: Callable[[], int]
     drained: bool = False
     resting: bool = False
+    damaged: bool = False
     _next: tuple[State, Callable[[], object]] | None = None
     _turns: dict[str, _Turn] = field(default_factory=dict)
     _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
@@ -135,6 +138,7 @@ class Intake:
             try:
                 self._apply(stream, numbered)
             except Exception as error:  # noqa: BLE001 - whatever it is, the events are taken
+                self.damaged |= is_damage(error)
                 _log.error("%s while live events were put into the state; they are kept", type(error).__name__)
                 behind = True
         given = dict(zip(fresh, (seq for seq, _ in numbered), strict=True))
@@ -201,6 +205,7 @@ class Intake:
         self._let_go()
         if self._next is not None:
             (self.state, taken), self._next, self.resting = self._next, None, False
+            self.damaged = False
             self.catch_up()
             taken()
         else:

@@ -256,7 +256,7 @@ class Office:
 
     async def _renew(self) -> None:
         """Go on with a state that was made anew beside, once it has all that was posted meanwhile."""
-        wanted = self._deciding.rebuilding or self._deciding.altered
+        wanted = self._deciding.rebuilding or self._deciding.altered or self.intake.damaged
         new, old = await asyncio.to_thread(self.rebuilding.look, self.state, wanted), self.state
         if new is None:
             return
@@ -357,7 +357,8 @@ def _rendered(explain: int, with_features: bool, give: Give, pending: Pending) -
     decided, version = pending.decided, pending.desk.version
     assert decided is not None
     model = {"name": version.name, "version": version.number, "digest": version.digest}
-    answer = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id, "model": model}
+    answer: dict[str, Any] = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id}
+    answer["model"] = model
     if decided.situation:
         answer["situation"] = decided.situation
     if explain:

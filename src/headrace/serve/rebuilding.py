@@ -21,7 +21,7 @@ from headrace.lake import Lake
 from headrace.online import State, slots_of
 from headrace.online.beside import Beside
 from headrace.online.build import knows_more, next_place, place_of, refresh, remove_others, rows_anew
-from headrace.online.room import intact
+from headrace.online.room import intact, is_damage
 from headrace.online.state import MAP_BYTES
 from headrace.plan.meaning import Plan
 from headrace.serve.desk import Decided, Desk
@@ -32,7 +32,6 @@ from headrace.serve.wire.refusal import Declined
 SITUATION = "rebuilding"
 QUICK_ROWS = 2_000_000
 """As many rows of the lake are read before a service answers at all: some seconds."""
-ALTERED = "HR-ONLINE-001"
 _RETRY_S = 5
 _PATIENCE_S = 30.0
 """How long after a state could not be made it is tried again."""
@@ -87,21 +86,27 @@ class Rebuilding:
         """The state as it was left; None, and nothing in its place, where none is of use."""
         if not own.exists():
             return None
-        try:
-            if not intact(own):
-                raise lmdb.CorruptedError
-            state = State(own, self._slots)
-            if not knows_more(state, self._lake):
-                return state
+        state = self._opened(own)
+        if state is None:
+            _tell_damage()
+        elif not knows_more(state, self._lake):
+            return state
+        else:
             state.close()
-        except lmdb.Error:
-            _tell_damage()
-        except HeadraceError as error:
-            if error.faults[0].code != ALTERED:
-                raise
-            _tell_damage()
         shutil.rmtree(own)
         return None
+
+    def _opened(self, own: Path) -> State | None:
+        if not intact(own):
+            return None
+        try:
+            return State(own, self._slots)
+        except lmdb.Error:
+            return None
+        except HeadraceError as error:
+            if not is_damage(error):
+                raise
+            return None
 
     @property
     def under_way(self) -> bool:
@@ -192,7 +197,7 @@ def mended(
     """Return decisions, those of rows whose state was altered as is declared for that; and whether there were any."""
     if all(isinstance(one, Decided) for one in found):
         return found, False
-    wrong = [isinstance(one, HeadraceError) and one.faults[0].code == ALTERED for one in found]
+    wrong = [isinstance(one, HeadraceError) and is_damage(one) for one in found]
     pairs = zip(rows, found, wrong, strict=True)
     return [without_state(desk, row, now) if bad else one for row, one, bad in pairs], any(wrong)
 
