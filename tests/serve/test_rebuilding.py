@@ -50,6 +50,7 @@ def test_it_listens_at_once_refuses_and_takes_over(shop):
         told = ready(client)
         assert told.status_code == 503
         assert told.json()["rebuilding"]["rows"] > 1000
+        assert told.json()["error"]["code"] == "HR-SERVE-018"
         refused = client.post(DECIDE, json=payment(1))
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "HR-SERVE-018")
         assert int(refused.headers["retry-after"]) >= 1

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable
 from typing import Any
 
-from headrace.declare.situations import SITUATIONS
 from headrace.errors import HeadraceError
+from headrace.serve import rebuilding
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
 from headrace.serve.wire.refusal import refused
@@ -31,9 +31,8 @@ def routes(office: Office) -> list[Route]:
         if progress := office.rebuilding.progress():
             found["rebuilding"] = progress
         if office.stateless:
-            found["why"] = (
-                f"{SITUATIONS['rebuilding']}: {progress.get('done', 0):,} of {progress.get('rows', 0):,} rows"
-            )
+            fault = rebuilding.refusal("a state to answer from")
+            found["error"] = {**fault.as_dict(), "place": "state"}
         return as_json(found, 503 if office.stateless else 200)
 
     def live(_request: Request) -> Response:

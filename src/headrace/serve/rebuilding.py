@@ -27,12 +27,10 @@ from headrace.plan.meaning import Plan
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
 from headrace.serve.situations import REFUSED
-from headrace.serve.wire.refusal import Declined
 
 SITUATION = "rebuilding"
 QUICK_ROWS = 2_000_000
 """As many rows of the lake are read before a service answers at all: some seconds."""
-_RETRY_S = 5
 _PATIENCE_S = 30.0
 """How long after a state could not be made it is tried again."""
 _EMPTY_BYTES = 64 << 20
@@ -183,12 +181,15 @@ def without_state(desk: Desk, row: Row, now: int) -> Decided | HeadraceError:
     """
     done = done_in(desk.service.when, SITUATION)
     if done == REFUSE:
-        said, cure = SITUATIONS[SITUATION], "ask again in a while"
-        fault = Fault(REFUSED, "", said, f"as {desk.service.name} declares", cure)
-        return Declined(fault, ((b"retry-after", str(_RETRY_S).encode()),))
+        return HeadraceError(refusal(f"as {desk.service.name} declares"))
     names = [one.name for one in desk.plan.outputs]
     known, nothing = max(row[desk.moment], now), [None] * len(names)
     return Decided(row, names, nothing, None, done, known, {}, [], (SITUATION,))
+
+
+def refusal(expected: str) -> Fault:
+    """Return what is said where nothing is answered for it."""
+    return Fault(REFUSED, "", SITUATIONS[SITUATION], expected, "ask again in a while")
 
 
 def mended(
