@@ -32,7 +32,7 @@ def routes(office: Office) -> list[Route]:
             found["rebuilding"] = progress
         if office.stateless:
             fault = rebuilding.refusal("a state to answer from")
-            found["error"] = {**fault.as_dict(), "place": "state"}
+            found["error"] = {name: said for name, said in fault.as_dict().items() if name != "severity"}
         return as_json(found, 503 if office.stateless else 200)
 
     def live(_request: Request) -> Response:

@@ -21,6 +21,7 @@ from headrace.lake import Lake
 from headrace.online import State, slots_of
 from headrace.online.beside import Beside
 from headrace.online.build import knows_more, next_place, place_of, refresh, remove_others, rows_anew
+from headrace.online.checking import sound
 from headrace.online.room import intact, is_damage
 from headrace.online.state import MAP_BYTES
 from headrace.plan.meaning import Plan
@@ -34,7 +35,10 @@ QUICK_ROWS = 2_000_000
 _PATIENCE_S = 30.0
 """How long after a state could not be made it is tried again."""
 _EMPTY_BYTES = 64 << 20
-_ASKED = "rebuild"
+_ASKED, _OPEN = "rebuild", "open"
+_DISTRUSTED = 2
+"""After so many ends in a row at which the state was not closed it is read as a whole before it is used: what ended the
+service may be a page that is none, and LMDB would meet it again."""
 _log = logging.getLogger("headrace.serve")
 
 
@@ -50,7 +54,7 @@ class Rebuilding:
     def __init__(self, plans: Iterable[Plan], lake: Lake, folder: Path) -> None:
         self._slots, self._lake, self._folder = slots_of(plans), lake, Path(folder)
         self._beside: Beside | None = None
-        self._rests_until = 0.0
+        self._rests_until, self._unclosed = 0.0, 0
         self._old: list[State] = []
 
     def open(self) -> State:
@@ -62,6 +66,9 @@ class Rebuilding:
         (self._folder / _ASKED).unlink(missing_ok=True)
         own = place_of(self._folder, self._slots)
         remove_others(own)
+        self._unclosed = _number(self._folder / _OPEN)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._folder / _OPEN).write_text(str(self._unclosed + 1))
         state = self._left(own)
         if rows_anew(state, self._slots, self._lake) > QUICK_ROWS:
             if state is not None:
@@ -95,7 +102,7 @@ class Rebuilding:
         return None
 
     def _opened(self, own: Path) -> State | None:
-        if not intact(own):
+        if not intact(own) or (self._unclosed >= _DISTRUSTED and not sound(own)):
             return None
         try:
             return State(own, self._slots)
@@ -159,6 +166,7 @@ class Rebuilding:
         for old in self._old:
             old.close()
         self._old = []
+        (self._folder / _OPEN).unlink(missing_ok=True)
 
     def _begin(self, folder: Path) -> None:
         _log.warning("the state of keys is made anew beside; what needs it is done as the services declare")
@@ -201,6 +209,13 @@ def mended(
     wrong = [isinstance(one, HeadraceError) and is_damage(one) for one in found]
     pairs = zip(rows, found, wrong, strict=True)
     return [without_state(desk, row, now) if bad else one for row, one, bad in pairs], any(wrong)
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _tell_damage() -> None:

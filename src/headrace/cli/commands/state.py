@@ -16,7 +16,7 @@ _ASKED = "The service that runs makes it anew beside, and goes on with it: headr
 
 @click.group("state", epilog="\b\nExample:  headrace state show")
 def command() -> None:
-    """The state of keys, from which requests are answered: it is made of the lake, and can be made anew at any time."""
+    """What services know of each key: made of the lake, and made anew at any time; each subcommand takes --json."""
 
 
 @command.command("show", epilog="\b\nExample:  headrace state show")
