@@ -43,6 +43,12 @@ class LoadedProject:
         """Folder of everything that Headrace keeps: lake, sets, models, state, reports, journal."""
         return self.folder / self.settings.chosen.path
 
+    @property
+    def key_file(self) -> Path | None:
+        """File with the keys of pseudonyms that the settings name; None for the one in the state."""
+        named = self.settings.key_file
+        return self.folder / Path(named).expanduser() if named else None
+
     def lake(self) -> Lake:
         """Return the project's tables."""
         from headrace.lake import Lake

@@ -31,5 +31,6 @@ def gauges(office: Office) -> None:
     meters.gauge("headrace_spool_bytes", spool_bytes)
     meters.gauge("headrace_state_age_seconds", state_age)
     meters.gauge("headrace_state_bytes", lambda: office.state.size()["bytes"])
+    meters.gauge("headrace_state_rebuilding", lambda: float(office.rebuilding.under_way))
     meters.gauge("headrace_parity_compared_total", lambda: live.figures().compared)
     meters.gauge("headrace_parity_differing_total", lambda: live.figures().differing)

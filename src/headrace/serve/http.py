@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from headrace.errors import HeadraceError
+from headrace.serve import rebuilding
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
 from headrace.serve.wire.refusal import refused
@@ -26,7 +27,13 @@ def routes(office: Office) -> list[Route]:
         return _answered(office.take(stream, _lines(request.body)))
 
     def ready(_request: Request) -> Response:
-        return as_json({"ready": True, "services": sorted(office.desks)})
+        found: dict[str, Any] = {"ready": not office.stateless, "services": sorted(office.desks)}
+        if progress := office.rebuilding.progress():
+            found["rebuilding"] = progress
+        if office.stateless:
+            fault = rebuilding.refusal("a state to answer from")
+            found["error"] = {name: said for name, said in fault.as_dict().items() if name != "severity"}
+        return as_json(found, 503 if office.stateless else 200)
 
     def live(_request: Request) -> Response:
         return as_json({"live": True})

@@ -20,17 +20,19 @@ from headrace.contracts.json import written
 from headrace.declare.kept import DECISIONS
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
+from headrace.serve.pseudonyms import Pseudonym, Writing, said
 from headrace.types import LogicalType, arrow_schema, type_of
 
 SCHEMA = arrow_schema(DECISIONS)
 
 _SAID = [name for name in SCHEMA.names if name != "checksum"]
 _AS_HELD = ("int", "float", "bool", "str")
-
+WITHOUT_STATE = '["rebuilding"]'
+"""The situation of a record that has neither features nor a score."""
 Record = dict[str, Any]
 _CONTEXT, _RECORD = "c", "r"
-_encode = msgspec.json.Encoder().encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+_to_json = msgspec.json.Encoder(enc_hook=said).encode
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Context:
         features: names, in their order.
         constant: fields of a record that are the same in all.
         name: of the context.
+        writing: what puts pseudonyms in the place of personal values, None where there are none.
     """
 
     service: str
@@ -52,9 +55,10 @@ class Context:
     features: Sequence[str]
     constant: Mapping[str, Any]
     name: str
+    writing: Writing | None = None
 
     @classmethod
-    def of(cls, desk: Desk, declaration: str) -> Context:
+    def of(cls, desk: Desk, declaration: str, writing: Writing | None = None) -> Context:
         """Return the context of what a desk answers, which was declared so."""
         features = [one.name for one in desk.plan.outputs]
         constant = {
@@ -64,7 +68,7 @@ class Context:
             "declaration": declaration,
             "features_declaration": desk.meaning,
         }
-        one = cls(desk.service.name, desk.moment, desk.types, features, constant, "")
+        one = cls(desk.service.name, desk.moment, desk.types, features, constant, "", writing)
         return replace(one, name=hashlib.sha256(one.packed).hexdigest()[:16])
 
     @cached_property
@@ -76,15 +80,16 @@ class Context:
 
 def packed(context: Context, decided: Decided, now: int, latency_us: int, case: bytes | None) -> bytes:
     """Return the record of an answer as it stands in the journal; times in microseconds UTC."""
+    writing = context.writing
     return _pack(
         [
             _RECORD,
             context.name,
-            list(decided.row.values()),
-            decided.values,
+            list(decided.row.values()) if writing is None else writing.row(decided.row),
+            decided.values if writing is None else writing.values(decided.values),
             decided.score,
             decided.decision,
-            decided.reasons,
+            decided.reasons if writing is None else writing.reasons(decided.reasons),
             decided.situation,
             decided.known,
             decided.horizon,
@@ -157,11 +162,12 @@ def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Ke
 
 def request_of(row: Row, fields: Mapping[str, LogicalType]) -> str:
     """Return a row as its record holds it."""
-    said = {
-        name: value if (value := row[name]) is None or kind.name in _AS_HELD else written(value, kind)
-        for name, kind in fields.items()
-    }
-    return _json(said)
+    return _json({name: _written(row[name], kind) for name, kind in fields.items()})
+
+
+def _written(value: Any, kind: LogicalType) -> Any:
+    plain = value is None or kind.name in _AS_HELD or isinstance(value, Pseudonym)
+    return value if plain else written(value, kind)
 
 
 def checksum(record: Mapping[str, Any]) -> str:
@@ -189,4 +195,4 @@ def read(rows: pa.Table) -> list[Record]:
 
 
 def _json(value: Any) -> str:
-    return _encode(value).decode()
+    return _to_json(value).decode()

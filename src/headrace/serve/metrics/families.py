@@ -98,6 +98,7 @@ _ALL = (
         "max",
     ),
     Family("headrace_state_bytes", "gauge", "Size of the state of keys.", (), "bytes", "max"),
+    Family("headrace_state_rebuilding", "gauge", "1 while the state of keys is being made anew.", over="max"),
     Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history."),
     Family("headrace_parity_differing_total", "counter", "Served values that history does not confirm; must be 0."),
     Family(

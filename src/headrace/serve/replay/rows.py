@@ -29,6 +29,7 @@ from headrace.serve.drain import table_of
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
+from headrace.serve.veiled import Veiled
 from headrace.serve.why.case import held_again
 from headrace.serve.why.through import Bools, Floats, Ints, Matrix, Rules, matrix, scores
 from headrace.types import BOOL, FLOAT, STR, LogicalType
@@ -145,9 +146,21 @@ class Reader:
         within = Within("decided_at", since, until - 1)
         for batch in lake.batches(table, within=within, batch_rows=_AT_ONCE):
             rows = pa.Table.from_batches([batch])
-            kept = self._fitting(rows)
+            kept = self._fitting(self._opened(rows))
             if kept.num_rows:
                 yield self._decided(*self._made(kept)), rows.num_rows
+
+    @cached_property
+    def _veiled(self) -> Veiled:
+        return Veiled(self.replay.loaded)
+
+    def _opened(self, rows: pa.Table) -> pa.Table:
+        """Rows with their personal values; those whose key is not at hand are counted."""
+        if not Veiled.any_in(rows):
+            return rows
+        opened, lost = self._veiled.opened_all(serve_record.read(rows))
+        self.skipped.update(lost)
+        return serve_record.table(opened)
 
     def _fitting(self, rows: pa.Table) -> pa.Table:
         """The records that can be compared; the others are counted by reason."""

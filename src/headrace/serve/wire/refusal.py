@@ -25,6 +25,7 @@ STATUS = {
     "HR-SERVE-016": 504,
     "HR-SERVE-018": 503,
     "HR-ONLINE-001": 503,
+    "HR-PRIVACY-002": 503,
     "HR-LEARN-007": 503,
     "HR-WIRE-002": 414,
     "HR-WIRE-003": 431,
