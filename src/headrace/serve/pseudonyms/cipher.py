@@ -34,7 +34,7 @@ class Lost(HeadraceError):
     def __init__(self, key: str) -> None:
         self.key = key
         found = f"a record whose personal values were written with the key {key}, which is not at hand"
-        cure = "add that key to the project's again, as a line before the last: docs/serving.md, 'What is personal'"
+        cure = "add that key to the project's again, as a line before the last (docs/personal.md)"
         super().__init__(Fault("HR-PRIVACY-002", "", found, "the key that it was written with", cure))
 
 
