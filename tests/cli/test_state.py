@@ -3,16 +3,18 @@
 import json
 
 import httpx
+from click.testing import CliRunner
 
 from headrace.cli.app import main
 from headrace.serve.app import start
 from tests.serve.test_rebuilding import until
 
 
-def test_a_state_is_shown_and_made_anew(shop, capsys):
+def test_a_state_is_shown_and_made_anew(shop):
     def told(*words):
-        assert main(["state", *words, "--project", str(shop.folder), "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
+        done = CliRunner().invoke(main, ["state", *words, "--project", str(shop.folder), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
 
     assert told("show")["state"] is None
     with start(shop):
@@ -21,8 +23,8 @@ def test_a_state_is_shown_and_made_anew(shop, capsys):
     assert shown["chunks"]["payments by customer_id"] > 100
     (data,) = (shop.state_dir / "online").glob("keys-*/data.mdb")
     data.write_bytes(data.read_bytes()[:20_000])
-    assert main(["state", "show", "--project", str(shop.folder)]) == 2
-    assert "headrace state rebuild" in capsys.readouterr().err
+    cut = CliRunner().invoke(main, ["state", "show", "--project", str(shop.folder)])
+    assert (cut.exit_code, "headrace state rebuild" in cut.stderr) == (2, True)
     made = told("rebuild")
     assert (made["asked"], made["state"]["applied"], made["state"]["chunks"]) == (
         False,
@@ -38,8 +40,8 @@ def test_a_state_is_shown_and_made_anew(shop, capsys):
     assert told("show")["state"]["chunks"] == shown["chunks"]
 
 
-def test_a_project_without_services_says_so(tmp_path, capsys):
+def test_a_project_without_services_says_so(tmp_path):
     (tmp_path / "project.py").write_text("import headrace as hr\nproject = hr.Project('bank')\n")
     (tmp_path / "headrace.toml").write_text("")
-    assert main(["state", "rebuild", "--project", str(tmp_path)]) == 2
-    assert "HR-SERVE-001" in capsys.readouterr().err
+    done = CliRunner().invoke(main, ["state", "rebuild", "--project", str(tmp_path)])
+    assert (done.exit_code, "HR-SERVE-001" in done.stderr) == (2, True)

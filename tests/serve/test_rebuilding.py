@@ -160,6 +160,17 @@ def test_state_that_only_events_meet_is_made_anew_too(shop):
     assert parity(shop).passed
 
 
+def test_damage_that_catching_up_meets_at_the_start_is_made_good(shop):
+    with start(shop, settle_s=0.1) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        assert client.post(EVENTS, json=payment(900, customer_id=3)).status_code == 200
+        spoil(running, 3)
+        assert client.post(EVENTS, json=payment(901, customer_id=3)).status_code == 202
+        running.office.intake.damaged = False  # it ends before it is made anew
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        answer = client.post(f"{DECIDE}?features=1", json=payment(3, LATER, customer_id=3)).json()
+        assert answer["features"]["spending.count_1d"] >= 2
+
+
 @pytest.mark.usefixtures("slow")
 def test_a_service_that_ends_meanwhile_leaves_nothing_half_made(shop):
     with start(shop, settle_s=0.1) as running:
@@ -167,3 +178,15 @@ def test_a_service_that_ends_meanwhile_leaves_nothing_half_made(shop):
         process = running.office.rebuilding._beside._process
     assert process.poll() is not None
     assert not [one.name for one in (shop.state_dir / "online").iterdir() if "unfinished" in one.name]
+
+
+def test_a_state_that_was_not_closed_twice_is_read_before_it_is_used(shop):
+    with start(shop, settle_s=0.1) as running:
+        spoil(running, 3)
+    (marker,) = [shop.state_dir / "online" / "open"]
+    assert not marker.exists()
+    marker.write_text("2")
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        assert marker.read_text() == "3"
+        assert client.post(DECIDE, json=payment(1, LATER, customer_id=3)).status_code == 200
+    assert not marker.exists()

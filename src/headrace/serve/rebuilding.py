@@ -5,7 +5,6 @@ It is made beside, by a process of its own. Meanwhile rows that need it are done
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
 from collections.abc import Iterable, Sequence
@@ -22,7 +21,7 @@ from headrace.online import State, slots_of
 from headrace.online.beside import Beside
 from headrace.online.build import knows_more, next_place, place_of, refresh, remove_others, rows_anew
 from headrace.online.checking import sound
-from headrace.online.room import intact, is_damage
+from headrace.online.room import intact, is_damage, no_room
 from headrace.online.state import MAP_BYTES
 from headrace.plan.meaning import Plan
 from headrace.serve.desk import Decided, Desk
@@ -67,8 +66,9 @@ class Rebuilding:
         own = place_of(self._folder, self._slots)
         remove_others(own)
         self._unclosed = _number(self._folder / _OPEN)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._folder / _OPEN).write_text(str(self._unclosed + 1))
+        with no_room():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self._folder / _OPEN).write_text(str(self._unclosed + 1))
         state = self._left(own)
         if rows_anew(state, self._slots, self._lake) > QUICK_ROWS:
             if state is not None:
@@ -77,8 +77,7 @@ class Rebuilding:
             self._begin(own)
             return State(own.with_name(f"{own.name}.empty"), self._slots, _EMPTY_BYTES)
         if state is not None:
-            with contextlib.suppress(lmdb.Error):
-                refresh(state, self._lake)
+            if self._caught_up(state):
                 return state
             _tell_damage()
             state.close()
@@ -86,6 +85,16 @@ class Rebuilding:
         state = State(own, self._slots)
         refresh(state, self._lake)
         return state
+
+    def _caught_up(self, state: State) -> bool:
+        """Bring a state up to the lake; return whether that met no damage."""
+        try:
+            refresh(state, self._lake)
+            return True
+        except (HeadraceError, lmdb.Error) as error:
+            if not is_damage(error):
+                raise
+            return False
 
     def _left(self, own: Path) -> State | None:
         """The state as it was left; None, and nothing in its place, where none is of use."""
@@ -106,9 +115,7 @@ class Rebuilding:
             return None
         try:
             return State(own, self._slots)
-        except lmdb.Error:
-            return None
-        except HeadraceError as error:
+        except (HeadraceError, lmdb.Error) as error:
             if not is_damage(error):
                 raise
             return None

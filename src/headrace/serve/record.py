@@ -20,19 +20,20 @@ from headrace.contracts.json import written
 from headrace.declare.kept import DECISIONS
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
-from headrace.serve.pseudonyms import Pseudonym, Writing, said
+from headrace.serve.pseudonyms import Pseudonym, Writing, in_json
 from headrace.types import LogicalType, arrow_schema, type_of
 
 SCHEMA = arrow_schema(DECISIONS)
 
 _SAID = [name for name in SCHEMA.names if name != "checksum"]
 _AS_HELD = ("int", "float", "bool", "str")
+
 WITHOUT_STATE = '["rebuilding"]'
 """The situation of a record that has neither features nor a score."""
 Record = dict[str, Any]
 _CONTEXT, _RECORD = "c", "r"
+_encode = msgspec.json.Encoder(enc_hook=in_json).encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
-_to_json = msgspec.json.Encoder(enc_hook=said).encode
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,15 @@ def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Ke
 
 def request_of(row: Row, fields: Mapping[str, LogicalType]) -> str:
     """Return a row as its record holds it."""
-    return _json({name: _written(row[name], kind) for name, kind in fields.items()})
+    said = {
+        name: value if (value := row[name]) is None or kind.name in _AS_HELD else _written(value, kind)
+        for name, kind in fields.items()
+    }
+    return _json(said)
 
 
 def _written(value: Any, kind: LogicalType) -> Any:
-    plain = value is None or kind.name in _AS_HELD or isinstance(value, Pseudonym)
-    return value if plain else written(value, kind)
+    return value if isinstance(value, Pseudonym) else written(value, kind)
 
 
 def checksum(record: Mapping[str, Any]) -> str:
@@ -195,4 +199,4 @@ def read(rows: pa.Table) -> list[Record]:
 
 
 def _json(value: Any) -> str:
-    return _to_json(value).decode()
+    return _encode(value).decode()

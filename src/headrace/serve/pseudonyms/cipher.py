@@ -34,7 +34,7 @@ class Lost(HeadraceError):
     def __init__(self, key: str) -> None:
         self.key = key
         found = f"a record whose personal values were written with the key {key}, which is not at hand"
-        cure = "add that key to the project's again, as a line before the last: docs/serving.md, 'What is personal'"
+        cure = "add that key to the project's again, as a line before the last (docs/personal.md)"
         super().__init__(Fault("HR-PRIVACY-002", "", found, "the key that it was written with", cure))
 
 
@@ -50,8 +50,8 @@ class Cipher:
     Example:
         >>> from headrace.serve.pseudonyms.keys import Keys
         >>> cipher = Cipher(Keys((bytes(range(64)),)))
-        >>> found = said(cipher.hidden("email", "ann@example.org"))
-        >>> found == said(cipher.hidden("email", "ann@example.org")), found == said(cipher.hidden("note", "ann"))
+        >>> found = in_json(cipher.hidden("email", "ann@example.org"))
+        >>> found == in_json(cipher.hidden("email", "ann@example.org")), found == in_json(cipher.hidden("note", "ann"))
         (True, False)
         >>> cipher.plain("email", found)
         'ann@example.org'
@@ -105,7 +105,7 @@ def is_pseudonym(value: Any) -> bool:
     return isinstance(value, Mapping) and tuple(value) == (MARK,)
 
 
-def said(value: Any) -> Any:
+def in_json(value: Any) -> Any:
     """Return a pseudonym as JSON says it, such as ``{"$pseudonym": "9f0c2a41:AbC…"}``."""
     if isinstance(value, Pseudonym) and value.code == _CODE:
         raw = bytes(value.data)
