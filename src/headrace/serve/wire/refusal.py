@@ -34,7 +34,8 @@ STATUS = {
 }
 """Every other fault is the request's: 400."""
 INTERNAL = "HR-INTERNAL"
-_SHOWN = 100
+SHOWN = 100
+"""Faults of one refusal that are told."""
 _OURS = Fault(INTERNAL, "", "a fault of the service itself", "an answer", "report it; its log names the kind")
 _log = logging.getLogger("headrace.serve")
 
@@ -68,7 +69,7 @@ def refusal(error: BaseException, path: str = "") -> Response:
     if not isinstance(error, HeadraceError):
         _log.error("%s while answering %s", type(error).__name__, path.strip("/").split("/")[0][:20])
         error = HeadraceError(_OURS)
-    told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:_SHOWN]]
+    told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:SHOWN]]
     for one in told:
         del one["severity"]
     headers = error.headers if isinstance(error, Declined) else ()
