@@ -15,6 +15,8 @@ from headrace.serve.wire.refusal import refused
 
 LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
+MOST_LINES = 100_000
+"""Lines of a post."""
 _JSON = ("application/json", "application/x-ndjson", "application/jsonl")
 _log = logging.getLogger("headrace.serve")
 
@@ -74,6 +76,9 @@ def _json_only(request: Request) -> None:
 
 def _lines(body: bytes) -> list[bytes]:
     """One JSON object, which may span lines, or one object on each line."""
+    if (count := body.count(b"\n")) > MOST_LINES:
+        found, cure = f"{count:,} lines", "send them in several posts; files are loaded with 'headrace run'"
+        raise refused("HR-REQUEST-001", found, f"at most {MOST_LINES:,}", cure)
     lines = [line for line in body.split(b"\n") if line.strip()]
     whole = len(lines) < 2 or not all(line.strip().startswith(b"{") and line.strip().endswith(b"}") for line in lines)
     return [body] if whole else lines

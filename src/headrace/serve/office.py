@@ -37,9 +37,12 @@ from headrace.serve.settling import settle_sources
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 from headrace.serve.swap import Change, Swap
 from headrace.serve.veiled import Veiled
+from headrace.serve.wire.refusal import SHOWN
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
+_READ = 64
+"""Lines of a post that are read at once."""
 Give = Callable[[dict[str, Any]], Any]
 BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
 
@@ -180,7 +183,7 @@ class Office:
 
         Raises:
             HeadraceError: HR-SERVE-008 unknown stream, 005 a load is going on, HR-ONLINE-002 no room; HR-REQUEST and
-                HR-DATA for every line that is wrong.
+                HR-DATA for every line that is wrong, up to a hundred faults.
         """
         if stream not in self.intake.streams:
             cure = nearest(stream[:64], self.intake.streams)
@@ -191,6 +194,10 @@ class Office:
                 rows.append(reader.read(body, f"line {number}" if len(bodies) > 1 else "event"))
             except HeadraceError as error:
                 faults += error.faults
+            if len(faults) >= SHOWN:
+                break
+            if number % _READ == 0:  # rows that are to be decided do not wait for all of a large post
+                await asyncio.sleep(0)
         if faults:
             raise HeadraceError(faults)
         taken = await asyncio.wrap_future(self._posts.submit(Post(stream, rows)))
