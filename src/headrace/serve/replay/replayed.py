@@ -13,11 +13,12 @@ from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.column import concat
 from headrace.learn import Version
+from headrace.learn.rates import wilson
 from headrace.serve.drain import drain, table_of
 from headrace.serve.loaded import Loaded
 from headrace.serve.replay.labelled import Labelled, Sides, labelled, needed
 from headrace.serve.replay.rows import Part, Reader, Replay
-from headrace.serve.replay.segments import Segment, of_features, of_field, segments, wilson
+from headrace.serve.replay.segments import Segment, of_features, of_field, segments
 from headrace.serve.values import same
 from headrace.serve.why.behind import moment
 from headrace.serve.why.through import Bools, Floats
@@ -225,7 +226,7 @@ def _told(
         dict(sorted(Counter(each for part in parts for each in part.versions).items())),
         tuple((a, b, counts[a, b]) for a in names for b in names if counts[a, b]),
         flips,
-        *wilson(flips, len(before)),
+        *wilson(flips / max(1, len(before)), len(before)),
         sum(same(a, b) for a, b in zip(old.tolist(), new.tolist(), strict=True)),
         dict(zip(_QUANTILES, np.quantile(new - old, _QUANTILES).tolist(), strict=True)) if len(old) else {},
         tuple(found),
