@@ -103,6 +103,28 @@ def promote(session: Session, model: str, version: str, reason: str | None) -> N
     print_faults(promoted.warnings)
 
 
+@command.command("shadow", epilog="\b\nExample:  headrace models shadow fraud_score challenger")
+@click.argument("model", shell_complete=model_names)
+@click.argument("version", required=False)
+@click.option("--off", is_flag=True, help="Score no version beside the champion any more.")
+@click.option("--reason", help="Why; kept with the version.")
+@session_options
+def shadow(session: Session, model: str, version: str | None, off: bool, reason: str | None) -> None:
+    """Score VERSION of MODEL beside the champion, after each answer; 'headrace shadow' shows what it would decide.
+
+    VERSION is a number, or an alias such as challenger. Running services take it up within seconds, and answer as fast
+    as before.
+    """
+    from headrace.cli.terminal import say
+    from headrace.run.shadowing import end_shadow, set_shadow
+
+    if off is (version is not None):
+        raise click.UsageError("name a VERSION, or say --off")
+    loaded = session.load()
+    found = end_shadow(loaded, model, reason) if version is None else set_shadow(loaded, model, version, reason)
+    session.tell(found.as_dict(), lambda: say(repr(found), "bold"))
+
+
 @command.command("restore", epilog="\b\nExample:  headrace models restore fraud_score 3 --to ../as-it-was")
 @click.argument("model", shell_complete=model_names)
 @click.argument("version")

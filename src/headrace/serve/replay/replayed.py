@@ -158,9 +158,21 @@ def replay(
         found = f"version {version.number} of {version.name}, which gives a row {len(one.scorer.names)} scores"
         raise HeadraceError(Fault("HR-REPLAY-002", service.place, found, "one score", "name a version of one score"))
     one.require_fit()
+    return compared(Reader(one, ()), since, until, progress)
+
+
+def compared(reader: Reader, since: int, until: int, progress: Progress) -> Replayed:
+    """Return what becomes of the decisions of a span, as a reader decides them again.
+
+    Args:
+        reader: what goes through what; the fields that it is to keep beside are chosen here.
+        since, until, progress: as for ``replay``.
+    """
+    one = reader.replay
+    service, loaded = one.service, one.loaded
     veil, contract = veil_of(loaded.project, False), service.model.cases.spine.contract
     parted = [name for name in _parting(one) if not veil.hides(name, contract)]
-    reader = Reader(one, tuple(dict.fromkeys((*parted, *needed(one)))))
+    reader.fields = tuple(dict.fromkeys((*parted, *needed(one))))
     parts, done, total = list[Part](), 0, _count(one, since, until)
     for part, read in reader.parts(since, until) if total else ():
         parts.append(part)
