@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import select
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +39,7 @@ _LINGER_S = 60.0
 """How long it goes on when there is no shadow any more: what was decided before may be on its way to the lake."""
 AGREE, FLIP, SKIPPED = "agree", "flip", "skipped"
 Progress = Callable[[str, int, int], None]
+Counts = Mapping[tuple[str, int, str], int]
 _log = logging.getLogger("headrace.serve")
 
 
@@ -59,8 +59,7 @@ class Follower:
         loaded: the project.
         now_us: the clock, microseconds UTC.
 
-    ``counts`` has how many records each shadow agreed with, flipped or could not score, of all that are kept;
-    ``failed`` by service the codes of why the last step came to nothing.
+    ``failed`` has by service the codes of why the last step came to nothing.
     """
 
     def __init__(self, loaded: Loaded, now_us: clock.Clock = clock.now_us) -> None:
@@ -71,9 +70,7 @@ class Follower:
         self._seen: dict[str, int] = {}
         self._readers: dict[tuple[str, Span], Reader] = {}
         self.failed: dict[str, str] = {}
-        self.counts: Counter[tuple[str, str, int, str]] = Counter()
-        for name in self._services:
-            self.counts.update(self._counted(name))
+        self._counts: dict[str, tuple[int, Counts]] = {}
 
     def step(self, progress: Progress = _silent) -> int:
         """Score all that the lake has by now; return how many records there were.
@@ -89,6 +86,18 @@ class Follower:
                 self._fail(name, ", ".join(fault.code for fault in error.faults), str(error))
             except Exception as error:  # noqa: BLE001 - it watches a service, and is no part of it
                 self._fail(name, type(error).__name__, type(error).__name__)
+        return found
+
+    def counts(self) -> list[tuple[str, str, int, str, int]]:
+        """Return how many records each shadow agreed with, would flip or skipped: service, model, version, outcome."""
+        found = []
+        for name in self._services:
+            table = shadow_table(name)
+            if self._lake.exists(table):
+                version = self._lake.version(table)
+                if self._counts.get(name, (-1,))[0] != version:  # another process may have scored some
+                    self._counts[name] = version, self._counted(table)
+                found += [(name, *key, count) for key, count in self._counts[name][1].items()]
         return found
 
     @property
@@ -157,9 +166,9 @@ class Follower:
             return 0
         scored = pa.concat_tables(parts)
         with self._lake.lock(table):
-            return self._keep(service.name, table, scored)
+            return self._keep(table, scored)
 
-    def _keep(self, service: str, table: str, scored: pa.Table) -> int:
+    def _keep(self, table: str, scored: pa.Table) -> int:
         """Append what nobody has appended meanwhile; the caller holds the table's lock."""
         places = [_place(one) for one in scored.column("record_id").to_pylist()]
         last: dict[str, int] = {}
@@ -171,8 +180,7 @@ class Follower:
         if scored.num_rows:
             once = [(app, number) for app, number in last.items() if number > done[app]]
             self._lake.append(table, scored, once=once)
-            self.counts.update(_outcomes(service, scored))
-        return scored.num_rows
+        return int(scored.num_rows)
 
     def _scored(self, service: Service, spans: Sequence[Span], at: int, rows: pa.Table) -> pa.Table:
         """What the version of a span says of records; why it says nothing where it does not."""
@@ -213,15 +221,12 @@ class Follower:
             self._readers[key] = Reader(Replay(self._loaded, service, version), ())
         return self._readers[key]
 
-    def _counted(self, service: str) -> Mapping[tuple[str, str, int, str], int]:
-        table = shadow_table(service)
-        if not self._lake.exists(table):
-            return {}
+    def _counted(self, table: str) -> Counts:
         outcome = f"""case when shadow_decision is null then '{SKIPPED}'
                       when shadow_decision = decision then '{AGREE}' else '{FLIP}' end"""
         query = f'select shadow_model, shadow_version, {outcome} as outcome, count(*) as n from "{table}" group by all'
         rows = self._lake.sql(query, reads=[table]).to_pylist()
-        return {(service, one["shadow_model"], one["shadow_version"], one["outcome"]): one["n"] for one in rows}
+        return {(one["shadow_model"], one["shadow_version"], one["outcome"]): one["n"] for one in rows}
 
 
 def follow(loaded: Loaded, told: IO[str], every_s: float) -> None:
@@ -261,19 +266,10 @@ def figures_file(state_dir: Path) -> Path:
 
 
 def _write(path: Path, follower: Follower) -> None:
-    said = {"counts": [[*key, count] for key, count in follower.counts.items()], "failed": follower.failed}
+    said = {"counts": follower.counts(), "failed": follower.failed}
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(said))
     fresh.replace(path)
-
-
-def _outcomes(service: str, scored: pa.Table) -> Counter[tuple[str, str, int, str]]:
-    names = ("shadow_model", "shadow_version", "decision", "shadow_decision")
-    rows = zip(*(scored.column(name).to_pylist() for name in names), strict=True)
-    return Counter(
-        (service, model, version, SKIPPED if after is None else AGREE if before == after else FLIP)
-        for model, version, before, after in rows
-    )
 
 
 def _place(record_id: str) -> tuple[str, int]:

@@ -100,6 +100,11 @@ class Shadows:
             child.wait()
 
     @property
+    def process(self) -> int | None:
+        """The number of the process that follows, None where there is none."""
+        return self._child.pid if self._child is not None and self._alive else None
+
+    @property
     def _alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
