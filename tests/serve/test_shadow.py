@@ -1,5 +1,6 @@
 """The shadow of a second model: scored after the answer, each record once, whatever is killed and when."""
 
+import contextlib
 import json
 import os
 import random
@@ -199,6 +200,14 @@ def test_killed_at_any_time_it_scores_each_record_once(grown):
     assert scored(loaded) == once(expected)
 
 
+def children(parent):
+    """The numbers of the processes that a process has begun."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if path.read_text().rpartition(")")[2].split()[1] == str(parent):
+                yield int(path.parent.name)
+
+
 def test_it_ends_with_the_service_however_that_ends_and_its_rest_is_scored_later(another):
     loaded, _, _, second = another
     set_shadow(loaded, "score", str(second.number))
@@ -207,9 +216,7 @@ def test_it_ends_with_the_service_however_that_ends_and_its_rest_is_scored_later
 
     def following():
         nonlocal child
-        listed = subprocess.run(["ps", "-o", "pid=,cls=,args=", "--ppid", str(server.process.pid)],
-                                capture_output=True, text=True, check=True).stdout  # fmt: skip
-        child = next((int(line.split()[0]) for line in listed.splitlines() if "shadow --follow" in line), None)
+        child = next(children(server.process.pid), None)
         return child is not None
 
     try:

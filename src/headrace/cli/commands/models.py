@@ -89,7 +89,8 @@ def compare(session: Session, model: str, before: str | None, after: str | None)
 def promote(session: Session, model: str, version: str, reason: str | None) -> None:
     """Make VERSION of MODEL the champion, and keep on record who did it, when and why.
 
-    VERSION is a number, or an alias such as challenger. A running service takes it up when it is started again.
+    VERSION is a number, or an alias such as challenger. Running services take it up, and what it would have decided
+    while it was a shadow is told.
     """
     from headrace.cli.terminal import print_faults, say
     from headrace.run import promote as promote_version
@@ -99,7 +100,13 @@ def promote(session: Session, model: str, version: str, reason: str | None) -> N
     loaded = session.load()
     number = version_named(loaded, registry(loaded), model, version).number
     promoted = promote_version(loaded, model, number, reason)
-    session.tell(promoted.as_dict(), lambda: say(repr(promoted), "bold"))
+
+    def human() -> None:
+        say(repr(promoted), "bold")
+        for one in promoted.saw:
+            say(f"  {one}")
+
+    session.tell(promoted.as_dict(), human)
     print_faults(promoted.warnings)
 
 

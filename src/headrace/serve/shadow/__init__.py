@@ -2,7 +2,7 @@
 
 from headrace.serve.shadow.following import Follower, follow
 from headrace.serve.shadow.keeping import Shadows
-from headrace.serve.shadow.report import Shadowed, shadowed
+from headrace.serve.shadow.report import Saw, Shadowed, saw, shadowed
 from headrace.serve.shadow.spans import shadow_of
 
-__all__ = ["Follower", "Shadowed", "Shadows", "follow", "shadow_of", "shadowed"]
+__all__ = ["Follower", "Saw", "Shadowed", "Shadows", "follow", "saw", "shadow_of", "shadowed"]

@@ -13,6 +13,7 @@ from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError
 from headrace.kernel.column import Column
 from headrace.learn import Version
+from headrace.learn.rates import wilson
 from headrace.serve.drain import drain
 from headrace.serve.loaded import Loaded
 from headrace.serve.replay.replayed import Progress, Replayed, compared
@@ -107,6 +108,42 @@ class _Known(Reader):
         """Return what the shadow said."""
         said = [self.said[one] for one in rows.column("record_id").to_pylist()]
         return np.array([one[0] for one in said], np.float64), [str(one[1]) for one in said]
+
+
+@dataclass(frozen=True)
+class Saw:
+    """What a version would have decided as the shadow of a service, in all the time that it was.
+
+    Args:
+        service: its name.
+        records, flips: that it scored, and that it would have decided otherwise.
+        low, high: between which the rate of flips lies at 95 % confidence.
+    """
+
+    service: str
+    records: int
+    flips: int
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        told = f"as the shadow of {self.service} it scored {self.records:,} decisions, of which {self.flips:,} flip"
+        return f"{told} (95 %: {self.low:.2%} to {self.high:.2%})"
+
+
+def saw(loaded: Loaded, version: Version) -> tuple[Saw, ...]:
+    """Return what a version would have decided as a shadow, by service; from what is scored by now."""
+    lake, found = loaded.lake(), list[Saw]()
+    for name in loaded.project.all_services:
+        table = shadow_table(name)
+        if lake.exists(table):
+            query = f"""select count(*) as n, count(*) filter (shadow_decision <> decision) as flips from "{table}"
+                        where skipped is null and shadow_model = '{version.name}'
+                        and shadow_version = {version.number} and shadow_digest = '{version.digest}'"""
+            (one,) = lake.sql(query, reads=[table]).to_pylist()
+            if one["n"]:
+                found.append(Saw(name, one["n"], one["flips"], *wilson(one["flips"] / one["n"], one["n"])))
+    return tuple(found)
 
 
 def _versions(loaded: Loaded, service: Service, since: int, until: int) -> list[dict[str, Any]]:
