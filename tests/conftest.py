@@ -18,8 +18,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     worker = getattr(session.config, "workerinput", None)
     if worker is None:
         return
+    from headrace.kernel import compile, standing
     from headrace.kernel.aggregates import catalogue
-    from headrace.kernel.compile import warm
 
     first = int(worker["workerid"].removeprefix("gw"))
-    warm(sorted(catalogue())[first :: worker["workercount"]])
+    compile.warm(sorted(catalogue())[first :: worker["workercount"]])
+    if not first:
+        standing.warm(catalogue())  # one for all services, so that none of them compiles its own

@@ -180,7 +180,7 @@ def _compile_beside() -> Sequence[subprocess.Popen[bytes]]:
     """
     first, second = _AGGREGATES[::2], _AGGREGATES[1::2]
     words = (
-        f"from headrace.kernel.compile import warm; warm({first!r})",
+        f"from headrace.kernel import compile, standing; compile.warm({first!r}); standing.warm({_AGGREGATES!r})",
         f"from headrace.cli.demo import rehearse; rehearse({second!r})",
     )
     quiet = subprocess.DEVNULL

@@ -27,6 +27,7 @@ ABSENT = "HR-REQUEST-006"
 _MOMENT, _DAY = re.compile(f"{MOMENT}{OFFSET}?"), re.compile(DAY)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT = 2**53
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _WIDE = decimal.Context(prec=2000)
 
 
@@ -303,10 +304,12 @@ def written(value: Any, kind: LogicalType) -> Any:
     """Return a value of the kernel as the JSON that reads as the same value."""
     match kind.name:
         case "decimal":
-            return str(decimal.Decimal(value).scaleb(-kind.scale, _WIDE))
+            if not kind.scale:
+                return str(value)
+            digits = f"{abs(value):0{kind.scale + 1}}"
+            return f"{'-' if value < 0 else ''}{digits[: -kind.scale]}.{digits[-kind.scale :]}"
         case "timestamp":
-            moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=value)
-            return moment.isoformat()
+            return (_EPOCH + datetime.timedelta(microseconds=value)).isoformat()
         case "date":
             return (datetime.date(1970, 1, 1) + datetime.timedelta(days=value)).isoformat()
         case "list":

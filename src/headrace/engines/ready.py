@@ -1,4 +1,8 @@
-"""A plan made ready for requests: a few rows at a time, each with the events of its own keys beside it."""
+"""A plan made ready for requests: a few rows at a time, each with the events of its own keys beside it.
+
+Values of rows and features are plain here, as the kernel holds them (scaled decimals, microseconds, days, None for
+null): for a few rows a call for each costs less than one for a column of them.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +12,43 @@ from typing import Any, Protocol
 import numpy as np
 
 from headrace.contracts.json import column
-from headrace.engines.frame import Frame
 from headrace.kernel import asof
-from headrace.kernel.column import Column, all_held
+from headrace.kernel.column import Column
 from headrace.kernel.layout import side_by_side
-from headrace.kernel.standing import Given, Question, Standing
+from headrace.kernel.standing import Given, Line, Question, Standing
 from headrace.kernel.typing import Bools, Ints
 from headrace.plan import lower
 from headrace.plan.expression import Node, Ref, references
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
+from headrace.types import LogicalType
 
 Entity = tuple[str, tuple[str, ...]]
 """A stream or table, and the fields by which its rows are looked up."""
+Plain = Mapping[str, Sequence[Any]]
+"""By name, the value of each row."""
 
 
 class Seen(Protocol):
-    """What rows see of an entity: events of the first row, of the second and so on, each in the total order."""
+    """What rows see of an entity: events of the first row, of the second and so on, each in the total order.
+
+    Those of all requests are laid out alike: ``line`` says where a column lies in the ``matrix``, if it does.
+    """
 
     @property
     def starts(self) -> Ints: ...
 
     @property
-    def time(self) -> Ints: ...
+    def matrix(self) -> Ints: ...
+
+    @property
+    def there(self) -> Bools: ...
 
     @property
     def columns(self) -> Mapping[str, Column]: ...
 
     def plain(self, name: str, positions: Ints) -> list[Any]: ...
+
+    def line(self, name: str) -> int | None: ...
 
 
 class Ready:
@@ -49,8 +63,11 @@ class Ready:
     """
 
     def __init__(self, plan: Plan, groups: Mapping[Entity, Sequence[WindowGroup | StateGroup]]) -> None:
+        assert plan.spine is not None
+        fields = plan.spine.contract.columns()
+        self._reads = {name: fields[name].type for name in plan.row_columns}
         self._windows = [
-            (entity, _Windows(windows))
+            (entity, _Windows(windows, self._reads))
             for entity, some in groups.items()
             if (windows := [one for one in some if isinstance(one, WindowGroup)])
         ]
@@ -60,74 +77,83 @@ class Ready:
             (one.name, one.node.name if isinstance(one.node, Ref) else _Plain(one.node)) for one in plan.derived
         ]
 
-    def features(self, rows: Frame, moment: Ints, seen: Mapping[Entity, Seen]) -> dict[str, Column]:
-        """Return every feature of some rows, by name.
+    def features(self, rows: Sequence[Mapping[str, Any]], moment: Ints, seen: Mapping[Entity, Seen]) -> dict[str, Any]:
+        """Return the values of every feature of some rows, by name.
 
         Args:
             rows: with the plan's ``row_columns``.
             moment: [rows] their event time, microseconds UTC.
             seen: what they see of each entity.
         """
-        found: dict[str, Column] = {}
+        given: dict[str, Sequence[Any]] = {name: [row[name] for row in rows] for name in self._reads}
+        found: dict[str, Sequence[Any]] = {}
         for entity, windows in self._windows:
-            found |= windows.features(rows, moment, seen[entity])
+            found.update(windows.features(given, moment, seen[entity]))
         for entity, states in self._states:
-            found |= states.features(moment, seen[entity])
-        plain: dict[str, list[Any]] = {}
+            found.update(states.features(moment, seen[entity]))
         for name, expression in self._derived:
-            if isinstance(expression, str):  # another name of a feature or field, which may be a list
-                found[name] = found[expression] if expression in found else rows.columns[expression]
-                continue
-            for one in expression.reads:
-                if one not in plain:
-                    plain[one] = all_held(found[one] if one in found else rows.columns[one])
-            plain[name] = expression.of(plain, rows.length)
-            found[name] = column(expression.kind, plain[name])
+            if isinstance(expression, str):  # another name of a feature or field
+                found[name] = found[expression] if expression in found else given[expression]
+            else:
+                args = (found[one] if one in found else given[one] for one in expression.reads)
+                found[name] = expression.of(args, len(rows))
         return found
 
 
 class _Windows:
     """The windows of one entity."""
 
-    def __init__(self, groups: Sequence[WindowGroup]) -> None:
+    def __init__(self, groups: Sequence[WindowGroup], reads: Mapping[str, LogicalType]) -> None:
         wanted = [one for group in groups for one in group.aggregations]
-        self._outputs = [one.outputs for one in wanted]
+        self._names = [name for one in wanted for name in one.outputs]
         self._values = list(dict.fromkeys(one.value for one in wanted if one.value is not None))
         self._holds = list(dict.fromkeys(one.where for one in wanted if one.where is not None))
-        own = [one for one in wanted if one.include_current]
-        self._own_values = {one.value for one in own}
-        self._own_holds = {one.where for one in own}
-        self._standing = Standing(
-            [
-                Question(
-                    one.work,
-                    None if one.value is None else self._values.index(one.value),
-                    None if one.where is None else self._holds.index(one.where),
-                    one.include_current,
-                )
-                for one in wanted
-            ]
-        )
+        self._reads = reads
+        self._questions = [
+            Question(
+                one.work,
+                None if one.value is None else self._values.index(one.value),
+                None if one.where is None else self._holds.index(one.where),
+                one.include_current,
+            )
+            for one in wanted
+        ]
+        self._standing: dict[tuple[int | None, ...], Standing] = {}
 
-    def features(self, rows: Frame, moment: Ints, seen: Seen) -> dict[str, Column]:
-        length = int(seen.starts[-1])
+    def features(self, rows: Plain, moment: Ints, seen: Seen) -> zip[tuple[str, list[Any]]]:
+        length, columns = seen.matrix.shape[1], seen.columns
+        values: dict[int, Column] = {}
+
+        def value(at: int) -> Column:
+            if at not in values:
+                values[at] = lower.columns(self._values[at], columns, length)
+            return values[at]
+
         given = Given(
             seen.starts,
-            seen.time,
+            seen.matrix,
+            seen.there,
             moment,
-            [lower.columns(node, seen.columns, length) for node in self._values],
-            [_holds(node, seen.columns, length) for node in self._holds],
-            [_value(node, rows) if node in self._own_values else None for node in self._values],
-            [_holds(node, rows.columns, rows.length) if node in self._own_holds else None for node in self._holds],
+            value,
+            lambda at: _holds(self._holds[at], columns, length),
+            lambda at: lower.columns(self._values[at], self._own(rows), len(moment)),
+            lambda at: _holds(self._holds[at], self._own(rows), len(moment)),
         )
-        found: dict[str, Column] = {}
-        for names, columns in zip(self._outputs, self._standing.answer(given), strict=True):
-            found.update(zip(names, columns, strict=True))
-        return found
+        return zip(self._names, self._made(seen).answer(given), strict=True)
 
+    def _made(self, seen: Seen) -> Standing:
+        """Return the questions as they are asked of events that are laid out in this way."""
+        places = tuple([seen.line(node.name) if isinstance(node, Ref) else None for node in self._values])
+        if places not in self._standing:
+            lines = [
+                None if at is None else Line(at, node.domain.type)
+                for at, node in zip(places, self._values, strict=True)
+            ]
+            self._standing[places] = Standing(self._questions, lines)
+        return self._standing[places]
 
-def _value(node: Node, rows: Frame) -> Column:
-    return lower.columns(node, rows.columns, rows.length)
+    def _own(self, rows: Plain) -> Mapping[str, Column]:
+        return {name: column(kind, list(rows[name])) for name, kind in self._reads.items()}
 
 
 def _holds(node: Node, columns: Mapping[str, Column], length: int) -> Bools:
@@ -144,32 +170,36 @@ class _States:
         self._expressions = [(name, _Plain(node)) for name, node in group.expressions]
         self._reads = tuple(dict.fromkeys(one for _, expression in self._expressions for one in expression.reads))
 
-    def features(self, moment: Ints, seen: Seen) -> dict[str, Column]:
+    def features(self, moment: Ints, seen: Seen) -> dict[str, list[Any]]:
         until = None
         if self._until is not None:
             ends = seen.columns[self._until]
             until = np.where(ends.mask, ends.values, np.iinfo(np.int64).max)
-        position = asof.newest(side_by_side(seen.starts), seen.time, moment, until)
+        position = asof.newest(side_by_side(seen.starts), seen.matrix[0], moment, until)
         there = (position >= 0).tolist()
         plain = {name: seen.plain(name, position) for name in self._reads}
-        found: dict[str, Column] = {}
+        found: dict[str, list[Any]] = {}
         for name, expression in self._expressions:
-            values = expression.of(plain, len(position))
-            found[name] = column(
-                expression.kind, [value if one else None for value, one in zip(values, there, strict=True)]
-            )
+            values = expression.of((plain[one] for one in expression.reads), len(there))
+            found[name] = [value if one else None for value, one in zip(values, there, strict=True)]
         return found
 
 
 class _Plain:
-    """An expression over plain values: for a few rows a call for each costs less than one for all of them."""
+    """An expression over plain values."""
 
     def __init__(self, node: Node) -> None:
-        self.kind, self.reads = node.domain.type, references(node)
+        self.reads, self._held = references(node), _HELD.get(node.domain.type.name)
         self._function = lower.plain_function(node)
 
-    def of(self, given: Mapping[str, Sequence[Any]], rows: int) -> list[Any]:
+    def of(self, args: Any, rows: int) -> list[Any]:
         """Return its value for each row, by the values of what it reads."""
-        if not self.reads:
-            return [self._function()] * rows
-        return list(map(self._function, *(given[name] for name in self.reads)))
+        made = map(self._function, *args) if self.reads else [self._function()] * rows
+        held = self._held
+        if held is None:
+            return list(made)
+        return [value if value is None or type(value) is held else held(value) for value in made]
+
+
+_HELD: Mapping[str, type] = {"float": float, "bool": bool} | dict.fromkeys(("int", "decimal", "timestamp", "date"), int)
+"""How values of a type are held: what is written as a whole number may stand where a float is meant."""

@@ -15,7 +15,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from headrace.kernel import differences, merging, queueing, running
+from headrace.kernel import differences, merging, program, queueing, running
 from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 
@@ -43,6 +43,9 @@ from {module} import AGGREGATE as aggregate
 
 @njit(cache=True, nogil=True, error_model="numpy")
 '''
+_OF = re.compile(r"^# of: (.*)$", re.MULTILINE)
+_LATE = ("rank", "by_rank", "row_rank")
+"""Arguments that sweeps only need where events become known after they happened."""
 _TYPES = re.compile(r": (Ints|Bools|Counts|Places|int)\b| -> None")
 
 
@@ -68,6 +71,75 @@ def sweep_of(name: str, late: bool) -> Callable[..., None]:
     ) + _TYPES.sub("", body)
     sweep: Callable[..., None] = _module(f"{template.__name__.rpartition('.')[2]}_{name}", text).sweep
     return sweep
+
+
+_RUNNER = '''"""Written by headrace.kernel.compile; may be deleted at any time."""
+# of: {names}
+
+import numpy as np
+from numba import njit
+
+from headrace.kernel.edges import edges
+from headrace.kernel.placing import scatter
+from headrace.kernel.program import AS_IS, GIVEN, LIVE, PREPARED, SETTING, SWEEP, part, prepare
+{imports}
+
+
+@njit
+def call({parameters}):
+{called}
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+'''
+
+
+def runner(names: Sequence[str]) -> tuple[tuple[str, ...], Callable[..., Any]]:
+    """Return ``program.run`` for programs whose sweeps are of these aggregates, or of more.
+
+    Args:
+        names: of the aggregates.
+
+    Returns:
+        The aggregates for which it is made, by whose places programs name them, and the function. It takes longer to
+        compile than all their sweeps together: one that was compiled before for others too is as good.
+    """
+    wanted = set(names)
+    made = [one for one in _runners() if wanted <= set(one)]
+    chosen = min(made, key=len) if made else tuple(sorted(wanted))
+    return chosen, _runner(chosen)
+
+
+def _runners() -> list[tuple[str, ...]]:
+    """The aggregates of runners whose code is there."""
+    there = (path for path in cache_folder().glob("__pycache__/run_*.nbi"))
+    texts = (cache_folder() / f"{path.name.partition('.')[0]}.py" for path in there)
+    found = (_OF.search(path.read_text()) for path in texts if path.exists())
+    return [tuple(one[1].split()) for one in found if one is not None]
+
+
+@cache
+def _runner(names: tuple[str, ...]) -> Callable[..., Any]:
+    imports, called = [], []
+    for at, name in enumerate(names):
+        module = sweep_of(name, False).__module__
+        imports.append(f"from {module} import sweep as sweep_{at}")
+        given = ("none" if one in _LATE else one for one in arguments(name, False))
+        called.append(f"    {'elif' if at else 'if'} code == {at}:\n        sweep_{at}({', '.join(given)})")
+    head = _RUNNER.format(
+        names=" ".join(names),
+        imports="\n".join(imports),
+        parameters=", ".join(inspect.signature(program.call).parameters),
+        called="\n".join(called) or "    pass",
+    )
+    digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
+    run: Callable[..., Any] = _module(f"run_{digest}", head + _plain(inspect.getsource(program.run))).run
+    return run
+
+
+def _plain(source: str) -> str:
+    """Return source without its types, which the compiler finds by itself."""
+    return re.sub(r"\) -> [^\n]*:\n", "):\n", _TYPES.sub("", source), count=1)
 
 
 def _template(aggregate: Aggregate, late: bool) -> ModuleType:

@@ -65,8 +65,15 @@ def _scaled(values: Floats, factor: float, out: Ints) -> None:
 @njit(cache=True, nogil=True)
 def _ordered_bits(values: Floats, out: Ints) -> None:
     for i in range(len(values)):
-        bits = bits_of(values[i] + 0.0)
-        out[i] = bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
+        out[i] = bits_in_order(values[i])
+
+
+@njit
+def bits_in_order(value: float) -> int:
+    """Return a float64 as int64 in the same order; -0.0 becomes 0.0."""
+    bits = bits_of(value + 0.0)
+    ordered: int = bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
+    return ordered
 
 
 @njit(cache=True, nogil=True)

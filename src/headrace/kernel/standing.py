@@ -1,31 +1,33 @@
 """Standing windows: asked again and again, of a few rows at a time, so all that no row decides is made once.
 
-What is computed, and by which compiled sweeps, is the same as in ``windows``; there it is prepared for one long look,
-here for many short ones, where preparing would take a hundred times as long as the sweep.
+What is computed, and by which sweeps, is the same as in ``windows``; there it is prepared for one long look, here for
+many short ones, where preparing would take a hundred times as long as the sweep. So questions become a ``program``,
+which one compiled call carries out, and results are plain values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from headrace.kernel import placing
-from headrace.kernel.aggregate import Aggregate
+from headrace.kernel import program
+from headrace.kernel.aggregate import EXPONENT, Aggregate, prepare_nothing, prepare_number, prepare_position
+from headrace.kernel.aggregate import prepare_value as prepare_as_it_is
 from headrace.kernel.aggregates import catalogue
-from headrace.kernel.column import Column, concat, in_order
-from headrace.kernel.compile import arguments, sweep_of
-from headrace.kernel.edges import edges
-from headrace.kernel.layout import side_by_side
+from headrace.kernel.column import Column, all_held, concat, in_order
+from headrace.kernel.compile import runner
 from headrace.kernel.results import decoded, kind_of, lists
 from headrace.kernel.typing import Bools, Counts, Ints
 from headrace.kernel.windows import fixed, numbered
 from headrace.kernel.work import Span, Work
+from headrace.types import LogicalType
 
-_NOTHING = np.zeros(0, dtype=np.int64)
-_NONE: Bools = np.zeros(0, dtype=np.bool_)
+_FIRST = 3
+"""The line of a matrix from which on values may be null."""
+_AS_INTS = ("int", "timestamp", "date", "decimal")
 
 
 @dataclass(frozen=True)
@@ -46,27 +48,37 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Line:
+    """Values that are read where the events lie: a line of the matrix, and their type."""
+
+    at: int
+    type: LogicalType
+
+
+@dataclass(frozen=True)
 class Given:
     """What questions are asked about.
 
     Args:
         starts: [rows + 1] the events of row i, in the total order, are those from ``starts[i]`` up to the next.
-        time: [events] microseconds.
+        matrix: [3 + columns, events] int64: time in microseconds first, what lines name from the fourth on.
+        there: [columns, events] which values are not null; of width 0 where all are there.
         moment: [rows] microseconds.
-        values, holds: of the events, by the numbers that questions name.
-        own_values, own_holds: of the rows, where a question includes them; else None.
+        value, holds: give the values of events, and which conditions hold of them, by the numbers of questions.
+        own_value, own_holds: of the rows, where a question includes them.
     """
 
     starts: Ints
-    time: Ints
+    matrix: Ints
+    there: Bools
     moment: Ints
-    values: Sequence[Column]
-    holds: Sequence[Bools]
-    own_values: Sequence[Column | None]
-    own_holds: Sequence[Bools | None]
+    value: Callable[[int], Column]
+    holds: Callable[[int], Bools]
+    own_value: Callable[[int], Column]
+    own_holds: Callable[[int], Bools]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Source:
     """Values as an aggregate takes them: of which number, whether rows follow, and whether texts are in order."""
 
@@ -75,21 +87,27 @@ class _Source:
     in_order: bool
 
 
+@dataclass(frozen=True)
+class _Live:
+    """Which events count: those with a value, those of which a condition holds; and whether rows follow."""
+
+    value: int | None
+    where: int | None
+    own: bool
+
+
 @dataclass
 class _Sweep:
-    """One compiled sweep and the windows that it finds."""
+    """One sweep and the windows that it finds; prepared values, conditions and source by their places."""
 
     aggregate: Aggregate
     work: Work
     prepared: int
     live: int
-    source: int
+    source: _Source
     spans: list[Span] = field(default_factory=list)
     word: int = 0
     result: int = 0
-    call: Any = None
-    fixed: list[Any] = field(default_factory=list)
-    holes: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def items(self) -> int:
@@ -101,16 +119,27 @@ class Standing:
 
     Args:
         questions: in the order in which their results are wanted.
+        lines: of the values that are read where the events lie, by their numbers.
     """
 
-    def __init__(self, questions: Sequence[Question]) -> None:
-        self._sources: list[_Source] = []
-        self._prepared: list[tuple[Any, Ints, int]] = []
-        self._lives: list[tuple[int | None, int | None, bool, bool]] = []
-        self._sweeps: list[_Sweep] = []
+    def __init__(self, questions: Sequence[Question], lines: Sequence[Line | None]) -> None:
+        self._lines = lines
         self._number: dict[Hashable, int] = {}
-        self._taken = [self._take(one) for one in questions]
-        self._settle()
+        self._prepared: list[tuple[int, int, int]] = []
+        self._given: list[tuple[Callable[..., Ints], Ints, _Source]] = []
+        self._lives: list[tuple[int, int]] = []
+        self._holds: list[_Live] = []
+        self._sweeps: list[_Sweep] = []
+        taken = [self._take(one) for one in questions]
+        names = tuple(sorted({sweep.aggregate.name for sweep in self._sweeps}))
+        known, self._run = runner(names)
+        self._results = self._placed()
+        self._program = self._written(known)
+        self._wanted = [(self._sweeps[at], w) for at, first, last in taken for w in range(first, last)]
+        self._plain = [self._read_as(*one) for one in self._wanted]
+        self._floats = any(how == "float" for how, _ in self._plain)
+
+    # -- questions become a program
 
     def _take(self, question: Question) -> tuple[int, int, int]:
         """Return which sweep answers a question, and from which of its windows to which.
@@ -120,11 +149,15 @@ class Standing:
         work = question.work
         aggregate = catalogue()[work.aggregate]
         setting, params = work.setting.tobytes(), tuple(sorted(work.params.items()))
-        source = _place(self._sources, _Source(question.value, question.own, aggregate.out == "value"))
-        prepared = self._number.setdefault(("prepared", aggregate.prepare, setting, source), len(self._prepared))
+        source = _Source(question.value, question.own, aggregate.out == "value")
+        key = ("prepared", aggregate.prepare, setting, source)
+        prepared = self._number.setdefault(key, len(self._prepared))
         if prepared == len(self._prepared):
-            self._prepared.append((aggregate.prepare, work.setting, source))
-        live = _place(self._lives, (question.value, question.where, aggregate.sees_null, question.own))
+            self._prepared.append(self._how(aggregate, work.setting, source))
+        counted = _Live(None if aggregate.sees_null else question.value, question.where, question.own)
+        live = self._number.setdefault(("live", counted), len(self._lives))
+        if live == len(self._lives):
+            self._lives.append(self._counted(counted))
         same = ("sweep", aggregate.name, params, setting, prepared, live)
         at = self._number.setdefault(same, len(self._sweeps))
         if at == len(self._sweeps):
@@ -133,113 +166,159 @@ class Standing:
         spans.extend(work.spans)
         return at, len(spans) - len(work.spans), len(spans)
 
-    def _settle(self) -> None:
-        """Give each sweep its place among the words, and its arguments but for what rows decide."""
-        spans = [span for sweep in self._sweeps for span in sweep.spans]
-        old, new = numbered(spans)
-        self._old = np.array(list(old), dtype=np.int64).reshape(-1, 3)
-        self._new = np.array(list(new), dtype=np.int64)
+    def _how(self, aggregate: Aggregate, setting: Ints, source: _Source) -> tuple[int, int, int]:
+        """Return how values are prepared, of which line, and in which resolution."""
+        line = None if source.value is None else self._lines[source.value]
+        exponent = int(setting[EXPONENT])
+        if not source.own:
+            if aggregate.prepare is prepare_nothing or (aggregate.prepare is prepare_number and source.value is None):
+                return program.NOTHING, 0, 0
+            if aggregate.prepare is prepare_position:
+                return program.POSITION, 0, 0
+            if line is not None and aggregate.prepare is prepare_number:
+                return program.SCALED if line.type.name == "float" else program.WHOLE, line.at, exponent
+            if line is not None and aggregate.prepare is prepare_as_it_is:
+                return program.ORDERED if line.type.name == "float" else program.AS_IS, line.at, 0
+        self._given.append((aggregate.prepare, setting, source))
+        return program.GIVEN, len(self._given) - 1, 0
+
+    def _counted(self, live: _Live) -> tuple[int, int]:
+        """Return how it is known which events count, and where that stands."""
+        if live.where is None and not live.own:
+            if live.value is None:
+                return program.NOTHING, 0
+            line = self._lines[live.value]
+            if line is not None:
+                return (program.NOTHING, 0) if line.at < _FIRST else (program.AS_IS, line.at - _FIRST)
+        self._holds.append(live)
+        return program.GIVEN, len(self._holds) - 1
+
+    def _placed(self) -> dict[tuple[int, int], int]:
+        """Give sweeps their words and results; return the places of results that are one word."""
         word = result = 0
+        found: dict[tuple[int, int], int] = {}
         for sweep in self._sweeps:
             sweep.word, sweep.result = word, result
             word += len(sweep.spans) * sweep.items
             result += len(sweep.spans)
-            given = fixed(sweep, old, new) | dict.fromkeys(("rank", "by_rank", "row_rank"), _NOTHING)
-            names = arguments(sweep.aggregate.name, False)
-            sweep.call = sweep_of(sweep.aggregate.name, False)
-            sweep.fixed = [given.get(name) for name in names]
-            sweep.holes = [(at, name) for at, name in enumerate(names) if name not in given]
-        self._words, self._results = word, result
-        plain = [(s, w) for s in self._sweeps if s.work.result.name != "list" for w in range(len(s.spans))]
-        self._plain = {(id(sweep), w): at for at, (sweep, w) in enumerate(plain)}
-        self._at = np.array([(s.word + w, s.result + w) for s, w in plain], dtype=np.int64).reshape(-1, 2)
-        self._kinds = np.array([kind_of(s.aggregate, s.work.result) for s, _ in plain], dtype=np.int64)
-
-    def answer(self, given: Given) -> list[list[Column]]:
-        """Return for each question one column for each of its windows, in the order of the rows."""
-        rows, events = len(given.moment), len(given.time)
-        segments = side_by_side(given.starts)
-        tails, heads = np.empty((len(self._old), rows), dtype=np.int32), np.empty((len(self._new), rows), np.int32)
-        edges(segments, given.time, given.moment, True, self._old, self._new, tails, heads)
-        sources = [_joined(one, given) for one in self._sources]
-        prepared = [
-            prepare(sources[at], events + (rows if self._sources[at].own else 0), setting)
-            for prepare, setting, at in self._prepared
-        ]
-        lives = [_alive(one, given) for one in self._lives]
-        words = np.empty((self._words, rows), dtype=np.int64)
-        counts = np.empty((self._results, rows), dtype=np.int16)
-        shared: dict[str, Any] = {
-            "segments": segments,
-            "time": given.time,
-            "moment": given.moment,
-            "tails": tails,
-            "heads": heads,
-            "words": words,
-            "counts": counts,
-        }
-        for sweep in self._sweeps:
-            all_of = prepared[sweep.prepared]
-            shared["value"], shared["own_value"] = all_of[:events], all_of[events:]
-            shared["live"], shared["own_live"] = lives[sweep.live]
-            args = sweep.fixed.copy()
-            for at, name in sweep.holes:
-                args[at] = shared[name]
-            sweep.call(*args)
-        return self._columns(words, counts, sources)
-
-    def _columns(self, words: Ints, counts: Counts, sources: Sequence[Column | None]) -> list[list[Column]]:
-        rows = words.shape[1]
-        values = np.empty((len(self._at), rows), dtype=np.int64)
-        valid = np.ones((len(self._at), rows), dtype=np.bool_)
-        placing.scatter(words, counts, np.arange(rows), self._at, self._kinds, values, valid)
-        whole: list[bool] = np.all(valid, axis=1).tolist()
-        found = []
-        for at, first, last in self._taken:
-            sweep, columns = self._sweeps[at], []
-            out, source, result = sweep.aggregate.out, sources[sweep.source], sweep.work.result
-            for w in range(first, last):
-                if (place := self._plain.get((id(sweep), w))) is not None:
-                    there = None if whole[place] else valid[place]
-                    columns.append(decoded(out, source, result, values[place], there))
-                    continue
-                begin = sweep.word + w * sweep.items
-                items, lengths = words[begin : begin + sweep.items].T, counts[sweep.result + w].astype(np.int64)
-                kind = kind_of(sweep.aggregate, result)
-                columns.append(lists(out, source, result, kind, np.ascontiguousarray(items), lengths))
-            found.append(columns)
+            if sweep.work.result.name != "list":
+                found |= {(id(sweep), w): len(found) + w for w in range(len(sweep.spans))}
+        self._sizes = word, result
         return found
 
+    def _written(self, known: Sequence[str]) -> Ints:
+        old, new = numbered(span for sweep in self._sweeps for span in sweep.spans)
+        sweeps, settings, tails, heads, places, kinds = ([] for _ in range(6))  # type: ignore[var-annotated]
+        for sweep in self._sweeps:
+            said = fixed(sweep, old, new)
+            begin = len(tails)
+            tails += said["tail_of"].tolist()
+            heads += said["head_of"].tolist()
+            sizes = (said[name] for name in ("width", "items", "table_keys", "additive", "word", "result"))
+            code = known.index(sweep.aggregate.name)
+            sweeps.append((code, sweep.prepared, sweep.live, int(sweep.source.own), begin, len(tails), *sizes))
+            settings.append(sweep.work.setting)
+            if sweep.work.result.name != "list":
+                places += [(sweep.word + w, sweep.result + w) for w in range(len(sweep.spans))]
+                kinds += [kind_of(sweep.aggregate, sweep.work.result)] * len(sweep.spans)
+        prepared, lives = self._prepared, self._lives
+        return program.program(
+            [self._sizes, prepared, lives, sweeps, settings, tails, heads, list(old), list(new), places, kinds]
+        )
 
-def _place(held: list[Any], one: Any) -> int:
-    if one not in held:
-        held.append(one)
-    return held.index(one)
+    def _read_as(self, sweep: _Sweep, w: int) -> tuple[str, int]:
+        """Return how a result is read from the words: as ``int`` or ``float`` at a place, or in another way."""
+        place = self._results.get((id(sweep), w), -1)
+        kind = sweep.work.result.name
+        if place >= 0 and sweep.aggregate.out != "position":
+            if kind == "float":
+                return "float", place
+            if kind in _AS_INTS:
+                return "int", place
+        return "", place
+
+    # -- the program is carried out
+
+    def answer(self, given: Given) -> list[list[Any]]:
+        """Return for each window of each question the values of the rows, as the kernel holds them; None for null."""
+        events, rows = given.matrix.shape[1], len(given.moment)
+        sources: dict[_Source, Column | None] = {}
+
+        def source_of(one: _Source) -> Column | None:
+            if one not in sources:
+                sources[one] = _joined(one, given)
+            return sources[one]
+
+        more = np.empty((len(self._given), events + rows), dtype=np.int64)
+        for at, (prepare, setting, source) in enumerate(self._given):
+            length = events + (rows if source.own else 0)
+            more[at, :length] = prepare(source_of(source), length, setting)
+        holds = np.empty((len(self._holds), events + rows), dtype=np.bool_)
+        for at, live in enumerate(self._holds):
+            _alive(live, given, holds[at])
+        values, valid, words, counts = self._run(
+            self._program, given.starts, given.matrix, given.there, given.moment, more, holds
+        )
+        whole = bool(valid.all())
+        masks = [] if whole else valid.tolist()
+        ints = values.tolist()
+        floats = values.view(np.float64).tolist() if self._floats else []
+        found = []
+        for (how, place), (sweep, w) in zip(self._plain, self._wanted, strict=True):
+            if not how:
+                found.append(self._otherwise(sweep, w, place, source_of(sweep.source), (values, valid, words, counts)))
+                continue
+            plain = (floats if how == "float" else ints)[place]
+            if not whole and not all(masks[place]):
+                plain = [value if there else None for value, there in zip(plain, masks[place], strict=True)]
+            found.append(plain)
+        return found
+
+    def _otherwise(
+        self, sweep: _Sweep, w: int, place: int, source: Column | None, found: tuple[Ints, Bools, Ints, Counts]
+    ) -> list[Any]:
+        """Return results that are texts, booleans, lists, or the values of chosen events."""
+        values, valid, words, counts = found
+        out, result = sweep.aggregate.out, sweep.work.result
+        if place >= 0:
+            return all_held(decoded(out, source, result, values[place], valid[place]))
+        begin = sweep.word + w * sweep.items
+        items, lengths = words[begin : begin + sweep.items].T, counts[sweep.result + w].astype(np.int64)
+        kind = kind_of(sweep.aggregate, result)
+        return all_held(lists(out, source, result, kind, np.ascontiguousarray(items), lengths))
+
+
+def warm(names: Iterable[str]) -> None:
+    """Compile what carries out programs of these aggregates, or load it from disk.
+
+    Example:
+        >>> warm(["count"])
+    """
+    _, run = runner(tuple(names))
+    ints, bools = np.zeros(2, dtype=np.int64), np.zeros((0, 0), dtype=np.bool_)
+    empty = program.program([[0, 0], *([] for _ in range(10))])
+    run(empty, ints, np.zeros((3, 0), np.int64), bools, ints[:1], np.zeros((0, 1), np.int64), bools)
 
 
 def _joined(source: _Source, given: Given) -> Column | None:
     """Return the values of events, and behind them those of the rows that are included."""
     if source.value is None:
         return None
-    made = given.values[source.value]
-    if source.own and (own := given.own_values[source.value]) is not None:
-        made = concat(made, own)
+    made = given.value(source.value)
+    if source.own:
+        made = concat(made, given.own_value(source.value))
     return in_order(made) if source.in_order and made.dictionary is not None else made
 
 
-def _alive(live: tuple[int | None, int | None, bool, bool], given: Given) -> tuple[Bools, Bools]:
-    """Return which events and which rows count; empty for events where all do, for rows where none is included."""
-    value, where, sees_null, own = live
-    at = None if sees_null else value
-    events = _counted(None if at is None else given.values[at], None if where is None else given.holds[where])
-    if not own:
-        return _NONE if events is None else events, _NONE
-    rows = _counted(None if at is None else given.own_values[at], None if where is None else given.own_holds[where])
-    every = np.ones(len(given.moment), dtype=np.bool_)
-    return _NONE if events is None else events, every if rows is None else rows
-
-
-def _counted(value: Column | None, holds: Bools | None) -> Bools | None:
-    if value is None or value.valid is None:
-        return holds
-    return value.valid if holds is None else holds & value.valid
+def _alive(live: _Live, given: Given, out: Bools) -> None:
+    """Write which events count, and behind them which rows."""
+    events = given.matrix.shape[1]
+    out[:] = True
+    if live.value is not None:
+        out[:events] = given.value(live.value).mask
+        if live.own:
+            out[events:] = given.own_value(live.value).mask
+    if live.where is not None:
+        out[:events] &= given.holds(live.where)
+        if live.own:
+            out[events:] &= given.own_holds(live.where)

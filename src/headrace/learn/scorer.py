@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,14 @@ class Scorer:
             float64, shape (1, features).
         """
         return np.array([[self._number(name, features[name]) for name in self.features]], np.float64)
+
+    def numbers(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Return the values of a feature as numbers: the places of texts, NaN for one that it does not know.
+
+        None, for null, stays; an array of float64 takes it as NaN.
+        """
+        places = self._places.get(name)
+        return values if places is None else [places.get(value, np.nan) for value in values]
 
     def _number(self, name: str, value: Any) -> float:
         if value is None:

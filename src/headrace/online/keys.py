@@ -14,6 +14,7 @@ _LONGEST = 480
 """LMDB takes keys of 511 bytes; four of ours are the number of the chunk."""
 _LONGEST_TEXT = 250
 _OFFSET = 1 << 63
+_number = struct.Struct(">Q").pack
 
 
 def encode(values: Sequence[Any]) -> bytes | None:
@@ -33,7 +34,7 @@ def encode(values: Sequence[Any]) -> bytes | None:
     for value in values:
         if value is None:
             return None
-        parts.append(_text(value) if isinstance(value, str) else struct.pack(">Q", int(value) + _OFFSET))
+        parts.append(_text(value) if isinstance(value, str) else _number(int(value) + _OFFSET))
     whole = b"".join(parts)
     return whole if len(whole) <= _LONGEST else b"\xfe" + hashlib.sha256(whole).digest()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,12 @@ class Slice:
     """
 
     def __init__(self, slot: Slot, asked: Asked, starts: Ints, matrix: Ints, there: Bools, texts: Texts) -> None:
-        self.slot, self.starts, self._matrix, self._there, self._texts = slot, starts, matrix, there, texts
+        self.slot, self.starts, self.matrix, self.there, self._texts = slot, starts, matrix, there, texts
         self.columns: Mapping[str, Column] = _Columns(slot, asked, starts, matrix, there, texts)
+
+    def line(self, name: str) -> int | None:
+        """Return which line of the matrix is a column as the kernel holds it; None for texts and parts of the key."""
+        return self.slot.lines.get(name)
 
     def plain(self, name: str, positions: Ints) -> list[Any]:
         """Return values of events as the kernel holds them, texts as texts; None for null and for a negative position.
@@ -73,16 +78,16 @@ class Slice:
             positions: of some events.
         """
         slot = self.slot
-        if not len(self._matrix[TIME]):
+        if not len(self.matrix[TIME]):
             return [None] * len(positions)
         if name in slot.keys:
             return all_held(self.columns[name].take(positions))
         at = None if name == slot.time else slot.place_of(name)
         kind = LogicalType("timestamp") if at is None else slot.columns[at][1]
         there = positions >= 0
-        if at is not None and self._there.shape[1]:
-            there = there & self._there[at][positions]
-        words = self._matrix[TIME if at is None else FIRST + at][positions]
+        if at is not None and self.there.shape[1]:
+            there = there & self.there[at][positions]
+        words = self.matrix[TIME if at is None else FIRST + at][positions]
         if kind.name == "str":
             known = iter(self._texts.texts(words[there].tolist()))
             return [next(known) if one else None for one in there.tolist()]
@@ -92,6 +97,12 @@ class Slice:
             values = (words.astype(np.bool_) if kind.name == "bool" else words).tolist()
         return [value if one else None for value, one in zip(values, there.tolist(), strict=True)]
 
+    @cached_property
+    def counts(self) -> list[int]:
+        """[rows] how many events each sees."""
+        starts: list[int] = self.starts.tolist()
+        return [end - begin for begin, end in itertools.pairwise(starts)]
+
     @property
     def length(self) -> int:
         return int(self.starts[-1])
@@ -99,13 +110,13 @@ class Slice:
     @property
     def time(self) -> Ints:
         """[events] event time, microseconds UTC."""
-        time: Ints = self._matrix[TIME]
+        time: Ints = self.matrix[TIME]
         return time
 
     @property
     def seq(self) -> Ints:
         """[events] sequence."""
-        seq: Ints = self._matrix[SEQ]
+        seq: Ints = self.matrix[SEQ]
         return seq
 
 
@@ -174,19 +185,6 @@ class Held:
     database: Any
     floor: int | None
 
-    def chunks(self, key: bytes, first: Any) -> Iterator[Any]:
-        """Yield the packed chunks of a key in the order of their numbers; ``first`` is the one of the first number."""
-        if first is not None:
-            yield first
-        with self.transaction.cursor(db=self.database) as cursor:
-            there = cursor.set_range(key if first is None else key + _SECOND)
-            while there:
-                name, chunk = cursor.item()
-                if len(name) != len(key) + 4 or name[:-4] != key:
-                    return
-                yield chunk
-                there = cursor.next()
-
 
 def look(
     slot: Slot,
@@ -206,34 +204,49 @@ def look(
         texts: of the state.
         faults: by row: HR-ONLINE-001 for state that was altered on disk, 003 for a row older than what is held.
     """
-    floor, reach, get, database = held.floor, slot.reach, held.transaction.get, held.database
+    reach, get, database = slot.reach, held.transaction.get, held.database
+    oldest = asked.moment - slot.reach if slot.reach is not None else np.full(len(asked), _EVER, dtype=np.int64)
+    floor = _EVER if held.floor is None or reach is None else held.floor
     parts, owner = list[Any](), list[int]()
-    for at, (key, moment) in enumerate(zip(keys, asked.moment.tolist(), strict=True)):
-        oldest = _EVER if reach is None else moment - reach
-        if floor is not None and reach is not None and oldest < floor:
+    cursor = None
+    for at, (key, newest, earliest) in enumerate(zip(keys, asked.moment.tolist(), oldest.tolist(), strict=True)):
+        if earliest < floor:
             faults.setdefault(at, _too_old(slot))
             continue
         if key is None:
             continue
         chunk = get(key + _FIRST, None, database)
-        if chunk is not None and (said := header(chunk))[0] < SMALL:  # most keys have one chunk, which is small
-            if said[2] <= moment and said[3] >= oldest:
-                if zlib.crc32(chunk[HEADER:]) != said[5]:
+        there = chunk is not None
+        if not there or header(chunk)[0] >= SMALL:  # there may be more of them; most keys have one
+            cursor = cursor or held.transaction.cursor(db=database)
+            if there:
+                if not _take(chunk, newest, earliest, parts):
                     faults.setdefault(at, _altered())
                     continue
-                parts.append(chunk)
-                owner.append(at)
-            continue
-        for more in held.chunks(key, chunk):
-            _, _, first, last, _, checksum = header(more)
-            if first > moment or last < oldest:
-                continue
-            if zlib.crc32(more[HEADER:]) != checksum:
-                faults.setdefault(at, _altered())
-                break
-            parts.append(more)
-            owner.append(at)
-    return _slice(slot, asked, parts, owner, texts)
+                owner.extend([at] * (len(parts) - len(owner)))
+            there = cursor.set_range(key + _SECOND)
+            while there:
+                name, chunk = cursor.item()
+                if len(name) != len(key) + 4 or name[:-4] != key:
+                    break
+                if not _take(chunk, newest, earliest, parts):
+                    faults.setdefault(at, _altered())
+                    break
+                there = cursor.next()
+        elif not _take(chunk, newest, earliest, parts):
+            faults.setdefault(at, _altered())
+        owner.extend([at] * (len(parts) - len(owner)))
+    return _slice(slot, asked, oldest, parts, owner, texts)
+
+
+def _take(chunk: Any, newest: int, oldest: int, parts: list[Any]) -> bool:
+    """Take a chunk whose events lie in a time; return whether it is as it was written."""
+    _, _, first, last, _, checksum = header(chunk)
+    if first <= newest and last >= oldest:
+        if zlib.crc32(chunk[HEADER:]) != checksum:
+            return False
+        parts.append(chunk)
+    return True
 
 
 def _too_old(slot: Slot) -> HeadraceError:
@@ -247,14 +260,13 @@ def _altered() -> HeadraceError:
     return HeadraceError(Fault("HR-ONLINE-001", "", found, "what was written", REBUILD))
 
 
-def _slice(slot: Slot, asked: Asked, parts: Sequence[Any], owner: Sequence[int], texts: Texts) -> Slice:
+def _slice(slot: Slot, asked: Asked, oldest: Ints, parts: Sequence[Any], owner: Sequence[int], texts: Texts) -> Slice:
     """Copy what rows may see out of LMDB's pages, which only live as long as the transaction."""
-    ends = list(itertools.accumulate(map(len, parts), initial=0))
-    begins = np.array(ends[:-1], dtype=np.int64)
+    begins = np.array([0, *itertools.accumulate(map(len, parts))], dtype=np.int64)[: len(parts)]
     raw = np.frombuffer(b"".join(parts), dtype=np.uint8)
-    oldest = asked.moment - slot.reach if slot.reach is not None else np.full(len(asked), _EVER, dtype=np.int64)
     seq = asked.places.get(slot.source)
-    seq = np.full(len(asked), END, dtype=np.int64) if seq is None else seq
+    if seq is None:
+        seq = np.full(len(asked), END, dtype=np.int64)
     starts, matrix, there = gather(
         raw, begins, np.array(owner, dtype=np.int64), len(slot.columns), asked.moment, oldest, asked.known, seq
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from headrace.declare import Contract
+from headrace.online.packed import FIRST, TIME
 from headrace.plan.meaning import Plan, StateGroup, WindowGroup
 from headrace.types import LogicalType
 
@@ -40,6 +42,12 @@ class Slot:
     def place_of(self, column: str) -> int:
         """Return which of its columns has a name."""
         return next(at for at, (name, _) in enumerate(self.columns) if name == column)
+
+    @cached_property
+    def lines(self) -> Mapping[str, int]:
+        """Where in the matrix of its events a column lies as the kernel holds it, which texts do not."""
+        held = {name: FIRST + at for at, (name, kind) in enumerate(self.columns) if kind.name != "str"}
+        return {self.time: TIME} | held
 
     @property
     def reads(self) -> tuple[str, ...]:

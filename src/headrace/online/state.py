@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,16 @@ _LARGE = 4096
 _NUMBER = struct.Struct(">I")
 
 
+@dataclass(frozen=True)
+class _Applied:
+    """What the state had applied as of one transaction: positions, newest events, and floors of slots."""
+
+    number: int
+    horizon: Mapping[str, int]
+    newest: Mapping[str, int]
+    floors: Mapping[tuple[str, tuple[str, ...]], int | None]
+
+
 class State:
     """The state of some slots in a folder, readable by many threads, written by one process.
 
@@ -53,6 +64,7 @@ class State:
         self._texts = Texts(self._env, texts)
         self._held = {slot.id: one for slot, one in zip(self.slots, held, strict=True)}
         self.sources = tuple(dict.fromkeys(slot.source for slot in self.slots))
+        self._applied: _Applied | None = None
 
     def close(self) -> None:
         """Release the files."""
@@ -123,14 +135,26 @@ class State:
         slices, faults = {}, dict[int, HeadraceError]()
         keys: dict[tuple[str, ...], list[bytes | None]] = {}
         with self._env.begin(buffers=True) as transaction:
+            applied = self._as_applied(transaction)
             for slot in self.slots:
                 if slot.keys not in keys:
-                    keys[slot.keys] = [online_keys.encode([row[name] for name in slot.keys]) for row in asked.rows]
-                held = Held(transaction, self._held[slot.id], self.floor(transaction, slot))
+                    columns = zip(*([row[name] for row in asked.rows] for name in slot.keys), strict=True)
+                    keys[slot.keys] = list(map(online_keys.encode, columns))
+                held = Held(transaction, self._held[slot.id], applied.floors[slot.id])
                 slices[slot.id] = look(slot, held, keys[slot.keys], asked, self._texts, faults)
-            horizon = {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources}
-            newest = {name: at for name in self.sources if (at := self._number(transaction, _newest_key(name)))}
-        return Reading(slices, horizon, faults, newest)
+        return Reading(slices, applied.horizon, faults, applied.newest)
+
+    def _as_applied(self, transaction: Any) -> _Applied:
+        """Return what was applied when a transaction began; it is read again only where another was committed."""
+        number = transaction.id()
+        if self._applied is None or self._applied.number != number:
+            self._applied = _Applied(
+                number,
+                {name: self._number(transaction, b"position:" + name.encode()) for name in self.sources},
+                {name: at for name in self.sources if (at := self._number(transaction, _newest_key(name)))},
+                {slot.id: self.floor(transaction, slot) for slot in self.slots},
+            )
+        return self._applied
 
     # -- writing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import ssl
 import sys
@@ -25,6 +26,8 @@ from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import Entry
 from headrace.serve.wire.server import Server
 
+_COLLECTED = 10_000, 10, 20
+"""How many objects come before the collector looks at them; those of a request are gone by themselves."""
 _SWITCH_S = 0.0005
 
 
@@ -96,6 +99,10 @@ def serve(
             told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
             # what writes records waits for the loop no longer than for the disk
             sys.setswitchinterval(_SWITCH_S)
+            # what is there by now stays: to walk all of it again and again would make requests wait
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_COLLECTED)
             server.run(sockets=[taken])
 
 

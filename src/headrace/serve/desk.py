@@ -12,13 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from headrace import clock
-from headrace.contracts.json import column
 from headrace.declare import Field, Service
 from headrace.declare.nested import flat
-from headrace.engines.frame import Frame
 from headrace.engines.ready import Ready
 from headrace.errors import HeadraceError
-from headrace.kernel.column import Column, all_held
 from headrace.learn import Registry, Version
 from headrace.learn.champion import other_features
 from headrace.online import Asked, State
@@ -31,7 +28,7 @@ from headrace.plan.snapshot import digest, plan_meaning
 from headrace.serve.explain import explainer_of, reasons
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.situations import NOTHING, REFUSED, Situations
-from headrace.serve.values import beyond_float32, leaving, matrix
+from headrace.serve.values import beyond_float32, leaving, matrix_of
 from headrace.types import Domain, LogicalType
 
 _CHANGED = ("decimal", "list")
@@ -97,12 +94,11 @@ class Desk:
         self._outputs = [(one.name, one.type) for one in self.plan.outputs]
         self._names = tuple(name for name, _ in self._outputs)
         rules = compile_rules(service)
-        self._rules = [(name, lower.row_function(rule)) for name, rule in rules]
+        self._rules = [(name, references(rule), lower.plain_function(rule)) for name, rule in rules]
         self._situations = Situations(service, self.plan)
-        self._asks = tuple(dict.fromkeys(name for _, rule in rules for name in references(rule)))
+        self._asks = tuple(dict.fromkeys(one for _, reads, _ in self._rules for one in reads if one != "score"))
         self._contract = cases.spine.contract
-        fields = self._contract.columns()
-        self._kinds = [(name, fields[name].type) for name in self.plan.row_columns]
+        self._nested = any(one.type.nested for one in self._contract.fields().values())
         self._take(version, registry)
 
     def of(self, version: Version, registry: Registry) -> Desk:
@@ -117,6 +113,7 @@ class Desk:
 
     def _take(self, version: Version, registry: Registry) -> None:
         self.version, self.scorer = version, registry.load(version)
+        self.model = {"name": version.name, "version": version.number, "digest": version.digest}
         self._explainer = explainer_of(registry, version, self.scorer)
         declared = feature_fingerprints(self.plan)
         fault = other_features(self.service.model, version, self.scorer.features, declared, registry)
@@ -149,16 +146,15 @@ class Desk:
             An answer for each row, or why there is none.
         """
         begun = clock.monotonic_s()
+        flattened = [flat(row, self._contract) for row in rows] if self._nested else rows
         moment = np.array([row[self.moment] for row in rows], dtype=np.int64)
         known = np.maximum(moment, now)
-        flattened = [flat(row, self._contract) for row in rows]
         reading = state.read(Asked(flattened, moment, known))
         read = clock.monotonic_s()
-        frame = Frame(len(rows), {name: column(kind, [row[name] for row in flattened]) for name, kind in self._kinds})
-        made = self._ready.features(frame, moment, reading.slices)
+        made = self._ready.features(flattened, moment, reading.slices)
         left = [_leaving(made[name], kind) for name, kind in self._outputs]
         computed = clock.monotonic_s()
-        x = matrix(made, self.scorer, len(rows))
+        x = matrix_of(dict(zip(self._names, left, strict=True)), self.scorer)
         wrong = {**self._beyond(x), **reading.faults}
         scores = self._scores(x, wrong)
         decisions = self._decisions(flattened, made, scores)
@@ -207,21 +203,21 @@ class Desk:
         return scores
 
     def _decisions(
-        self, rows: Sequence[Mapping[str, Any]], made: Mapping[str, Column], scores: Sequence[float]
+        self, rows: Sequence[Mapping[str, Any]], made: Mapping[str, Sequence[Any]], scores: Sequence[float]
     ) -> list[str]:
         """Return the first decision whose rule is true of each row, its features (as held) and its score."""
-        given = {name: all_held(made[name]) for name in self._asks if name in made}
-        given |= {name: [row[name] for row in rows] for name in self._asks if name not in made and name != "score"}
-        given["score"] = list(scores)
-        names = tuple(given)
-        return [self._first(dict(zip(names, values, strict=True))) for values in zip(*given.values(), strict=True)]
+        given = {name: made[name] if name in made else [row[name] for row in rows] for name in self._asks}
+        given["score"] = scores
+        found = [self.service.otherwise] * len(rows)
+        for name, reads, rule in reversed(self._rules):
+            truths = map(rule, *(given[one] for one in reads)) if reads else [rule()] * len(rows)
+            for at, truth in enumerate(truths):
+                if truth is True:
+                    found[at] = name
+        return found
 
-    def _first(self, given: Mapping[str, Any]) -> str:
-        return next((name for name, rule in self._rules if rule(given) is True), self.service.otherwise)
 
-
-def _leaving(made: Column, kind: LogicalType) -> list[Any]:
-    values = all_held(made)
+def _leaving(values: Sequence[Any], kind: LogicalType) -> Sequence[Any]:
     return [leaving(value, kind) for value in values] if kind.name in _CHANGED else values
 
 

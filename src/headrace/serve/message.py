@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+_encode = msgspec.json.Encoder().encode
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -82,4 +84,4 @@ class Route:
 
 def as_json(document: Any, status: int = 200, headers: Headers = ()) -> Response:
     """Return a document of plain values as an answer."""
-    return Response(status, msgspec.json.encode(document), headers=headers)
+    return Response(status, _encode(document), headers=headers)

@@ -345,9 +345,8 @@ def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, An
 
 
 def _rendered(explain: int, with_features: bool, give: Give, pending: Pending) -> Any:
-    decided, version = pending.decided, pending.desk.version
+    decided, model = pending.decided, pending.desk.model
     assert decided is not None
-    model = {"name": version.name, "version": version.number, "digest": version.digest}
     answer = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id, "model": model}
     if decided.situation:
         answer["situation"] = decided.situation

@@ -7,6 +7,7 @@ another way): it goes the long way, which also finds the words for what is wrong
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -16,8 +17,11 @@ from typing import Annotated, Any
 
 import msgspec
 
+from headrace.clock import DAY_US
 from headrace.contracts.json import Refused, array, value_of
 from headrace.contracts.rules import broken
+from headrace.contracts.text import MOMENT, OFFSET
+from headrace.contracts.years import days
 from headrace.declare import Contract, Field
 from headrace.types import value_as
 
@@ -25,6 +29,7 @@ _EXACT = 2**53
 _WORD = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _PLAIN = re.compile(r"(?:[A-Za-z0-9 _\-:/@#,()|?+*.]|\[(?!:)(?:[A-Za-z0-9 _\-:/@#,.]|\[(?!:))*\]|\{\d+(?:,\d*)?\})*")
 """Patterns that RE2 and Python read alike."""
+_MOMENT, _EPOCH = re.compile(f"{MOMENT}{OFFSET}"), datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 Read = Callable[[Any], Any]
 
@@ -47,13 +52,13 @@ class QuickReader:
             return
         self._names = tuple(fields)
         self._quoted = tuple(f'"{name}"'.encode() for name in fields)
-        self._reads = tuple(_read(one) for one in fields.values())
+        reads = (_read(one) for one in fields.values())
+        self._reads = tuple((at, read) for at, read in enumerate(reads) if read is not _same)
         stated = [(f"f{at}", _type(one), *_absent(one)) for at, one in enumerate(fields.values())]
         renamed = {f"f{at}": name for at, name in enumerate(fields)}
         row = msgspec.defstruct(  # required ones may follow those that may lack: given by name alone
             "Row", stated, rename=renamed, forbid_unknown_fields=True, kw_only=True, gc=False
         )
-        self._attributes = tuple(renamed)
         self._decoder = msgspec.json.Decoder(row)
 
     def read(self, body: bytes) -> dict[str, Any] | None:
@@ -64,11 +69,10 @@ class QuickReader:
             if body.count(name) > 1:
                 return None
         try:
-            row = self._decoder.decode(body)
-            values = [
-                None if (value := getattr(row, attribute)) is None else read(value)
-                for attribute, read in zip(self._attributes, self._reads, strict=True)
-            ]
+            values = list(msgspec.structs.astuple(self._decoder.decode(body)))
+            for at, read in self._reads:
+                if (value := values[at]) is not None:
+                    values[at] = read(value)
         except (msgspec.MsgspecError, _NotQuick, Refused, UnicodeDecodeError):
             return None
         return dict(zip(self._names, values, strict=True))
@@ -102,7 +106,9 @@ def _read(field: Field) -> Read:
         made = _float
     elif kind == "decimal":
         made = _decimal(field)
-    elif kind in ("timestamp", "date"):
+    elif kind == "timestamp":
+        made = _timestamp(field)
+    elif kind == "date":
         made = lambda value: value_of(field, value, True)  # noqa: E731
     else:
         made = _same
@@ -129,6 +135,25 @@ def _float(value: int | float) -> float:
     if isinstance(value, int) and abs(value) > _EXACT:
         raise _NotQuick
     return float(value)
+
+
+def _timestamp(field: Field) -> Read:
+    first, last = days(field.role)
+    low, high = first * DAY_US, (last + 1) * DAY_US
+
+    def read(text: str) -> int:
+        if _MOMENT.fullmatch(text) is None:
+            return int(value_of(field, text, True))
+        try:
+            since = datetime.datetime.fromisoformat(text) - _EPOCH
+        except ValueError:
+            raise _NotQuick from None
+        us = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        if not low <= us < high:
+            raise _NotQuick
+        return us
+
+    return read
 
 
 def _decimal(field: Field) -> Read:

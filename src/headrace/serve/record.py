@@ -24,8 +24,12 @@ from headrace.types import LogicalType, arrow_schema, type_of
 
 SCHEMA = arrow_schema(DECISIONS)
 
+_SAID = [name for name in SCHEMA.names if name != "checksum"]
+_AS_HELD = ("int", "float", "bool", "str")
+
 Record = dict[str, Any]
 _CONTEXT, _RECORD = "c", "r"
+_encode = msgspec.json.Encoder().encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 
 
@@ -153,13 +157,16 @@ def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Ke
 
 def request_of(row: Row, fields: Mapping[str, LogicalType]) -> str:
     """Return a row as its record holds it."""
-    return _json({name: None if row[name] is None else written(row[name], kind) for name, kind in fields.items()})
+    said = {
+        name: value if (value := row[name]) is None or kind.name in _AS_HELD else written(value, kind)
+        for name, kind in fields.items()
+    }
+    return _json(said)
 
 
 def checksum(record: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a record's other fields: an altered record is told from a wrong one."""
-    said = {name: record[name] for name in SCHEMA.names if name != "checksum"}
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+    return hashlib.sha256(_pack([record[name] for name in _SAID])).hexdigest()
 
 
 def table(records: list[Record]) -> pa.Table:
@@ -182,4 +189,4 @@ def read(rows: pa.Table) -> list[Record]:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encode(value).decode()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from headrace.declare import Service
 from headrace.declare.situations import ANSWER, REFUSE, SITUATIONS, done_in
 from headrace.errors import Fault, HeadraceError
@@ -58,9 +56,12 @@ class Situations:
             common += [f"stale {name}" for name, at in newest if at is not None and now - at > self._stale_us]
         found: list[Sequence[str]] = [tuple(common) if common else NOTHING] * rows
         for keys, slots in self._entities.items():
-            seen = sum((np.diff(reading.slices[slot].starts) for slot in slots), np.zeros(rows, dtype=np.int64))
-            for at in np.flatnonzero(seen == 0).tolist():
-                found[at] = (*found[at], f"cold_key {', '.join(keys)}")
+            counted = [reading.slices[slot].counts for slot in slots]
+            if 0 not in counted[0]:
+                continue
+            for at, seen in enumerate(map(sum, zip(*counted, strict=True))):
+                if not seen:
+                    found[at] = (*found[at], f"cold_key {', '.join(keys)}")
         return found
 
     def fallback(self, situation: Sequence[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,21 @@ def matrix(made: Mapping[str, Column], scorer: Scorer, length: int) -> npt.NDArr
             if column.valid is not None:
                 x[~column.valid, at] = np.nan
     return x
+
+
+def matrix_of(features: Mapping[str, Sequence[Any]], scorer: Scorer) -> npt.NDArray[np.float32]:
+    """Return features of some rows as a model takes them, as ``vector`` makes them of one row.
+
+    Args:
+        features: the values of each as they leave, by name.
+        scorer: of the model.
+
+    Returns:
+        float32, shape (rows, features); infinite where a value is beyond float32.
+    """
+    numbers = [scorer.numbers(name, features[name]) for name in scorer.features]
+    with np.errstate(over="ignore"):
+        return np.array(numbers, np.float64).T.astype(np.float32, order="C")
 
 
 def _numbers(column: Column, texts: tuple[str, ...] | None) -> npt.NDArray[Any]:

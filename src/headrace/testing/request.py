@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from headrace.contracts.json import array
 from headrace.engines.frame import Frame, feature_array
 from headrace.engines.ready import Ready
-from headrace.kernel.column import Column, held, to_arrow
+from headrace.kernel.column import Column, from_arrow, held, to_arrow
 from headrace.online import Asked, State, slots_of
 from headrace.online.slots import groups_of
 from headrace.plan.meaning import Output, Plan
@@ -36,11 +37,11 @@ def request_path(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str,
         A column for each feature, as it leaves Headrace; a row for each row, in order.
     """
     with tempfile.TemporaryDirectory() as folder:
-        state = State(Path(folder), slots_of([plan]), _MAP_BYTES)
+        state, ready = State(Path(folder), slots_of([plan]), _MAP_BYTES), Ready(plan, groups_of(plan))
         try:
             for name in state.sources:
                 _learn(state, name, sources[name])
-            made = [_some(plan, state, rows, event_time, some) for some in _batches(rows.length)]
+            made = [_some(plan, ready, state, rows, event_time, some) for some in _batches(rows.length)]
         finally:
             state.close()
     arrays = {one.name: [feature_array(each[one.name]) for each in made] for one in plan.outputs}
@@ -66,7 +67,7 @@ def _batches(rows: int) -> Iterator[range]:
         begin += size
 
 
-def _some(plan: Plan, state: State, rows: Frame, event_time: str, some: range) -> Mapping[str, Column]:
+def _some(plan: Plan, ready: Ready, state: State, rows: Frame, event_time: str, some: range) -> Mapping[str, Column]:
     asked = [{name: held(column, at) for name, column in rows.columns.items()} for at in some]
     at = slice(some.start, some.stop)
     moment = rows.columns[event_time].values[at]
@@ -75,8 +76,8 @@ def _some(plan: Plan, state: State, rows: Frame, event_time: str, some: range) -
     reading = state.read(Asked(asked, moment, known, places))
     for fault in reading.faults.values():
         raise fault
-    columns = {name: rows.columns[name].part(some.start, some.stop) for name in plan.row_columns}
-    return Ready(plan, groups_of(plan)).features(Frame(len(some), columns), moment, reading.slices)
+    made = ready.features(asked, moment, reading.slices)
+    return {one.name: from_arrow(array(one.type, made[one.name]), one.type) for one in plan.outputs}
 
 
 def _type(output: Output) -> pa.DataType:
