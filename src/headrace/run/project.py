@@ -67,6 +67,15 @@ class LoadedProject:
             server = Server(settings.tracking, f"{self.project.name}{target}")
         return Registry(self.state_dir / "models", server=server)
 
+    def command(self, *words: str) -> list[str]:
+        """Return the words that run a command on this project in a process of its own.
+
+        Args:
+            words: of the command, such as ``"parity"``.
+        """
+        whose = ["--project", str(self.folder), "--target", self.settings.target]
+        return [sys.executable, "-P", "-m", "headrace.cli", *words, *whose]
+
     @contextlib.contextmanager
     def importing(self) -> Iterator[None]:
         """Let the user's own modules be imported within a ``with`` block, as in a ``fit`` that imports one."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def gauges(office: Office) -> None:
     """Say of each figure of a running service how it is read."""
-    meters, journal, live = office.meters, office.journal, office.live
+    meters, journal, live, shadows = office.meters, office.journal, office.live, office.shadows
 
     def model_info() -> dict[tuple[str, ...], float]:
         desks = office.desks.items()
@@ -34,3 +34,5 @@ def gauges(office: Office) -> None:
     meters.gauge("headrace_state_rebuilding", lambda: float(office.rebuilding.under_way))
     meters.gauge("headrace_parity_compared_total", lambda: live.figures().compared)
     meters.gauge("headrace_parity_differing_total", lambda: live.figures().differing)
+    meters.gauge("headrace_shadow_records_total", shadows.records)
+    meters.gauge("headrace_shadow_failing", shadows.failing)

@@ -34,6 +34,7 @@ from headrace.serve.parity_live import LiveParity
 from headrace.serve.rebuilding import Rebuilding
 from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
+from headrace.serve.shadow import Shadows
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 from headrace.serve.swap import Change, Swap
 from headrace.serve.veiled import Veiled
@@ -108,6 +109,8 @@ class Office:
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake, self._veiled)
             self.live = LiveParity(loaded, self.spool, now_us=self.now)
+            self.shadows = Shadows(loaded, self.now)
+            stack.callback(self.shadows.close)
             gauges(self)
             self._warm()
             self._stack = stack.pop_all()
@@ -243,7 +246,8 @@ class Office:
         if not self._deciding.rebuilding:
             await self._take_over()
         await asyncio.to_thread(self.live.step)
-        if self._deciding.number - self._drained > MANY:
+        await asyncio.to_thread(self.shadows.look)
+        if self.waiting > MANY or (self.waiting and self.shadows.due()):
             await asyncio.to_thread(self._drain)
             self._cases.settle(self._drained)
 

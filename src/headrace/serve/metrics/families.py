@@ -102,6 +102,14 @@ _ALL = (
     Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history."),
     Family("headrace_parity_differing_total", "counter", "Served values that history does not confirm; must be 0."),
     Family(
+        "headrace_shadow_records_total",
+        "counter",
+        "Records that a shadow scored after the answer: it agrees, would flip the decision, or skipped it.",
+        ("service", "model", "version", "outcome"),
+        over="max",
+    ),
+    Family("headrace_shadow_failing", "gauge", "Whether the shadow of a service fails now.", ("service",), over="max"),
+    Family(
         "headrace_model_info",
         "info",
         "Version of its model that a service decides with.",
