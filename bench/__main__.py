@@ -13,7 +13,7 @@ from bench.report import keep, stamp, write
 
 SUITES = (
     "windows", "asof", "scale", "start", "validation", "loading", "postgres", "incremental", "training", "explain",
-    "report_page", "explore", "score",
+    "report_page", "explore", "score", "serving",
 )  # fmt: skip
 
 
