@@ -26,7 +26,7 @@ def routes(office: Office) -> list[Route]:
         return _answered(office.take(stream, _lines(request.body)))
 
     def ready(_request: Request) -> Response:
-        return as_json({"ready": True, "services": sorted(office.desks)})
+        return as_json({"ready": True, "services": sorted(office.desks), **office.standing})
 
     def live(_request: Request) -> Response:
         return as_json({"live": True})

@@ -22,6 +22,7 @@ from headrace.online.build import refresh
 from headrace.serve.drain import drain_events, event_table
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
+from headrace.types import LogicalType
 
 _log = logging.getLogger("headrace.serve")
 MANY = 20_000
@@ -88,8 +89,8 @@ class Intake:
 
     def __post_init__(self) -> None:
         self.readers = {name: RowReader(stream.contract, checked=True) for name, stream in self.streams.items()}
-        for name, reader in self.readers.items():
-            self.spool.put_layout(name, {field: one.type for field, one in reader.fields.items()})
+        for name in self.readers:
+            self.spool.put_layout(name, layout(self.streams[name]))
 
     def work(self, posts: Sequence[Post]) -> list[Taken | Exception]:
         """Take some posts in, in their order; those of a stream share one transaction."""
@@ -111,7 +112,7 @@ class Intake:
         try:
             self._drain(0)
         finally:
-            self._let_go()
+            self.let_go()
 
     def _take(self, stream: str, posts: Sequence[Post]) -> list[Taken]:
         turn, behind = self._turn(stream), False
@@ -171,7 +172,8 @@ class Intake:
         self._turns[stream] = turn
         return turn
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Let loads have their turn with all streams."""
         for turn in self._turns.values():
             if turn.hold is not None:
                 turn.hold.close()
@@ -188,7 +190,7 @@ class Intake:
                 self._apply(stream, self.spool.events(stream, self.state.position(stream)))
 
     def _settle(self, asked: Sequence[object]) -> list[Taken]:
-        self._let_go()
+        self.let_go()
         self.catch_up()
         self._drain(MANY)
         return [Taken(())] * len(asked)
@@ -229,6 +231,11 @@ class Intake:
         waiting = self.spool.events(stream)
         if waiting:
             yield event_table(self.streams[stream], waiting).select(names)
+
+
+def layout(stream: Stream) -> dict[str, LogicalType]:
+    """Return the fields, with types, in which events of a stream are written."""
+    return {name: one.type for name, one in stream.contract.fields().items()}
 
 
 def _shared(posts: Sequence[Post], sequences: Sequence[int | None], behind: bool) -> Iterator[Taken]:

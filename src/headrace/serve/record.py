@@ -115,6 +115,11 @@ class Kept:
         """When it was decided, microseconds UTC."""
         return int(self._said[10])
 
+    @property
+    def row(self) -> Row:
+        """The fields that were asked, as the kernel holds them."""
+        return dict(zip(self.context.fields, self._said[2], strict=True))
+
     def record(self, journal: str) -> Record:
         """Return it as a row of the lake; ``journal`` is the id of the one that it stands in."""
         _, _, row, features, score, decision, reasons, situation, known, horizon, now, latency_us, _ = self._said

@@ -87,7 +87,7 @@ _ALL = (
         "seconds",
     ),
     Family("headrace_under_way", "gauge", "Requests that have begun and are not answered yet."),
-    Family("headrace_spool_records", "gauge", "Records that are durable here and not in the lake yet.", over="max"),
+    Family("headrace_spool_records", "gauge", "Records that are durable here and not in the lake yet."),
     Family("headrace_spool_bytes", "gauge", "Size of the spool.", (), "bytes", "max"),
     Family(
         "headrace_state_age_seconds",
@@ -98,8 +98,14 @@ _ALL = (
         "max",
     ),
     Family("headrace_state_bytes", "gauge", "Size of the state of keys.", (), "bytes", "max"),
-    Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history."),
-    Family("headrace_parity_differing_total", "counter", "Served values that history does not confirm; must be 0."),
+    # these are kept with the state: who compares next goes on with them
+    Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history.", over="max"),
+    Family(
+        "headrace_parity_differing_total",
+        "counter",
+        "Served values that history does not confirm; must be 0.",
+        over="max",
+    ),
     Family(
         "headrace_model_info",
         "info",

@@ -1,0 +1,102 @@
+"""Parts: what one process does of a service; alone it does everything."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.errors import Fault, HeadraceError
+from headrace.lake import Lake
+from headrace.lake.lock import exclusive
+from headrace.online import State, build, slots_of
+from headrace.online.state import layout_of
+from headrace.plan.meaning import Plan
+from headrace.serve.drain import spool_of
+from headrace.serve.metrics import Board
+
+_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of one process.
+
+    Args:
+        shared: whether there are others.
+        keeps: whether it is the one that writes events and state, moves records and compares them with history.
+        seat: number of its journal and of its figures; no two processes have the same at a time.
+        beside: name of the state that others serve from meanwhile; empty where none do.
+    """
+
+    shared: bool = False
+    keeps: bool = True
+    seat: int = 0
+    beside: str = ""
+
+    @property
+    def journal(self) -> str:
+        """Name of the folder of its records, below that of the spool."""
+        return f"records-{self.seat}"
+
+    def board(self, state_dir: Path) -> Board | None:
+        """Return where its figures are posted."""
+        return Board(workers_of(state_dir) / "figures", self.seat) if self.shared else None
+
+    @contextlib.contextmanager
+    def alone(self, state_dir: Path) -> Iterator[None]:
+        """Hold what no other process may hold at the same time: the service, or a seat of it.
+
+        Raises:
+            HeadraceError: HR-SERVE-011 where another one holds it.
+        """
+        path = seated(spool_of(state_dir) / self.journal) if self.shared else state_dir / "serving.lock"
+        held = exclusive(path, wait_s=_PATIENCE_S if self.shared else 0)
+        try:
+            held.__enter__()
+        except HeadraceError:
+            raise in_use() from None
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)
+
+    def state(self, plans: Sequence[Plan], lake: Lake, folder: Path) -> State:
+        """Return the state of the keys that some plans need.
+
+        Who keeps it builds it or catches up, without touching one that others serve from; the others read it.
+        """
+        slots = slots_of(plans)
+        own = f"keys-{layout_of(slots)}"
+        if not self.keeps or own == self.beside:
+            return State(folder / own, slots)
+        others = not self.beside
+        state = build(plans, lake, folder, alone=others)
+        if any(state.position(source) > lake.sequence(source) for source in state.sources if _numbered(lake, source)):
+            # it knows more than the lake: that came from a lake or spool that is gone
+            state.close()
+            shutil.rmtree(state.folder)
+            state = build(plans, lake, folder, alone=others)
+        return state
+
+
+def workers_of(state_dir: Path) -> Path:
+    """Return the folder of what several processes share besides state and records; it lasts as long as they do."""
+    return state_dir / "workers"
+
+
+def seated(journal: Path) -> Path:
+    """Return the file that a process locks as long as it writes a journal."""
+    return journal / "in-use.lock"
+
+
+def in_use() -> HeadraceError:
+    """Return the error of a service that runs already."""
+    found = "a service of this project that runs already"
+    return HeadraceError(Fault("HR-SERVE-011", "", found, "one at a time", "stop it first"))
+
+
+def _numbered(lake: Lake, source: str) -> bool:
+    return not lake.exists(source) or "_seq" in lake.schema(source).names
