@@ -188,14 +188,14 @@ class Deciding:
                 self._answer(good, None)
 
     def _claimed(
-        self, shared: Shared, some: Sequence[Pending], found: Sequence[Decided | HeadraceError]
-    ) -> tuple[Sequence[Pending], Sequence[Decided | HeadraceError]]:
+        self, shared: Shared, some: Sequence[Pending], found: list[Decided | HeadraceError]
+    ) -> tuple[list[Pending], list[Decided | HeadraceError]]:
         """Leave out the rows whose case another process has decided first: they get its answer."""
         good = [one for one, decided in zip(some, found, strict=True) if not isinstance(decided, HeadraceError)]
         try:
             free = shared.claim(good, self._number)
         except HeadraceError as error:
-            return some, [decided if isinstance(decided, HeadraceError) else error for decided in found]
+            return list(some), [decided if isinstance(decided, HeadraceError) else error for decided in found]
         taken = {id(one) for one, ours in zip(good, free, strict=True) if not ours}
         left = [(one, decided) for one, decided in zip(some, found, strict=True) if id(one) not in taken]
         for one in good:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from headrace.serve.wire.accepting import Accepting
+from headrace.serve.wire import accepting
 from headrace.serve.wire.http1 import Http1
 from headrace.serve.wire.reception import Reception
 from headrace.serve.wire.shared import Shared
@@ -31,7 +31,7 @@ class Server:
         beside: what runs on the same loop as long as the server answers, and is cancelled when it no longer does.
         looks: are called each second.
         ended: is called, in a thread, when nothing is under way any more.
-        among: whether other processes accept from the same sockets.
+        among: what is known of other processes that accept from the same sockets; None where there are none.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Server:
         beside: Sequence[Callable[[], Awaitable[None]]] = (),
         looks: Sequence[Callable[[], object]] = (),
         ended: Callable[[], object] = lambda: None,
-        among: bool = False,
+        among: accepting.Shared | None = None,
     ) -> None:
         self.reception, self._tls, self._beside, self._ended = reception, tls, beside, ended
         self._looks = (reception.forget_clients, *looks)
@@ -99,10 +99,18 @@ class Server:
             await asyncio.wait([looking, *running])
             await asyncio.to_thread(self._ended)
 
-    async def _listen(self, bound: socket.socket, shared: Shared) -> asyncio.Server | Accepting:
+    async def _listen(self, bound: socket.socket, shared: Shared) -> asyncio.Server | accepting.Accepting:
         assert self._loop is not None
-        if self._among:
-            return Accepting(self._loop, bound, lambda: Http1(shared), self._tls, _HANDSHAKE_S)
+        if self._among is not None:
+            return accepting.Accepting(
+                self._loop,
+                bound,
+                self._among,
+                lambda: len(shared.connections),
+                lambda: Http1(shared),
+                self._tls,
+                _HANDSHAKE_S,
+            )
         patience = None if self._tls is None else _HANDSHAKE_S
         given: dict[str, Any] = {
             "sock": bound,
@@ -165,8 +173,8 @@ class Server:
                 signal.signal(one, handler)
 
 
-async def _closed(listening: asyncio.Server | Accepting) -> None:
-    if isinstance(listening, Accepting):
+async def _closed(listening: asyncio.Server | accepting.Accepting) -> None:
+    if isinstance(listening, accepting.Accepting):
         await listening.close()
     else:
         listening.close()

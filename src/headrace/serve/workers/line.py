@@ -22,6 +22,7 @@ class Task(msgspec.Struct, kw_only=True):
         trial: whether it tries what it loaded on recent requests before it is ready.
         keeper: path of the keeper's socket.
         listening: descriptor of the socket from which it accepts.
+        shares: descriptor of the numbers of connections of those who accept from the same socket.
         entry: how one gets in, of ``Entry``; paths as text.
         limits: of ``Limits``.
         grpc_port: where the keeper answers for the bare models by gRPC; None for nowhere.
@@ -35,6 +36,7 @@ class Task(msgspec.Struct, kw_only=True):
     trial: bool
     keeper: str
     listening: int
+    shares: int
     entry: dict[str, Any]
     limits: dict[str, Any]
     grpc_port: int | None

@@ -29,6 +29,7 @@ from headrace.serve.wire.server import Server
 from headrace.serve.workers.line import Line, Said, Task
 from headrace.serve.workers.offices import Keeper, Worker
 from headrace.serve.workers.part import Part
+from headrace.serve.workers.shares import Shares
 from headrace.serve.workers.trial import tried
 
 FAREWELL_S = 3.0
@@ -61,7 +62,7 @@ def _decide(
     looks = [] if guard is None else [guard.look]
     server = Server(
         reception, way.tls(), [partial(http.settling, office, SETTLE_S), partial(_posting, office)], looks,
-        partial(app.closed, office, models, traces), among=True,
+        partial(app.closed, office, models, traces), among=Shares(task.shares, task.seat),
     )  # fmt: skip
     line.tell(_ready(office, loaded))
     if _told_to_begin(line):
@@ -87,10 +88,9 @@ def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider
             permits = None if guard is None else guard.client
             stack.enter_context(rpc.serving(models, way.host, task.grpc_port, permits))
         ending = _Ending(office, models)
-        settling = partial(http.settling, office, SETTLE_S)
-        server = Server(
-            Reception(http.routes(office)), None, [settling, partial(_posting, office)], ended=ending, among=True
-        )
+        beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
+        shares = Shares(task.shares, task.seat)
+        server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
         line.tell(Said(what="charged"))
         _answer(server, task, line, office, ending)
     line.tell(Said(what="released"))

@@ -22,6 +22,7 @@ from headrace.serve.wire.listen import Entry
 from headrace.serve.workers.child import Child, ending
 from headrace.serve.workers.line import Task, faults_of
 from headrace.serve.workers.part import in_use, workers_of
+from headrace.serve.workers.shares import Shares, made
 from headrace.serve.workers.watch import Watch
 
 _BACKLOG = 2_048
@@ -112,6 +113,8 @@ class Supervisor:
         self, plan: Plan, way: Entry, bound: socket.socket, keeper: socket.socket, lock: int, path: Path
     ) -> None:
         self._plan, self._way, self._bound, self._keeper, self._lock, self._path = plan, way, bound, keeper, lock, path
+        self._shares, self._alone = made(), made()
+        self._counts = Shares(self._shares, 0)
         self._watch = Watch(plan.folder, plan.state_dir)
         self._now: Generation | None = None
         self._old: list[Generation] = []
@@ -241,7 +244,7 @@ class Supervisor:
     # -- processes
 
     async def _child(self, seat: int, keeps: bool, beside: str, trial: bool = False) -> Child:
-        listening = self._keeper if keeps else self._bound
+        listening, shares = (self._keeper, self._alone) if keeps else (self._bound, self._shares)
         task = Task(
             folder=str(self._plan.folder),
             target=self._plan.target,
@@ -251,12 +254,13 @@ class Supervisor:
             trial=trial,
             keeper=str(self._path),
             listening=listening.fileno(),
+            shares=shares,
             entry={name: value if value is None or isinstance(value, int) else str(value)
                    for name, value in asdict(self._way).items()},
             limits=asdict(self._plan.limits),
             grpc_port=self._plan.grpc_port if keeps else None,
         )  # fmt: skip
-        child = await Child.begin(task, (listening.fileno(), self._lock))
+        child = await Child.begin(task, (listening.fileno(), shares, self._lock))
         self._seats[seat] = child
         return child
 
@@ -268,6 +272,7 @@ class Supervisor:
         wait = 0.0
         while True:
             code = await child.ended()
+            self._counts.put(child.task.seat)
             if self._heard or generation is not self._now:
                 return
             kind = "keeper" if child.task.keeps else "worker"
