@@ -104,15 +104,21 @@ class Office:
             self.standing: Mapping[str, Any] = {}
             if part.keeps and not part.shared:
                 self.keep()
+                self.live = LiveParity(loaded, self.spool, now_us=self.now)
             gauges(self)
             self._warm()
             self._stack = stack.pop_all()
 
     def keep(self) -> None:
-        """Begin to write events and state, and to compare records with history; one process at a time does."""
+        """Begin to write events and state; one process at a time does."""
         self.intake = Intake(dict(self._project.streams), self.lake, self.spool, self.state, self.now)
         self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
-        self.live = LiveParity(self._loaded, self.spool, now_us=self.now)
+
+    def compare(self) -> None:
+        """Compare a sample of what was served with history, unless it was just done."""
+        if self.live is None:
+            self.live = LiveParity(self._loaded, self.spool, now_us=self.now)
+        self.live.step()
 
     def _prepare(self) -> None:
         """Bring what an earlier service left behind into the lake, and tables to what their contracts say."""
@@ -243,8 +249,7 @@ class Office:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
         await self._take_over()
-        if self.live is not None:
-            await asyncio.to_thread(self.live.step)
+        await asyncio.to_thread(self.compare)
         if self._deciding.number - self._drained > MANY:
             await asyncio.to_thread(self._drain)
             self._cases.settle(self._drained)

@@ -145,19 +145,23 @@ class Keeper(Office):
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
         await self._take_over()
-        assert self.live is not None
-        await asyncio.to_thread(self.live.step)
+        await asyncio.to_thread(self.compare)
         await asyncio.to_thread(self._move)
         await asyncio.to_thread(self.meters.post)
 
+    def release(self) -> None:
+        """Write no more, and leave everything where it is: who comes next goes on with it."""
+        if self._charged:
+            self._posts.close()
+            self.intake.let_go()
+        self._charged = False
+        self.meters.post()
+
     def close(self) -> None:
-        """Let go, and leave everything where it is: who comes next goes on with it."""
+        """Let go of everything, where it is."""
         with self._stack:
+            self.release()
             self._deciding.close()
-            if self._charged:
-                self._posts.close()
-                self.intake.let_go()
-            self.meters.post()
 
     def finish(self) -> None:
         """Bring all that waits into the lake, and let go."""

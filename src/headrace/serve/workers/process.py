@@ -87,25 +87,26 @@ def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider
             guard = _guard(loaded, way, provider)
             permits = None if guard is None else guard.client
             stack.enter_context(rpc.serving(models, way.host, task.grpc_port, permits))
-        ending = _Ending(office, models)
+        ending = _Ending(office, models, line)
         beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
         shares = Shares(task.shares, task.seat)
         server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
         line.tell(Said(what="charged"))
         _answer(server, task, line, office, ending)
-    line.tell(Said(what="released"))
 
 
 class _Ending:
     """How a keeper ends: for good, or because another one goes on."""
 
-    def __init__(self, office: Keeper, models: oip.Models) -> None:
-        self._office, self._models, self.retires = office, models, False
+    def __init__(self, office: Keeper, models: oip.Models, line: Line) -> None:
+        self._office, self._models, self._line, self.retires = office, models, line, False
 
     def __call__(self) -> None:
         self._models.close()
         try:
             if self.retires:
+                self._office.release()
+                self._line.tell(Said(what="released"))
                 self._office.close()
             else:
                 self._office.finish()
