@@ -28,8 +28,8 @@ from headrace.serve.swap import Recent
 
 LARGEST = 64
 """Rows that are computed together: what waits behind them waits for all."""
-_TOO_LATE = "a deadline that passed before the row was decided"
-_LATE = Fault("HR-SERVE-016", "", _TOO_LATE, "time left", "allow more time, or send fewer at once")
+_TOOLATE = "a deadline that passed before the row was decided"
+LATE = Fault("HR-SERVE-016", "", _TOOLATE, "time left", "allow more time, or send fewer at once")
 _log = logging.getLogger("headrace.serve")
 _Group = tuple[Sequence[Frame], Mapping[str, bytes]]
 
@@ -147,7 +147,7 @@ class Deciding:
         now = clock.monotonic_s()
         for one in some:
             if one.deadline is not None and one.deadline <= now:
-                self._refuse(one, HeadraceError(_LATE))
+                self._refuse(one, HeadraceError(LATE))
             elif not one.answer.done():  # its client is gone
                 by_desk.setdefault(one.desk, []).append(one)
         for desk, mine in by_desk.items():

@@ -11,7 +11,7 @@ from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.lake.lock import exclusive
 from headrace.serve.cases import Cases, same
-from headrace.serve.deciding import Pending
+from headrace.serve.deciding import LATE, Pending
 from headrace.serve.drain import journals
 from headrace.serve.journal import Journal, identity, segments
 from headrace.serve.record import Record, request_of
@@ -58,7 +58,8 @@ class SharedCases(Cases):
             None where that process died, or could not write it: then whoever asks has to decide.
 
         Raises:
-            HeadraceError: HR-SERVE-013 as for one process, 020 where it takes too long.
+            HeadraceError: HR-SERVE-013 as for one process, 016 where the deadline passes meanwhile, 020 where
+                it takes too long.
         """
         assert pending.case is not None
         service, asked = pending.desk.service.name, request_of(pending.row, pending.desk.types)
@@ -75,7 +76,7 @@ class SharedCases(Cases):
             if held is not None and await asyncio.to_thread(self._abandoned, service, pending.case, held):
                 continue
             if clock.monotonic_s() >= until:
-                raise _slow()
+                raise HeadraceError(LATE) if pending.deadline else _slow()
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LATEST_S)
 
