@@ -75,6 +75,8 @@ class Intake:
         lake, spool, state: where events come to lie.
         now: a clock that never goes back, microseconds UTC.
         drained: whether events were brought into the lake that nobody has judged there.
+        before: the state of processes that end, kept up for as long as they answer.
+        parted: whether these have ended.
     """
 
     streams: dict[str, Stream]
@@ -83,6 +85,8 @@ class Intake:
     state: State
     now: Callable[[], int]
     drained: bool = False
+    before: State | None = None
+    parted: bool = False
     _turns: dict[str, _Turn] = field(default_factory=dict)
     _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
     _let_go_at: float = 0.0
@@ -138,14 +142,22 @@ class Intake:
         return list(_shared(posts, [given.get(place) for place in range(len(rows))], behind))
 
     def _apply(self, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
-        if stream not in self.state.sources or not numbered:
+        if self.before is not None:
+            try:
+                self._add(self.before, stream, numbered)
+            except Exception as error:  # noqa: BLE001 - those who read it end in a moment
+                _log.warning("%s while live events were put into the state of before", type(error).__name__)
+        self._add(self.state, stream, numbered)
+
+    def _add(self, state: State, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
+        if stream not in state.sources or not numbered:
             return
-        if self.state.position(stream) < numbered[0][0] - 1:
+        if state.position(stream) < numbered[0][0] - 1:
             # an earlier write to the state failed, when what it held was in the spool already
-            numbered = self.spool.events(stream, self.state.position(stream))
+            numbered = self.spool.events(stream, state.position(stream))
         seq = np.array([seq for seq, _ in numbered], dtype=np.int64)
         known = np.array([values[-1] for _, values in numbered], dtype=np.int64)
-        self.state.add(stream, event_table(self.streams[stream], numbered), seq, known)
+        state.add(stream, event_table(self.streams[stream], numbered), seq, known)
 
     def _turn(self, stream: str) -> _Turn:
         """Hold a stream against loads, which would give the same sequences to other rows.
@@ -191,6 +203,9 @@ class Intake:
 
     def _settle(self, asked: Sequence[object]) -> list[Taken]:
         self.let_go()
+        if self.parted and self.before is not None:
+            self.before.close()
+            self.before = None
         self.catch_up()
         self._drain(MANY)
         return [Taken(())] * len(asked)

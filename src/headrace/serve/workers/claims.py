@@ -39,6 +39,10 @@ class Claims:
         """Let go of the files."""
         self._env.close()
 
+    def forget_readers(self) -> None:
+        """Let go of what processes were reading when they were killed."""
+        self._env.reader_check()
+
     def get(self, case: bytes) -> Held | None:
         """Return who has a case, None for nobody."""
         with self._env.begin() as transaction:

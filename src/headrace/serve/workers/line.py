@@ -51,7 +51,7 @@ class Said(msgspec.Struct, kw_only=True):
         services: that it answers.
         faults: what is to be known, or why it failed.
         prints: fingerprint of what it serves.
-        state: name of the state that it reads.
+        state, slots: name of the state that it reads, and what that holds; to a new keeper, of the processes before.
         standing: of all processes.
     """
 
@@ -60,6 +60,7 @@ class Said(msgspec.Struct, kw_only=True):
     faults: list[dict[str, str]] = []
     prints: str = ""
     state: str = ""
+    slots: str = ""
     standing: dict[str, Any] = {}
 
 

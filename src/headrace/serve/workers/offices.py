@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from headrace.online import State
 from headrace.online.build import remove_others
 from headrace.serve.deciding import Pending
 from headrace.serve.desk import Desk
@@ -56,7 +57,6 @@ class Worker(Office):
         await self._take_over()
         self._drained = await asyncio.to_thread(last_committed, self.lake, self.desks, self.journal.id)
         self._cases.settle(self._drained)
-        await asyncio.to_thread(self.meters.post)
 
     def close(self) -> None:
         """Finish what waits and let go: the keeper brings the records into the lake."""
@@ -122,20 +122,24 @@ class Keeper(Office):
         self._left_behind = False
         self._charged = False
 
-    def take_charge(self) -> None:
-        """Begin to write; no other process does any more."""
+    def take_charge(self, before: State | None = None) -> None:
+        """Begin to write; no other process does any more.
+
+        Args:
+            before: the state from which others serve until they have ended, where that is another one.
+        """
         for name, stream in self._project.streams.items():
             if self.spool.layout(name) != layout(stream) and self.spool.events_waiting(name):
                 with self.lake.lock(name):
                     drain_events(self.spool, self.lake, stream)
         self.keep()
         self.intake.catch_up()
+        self.intake.before = before
         self._charged = True
 
     def alone(self) -> None:
         """Know that the processes of before have ended: what they left is moved, what they read is removed."""
-        remove_others(self.state.folder)
-        self._left_behind = True
+        self.intake.parted = self._left_behind = True
 
     async def settle(self) -> None:
         """Bring live events into the lake, catch up with it, and move records when there are many."""
@@ -147,7 +151,8 @@ class Keeper(Office):
         await self._take_over()
         await asyncio.to_thread(self.compare)
         await asyncio.to_thread(self._move)
-        await asyncio.to_thread(self.meters.post)
+        for one in (self.state, self.spool, self._claims):
+            one.forget_readers()
 
     def release(self) -> None:
         """Write no more, and leave everything where it is: who comes next goes on with it."""
@@ -177,7 +182,9 @@ class Keeper(Office):
         """Move records when a file of some journal is full, or its process is gone."""
         folder = spool_of(self._loaded.state_dir)
         if self._left_behind or any(len(segments(one)) > 1 for one in journals(folder)):
-            self._left_behind = False
+            if self._left_behind and self.intake.before is None:
+                remove_others(self.state.folder)
+                self._left_behind = False
             drain_records(self.spool, folder, self.lake)
             ids = [identity(one) for one in journals(folder)]
             self._claims.settle({id: last_committed(self.lake, self.desks, id) for id in ids})

@@ -16,6 +16,7 @@ import msgspec
 
 from headrace import clock
 from headrace.errors import HeadraceError
+from headrace.online import Slot, State
 from headrace.plan import fingerprints
 from headrace.serve import app, http, oip
 from headrace.serve.access import Guard, Oidc, Provider, Tokens
@@ -65,7 +66,7 @@ def _decide(
         partial(app.closed, office, models, traces), among=Shares(task.shares, task.seat),
     )  # fmt: skip
     line.tell(_ready(office, loaded))
-    if _told_to_begin(line):
+    if _told_to_begin(line) is not None:
         _answer(server, task, line, office)
     else:
         app.closed(office, models, traces)
@@ -77,10 +78,10 @@ def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider
         tried(office, loaded)
     models = oip.Models(loaded.registry(), lambda: office.desks.values())
     line.tell(_ready(office, loaded))
-    if not _told_to_begin(line):
+    if (said := _told_to_begin(line)) is None:
         office.close()
         return
-    office.take_charge()
+    office.take_charge(_before(said, office))
     with contextlib.ExitStack() as stack:
         if task.grpc_port is not None:
             way = entry_of(task.entry)
@@ -134,17 +135,30 @@ def _listen(server: Server, line: Line, office: Office, ending: _Ending | None) 
             return
 
 
-def _told_to_begin(line: Line) -> bool:
+def _told_to_begin(line: Line) -> Said | None:
     while (said := line.hear()).what not in ("begin", "stop", "retire"):
         pass
-    return said.what == "begin"
+    return said if said.what == "begin" else None
+
+
+def _before(said: Said, office: Office) -> State | None:
+    """Return the state that others read until they end, where it is not the one of all."""
+    if said.state in ("", office.state.folder.name):
+        return None
+    slots = msgspec.json.decode(said.slots, type=tuple[Slot, ...])
+    return State(office.state.folder.parent / said.state, slots)
 
 
 def _ready(office: Office, loaded: Loaded) -> Said:
     faults = [fault.as_dict() for fault in office.warnings]
     prints = hashlib.sha256(msgspec.json.encode(fingerprints(loaded.project), order="sorted")).hexdigest()
     return Said(
-        what="ready", services=sorted(office.desks), faults=faults, prints=prints, state=office.state.folder.name
+        what="ready",
+        services=sorted(office.desks),
+        faults=faults,
+        prints=prints,
+        state=office.state.folder.name,
+        slots=msgspec.json.encode(office.state.slots).decode(),
     )
 
 

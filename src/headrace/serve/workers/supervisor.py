@@ -199,8 +199,14 @@ class Supervisor:
             before.keeper.tell("retire")
             with contextlib.suppress(HeadraceError):  # one that died does not write any more either
                 await before.keeper.until("released")
-        new.keeper.tell("begin")
-        await new.keeper.until("charged")
+        held = None if before is None else before.keeper.ready
+        new.keeper.tell("begin", **({} if held is None else {"state": held.state, "slots": held.slots}))
+        try:
+            await new.keeper.until("charged")
+        except HeadraceError as error:
+            if before is None:
+                raise
+            _log.error("%s", error)  # it is begun anew, as one that dies later
         for one in new.workers:
             one.tell("begin")
         for one in new.every:
