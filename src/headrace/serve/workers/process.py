@@ -88,7 +88,7 @@ def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider
             guard = _guard(loaded, way, provider)
             permits = None if guard is None else guard.client
             stack.enter_context(rpc.serving(models, way.host, task.grpc_port, permits))
-        ending = _Ending(office, models, line)
+        ending = _Ending(office, models, line, stack)
         beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
         shares = Shares(task.shares, task.seat)
         server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
@@ -99,10 +99,11 @@ def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider
 class _Ending:
     """How a keeper ends: for good, or because another one goes on."""
 
-    def __init__(self, office: Keeper, models: oip.Models, line: Line) -> None:
-        self._office, self._models, self._line, self.retires = office, models, line, False
+    def __init__(self, office: Keeper, models: oip.Models, line: Line, stack: contextlib.ExitStack) -> None:
+        self._office, self._models, self._line, self._stack, self.retires = office, models, line, stack, False
 
     def __call__(self) -> None:
+        self._stack.close()  # the next keeper needs the port of gRPC
         self._models.close()
         try:
             if self.retires:
