@@ -12,8 +12,8 @@ import httpx
 class Server:
     """A service in a process of its own, on a free port."""
 
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", "0"]
+    def __init__(self, folder: Path, *more: str) -> None:
+        command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", "0", *more]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         said = self.process.stderr.readline()
         found = re.search(r"http://127.0.0.1:\d+", said)

@@ -128,6 +128,8 @@ def test_workers_are_added_up_and_those_that_died_stay_counted(tmp_path):
     for meters, count in ((first, 2), (second, 3)):
         meters.gauge("headrace_under_way", lambda: 5)
         meters.gauge("headrace_spool_records", lambda: 40)
+        meters.gauge("headrace_spool_bytes", lambda: 4_096)
+        meters.gauge("headrace_parity_compared_total", lambda: 70)
         for _ in range(count):
             meters.answered("desk", "block", 0.001, "3f0c-1")
         meters.post()
@@ -136,7 +138,9 @@ def test_workers_are_added_up_and_those_that_died_stay_counted(tmp_path):
         assert figures.numbers["headrace_requests_total"]["desk", "block", "200"] == 5
         assert sum(figures.spreads["headrace_request_seconds"]["desk",].counts) == 5
         assert figures.numbers["headrace_under_way"][()] == 10, "each has its own"
-        assert figures.numbers["headrace_spool_records"][()] == 40, "all have the same"
+        assert figures.numbers["headrace_spool_records"][()] == 80, "each has a journal of its own"
+        assert figures.numbers["headrace_spool_bytes"][()] == 4_096, "all have the same"
+        assert figures.numbers["headrace_parity_compared_total"][()] == 70, "who compares next goes on from there"
         assert figures.numbers["headrace_workers"][()] == 2
     third = "from headrace.serve.metrics import *; from pathlib import Path; import sys, time\n"
     third += "m = Meters({'desk': ['block']}, Board(Path(sys.argv[1]), 2))\n"

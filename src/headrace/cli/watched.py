@@ -18,17 +18,20 @@ _WIDE = 24
 _ERRORS = 8
 
 
-def page(url: str, found: Seen, rates: Sequence[float]) -> RenderableType:
+def page(url: str, found: Seen, rates: Sequence[float], kept_out: str = "") -> RenderableType:
     """Return what was seen, as Rich shows it.
 
     Args:
         url: of the service.
         found: what was seen.
         rates: requests a second at the looks before, the newest last; drawn where there are some.
+        kept_out: why a new declaration does not serve; empty where none was kept out.
     """
     from rich.text import Text
 
     parts: list[RenderableType] = [_head(url, found)]
+    if kept_out:
+        parts.append(Text(f"a new declaration stays out: {kept_out}", style="bold red"))
     if rates:
         drawn = Text.assemble(
             (sparks(rates), "cyan"), (f"  {rates[-1]:,.0f} requests/s, most {max(rates):,.0f}", "dim")

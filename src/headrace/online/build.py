@@ -40,7 +40,7 @@ class _Learned:
     whole: bool
 
 
-def build(plans: Iterable[Plan], lake: Lake, folder: Path, *, map_bytes: int = MAP_BYTES) -> State:
+def build(plans: Iterable[Plan], lake: Lake, folder: Path, *, map_bytes: int = MAP_BYTES, alone: bool = True) -> State:
     """Return the state of the keys that some plans need, brought up to the lake.
 
     Another set of plans that needs the same holds the same state; what needs something else gets a folder of its own,
@@ -51,13 +51,15 @@ def build(plans: Iterable[Plan], lake: Lake, folder: Path, *, map_bytes: int = M
         lake: with the tables of what the plans read; one that is not there yet has no rows.
         folder: of all state; the state itself is a folder in it, and may be deleted at any time.
         map_bytes: upper bound of its size.
+        alone: whether nobody else reads other states of the folder; else they stay.
 
     Raises:
         HeadraceError: HR-ONLINE-002 when the disk is full.
     """
     slots = slots_of(plans)
     own = place_of(folder, slots)
-    remove_others(own)
+    if alone:
+        remove_others(own)
     state = State(own, slots, map_bytes)
     refresh(state, lake)
     return state

@@ -23,7 +23,9 @@ _LOCK_BYTES = 64 << 10
 _FULL = ("No space left", "File too large", "quota", "Input/output")
 
 
-def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasync: bool = True) -> Any:
+def environment(
+    folder: Path, map_bytes: int, databases: int, cure: str, metasync: bool = True, sync: bool = True
+) -> Any:
     """Open an LMDB environment (mode 0600), made where it is absent.
 
     Args:
@@ -32,6 +34,7 @@ def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasyn
         databases: at most so many named ones.
         cure: what helps when its file is broken.
         metasync: whether also the last transaction survives the loss of power, besides the wholeness of all.
+        sync: whether anything does; without it the files are to be deleted when the machine begins anew.
 
     Raises:
         HeadraceError: HR-ONLINE-001 when the file is broken, 002 when the disk is full.
@@ -44,7 +47,7 @@ def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasyn
                 _take_room(folder / "lock.mdb")
                 _remove_stub(folder / "data.mdb")
                 how: dict[str, Any] = {"map_size": map_bytes, "max_dbs": databases, "max_readers": _READERS}
-                return lmdb.open(str(folder), mode=0o600, metasync=metasync, **how)
+                return lmdb.open(str(folder), mode=0o600, metasync=metasync, sync=sync, **how)
     except lmdb.Error as error:
         found = f"a file of LMDB that cannot be opened ({type(error).__name__})"
         raise HeadraceError(Fault(DAMAGED, "", found, "an intact one", cure)) from error

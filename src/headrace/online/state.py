@@ -70,6 +70,10 @@ class State:
         """Release the files."""
         self._env.close()
 
+    def forget_readers(self) -> None:
+        """Let go of what processes were reading when they were killed: it would never be written over."""
+        self._env.reader_check()
+
     @contextmanager
     def begin(self) -> Iterator[Any]:
         """Give a write transaction that is durable when the block ends, or has no effect.

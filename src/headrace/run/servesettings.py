@@ -1,4 +1,4 @@
-"""What ``[serve]`` of ``headrace.toml`` says: where a service sends its traces, and how many."""
+"""What ``[serve]`` of ``headrace.toml`` says: how many processes answer, and where they send their traces."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ class ServeSettings:
     Args:
         traces: address of a collector of OpenTelemetry that takes OTLP over HTTP; None sends none.
         traces_share: of the requests whose caller says nothing of traces, from 0 to 1; None for one in a hundred.
+        workers: processes that decide; None for one.
     """
 
     traces: str | None = None
     traces_share: float | None = None
+    workers: int | None = None
 
 
 def _is_share(value: object) -> bool:
@@ -33,6 +35,10 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "traces": (
         lambda one: isinstance(one, str) and bool(_SERVER.fullmatch(one)),
         "an address without keys, such as 'http://127.0.0.1:4318'",
+    ),
+    "workers": (
+        lambda one: isinstance(one, int) and not isinstance(one, bool) and 1 <= one <= 64,
+        "a whole number from 1 to 64",
     ),
     "traces_share": (_is_share, "a number from 0 to 1, such as 0.01"),
 }

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
@@ -26,9 +27,22 @@ from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import Entry
 from headrace.serve.wire.server import Server
 
+if TYPE_CHECKING:
+    from headrace.serve.workers.supervisor import Plan
+
 _COLLECTED = 10_000, 10, 20
 """How many objects come before the collector looks at them; those of a request are gone by themselves."""
 _SWITCH_S = 0.0005
+
+
+def made_ready() -> None:
+    """Set this process up for answering, when all that stays has been loaded."""
+    # what writes records waits for the loop no longer than for the disk
+    sys.setswitchinterval(_SWITCH_S)
+    # what is there by now stays: to walk all of it again and again would make requests wait
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED)
 
 
 def routes(office: Office, loaded: Loaded, models: oip.Models) -> list[Route]:
@@ -97,13 +111,27 @@ def serve(
                 permits = None if guard is None else guard.client
                 stack.enter_context(rpc.serving(models, way.host, grpc_port, permits))
             told(way.url(taken), sorted(loaded.project.all_services), office.warnings)
-            # what writes records waits for the loop no longer than for the disk
-            sys.setswitchinterval(_SWITCH_S)
-            # what is there by now stays: to walk all of it again and again would make requests wait
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*_COLLECTED)
+            made_ready()
             server.run(sockets=[taken])
+
+
+def serve_many(plan: Plan, way: Entry, loaded: Loaded, told: Told, provider: Provider | None) -> None:
+    """Answer with several processes, and with one that looks after them, until told to stop.
+
+    Args:
+        plan: how many, and of what.
+        way: how one gets in.
+        loaded: the project.
+        told: is called when all is ready.
+        provider: as for ``serve``.
+
+    Raises:
+        HeadraceError: as ``serve``, whichever process finds it.
+    """
+    from headrace.serve.workers.supervisor import supervise
+
+    with _listening(way, loaded, clock.now_us, provider) as (taken, _, _):
+        supervise(plan, way, taken, told)
 
 
 @contextlib.contextmanager
@@ -168,18 +196,32 @@ def _server(
     guard: Guard | None,
     traces: Traces | None = None,
 ) -> Server:
-    found = routes(office, loaded, models)
-    reception = Reception(found if traces is None else traced(found, traces), limits, guard)
-    office.meters.gauge("headrace_under_way", lambda: reception.under_way)
+    received = reception(office, loaded, models, limits, guard, traces)
     settling, looks = partial(http.settling, office, settle_s), [] if guard is None else [guard.look]
-    return Server(reception, tls, beside=[settling], looks=looks, ended=partial(_close, office, models, traces))
+    return Server(received, tls, beside=[settling], looks=looks, ended=partial(closed, office, models, traces))
+
+
+def reception(
+    office: Office,
+    loaded: Loaded,
+    models: oip.Models,
+    limits: Limits | None,
+    guard: Guard | None,
+    traces: Traces | None,
+) -> Reception:
+    """Return where requests to an office come in."""
+    found = routes(office, loaded, models)
+    made = Reception(found if traces is None else traced(found, traces), limits, guard)
+    office.meters.gauge("headrace_under_way", lambda: made.under_way)
+    return made
 
 
 def _models(office: Office, loaded: Loaded) -> oip.Models:
     return oip.Models(loaded.registry(), lambda: office.desks.values())
 
 
-def _close(office: Office, models: oip.Models, traces: Traces | None) -> None:
+def closed(office: Office, models: oip.Models, traces: Traces | None) -> None:
+    """End an office with what stands on it, and tell what could not be brought into the lake."""
     models.close()
     if traces is not None:
         traces.close()

@@ -58,6 +58,10 @@ class Cases:
             self._under_way[case] = pending
             pending.answer.add_done_callback(lambda _: self._end(case, pending))
 
+    def under_way(self, case: bytes | None) -> Pending | None:
+        """Return the row of a case that is being decided."""
+        return None if case is None else self._under_way.get(case)
+
     def _end(self, case: bytes, pending: Pending) -> None:
         del self._under_way[case]
         if pending.number and (pending.answer.cancelled() or pending.answer.exception() is None):
@@ -94,14 +98,20 @@ class Cases:
             await asyncio.shield(found.answer)
             found = found.record_id
         record = await asyncio.to_thread(self._record, service, found)
-        return None if record is None else _same(self._veiled.opened(record), request)
+        return None if record is None else same(self._veiled.opened(record), request)
 
     def _record(self, service: str, record_id: str) -> Record | None:
         id, _, number = record_id.rpartition("-")
-        if id == self._id:
-            for one in serve_record.unpacked(frames_from(self._journal, int(number)), int(number) - 1):
-                if one.number == int(number):
-                    return one.record(id)
+        record = self._in_journal(self._journal, id, int(number)) if id == self._id else None
+        return self._in_lake(service, record_id) if record is None else record
+
+    def _in_journal(self, folder: Path, id: str, number: int) -> Record | None:
+        for one in serve_record.unpacked(frames_from(folder, number), number - 1):
+            if one.number == number:
+                return one.record(id)
+        return None
+
+    def _in_lake(self, service: str, record_id: str) -> Record | None:
         table = table_of(service)
         if not self._lake.exists(table):
             return None
@@ -109,7 +119,12 @@ class Cases:
         return next(iter(serve_record.read(rows)), None)
 
 
-def _same(record: Record, request: str) -> Record:
+def same(record: Record, request: str) -> Record:
+    """Return a record if it is that of a request.
+
+    Raises:
+        HeadraceError: HR-SERVE-013 when it is one of other values.
+    """
     if _given(record["request"]) == _given(request):
         return record
     found = f"an id that was decided before with other values (record {record['record_id']})"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import lmdb
 
@@ -27,19 +27,35 @@ from headrace.serve.fields import Row
 from headrace.serve.journal import Frame, Journal
 from headrace.serve.metrics import Meters
 from headrace.serve.rebuilding import mended, without_state
-from headrace.serve.record import Context, packed
+from headrace.serve.record import Context, Record, packed
 from headrace.serve.swap import Recent
 
 LARGEST = 64
 """Rows that are computed together: what waits behind them waits for all."""
-_TOO_LATE = "a deadline that passed before the row was decided"
-_LATE = Fault("HR-SERVE-016", "", _TOO_LATE, "time left", "allow more time, or send fewer at once")
+_TOOLATE = "a deadline that passed before the row was decided"
+LATE = Fault("HR-SERVE-016", "", _TOOLATE, "time left", "allow more time, or send fewer at once")
 _log = logging.getLogger("headrace.serve")
 _Group = tuple[Sequence[Frame], Mapping[str, bytes]]
 
 
 Render = Callable[["Pending"], Any]
 """Makes of a row that was decided what its asker gets."""
+
+
+class Shared(Protocol):
+    """What several processes that decide tell each other of their cases."""
+
+    def claim(self, some: Sequence[Pending], last: int) -> Sequence[bool]:
+        """Return which rows are ours to decide; their records follow the last number."""
+        ...
+
+    def elsewhere(self, one: Pending) -> None:
+        """See to it that a row gets the answer of another process."""
+        ...
+
+    def give_back(self, some: Sequence[Pending]) -> None:
+        """Tell that rows got no record."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +68,7 @@ class Pending:
         begun: when it came in, and ``deadline`` until when an answer is of use, on the clock of ``monotonic_s``.
         answer: what ``render`` gives, once it is on record; or why there is none.
         decided, record_id: what was decided, and where it is on record.
+        repeat: makes the answer of a record that another process has; None where there is no other.
     """
 
     desk: Desk
@@ -65,6 +82,7 @@ class Pending:
     decided: Decided | None = field(default=None, init=False)
     number: int = field(default=0, init=False)
     record_id: str = field(default="", init=False)
+    repeat: Callable[[Record], Any] | None = field(default=None, init=False)
 
 
 class Deciding:
@@ -99,6 +117,7 @@ class Deciding:
         self.missing: Collection[str] = ()
         self.recent = Recent()
         self._writer: Committer[_Group, None] = Committer(self._write, "records")
+        self.shared: Shared | None = None
 
     @property
     def number(self) -> int:
@@ -111,10 +130,14 @@ class Deciding:
         """Take a row in; its ``answer`` is there once it is on record, or says why there is none."""
         loop = asyncio.get_running_loop()
         pending = Pending(desk, row, explain, case, clock.monotonic_s(), deadline, render, loop.create_future())
+        self.again(pending, loop)
+        return pending
+
+    def again(self, pending: Pending, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a row be decided that has no answer yet."""
         if not self._waiting:
             loop.call_soon(self._turn, loop)
         self._waiting.append(pending)
-        return pending
 
     def close(self) -> None:
         """Finish what is being written."""
@@ -129,7 +152,7 @@ class Deciding:
         now = clock.monotonic_s()
         for one in some:
             if one.deadline is not None and one.deadline <= now:
-                self._refuse(one, HeadraceError(_LATE))
+                self._refuse(one, HeadraceError(LATE))
             elif not one.answer.done():  # its client is gone
                 by_desk.setdefault(one.desk, []).append(one)
         for desk, mine in by_desk.items():
@@ -145,6 +168,8 @@ class Deciding:
             return
         context, frames, good = self._contexts[desk], list[Frame](), list[Pending]()
         ended = clock.monotonic_s()
+        if self.shared is not None:
+            some, found = self._claimed(self.shared, some, found)
         for one, decided in zip(some, found, strict=True):
             if isinstance(decided, HeadraceError):
                 self._refuse(one, decided)
@@ -158,6 +183,8 @@ class Deciding:
             self.recent.note(desk.service.name, one.row, decided.decision)
         if frames:
             written = self._writer.submit((frames, {context.name: context.packed}))
+            if self.shared is not None:
+                written.add_done_callback(partial(_given_back, self.shared, good))
             if desk.service.record == "durable":
                 written.add_done_callback(lambda done: _tell(loop, self._answer, good, done.exception()))
             else:
@@ -178,6 +205,22 @@ class Deciding:
         done, altered = mended(desk, rows, found, now)
         self.altered |= altered
         return done
+
+    def _claimed(
+        self, shared: Shared, some: Sequence[Pending], found: Sequence[Decided | HeadraceError]
+    ) -> tuple[Sequence[Pending], Sequence[Decided | HeadraceError]]:
+        """Leave out the rows whose case another process has decided first: they get its answer."""
+        good = [one for one, decided in zip(some, found, strict=True) if not isinstance(decided, HeadraceError)]
+        try:
+            free = shared.claim(good, self._number)
+        except HeadraceError as error:
+            return list(some), [decided if isinstance(decided, HeadraceError) else error for decided in found]
+        taken = {id(one) for one, ours in zip(good, free, strict=True) if not ours}
+        left = [(one, decided) for one, decided in zip(some, found, strict=True) if id(one) not in taken]
+        for one in good:
+            if id(one) in taken:
+                shared.elsewhere(one)
+        return [one for one, _ in left], [decided for _, decided in left]
 
     def _write(self, groups: Sequence[_Group]) -> list[Exception | None]:
         contexts = {name: said for _, some in groups for name, said in some.items()}
@@ -212,6 +255,11 @@ class Deciding:
         if not one.answer.done():
             one.answer.set_exception(error)
             one.answer.exception()  # a client that went away does not ask for it
+
+
+def _given_back(shared: Shared, some: Sequence[Pending], written: Future[None]) -> None:
+    if written.exception() is not None:
+        shared.give_back(some)
 
 
 def _tell(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
+from headrace.serve.drain import journals
 from headrace.serve.journal import segments
 
 if TYPE_CHECKING:
@@ -12,14 +14,15 @@ if TYPE_CHECKING:
 
 def gauges(office: Office) -> None:
     """Say of each figure of a running service how it is read."""
-    meters, journal, live, shadows = office.meters, office.journal, office.live, office.shadows
+    meters, journal, shadows = office.meters, office.journal, office.shadows
 
     def model_info() -> dict[tuple[str, ...], float]:
         desks = office.desks.items()
         return {(name, one.version.name, str(one.version.number), one.version.digest): 1 for name, one in desks}
 
     def spool_bytes() -> float:
-        files = [*segments(journal.folder), journal.folder.parent / "data.mdb"]
+        spool = journal.folder.parent
+        files = [*(path for folder in journals(spool) for path in segments(folder)), spool / "data.mdb"]
         return sum(path.stat().st_blocks * 512 for path in files if path.exists())
 
     def state_age() -> dict[str, float]:
@@ -32,7 +35,7 @@ def gauges(office: Office) -> None:
     meters.gauge("headrace_state_age_seconds", state_age)
     meters.gauge("headrace_state_bytes", lambda: office.state.size()["bytes"])
     meters.gauge("headrace_state_rebuilding", lambda: float(office.rebuilding.under_way))
-    meters.gauge("headrace_parity_compared_total", lambda: live.figures().compared)
-    meters.gauge("headrace_parity_differing_total", lambda: live.figures().differing)
+    meters.gauge("headrace_parity_compared_total", lambda: office.live.figures().compared if office.live else nan)
+    meters.gauge("headrace_parity_differing_total", lambda: office.live.figures().differing if office.live else nan)
     meters.gauge("headrace_shadow_records_total", shadows.records)
     meters.gauge("headrace_shadow_failing", shadows.failing)

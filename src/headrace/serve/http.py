@@ -29,7 +29,9 @@ def routes(office: Office) -> list[Route]:
         return _answered(office.take(stream, _lines(request.body)))
 
     def ready(_request: Request) -> Response:
-        found: dict[str, Any] = {"ready": not office.stateless, "services": sorted(office.desks)}
+        found: dict[str, Any] = {"ready": not office.stateless, "services": sorted(office.desks)} | dict(
+            office.standing
+        )
         if progress := office.rebuilding.progress():
             found["rebuilding"] = progress
         if office.stateless:

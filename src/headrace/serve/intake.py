@@ -23,6 +23,7 @@ from headrace.online.room import is_damage
 from headrace.serve.drain import drain_events, event_table
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
+from headrace.types import LogicalType
 
 _log = logging.getLogger("headrace.serve")
 MANY = 20_000
@@ -77,6 +78,8 @@ class Intake:
         drained: whether events were brought into the lake that nobody has judged there.
         resting: whether the state is being made anew: then events are kept, and come into it later.
         damaged: whether the state was found damaged.
+        before: the state of processes that end, kept up for as long as they answer.
+        parted: whether these have ended.
     """
 
     streams: dict[str, Stream]
@@ -88,14 +91,16 @@ class Intake:
     resting: bool = False
     damaged: bool = False
     _next: tuple[State, Callable[[], object]] | None = None
+    before: State | None = None
+    parted: bool = False
     _turns: dict[str, _Turn] = field(default_factory=dict)
     _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
     _let_go_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.readers = {name: RowReader(stream.contract, checked=True) for name, stream in self.streams.items()}
-        for name, reader in self.readers.items():
-            self.spool.put_layout(name, {field: one.type for field, one in reader.fields.items()})
+        for name in self.readers:
+            self.spool.put_layout(name, layout(self.streams[name]))
 
     def work(self, posts: Sequence[Post]) -> list[Taken | Exception]:
         """Take some posts in, in their order; those of a stream share one transaction."""
@@ -117,7 +122,7 @@ class Intake:
         try:
             self._drain(0)
         finally:
-            self._let_go()
+            self.let_go()
 
     def _take(self, stream: str, posts: Sequence[Post]) -> list[Taken]:
         turn, behind = self._turn(stream), False
@@ -145,14 +150,24 @@ class Intake:
         return list(_shared(posts, [given.get(place) for place in range(len(rows))], behind))
 
     def _apply(self, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
-        if stream not in self.state.sources or not numbered or self.resting:
+        if not numbered or self.resting:
             return
-        if self.state.position(stream) < numbered[0][0] - 1:
+        if self.before is not None:
+            try:
+                self._add(self.before, stream, numbered)
+            except Exception as error:  # noqa: BLE001 - those who read it end in a moment
+                _log.warning("%s while live events were put into the state of before", type(error).__name__)
+        self._add(self.state, stream, numbered)
+
+    def _add(self, state: State, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
+        if stream not in state.sources or not numbered:
+            return
+        if state.position(stream) < numbered[0][0] - 1:
             # an earlier write to the state failed, when what it held was in the spool already
-            numbered = self.spool.events(stream, self.state.position(stream))
+            numbered = self.spool.events(stream, state.position(stream))
         seq = np.array([seq for seq, _ in numbered], dtype=np.int64)
         known = np.array([values[-1] for _, values in numbered], dtype=np.int64)
-        self.state.add(stream, event_table(self.streams[stream], numbered), seq, known)
+        state.add(stream, event_table(self.streams[stream], numbered), seq, known)
 
     def _turn(self, stream: str) -> _Turn:
         """Hold a stream against loads, which would give the same sequences to other rows.
@@ -179,7 +194,8 @@ class Intake:
         self._turns[stream] = turn
         return turn
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Let loads have their turn with all streams."""
         for turn in self._turns.values():
             if turn.hold is not None:
                 turn.hold.close()
@@ -202,7 +218,10 @@ class Intake:
         self._next = state, taken
 
     def _settle(self, asked: Sequence[object]) -> list[Taken]:
-        self._let_go()
+        self.let_go()
+        if self.parted and self.before is not None:
+            self.before.close()
+            self.before = None
         if self._next is not None:
             (self.state, taken), self._next, self.resting = self._next, None, False
             self.damaged = False
@@ -249,6 +268,11 @@ class Intake:
         waiting = self.spool.events(stream)
         if waiting:
             yield event_table(self.streams[stream], waiting).select(names)
+
+
+def layout(stream: Stream) -> dict[str, LogicalType]:
+    """Return the fields, with types, in which events of a stream are written."""
+    return {name: one.type for name, one in stream.contract.fields().items()}
 
 
 def _shared(posts: Sequence[Post], sequences: Sequence[int | None], behind: bool) -> Iterator[Taken]:

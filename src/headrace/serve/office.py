@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from headrace import clock
 from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.compile import warm as warm_kernel
-from headrace.lake.lock import exclusive
 from headrace.learn.champion import champions_of_another_declaration
 from headrace.plan import fingerprints
 from headrace.serve.cases import Cases, case_of
@@ -31,7 +30,6 @@ from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
 from headrace.serve.metrics import Meters
 from headrace.serve.parity_live import LiveParity
-from headrace.serve.rebuilding import Rebuilding
 from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
 from headrace.serve.shadow import Shadows
@@ -39,6 +37,7 @@ from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 from headrace.serve.swap import Change, Swap
 from headrace.serve.veiled import Veiled
 from headrace.serve.wire.refusal import SHOWN
+from headrace.serve.workers.part import Part
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
@@ -61,59 +60,86 @@ class Office:
         loaded: the project; its models must have champions.
         now_us: the clock.
         spool_bytes: upper bound of what waits for the lake.
+        part: which of the work is its own, where several processes share it; None for all of it.
 
     Raises:
         HeadraceError: HR-SERVE-001 no services, 002 no champion, 003 a model of other features, 011 another one runs;
             HR-EVOLVE-001 a contract that changed in a way that what is in the lake cannot follow.
     """
 
-    def __init__(self, loaded: Loaded, now_us: clock.Clock = clock.now_us, spool_bytes: int = MAP_BYTES) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        now_us: clock.Clock = clock.now_us,
+        spool_bytes: int = MAP_BYTES,
+        part: Part | None = None,
+    ) -> None:
         services = loaded.project.all_services
         if not services:
             found = "a project without services"
             raise HeadraceError(Fault("HR-SERVE-001", "", found, "an hr.Service", "declare one"))
         with ExitStack() as stack:
-            stack.enter_context(_alone(loaded))
+            part = part or Part()
+            stack.enter_context(part.alone(loaded.state_dir))
             self.spool: Spool = stack.enter_context(opened(spool_of(loaded.state_dir), spool_bytes))
-            drain(loaded)
+            self.lake, self._project, self._loaded = loaded.lake(), loaded.project, loaded
+            if part.keeps:
+                self._prepare()
             began = max(self.spool.clock(), last_decided(spool_of(loaded.state_dir)))
-            self.lake, self.now = loaded.lake(), Ticking(began, now_us)
-            settle_sources(loaded.project, self.lake)
-            self._project = loaded.project
-            judge_live(self._project, self.lake)
+            self.now = Ticking(began, now_us)
             self.desks, self._veiled = _desks(services, loaded), Veiled(loaded, writes=True)
             self._secrets = {name: self._veiled.secret(desk) for name, desk in self.desks.items()}
             models = {service.model.name: service.model for service in services.values()}
             self.warnings = champions_of_another_declaration(models.values(), loaded.registry())
-            self.rebuilding = Rebuilding(
-                (one.plan for one in self.desks.values()), self.lake, loaded.state_dir / "online"
+            self.rebuilding = part.rebuilding(
+                [desk.plan for desk in self.desks.values()], self.lake, loaded.state_dir / "online"
             )
             self.state = self.rebuilding.open()
             stack.callback(lambda: self.state.close())
             stack.callback(self.rebuilding.close)
             self._declared = fingerprints(loaded.project)
             folder = spool_of(loaded.state_dir)
-            self.journal = Journal(folder / "records-0", most_bytes=spool_bytes)
+            self.journal = Journal(folder / part.journal, most_bytes=spool_bytes)
             stack.callback(self.journal.close)
             self._drained = last_committed(self.lake, services, self.journal.id)
             self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
             self.warnings += self._veiled.warnings
             number = max(self.journal.last, self._drained)
-            self.meters = Meters({name: (*one.decide, one.otherwise) for name, one in services.items()})
+            told = {name: (*one.decide, one.otherwise) for name, one in services.items()}
+            self.meters = Meters(told, part.board(loaded.state_dir))
             self._deciding = Deciding(self.state, self.journal, number, self._contexts, self.now, self.meters)
             self._deciding.missing = self._missing()
             self._deciding.rebuilding = self.rebuilding.under_way
             self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
-            self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
-            self.intake.resting = self.rebuilding.under_way
-            self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake, self._veiled)
-            self.live = LiveParity(loaded, self.spool, now_us=self.now)
+            self.live: LiveParity | None = None
             self.shadows = Shadows(loaded, self.now)
             stack.callback(self.shadows.close)
+            self.standing: Mapping[str, Any] = {}
+            if part.keeps and not part.shared:
+                self.keep()
+                self.live = LiveParity(loaded, self.spool, now_us=self.now)
             gauges(self)
             self._warm()
             self._stack = stack.pop_all()
+
+    def keep(self) -> None:
+        """Begin to write events and state; one process at a time does."""
+        self.intake = Intake(dict(self._project.streams), self.lake, self.spool, self.state, self.now)
+        self.intake.resting = self.rebuilding.under_way
+        self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
+
+    def compare(self) -> None:
+        """Compare a sample of what was served with history, unless it was just done."""
+        if self.live is None:
+            self.live = LiveParity(self._loaded, self.spool, now_us=self.now)
+        self.live.step()
+
+    def _prepare(self) -> None:
+        """Bring what an earlier service left behind into the lake, and tables to what their contracts say."""
+        drain(self._loaded)
+        settle_sources(self._project, self.lake)
+        judge_live(self._project, self.lake)
 
     async def decide(self, name: str, body: bytes, explain: int = 0, with_features: bool = False) -> dict[str, Any]:
         """Answer one row, as ``ask``."""
@@ -173,9 +199,13 @@ class Office:
         give: Give,
     ) -> Any:
         explain, with_features, _ = asked
-        known = await self._cases.known(found, desk.service.name, request_of(row, desk.types))
-        if known is not None:
-            return give(_repeated(known, explain, with_features))
+        waited: Pending | str | None = found
+        while waited is not None:
+            known = await self._cases.known(waited, desk.service.name, request_of(row, desk.types))
+            if known is not None:
+                return give(repeated(known, explain, with_features))
+            # of several that waited for one without a record, one decides
+            waited = again if isinstance(again := self._cases.find(case), Pending) else None
         return await self._submit(desk, row, case, asked, give)
 
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
@@ -245,7 +275,7 @@ class Office:
             await asyncio.to_thread(judge_live, self._project, self.lake)
         if not self._deciding.rebuilding:
             await self._take_over()
-        await asyncio.to_thread(self.live.step)
+        await asyncio.to_thread(self.compare)
         await asyncio.to_thread(self.shadows.look)
         if self.waiting > MANY or (self.waiting and self.shadows.due()):
             await asyncio.to_thread(self._drain)
@@ -259,6 +289,19 @@ class Office:
             self.intake.close()
             self._drain()
             judge_live(self._project, self.lake)
+
+    def opened(self, record: Record) -> Record:
+        """Return a record with its personal values.
+
+        Raises:
+            HeadraceError: HR-PRIVACY-002 where the key is not at hand.
+        """
+        return self._veiled.opened(record)
+
+    @property
+    def missing(self) -> Collection[str]:
+        """The sources that features read, of which nothing was ever loaded or posted."""
+        return self._deciding.missing
 
     @property
     def changes(self) -> list[Change]:
@@ -318,20 +361,6 @@ def office(loaded: Loaded, now_us: Callable[[], int] = clock.now_us, spool_bytes
         one.close()
 
 
-@contextlib.contextmanager
-def _alone(loaded: Loaded) -> Iterator[None]:
-    lock: AbstractContextManager[None] = exclusive(loaded.state_dir / "serving.lock", wait_s=0)
-    try:
-        lock.__enter__()
-    except HeadraceError:
-        found = "a service of this project that runs already"
-        raise HeadraceError(Fault("HR-SERVE-011", "", found, "one at a time", "stop it first")) from None
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
-
-
 def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
     registry, found, faults = loaded.registry(), dict[str, Desk](), list[Fault]()
     for name, service in services.items():
@@ -350,7 +379,7 @@ def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
     return found
 
 
-def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, Any]:
+def repeated(record: Record, explain: int, with_features: bool) -> dict[str, Any]:
     """Return what was answered before, with as many reasons as were asked for then and now."""
     model = {name.removeprefix("model_"): record[name] for name in ("model_version", "model_digest")}
     answer = {"decision": record["decision"], "score": record["score"], "record_id": record["record_id"]}

@@ -56,6 +56,10 @@ class Spool:
     def close(self) -> None:
         self._env.close()
 
+    def forget_readers(self) -> None:
+        """Let go of what processes were reading when they were killed."""
+        self._env.reader_check()
+
     def clock(self) -> int:
         """Return the newest time that was written, microseconds UTC; ours must not go back behind it."""
         return self._number(b"clock")

@@ -113,7 +113,7 @@ class Swap:
             found = (
                 new.decide_all([row for row, _ in rows], state, self._now(), [0] * len(rows), missing) if rows else []
             )
-            failed = [one for one in found if isinstance(one, HeadraceError) and one.faults[0].code not in _OF_STATE]
+            failed = [one for one in found if isinstance(one, HeadraceError) and one.faults[0].code not in OF_STATE]
             if failed:
                 raise HeadraceError(_fails(champion, len(failed), len(rows), failed[0].faults[0].code))
         except HeadraceError as error:
@@ -141,7 +141,7 @@ class Swap:
                          one.version, model, before, flipped, tried)  # fmt: skip
 
 
-_OF_STATE = ("HR-ONLINE-001", "HR-ONLINE-003", "HR-SERVE-018")
+OF_STATE = ("HR-ONLINE-001", "HR-ONLINE-003", "HR-SERVE-018")
 """What a row may meet with whatever version decides."""
 
 

@@ -13,6 +13,7 @@ from headrace.errors import Fault
 
 if TYPE_CHECKING:
     from headrace.run import LoadedProject
+    from headrace.serve.access import Provider
     from headrace.serve.traces import Traces
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -51,22 +52,41 @@ def _limits(function: Callable[..., None]) -> Callable[..., None]:
     return at_once(per_client(function))
 
 
+def _processes(function: Callable[..., None]) -> Callable[..., None]:
+    """Add how many processes answer."""
+    most = click.IntRange(1, 64)
+    workers = click.option(
+        "--workers", type=most, help="Processes that decide; by default what the settings say, or 1."
+    )
+    return workers(click.option("--watch", is_flag=True, help="Load the project anew when its files change.")(function))
+
+
 @click.command("serve", epilog="\b\nExample:  headrace serve --port 8470")
 @_entry
 @_limits
 @click.option(
     "--grpc-port", type=click.IntRange(0, 65535), help="Answer for the bare models by gRPC, too, on this port."
 )
+@_processes
 @session_options
-def command(session: Session, at_once: int, per_client: float | None, grpc_port: int | None, **entry: Any) -> None:
+def command(
+    session: Session,
+    at_once: int,
+    per_client: float | None,
+    grpc_port: int | None,
+    workers: int | None,
+    watch: bool,
+    **entry: Any,
+) -> None:
     """Answer decisions of the project's services: POST /services/NAME/decide.
 
+    With --workers or --watch one process looks after others: kill -HUP loads the project anew without a pause.
     With --json the document is printed when the service begins: its URL, and the names of the services.
     """
-    from headrace.serve.access import Provider
-    from headrace.serve.app import announce, serve
+    from headrace.serve.app import announce, serve, serve_many
     from headrace.serve.wire import Limits
     from headrace.serve.wire.listen import Entry
+    from headrace.serve.workers.supervisor import Plan
 
     def told(url: str, services: Sequence[str], warnings: Sequence[Fault]) -> None:
         announce(url, services, warnings)
@@ -82,12 +102,23 @@ def command(session: Session, at_once: int, per_client: float | None, grpc_port:
     way = Entry(**entry)
     limits = Limits(under_way=at_once, per_client=per_client, hosts=way.hosts)
     loaded = session.load()
-    trusted = Provider(**loaded.settings.oidc) if loaded.settings.oidc else None
-    more: dict[str, Any] = {"entry": way, "limits": limits, "provider": trusted, "grpc_port": grpc_port}
-    serve(loaded, entry["host"], entry["port"], told, traces=_traces(loaded), **more)
+    many = loaded.settings.serve.workers if workers is None else workers
+    if (many or 1) > 1 or watch:
+        plan = Plan(loaded.folder, session.target, loaded.state_dir, many or 1, watch, limits, grpc_port)
+        serve_many(plan, way, loaded, told, trusted(loaded))
+        return
+    more: dict[str, Any] = {"entry": way, "limits": limits, "provider": trusted(loaded), "grpc_port": grpc_port}
+    serve(loaded, entry["host"], entry["port"], told, traces=traces_of(loaded), **more)
 
 
-def _traces(loaded: LoadedProject) -> Traces | None:
+def trusted(loaded: LoadedProject) -> Provider | None:
+    """Return the identity provider of the settings."""
+    from headrace.serve.access import Provider
+
+    return Provider(**loaded.settings.oidc) if loaded.settings.oidc else None
+
+
+def traces_of(loaded: LoadedProject) -> Traces | None:
     """Return where spans go, where the settings say so; else nothing of OpenTelemetry is loaded."""
     said = loaded.settings.serve
     if said.traces is None:

@@ -48,14 +48,14 @@ def command(url: str, token: str | None, every: float, once: bool, as_json: bool
             _live(client, url, every)
             return
         with stdout_for_results():
-            found = _reading(client, every)
+            found, kept_out = _reading(client, every), _kept_out(client)
         if as_json:
-            out.write(f"{document({'ok': True, 'url': url} | found.as_dict())}\n")
+            out.write(f"{document({'ok': True, 'url': url, 'kept_out': kept_out} | found.as_dict())}\n")
         else:
             from headrace.cli.terminal import console
             from headrace.cli.watched import page
 
-            console().print(page(url, found, ()))
+            console().print(page(url, found, (), kept_out))
 
 
 def _reading(client: Client, every: float) -> Seen:
@@ -67,6 +67,12 @@ def _reading(client: Client, every: float) -> Seen:
         return seen(before, _look(client))
     except HeadraceError as error:
         raise CheckFailed(error.faults) from None
+
+
+def _kept_out(client: Client) -> str:
+    """Why a new declaration does not serve; empty where none was kept out."""
+    said = client.health().get("reload", {})
+    return "" if said.get("serves", True) else str(said.get("why", ""))
 
 
 def _look(client: Client) -> Look:
@@ -96,7 +102,12 @@ def _live(client: Client, url: str, every: float) -> None:
                 looks.append(_look(client))
                 if len(looks) > 1:
                     rates.append(sum(one.rate for one in seen(looks[-2], looks[-1]).services))
-                shown = page(url, seen(looks[0], looks[-1]), rates) if len(looks) > 1 else waiting(url, "Looking …")
+                kept_out = _kept_out(client)
+                shown = (
+                    page(url, seen(looks[0], looks[-1]), rates, kept_out)
+                    if len(looks) > 1
+                    else waiting(url, "Looking …")
+                )
             except HeadraceError as error:
                 looks.clear()
                 shown = waiting(url, f"{error.faults[0]}\nWaiting for it.")

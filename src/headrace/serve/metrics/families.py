@@ -87,7 +87,7 @@ _ALL = (
         "seconds",
     ),
     Family("headrace_under_way", "gauge", "Requests that have begun and are not answered yet."),
-    Family("headrace_spool_records", "gauge", "Records that are durable here and not in the lake yet.", over="max"),
+    Family("headrace_spool_records", "gauge", "Records that are durable here and not in the lake yet."),
     Family("headrace_spool_bytes", "gauge", "Size of the spool.", (), "bytes", "max"),
     Family(
         "headrace_state_age_seconds",
@@ -99,8 +99,14 @@ _ALL = (
     ),
     Family("headrace_state_bytes", "gauge", "Size of the state of keys.", (), "bytes", "max"),
     Family("headrace_state_rebuilding", "gauge", "1 while the state of keys is being made anew.", over="max"),
-    Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history."),
-    Family("headrace_parity_differing_total", "counter", "Served values that history does not confirm; must be 0."),
+    # these are kept with the state: who compares next goes on with them
+    Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history.", over="max"),
+    Family(
+        "headrace_parity_differing_total",
+        "counter",
+        "Served values that history does not confirm; must be 0.",
+        over="max",
+    ),
     Family(
         "headrace_shadow_records_total",
         "counter",

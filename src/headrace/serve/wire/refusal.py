@@ -24,6 +24,8 @@ STATUS = {
     "HR-SERVE-015": 429,
     "HR-SERVE-016": 504,
     "HR-SERVE-018": 503,
+    "HR-SERVE-020": 503,
+    "HR-SERVE-021": 503,
     "HR-ONLINE-001": 503,
     "HR-PRIVACY-002": 503,
     "HR-LEARN-007": 503,

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
+from headrace.serve.wire import accepting
 from headrace.serve.wire.http1 import Http1
 from headrace.serve.wire.reception import Reception
 from headrace.serve.wire.shared import Shared
@@ -30,6 +31,7 @@ class Server:
         beside: what runs on the same loop as long as the server answers, and is cancelled when it no longer does.
         looks: are called each second.
         ended: is called, in a thread, when nothing is under way any more.
+        among: what is known of other processes that accept from the same sockets; None where there are none.
     """
 
     def __init__(
@@ -39,13 +41,14 @@ class Server:
         beside: Sequence[Callable[[], Awaitable[None]]] = (),
         looks: Sequence[Callable[[], object]] = (),
         ended: Callable[[], object] = lambda: None,
+        among: accepting.Shared | None = None,
     ) -> None:
         self.reception, self._tls, self._beside, self._ended = reception, tls, beside, ended
         self._looks = (reception.forget_clients, *looks)
         self.started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: asyncio.Event | None = None
-        self._hurried = False
+        self._hurried, self._among, self._farewell_s = False, among, 0.0
 
     def run(self, sockets: Sequence[socket.socket]) -> None:
         """Serve in this thread; in the main thread SIGTERM and Ctrl-C end it, a second one without patience.
@@ -62,9 +65,15 @@ class Server:
         for number in dict.fromkeys(heard):
             signal.raise_signal(number)
 
-    def stop(self) -> None:
-        """Tell it to end; from any thread."""
+    def stop(self, farewell_s: float = 0.0) -> None:
+        """Tell it to end; from any thread.
+
+        Args:
+            farewell_s: seconds in which a client that says nothing may still ask, and is told that its connection ends:
+                one that is closed meanwhile could have a request on its way. Others accept new connections by now.
+        """
         self.started.wait()
+        self._farewell_s = farewell_s
         loop, told = self._loop, self._told
         if loop is not None and told is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
@@ -80,17 +89,28 @@ class Server:
         try:
             await self._told.wait()
         finally:
-            shared.stopping = True
             for one in listening:
-                one.close()
+                await _closed(one)
+            shared.stopping = True
+            await self._farewell(shared)
             await self._drained(shared)
             for task in (looking, *running):
                 task.cancel()
             await asyncio.wait([looking, *running])
             await asyncio.to_thread(self._ended)
 
-    async def _listen(self, bound: socket.socket, shared: Shared) -> asyncio.Server:
+    async def _listen(self, bound: socket.socket, shared: Shared) -> asyncio.Server | accepting.Accepting:
         assert self._loop is not None
+        if self._among is not None:
+            return accepting.Accepting(
+                self._loop,
+                bound,
+                self._among,
+                lambda: len(shared.connections),
+                lambda: Http1(shared),
+                self._tls,
+                _HANDSHAKE_S,
+            )
         patience = None if self._tls is None else _HANDSHAKE_S
         given: dict[str, Any] = {
             "sock": bound,
@@ -112,6 +132,12 @@ class Server:
                 one.look(now)
             for look in self._looks:
                 look()
+
+    async def _farewell(self, shared: Shared) -> None:
+        assert self._loop is not None
+        until = self._loop.time() + self._farewell_s
+        while shared.connections and self._loop.time() < until and not self._hurried:
+            await asyncio.sleep(0.01)
 
     async def _drained(self, shared: Shared) -> None:
         """Wait for what is under way, and for those who read their last answer."""
@@ -145,6 +171,13 @@ class Server:
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+
+async def _closed(listening: asyncio.Server | accepting.Accepting) -> None:
+    if isinstance(listening, accepting.Accepting):
+        await listening.close()
+    else:
+        listening.close()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

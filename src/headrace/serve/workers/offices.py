@@ -1,0 +1,196 @@
+"""The offices of several processes: one keeps events, state and the lake, the others decide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from headrace.online import State
+from headrace.online.build import remove_others
+from headrace.serve.deciding import Pending
+from headrace.serve.desk import Desk
+from headrace.serve.drain import drain_events, drain_records, journals, last_committed, spool_of
+from headrace.serve.fields import Row
+from headrace.serve.intake import Post, layout
+from headrace.serve.journal import identity, segments
+from headrace.serve.judging import judge_live
+from headrace.serve.loaded import Loaded
+from headrace.serve.office import Give, Office, repeated
+from headrace.serve.record import Record
+from headrace.serve.workers.cases import SharedCases
+from headrace.serve.workers.claims import Claims
+from headrace.serve.workers.forward import forward
+from headrace.serve.workers.part import Part, workers_of
+
+
+class Worker(Office):
+    """Decides; events go to the keeper.
+
+    Args:
+        loaded: the project.
+        part: its seat.
+        keeper: path of the socket on which the keeper takes events.
+
+    Raises:
+        HeadraceError: as for an office.
+    """
+
+    def __init__(self, loaded: Loaded, part: Part, keeper: Path) -> None:
+        super().__init__(loaded, part=part)
+        self._keeper = keeper
+        self._claims = Claims(workers_of(loaded.state_dir) / "cases", self.spool.record_of)
+        self._stack.callback(self._claims.close)
+        self._shared = SharedCases(self._claims, self.spool, self.journal, self.lake, self._veiled)
+        self._cases, self._deciding.shared = self._shared, self
+        self._repeating = set[asyncio.Task[None]]()
+
+    async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
+        """Hand live events to the keeper; when this returns they are durable, and in the state that all read."""
+        return await forward(self._keeper, stream, bodies)
+
+    async def settle(self) -> None:
+        """Let new champions serve, and see what the keeper has moved."""
+        self._deciding.missing = await asyncio.to_thread(self._missing)
+        await self._take_over()
+        self._drained = await asyncio.to_thread(last_committed, self.lake, self.desks, self.journal.id)
+        self._cases.settle(self._drained)
+
+    def close(self) -> None:
+        """Finish what waits and let go: the keeper brings the records into the lake."""
+        with self._stack:
+            self._deciding.close()
+            self.meters.post()
+
+    # -- cases of other workers
+
+    def claim(self, some: Sequence[Pending], last: int) -> Sequence[bool]:
+        """Return which rows no other worker has decided first."""
+        return self._claims.claim([one.case for one in some], self.journal.id, last)
+
+    def give_back(self, some: Sequence[Pending]) -> None:
+        """Let others decide what could not be written here."""
+        self._claims.drop({one.case: (self.journal.id, one.number) for one in some if one.case is not None})
+
+    def elsewhere(self, one: Pending) -> None:
+        """Give a row the answer of the worker that decided it first."""
+        task = asyncio.get_running_loop().create_task(self._repeat(one))
+        self._repeating.add(task)  # a loop holds its tasks weakly
+        task.add_done_callback(self._repeating.discard)
+
+    async def _repeat(self, one: Pending) -> None:
+        try:
+            record = await self._shared.elsewhere(one)
+        except Exception as error:  # noqa: BLE001 - whatever it is, who asks gets an answer
+            if not one.answer.done():
+                one.answer.set_exception(error)
+                one.answer.exception()
+            return
+        if one.answer.done():
+            return
+        if record is None:
+            self._deciding.again(one, asyncio.get_running_loop())
+            return
+        assert one.repeat is not None
+        one.record_id = record["record_id"]
+        one.answer.set_result(one.repeat(record))
+
+    def _submit(
+        self, desk: Desk, row: Row, case: bytes | None, asked: tuple[int, bool, float | None], give: Give
+    ) -> asyncio.Future[Any]:
+        answer = super()._submit(desk, row, case, asked, give)
+        if (pending := self._shared.under_way(case)) is not None:
+            explain, with_features, _ = asked
+            pending.repeat = partial(_given, explain, with_features, give)
+        return answer
+
+
+class Keeper(Office):
+    """Writes events and state, moves records, compares them with history; it decides nothing.
+
+    It begins beside the keeper of before, if there is one: what it needs is loaded and built, and nothing is written
+    that the other one writes. ``take_charge`` ends that.
+    """
+
+    def __init__(self, loaded: Loaded, part: Part) -> None:
+        super().__init__(loaded, part=part)
+        self._claims = Claims(workers_of(loaded.state_dir) / "cases", self.spool.record_of)
+        self._stack.callback(self._claims.close)
+        self.meters.gauge("headrace_workers", lambda: 0)
+        self._left_behind = False
+        self._charged = False
+
+    def take_charge(self, before: State | None = None) -> None:
+        """Begin to write; no other process does any more.
+
+        Args:
+            before: the state from which others serve until they have ended, where that is another one.
+        """
+        for name, stream in self._project.streams.items():
+            if self.spool.layout(name) != layout(stream) and self.spool.events_waiting(name):
+                with self.lake.lock(name):
+                    drain_events(self.spool, self.lake, stream)
+        self.keep()
+        self.intake.catch_up()
+        self.intake.before = before
+        self._charged = True
+
+    def alone(self) -> None:
+        """Know that the processes of before have ended: what they left is moved, what they read is removed."""
+        self.intake.parted = self._left_behind = True
+
+    async def settle(self) -> None:
+        """Bring live events into the lake, catch up with it, and move records when there are many."""
+        await asyncio.wrap_future(self._posts.submit(Post()))
+        self._deciding.missing = self._missing()
+        if self.intake.drained:
+            self.intake.drained = False
+            await asyncio.to_thread(judge_live, self._project, self.lake)
+        await self._take_over()
+        await asyncio.to_thread(self.compare)
+        await asyncio.to_thread(self.shadows.look)
+        await asyncio.to_thread(self._move)
+        for one in (self.state, self.spool, self._claims):
+            one.forget_readers()
+
+    def release(self) -> None:
+        """Write no more, and leave everything where it is: who comes next goes on with it."""
+        if self._charged:
+            self._posts.close()
+            self.intake.let_go()
+        self._charged = False
+        self.meters.post()
+
+    def close(self) -> None:
+        """Let go of everything, where it is."""
+        with self._stack:
+            self.release()
+            self._deciding.close()
+
+    def finish(self) -> None:
+        """Bring all that waits into the lake, and let go."""
+        with self._stack:
+            self._deciding.close()
+            if self._charged:
+                self._posts.close()
+                self.intake.close()
+            self._drain()
+            judge_live(self._project, self.lake)
+
+    def _move(self) -> None:
+        """Move records when a file of some journal is full, or its process is gone."""
+        folder = spool_of(self._loaded.state_dir)
+        full = any(len(segments(one)) > 1 for one in journals(folder))
+        if self._left_behind or full or self.shadows.due():
+            if self._left_behind and self.intake.before is None:
+                remove_others(self.state.folder)
+                self._left_behind = False
+            drain_records(self.spool, folder, self.lake)
+            ids = [identity(one) for one in journals(folder)]
+            self._claims.settle({id: last_committed(self.lake, self.desks, id) for id in ids})
+
+
+def _given(explain: int, with_features: bool, give: Give, record: Record) -> Any:
+    return give(repeated(record, explain, with_features))

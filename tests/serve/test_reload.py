@@ -1,0 +1,137 @@
+"""A new declaration takes over while its predecessor answers; one that is no good stays out, and says why."""
+
+import signal
+import threading
+import time
+from datetime import timedelta
+
+import httpx
+
+from headrace.run import load_project
+from headrace.serve import parity
+from tests.run.bank import edit
+from tests.serve.server import Server
+from tests.shop import DECIDE, START, payment, rows_of
+
+RULE = '"review": "score > 0.02"'
+
+
+class Load:
+    """Clients that decide and post events all the time; what they were answered."""
+
+    def __init__(self, url):
+        self.url, self.statuses, self.decisions, self.unseen = url, [], [], []
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._decide, args=(one,)) for one in range(3)]
+        self._threads.append(threading.Thread(target=self._post))
+
+    def __enter__(self):
+        for one in self._threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        for one in self._threads:
+            one.join(60)
+
+    def _decide(self, worker):
+        with httpx.Client(base_url=self.url, timeout=60) as client:
+            number = 0
+            while not self._ended.is_set():
+                number += 1
+                self._answered(client.post(DECIDE, json=payment(number, payment_id=f"load-{worker}-{number}")))
+
+    def _post(self):
+        with httpx.Client(base_url=self.url, timeout=60) as client:
+            number = 0
+            while not self._ended.is_set():
+                number += 1
+                key = 2_000_000 + number
+                event = payment(number, payment_id=f"posted-{number}", customer_id=key)
+                self.statuses.append(client.post("/events/payments", json=event).status_code)
+                row = payment(number, START + timedelta(hours=1), payment_id=f"read-{number}", customer_id=key)
+                answer = client.post(f"{DECIDE}?features=1", json=row)
+                self._answered(answer)
+                if answer.json()["features"]["spending.count_1d"] != 1:
+                    self.unseen.append(number)
+
+    def _answered(self, answer):
+        self.statuses.append(answer.status_code)
+        self.decisions.append(answer.json().get("decision"))
+
+
+def until(holds, seconds=180):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.1)
+
+
+def reload_of(server):
+    return server.client.get("/health/ready").json().get("reload", {})
+
+
+def test_a_new_declaration_takes_over_under_load_and_a_bad_one_stays_out(shop):
+    server = Server(shop.folder, "--workers", "2")
+    project = shop.folder / "project.py"
+    good = project.read_text()
+    try:
+        with Load(server.client.base_url) as load:
+            until(lambda: len(load.statuses) > 50)
+            project.write_text(f"{good}\ndef (")
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: reload_of(server))
+            assert reload_of(server)["serves"] is False
+            assert "HR-PROJECT-006" in reload_of(server)["why"]
+            project.write_text(good.replace('"frauds": hr.sum("is_fraud", "7d"', '"frauds": hr.sum("is_fraud", "9d"'))
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: "HR-SERVE-003" in reload_of(server)["why"])
+            seen = len(load.statuses)
+            until(lambda: len(load.statuses) > seen + 50)
+            assert "peek" not in load.decisions
+            project.write_text(good.replace(RULE, '"peek": "score > -1"'))
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: reload_of(server).get("serves"))
+            until(lambda: load.decisions[-20:].count("peek") > 10)
+            time.sleep(4)  # those that answered before end in the meantime
+            seen = len(load.decisions)
+            until(lambda: len(load.decisions) > seen + 50)
+            assert {"allow", "review"} & set(load.decisions[seen:]) == set()
+        assert set(load.statuses) == {200}
+        assert load.unseen == []
+    finally:
+        told = server.stop()
+    assert told.count("HR-PROJECT-006") == told.count("HR-SERVE-003") == 1
+    loaded = load_project(shop.folder)
+    rows = rows_of(loaded, "decisions_desk")
+    assert len({row["record_id"] for row in rows}) == len(rows) == len(load.decisions)
+    assert parity(loaded).passed
+
+
+def test_watched_files_are_loaded_when_they_change_also_by_a_single_worker(shop):
+    server = Server(shop.folder, "--watch")
+    try:
+        assert server.client.post(DECIDE, json=payment(1, payment_id="before")).json()["decision"] != "peek"
+        edit(shop.folder, RULE, '"peek": "score > -1"')
+        until(lambda: reload_of(server).get("serves"))
+        until(lambda: server.client.post(DECIDE, json=payment(1)).json()["decision"] in ("peek", "block"))
+        assert server.client.post(DECIDE, json=payment(1, payment_id="after")).json()["decision"] == "peek"
+        again = server.client.post(DECIDE, json=payment(1, payment_id="before")).json()
+        assert again["repeated"] is True
+        assert again["decision"] != "peek"
+    finally:
+        server.stop()
+
+
+def test_a_declaration_that_fails_on_what_was_just_asked_stays_out(shop):
+    server = Server(shop.folder, "--watch")
+    try:
+        row = payment(1, payment_id="stranger", customer_id=9_000_000)
+        assert server.client.post(DECIDE, json=row).status_code == 200
+        edit(shop.folder, f"{RULE}}})", f'{RULE}}}, stale_after="1m", when={{"stale": "refuse"}})')
+        until(lambda: reload_of(server))
+        # what a state of that moment refuses is no fault of the declaration
+        assert reload_of(server)["serves"] is True
+    finally:
+        server.stop()
