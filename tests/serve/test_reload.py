@@ -1,16 +1,23 @@
 """A new declaration takes over while its predecessor answers; one that is no good stays out, and says why."""
 
+import asyncio
+import json
 import signal
 import threading
 import time
 from datetime import timedelta
 
 import httpx
+import pytest
 
-from headrace.run import load_project
+from headrace.errors import HeadraceError
+from headrace.run import load_project, train
 from headrace.serve import parity
+from headrace.serve.office import office
+from headrace.serve.workers.trial import tried
 from tests.run.bank import edit
 from tests.serve.server import Server
+from tests.serve.test_swap import ROOT
 from tests.shop import DECIDE, START, payment, rows_of
 
 RULE = '"review": "score > 0.02"'
@@ -135,3 +142,21 @@ def test_a_declaration_that_fails_on_what_was_just_asked_stays_out(shop):
         assert reload_of(server)["serves"] is True
     finally:
         server.stop()
+
+
+def test_a_declaration_is_tried_on_what_was_just_asked(shop):
+    first = shop.registry().champion("score")
+    edit(shop.folder, "score = ", ROOT)
+    loaded = load_project(shop.folder)
+    registry = loaded.registry()
+    train(loaded)
+    second = max(registry.versions("score"), key=lambda one: one.number)
+    registry.promote("score", first.number)
+    with office(shop) as opened:
+        asyncio.run(opened.decide("desk", json.dumps(payment(1, amount="9500")).encode()))
+        asyncio.run(opened.decide("desk", json.dumps(payment(2)).encode()))
+    with office(shop) as opened:
+        assert tried(opened, shop) == {"desk": 2}
+    registry.promote("score", second.number)
+    with office(loaded) as opened, pytest.raises(HeadraceError, match="HR-SERVE-022.*1 of 2 recent rows"):
+        tried(opened, loaded)

@@ -30,7 +30,9 @@ _STEADY_S = 60.0
 """After so long a process that dies is begun anew at once."""
 _LONGEST_S = 30.0
 """Between two beginnings of a process that dies again and again."""
-_STOP_S = 60.0
+_TRIES = 3
+"""As often a project is loaded whose files change meanwhile."""
+CHANGED = "HR-SERVE-024"
 _log = logging.getLogger("headrace.serve")
 
 Told = Callable[[str, Sequence[str], Sequence[Fault]], None]
@@ -227,21 +229,27 @@ class Supervisor:
 
     async def _renewed(self) -> None:
         """Take one step from the code that answers to that of the files."""
-        self._renew_again = True
+        self._renew_again, left = True, _TRIES
         while self._renew_again and not self._heard:
             self._renew_again = False
             assert self._now is not None
             try:
                 new = await self._begin(self._now.state)
             except HeadraceError as error:
-                self._tell_reload([*error.faults])
+                left -= 1
+                if error.faults[0].code == CHANGED and left:
+                    self._renew_again = True
+                else:
+                    self._tell_reload(error.faults)
                 continue
             await self._enthrone(new)
             self._tell_reload([])
 
     def _tell_reload(self, faults: Sequence[Fault]) -> None:
         why = "; ".join(str(fault) for fault in faults)
-        self._reloaded = {"at": clock.now_us(), "serves": not faults, "why": why}
+        # whoever has no token may ask whether all is ready: what a user's own code says is not for them
+        shown = ", ".join(fault.code for fault in faults) if self._way.guarded else why
+        self._reloaded = {"at": clock.now_us(), "serves": not faults, "why": shown}
         if faults:
             _log.error("the new declaration stays out, the one before serves on: %s", why)
         else:
@@ -375,7 +383,8 @@ class Supervisor:
 
 def _changed() -> Fault:
     found = "files of the project that changed since the others were loaded"
-    return Fault("HR-SERVE-024", "", found, "the same declaration in all processes", "it is loaded anew by itself")
+    cure = "load it again when they rest; where that is no help, something in it is not the same each time"
+    return Fault(CHANGED, "", found, "the same declaration in all processes", cure)
 
 
 @contextlib.contextmanager
