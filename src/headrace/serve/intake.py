@@ -126,8 +126,9 @@ class Intake:
                 self._keys.pop(stream, None)
                 raise
             turn.last = numbered[-1][0]
-            if stream in self._keys:
-                self._keys[stream][1].settle()
+        if stream in self._keys:  # also where all were known: else what was looked at would gather, post by post
+            self._keys[stream][1].settle()
+        if numbered:
             try:
                 self._apply(stream, numbered)
             except Exception as error:  # noqa: BLE001 - whatever it is, the events are taken
