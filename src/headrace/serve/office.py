@@ -111,6 +111,7 @@ class Office:
             self.live = LiveParity(loaded, self.spool, now_us=self.now)
             self.shadows = Shadows(loaded, self.now)
             stack.callback(self.shadows.close)
+            self.shadows.look()
             gauges(self)
             self._warm()
             self._stack = stack.pop_all()
