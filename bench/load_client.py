@@ -123,16 +123,16 @@ def load(
             asked.content, asked.begins, asked.ids, files, int(seconds * 1e9), rate / 1e9, first, *found
         )
     status, due, waited = (one[:count] for one in found)
-    return Load(spent / 1e9, status, waited / 1e9, due / 1e9)
+    return Load(spent / 1e9, status, np.divide(waited, 1e9), np.divide(due, 1e9))
 
 
 @njit(nogil=True)  # type: ignore[untyped-decorator]
 def _now(time: np.ndarray[Any, Any]) -> int:
     _clock(1, time.ctypes.data)
-    return time[0] * 1_000_000_000 + time[1]
+    return int(time[0] * 1_000_000_000 + time[1])
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)
 def _drive(content, begins, ids, files, span, rate, number, status, due, waited):  # type: ignore[no-untyped-def]
     """Carry it out; return nanoseconds and how many requests there were. One loop: all of it is on the hot path."""
     many, kinds, room = len(files), len(begins) - 1, len(status)
