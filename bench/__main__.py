@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         )
         for result in results:
             print(result.line(), flush=True)
-        if chosen.write:
+        if chosen.write and results:
             keep(name, results, when)
     if chosen.write:
         write(SUITES)

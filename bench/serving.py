@@ -27,7 +27,7 @@ import pyarrow as pa
 from bench import score
 from bench.apart import Absent, resident, tree
 from bench.measure import Result
-from bench.serving_load import Load, at_rate, profile_of, server, wrk
+from bench.serving_load import CLIENT, Load, at_rate, profile_of, server, wrk
 from bench.serving_peers import BENTOML, FEAST, MLSERVER, Asked, Peer, as_v2, bentoml, feast, free_port, mlserver
 from headrace import simulate
 from headrace.learn.native import METADATA
@@ -155,6 +155,11 @@ class Bench:
         with urllib.request.urlopen(f"{self.url}/metrics") as answer:
             return Look.of(read(answer.read().decode()), time.perf_counter())
 
+    def serves(self) -> str:
+        """Return the version that serves now."""
+        look = self.look()
+        return ", ".join(model for one in seen(look, look).services for model in one.models)
+
 
 def decisions(bench: Bench) -> list[Result]:
     """Ask at 1, 64 and 16 connections; then peers, then the bare model."""
@@ -281,23 +286,27 @@ def swap(bench: Bench) -> Result:
     """Promote other versions while load runs."""
     with bench.serving() as pid:
         before = bench.load(16, pid)
-        ending = threading.Event()
+        ending, served = threading.Event(), list[str]()
 
         def promoting() -> None:
-            version = 1
-            while not ending.wait(bench.seconds / 4):
-                version = 3 - version
-                promote(bench.loaded, MODEL, version)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # the core is the client's
+            version, since = 1, 0.0
+            while not ending.wait(0.25):
+                now = bench.serves()
+                served.extend([now] if [now] != served[-1:] else [])
+                if now == f"{MODEL} {version}" and time.monotonic() - since > bench.seconds / 4:
+                    version, since = 3 - version, time.monotonic()
+                    promote(bench.loaded, MODEL, version)
 
         thread = threading.Thread(target=promoting)
         thread.start()
         during = bench.load(16, pid)
         ending.set()
         thread.join()
-        seen = {posted(bench.decide, body.replace("@ID@", f"s{at}"))["model"]["version"] for at, body in
-                enumerate(bench.bodies[:20])}  # fmt: skip
     promote(bench.loaded, MODEL, 1)
-    notes = {"before": before.said(), "during": during.said(), "versions seen afterwards": ", ".join(map(str, seen))}
+    if len(served) < 2 and not bench.small:
+        raise AssertionError("no other version took over")
+    notes = {"before": before.said(), "during": during.said(), "what served, in turn": ", ".join(served)}
     seconds = {"p99 before": before.p99, "p99 while versions change": during.p99}
     said = "another version every few seconds, 16 connections"
     aim = aims({"0 failed": during.failed == 0, "the same p99, within a tenth": during.p99 <= 1.1 * before.p99})
@@ -367,7 +376,8 @@ def suite(small: bool, long: bool = False) -> list[Result]:
         print("serving: needs two cores, taskset and wrk (Debian's packages util-linux and wrk)", file=sys.stderr)
         return []
     with tempfile.TemporaryDirectory() as place:
-        bench = Bench(Path(place), small, long)
+        bench, cores = Bench(Path(place), small, long), os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {int(CLIENT)})  # what we do ourselves costs the server nothing
         results = decisions(bench)
         for part in (overload, swap, workers, memory, start):
             try:
@@ -376,4 +386,5 @@ def suite(small: bool, long: bool = False) -> list[Result]:
                 print(f"serving, {part.__name__}: {why}", file=sys.stderr)
                 continue
             print(results[-1].line(), file=sys.stderr, flush=True)
+        os.sched_setaffinity(0, cores)
         return results

@@ -151,7 +151,8 @@ def profile_of(pid: int) -> dict[str, float]:
             found["own code"] += own
             found["kernel"] += kernel
             with suppress(OSError):
-                name = f"thread {(place / 'comm').read_text().strip()}"
+                main = place.name == str(one)
+                name = "thread " + ("main" if main else (place / "comm").read_text().strip())
                 found[name] = found.get(name, 0.0) + own + kernel
     return found
 

@@ -21,7 +21,7 @@ from bench import apart
 from bench.apart import Absent
 from bench.serving_load import server
 
-MLSERVER, BENTOML, FEAST = "1.7.1", "1.4.40", "0.67.0"
+MLSERVER, BENTOML, FEAST = "1.7.1", "1.4.39", "0.67.0"
 RUNTIME = (f"onnxruntime=={version('onnxruntime')}", "uvloop", "httptools")
 """What peers run the model with, as we do, and what uvicorn is fastest with."""
 _OWNER = {"spending": "customer_id", "who": "customer_id", "busy": "terminal_id", "risk": "terminal_id"}
