@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -315,6 +316,9 @@ def swap(bench: Bench) -> Result:
 
 def workers(bench: Bench) -> Result:
     """One worker and two, on both cores, of which the client has its part."""
+    known = subprocess.run([*SERVE, "--help"], capture_output=True, text=True, check=True).stdout
+    if "--workers" not in known:
+        raise Absent("serve has no --workers")
     found = {}
     for count in (1, 2):
         with bench.serving("--workers", str(count), cores="0,1") as pid:

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from tests.connect.servers import mariadb, postgres  # noqa: F401 - servers that are started once for all
-from tests.serve.decided import grown, grown_once  # noqa: F401 - a project whose service has decided
+from tests.serve.decided import another, grown, grown_once  # noqa: F401 - projects whose service has decided
+from tests.serve.private import private, private_once  # noqa: F401 - one with personal fields
 from tests.shop import shop, trained  # noqa: F401 - fixtures of several rooms; the shop is trained once for all
 
 os.environ["OMP_NUM_THREADS"] = "1"  # on a busy machine threads that wait make tiny fits take seconds

@@ -309,6 +309,7 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (lambda: hr.Project("p", sources=[hr.Stream("s", Event, source=3)]), "source of s = int"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", sources=[hr.Table("t", Level, source=3)]), "'data/events*.csv'"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", sources=[hr.Table("t", query=3)]), "query of t = int"),  # type: ignore[arg-type]
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), shadow="m")]), "shadow of s = str"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", services=[hr.Service("s", model(), otherwise=3)]), "otherwise of s = int"),  # type: ignore[arg-type]
         (lambda: hr.Project("p", services=[hr.Service("s", model(), otherwise=["a"])]), "such as 'allow'"),  # type: ignore[arg-type]
         (
@@ -866,6 +867,26 @@ MISTAKES: Mapping[str, list[Mistake]] = {
         (
             lambda: hr.Project("p", services=[hr.Service("s", model(), {}, when={"stale": "refuse"})]),
             "stale_after='15m'",
+        ),
+    ],
+    "HR-SERVICE-005": [
+        (lambda: hr.Project("p", services=[hr.Service("s", model(), {}, shadow=model())]), "headrace models shadow m "),
+        (
+            lambda: hr.Project("p", services=[hr.Service("s", model(), {}, shadow=model("n", cases(now(a="1"))))]),
+            "hand both models cases",
+        ),
+        (
+            lambda: hr.Project(
+                "p",
+                services=[
+                    hr.Service(
+                        "s",
+                        (one := model()),
+                        shadow=model("n", one.cases, task=hr.quantiles(0.5), metrics=[hr.pinball()]),
+                    )
+                ],
+            ),
+            "a model with one score",
         ),
     ],
     "HR-CHARTER-001": [(lambda: hr.Project("p", charter=charter(problem=" ")), "leaves 'problem' open")],

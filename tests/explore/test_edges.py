@@ -10,10 +10,11 @@ import headrace as hr
 from headrace.audit.data.origins import Tagged
 from headrace.errors import HeadraceError
 from headrace.explore import explored
-from headrace.explore.against import Bin, information_value, wilson
+from headrace.explore.against import Bin, information_value
 from headrace.explore.periods import named
 from headrace.explore.ranks import auc, correlation_ratio, cramers_v, midranks, spearman
 from headrace.explore.rows import frame_rows
+from headrace.learn.rates import wilson
 
 AT = pd.Timestamp("2026-01-01", tz="UTC")
 

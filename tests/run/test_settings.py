@@ -25,6 +25,11 @@ def test_all_keys(tmp_path):
     assert (read.name, read.file, read.object, read.targets["local"].path) == ("bank", "bank.py", "it", "state")
 
 
+def test_the_file_of_keys_is_relative_to_the_folder(tmp_path):
+    assert read_settings(_written(tmp_path, '[privacy]\nkey_file = "../keys"')).key_file == "../keys"
+    assert read_settings(_written(tmp_path, "")).key_file == ""
+
+
 def test_all_unknown_keys_are_told_at_once_with_line_and_nearest(tmp_path):
     text = '[project]\nfiel = "project.py"\n[target.local]\npaht = "x"\n[traget]\n[target.locla]\n'
     with pytest.raises(HeadraceError) as raised:
@@ -57,6 +62,9 @@ def test_a_target_has_its_own_lake_and_state(tmp_path, monkeypatch):
         ("[project\n", "HR-PROJECT-002"),
         ('[project]\nfile = "a"\nfile = "b"', "HR-PROJECT-002"),
         ("[project]\nfile = 3", "HR-PROJECT-004"),
+        ("[privacy]\nkey_file = 3", "HR-PROJECT-004"),
+        ('[privacy]\nkey = "0f"', "HR-PROJECT-003"),
+        ("privacy = 3", "HR-PROJECT-004"),
         ('[project]\nfile = ""', "HR-PROJECT-004"),
         ('project = "x"', "HR-PROJECT-004"),
         ('target = "x"', "HR-PROJECT-004"),

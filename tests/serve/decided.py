@@ -1,6 +1,7 @@
 """A project whose service has decided: trees, two versions of the model, labels, late events and personal fields."""
 
 import shutil
+import time
 from datetime import timedelta
 
 import httpx
@@ -99,3 +100,33 @@ def grown(grown_once, tmp_path):
     folder, answers = grown_once
     shutil.copytree(folder, tmp_path / "shop")
     return load_project(tmp_path / "shop"), answers
+
+
+@pytest.fixture
+def another(shop):
+    """The shop with a second version of its model, which is not promoted: project, registry and both versions."""
+    from headrace.run import load_project, train
+
+    edit(
+        shop.folder,
+        "SimpleImputer(), StandardScaler(), LogisticRegression()",
+        "SimpleImputer(), LogisticRegression(C=0.1)",
+    )
+    loaded = load_project(shop.folder)
+    registry = loaded.registry()
+    first = registry.champion("score")
+    train(loaded)
+    second = max(registry.versions("score"), key=lambda one: one.number)
+    assert second.number > first.number
+    registry.promote("score", first.number)
+    return loaded, registry, first, second
+
+
+def until(holds, seconds=60):
+    """Wait for something that a running service comes to."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")

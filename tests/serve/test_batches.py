@@ -75,6 +75,8 @@ def test_what_is_wrong_with_a_row_stands_in_its_place_and_the_others_are_answere
         (b"ARROW1", "application/vnd.apache.arrow.stream", 400, "HR-REQUEST-002"),
         (b"[]", "text/csv", 415, "HR-REQUEST-010"),
         (b"[" + b" " * (17 << 20) + b"]", "application/json", 413, "HR-REQUEST-001"),
+        (b"[" + b"1," * 2_000_000 + b"1]", "application/json", 413, "HR-REQUEST-001"),
+        (b"\n" * 2_000_000, "application/x-ndjson", 413, "HR-REQUEST-001"),
     ],
 )
 def test_a_batch_that_cannot_be_read_is_refused_whole(client, content, kind, status, code):
@@ -113,3 +115,27 @@ def test_without_a_durable_record_a_full_disk_does_not_keep_answers_back(shop):
     lost = running.office.lost
     assert lost > 0
     assert len(rows_of(loaded, "decisions_desk")) == 600 - lost
+
+
+def test_a_long_batch_and_a_long_post_let_others_in_between(client):
+    rows = json.dumps([payment(number) for number in range(3_000)])
+    lines = "\n".join(json.dumps(payment(number)) for number in range(20_000))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        long = [
+            pool.submit(posted, client, rows, "application/json"),
+            pool.submit(client.post, "/events/payments", content=lines),
+        ]
+        alone = 0
+        while not all(one.done() for one in long):
+            assert client.post(DECIDE, json=payment(alone, payment_id=f"alone-{alone}")).status_code == 200
+            alone += 1
+        assert [one.result().status_code for one in long] == [200, 200]
+    assert alone > 3, "a single row waited for all of the others"
+
+
+def test_of_a_post_with_a_fault_in_each_line_the_first_hundred_are_told(client, shop):
+    refused = client.post("/events/payments", content=b"{}\n" * 50_000)
+    assert (refused.status_code, len(refused.json()["errors"])) == (400, 100)
+    many = client.post("/events/payments", content=b"{}\n" * 100_001)
+    assert (many.status_code, many.json()["error"]["code"]) == (413, "HR-REQUEST-001")
+    assert not any(row["payment_id"].startswith("live-") for row in rows_of(shop, "payments"))

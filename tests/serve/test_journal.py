@@ -1,5 +1,6 @@
 """The journal: what was written is read again, whatever is killed, torn, altered or full."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -119,6 +120,38 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(tmp_path):
         journal.append(some(taken + 51, taken + 60), CONTEXT)
         journal.close()
         assert records(disk / "journal") == some(1, taken) + some(taken + 51, taken + 60)
+
+
+def test_what_a_disk_that_failed_has_of_a_write_is_in_the_way_of_nothing(tmp_path, monkeypatch):
+    journal, works = Journal(tmp_path, 65_536), os.fdatasync
+    journal.append(some(1, 5), CONTEXT)
+
+    def fails(_file):
+        raise OSError(errno.EIO, "the disk failed")
+
+    monkeypatch.setattr(os, "fdatasync", fails)
+    with pytest.raises(HeadraceError, match="HR-ONLINE-002"):
+        journal.append(some(6, 9), CONTEXT)
+    monkeypatch.setattr(os, "fdatasync", works)
+    journal.append(some(10, 10), CONTEXT)
+    assert records(tmp_path) == some(1, 5) + some(10, 10)
+    journal.close()
+    again = Journal(tmp_path, 65_536)
+    assert again.last == 10
+    again.close()
+
+
+def test_files_that_a_kill_left_prepared_do_not_gather(tmp_path):
+    for _ in range(3):
+        command = [sys.executable, "-c", KILLED, str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for _ in range(5):
+            process.stdout.readline()
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert len(list(tmp_path.glob("*.new"))) <= 1
+    Journal(tmp_path, 20_000).close()
+    assert not list(tmp_path.glob("*.new"))
 
 
 def filled(journal, taken, step):

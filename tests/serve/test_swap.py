@@ -3,44 +3,16 @@
 import asyncio
 import json
 import threading
-import time
 
 import httpx
-import pytest
 
 from headrace.run import load_project, train
 from headrace.serve import parity
 from headrace.serve.app import start
 from headrace.serve.office import office
 from tests.run.bank import edit
+from tests.serve.decided import until
 from tests.shop import DECIDE, payment
-
-
-def until(holds, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come to that")
-
-
-@pytest.fixture
-def another(shop):
-    """A second version of the model, which is not promoted."""
-    edit(
-        shop.folder,
-        "SimpleImputer(), StandardScaler(), LogisticRegression()",
-        "SimpleImputer(), LogisticRegression(C=0.1)",
-    )
-    loaded = load_project(shop.folder)
-    registry = loaded.registry()
-    first = registry.champion("score")
-    train(loaded)
-    second = max(registry.versions("score"), key=lambda one: one.number)
-    assert second.number > first.number
-    registry.promote("score", first.number)
-    return loaded, registry, first, second
 
 
 def test_a_new_champion_takes_over_with_no_failed_request(another):

@@ -285,6 +285,8 @@ def _service(one: Decisions) -> str:
 
 def _because(why: Mapping[str, Any]) -> str:
     value, moves = why["value"], float(why["contribution"])
+    if isinstance(value, Mapping):  # a pseudonym: it tells of a person
+        value = "masked"
     value = "missing" if value is None else value if isinstance(value, str) else number(value)
     moved = f"{moves:+.3f}".replace("-", "\N{MINUS SIGN}") if abs(moves) >= 0.0005 else "0"
     return f"<code>{escape(str(why['feature']))}</code> is {escape(value)} <span class='soft'>({moved})</span>"

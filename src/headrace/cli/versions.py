@@ -63,6 +63,7 @@ def print_version(one: Shown) -> None:
     for note in record.notes:
         say(f"  to know  {note}", "yellow")
     _print_promotions(version)
+    _print_shadows(version)
     say()
     say("Files", "bold")
     for name, state in one.files.items():
@@ -111,6 +112,12 @@ def _print_promotions(version: Version) -> None:
         for one in version.promotions
     ]
     print_table("Promotions", ("when", "who", "why", "instead of"), rows)
+
+
+def _print_shadows(version: Version) -> None:
+    if version.shadows:
+        rows = [[_moment(one["at_us"]), one["what"], one["by"], one["reason"]] for one in version.shadows]
+        print_table("In the shadow", ("when", "", "who", "why"), rows)
 
 
 def print_compared(found: Compared) -> None:

@@ -145,7 +145,11 @@ def _state(found: Seen) -> list[RenderableType]:
     waits = None if found.spool_records is None else f"{found.spool_records:,.0f} records wait for the lake"
     compared = None if found.parity_compared is None else f"{found.parity_compared:,.0f} values compared"
     lines: Mapping[str, list[str | None]] = {
-        "state": [size(found.state_bytes) or None, f"age {ages}" if ages else None],
+        "state": [
+            "being made anew" if found.state_rebuilding else None,
+            size(found.state_bytes) or None,
+            f"age {ages}" if ages else None,
+        ],
         "spool": [waits, size(found.spool_bytes) or None],
         "parity": [compared, None if compared is None else f"{found.parity_differing or 0:,.0f} differing"],
         "stages": [f"{stage} {latency(seconds)}" for stage, seconds in found.stages.items()],

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from headrace.declare.contract import Contract
-from headrace.declare.project import DECISIONS_OF, RUN_LOG, Project, kept_beside, sources_of
+from headrace.declare.project import DECISIONS_OF, RUN_LOG, SHADOW_OF, Project, kept_beside, sources_of
 from headrace.types import BOOL, FLOAT, INT, STR, LogicalType, Timestamp, list_of
 
-__all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "Columns", "beside", "loaded", "stated"]
+__all__ = ["DECISIONS", "LOADS", "QUARANTINED", "RUNS", "RUN_LOG", "SHADOWS", "Columns", "beside", "loaded", "stated"]
 
 Columns = Mapping[str, LogicalType]
 
@@ -71,6 +71,25 @@ DECISIONS: Columns = {
 shortest text that reads as the same 64 bits. ``at`` is the row's event time, ``_known_at`` up to when it knew,
 ``horizon`` the last sequence of each source that it could see.
 """
+SHADOWS: Columns = {
+    "record_id": STR,
+    "decided_at": Timestamp,
+    "model": STR,
+    "model_version": INT,
+    "shadow_model": STR,
+    "shadow_version": INT,
+    "shadow_digest": STR,
+    "score": FLOAT,
+    "shadow_score": FLOAT,
+    "decision": STR,
+    "shadow_decision": STR,
+    "skipped": STR,
+    "shadowed_at": Timestamp,
+}
+"""Columns of ``shadow_<service>``: a row for each record that was decided while there was a shadow.
+
+``skipped`` says why the shadow has no score for it, and is null where it has one.
+"""
 RUNS: Columns = {
     "run": INT,
     "kind": STR,
@@ -113,3 +132,4 @@ def beside(project: Project) -> Iterator[tuple[str, Columns]]:
     yield RUN_LOG, RUNS
     for service in project.all_services.values():
         yield DECISIONS_OF.format(service.name), DECISIONS
+        yield SHADOW_OF.format(service.name), SHADOWS

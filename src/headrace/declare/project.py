@@ -19,6 +19,8 @@ RUN_LOG = "run_log"
 """The table of the lake that tells of all runs."""
 DECISIONS_OF = "decisions_{}"
 """The table of the lake with what a service decided, by its name."""
+SHADOW_OF = "shadow_{}"
+"""The table of the lake with what another model would have decided, by the name of the service."""
 Node = Stream | Table | Features | TrainingSet | Model | Service
 Kind = TypeVar("Kind", bound=Node)
 KINDS: dict[type[Node], str] = {
@@ -60,7 +62,7 @@ def uses(node: Node) -> tuple[Node, ...]:
         case Model():
             return (node.cases,)
         case Service():
-            return (node.model,)
+            return (node.model,) if node.shadow is None else (node.model, node.shadow)
     return ()
 
 
@@ -197,6 +199,7 @@ class Project(Declared):
         ours = {RUN_LOG: "the log of all runs"}
         ours |= {name: f"kept of {one.name!r}" for one in sources_of(self) for name in kept_beside(one.name)}
         ours |= {DECISIONS_OF.format(one): f"what {one!r} decided" for one in self.all_services}
+        ours |= {SHADOW_OF.format(one): f"what the shadow of {one!r} decided" for one in self.all_services}
         cure = "call it by what it tells"
         return [
             Fault("HR-NAME-003", place, f"table {name!r} is also a stream", expected, f"call the table {name}_table")

@@ -32,6 +32,8 @@ class Service(Declared):
             ``{"cold_key": "review", "stale": "refuse"}``. Situations are ``"cold_key"``, ``"missing_table"``,
             ``"stale"``, in which it answers if nothing else is said, and ``"rebuilding"``, in which it refuses. The
             answer and its record name them.
+        shadow: another model over the same training set, whose champion is scored after each answer, beside it; what it
+            would have decided is kept apart, see ``headrace shadow``.
 
     Example:
         ``hr.Service("fraud_desk", score, decide={"block": "score > 0.95", "review": "score > 0.7"})``
@@ -44,6 +46,7 @@ class Service(Declared):
     record: str = "durable"
     stale_after: str = ""
     when: Mapping[str, str] = field(default_factory=dict)
+    shadow: Model | None = None
     lines: Mapping[str, str] = field(default_factory=dict, init=False, compare=False)
 
     def _look(self) -> list[Fault]:
@@ -87,7 +90,29 @@ class Service(Declared):
         if self.record not in RECORDS:
             found, cure = f"record={self.record!r} of service {self.name}", nearest(str(self.record), RECORDS)
             faults.append(Fault("HR-SERVICE-003", self.place, found, " or ".join(map(repr, RECORDS)), cure))
+        if self.shadow is not None:
+            faults += self._shadow_faults(self.shadow)
         return faults
+
+    def _shadow_faults(self, shadow: Model) -> list[Fault]:
+        if not isinstance(shadow, Model):
+            self._set("shadow", None)
+            return [type_fault(self.place, f"shadow of {self.name}", shadow, "a Model")]
+        if not isinstance(self.model, Model):
+            return []
+        if shadow.name == self.model.name:
+            found = f"service {self.name}, whose shadow is its own model {shadow.name}"
+            cure = f"leave it out; another version of it is set by headrace models shadow {shadow.name} VERSION"
+            return [Fault("HR-SERVICE-005", self.place, found, "another model", cure)]
+        if shadow.cases != self.model.cases:
+            found = f"service {self.name}, whose shadow {shadow.name} has another training set than {self.model.name}"
+            cure = f"hand both models {getattr(self.model.cases, 'name', 'one set')}"
+            return [Fault("HR-SERVICE-005", self.place, found, "a model over the same training set", cure)]
+        if shadow.task.name in ("multiclass", "quantiles"):
+            found = f"service {self.name}, whose shadow {shadow.name} gives a row several scores ({shadow.task!r})"
+            cure = "compare with a model of one score, such as task=hr.binary()"
+            return [Fault("HR-SERVICE-005", self.place, found, "a model with one score", cure)]
+        return []
 
     def _sheet(self) -> Sheet:
         rows = (*self.decide.items(), (self.otherwise, "otherwise"))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from headrace.errors import Fault, nearest
 
 SITUATIONS: Mapping[str, str] = {
-    "rebuilding": "the state of keys was damaged and is being made anew",
+    "rebuilding": "the state of keys is being made anew",
     "missing_table": "a stream or table that features read was never loaded",
     "stale": "a stream has had no news for longer than stale_after=",
     "cold_key": "neither the stream of the rows nor a state table knows one of the row's entities",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from headrace.explore.ranks import Floats, Ints, auc, cramers_v, midranks, spearman
 from headrace.explore.rows import CASES, Column, Rows, steady
 from headrace.explore.spread import Spread, repeats
+from headrace.learn.rates import wilson
 from headrace.sql import quoted
 
 _LABEL = "_label"
@@ -158,21 +159,6 @@ def interval(task: str, rows: int, mean: float | None, deviation: float | None) 
         return None, None
     wide = _NORMAL * deviation / math.sqrt(rows)
     return mean - wide, mean + wide
-
-
-def wilson(rate: float, rows: int) -> tuple[float, float]:
-    """Return where a rate lies with 95 % confidence.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.
-
-    Example:
-        >>> [round(one, 4) for one in wilson(0.1, 50)]
-        [0.0435, 0.2136]
-    """
-    square = _NORMAL**2
-    middle = (rate + square / (2 * rows)) / (1 + square / rows)
-    wide = _NORMAL / (1 + square / rows) * math.sqrt(rate * (1 - rate) / rows + square / (4 * rows**2))
-    return 0.0 if rate == 0 else max(0.0, middle - wide), 1.0 if rate == 1 else min(1.0, middle + wide)
 
 
 def information_value(bins: Sequence[Bin]) -> float | None:

@@ -90,6 +90,10 @@ class Registry:
         """Return the newest version that passed its gates and is not the champion, or None."""
         return self._alias(model, "challenger")
 
+    def shadow(self, model: str) -> Version | None:
+        """Return the version that is scored beside the champion, after each answer, or None."""
+        return self._alias(model, "shadow")
+
     def _alias(self, model: str, alias: str) -> Version | None:
         return next((one for one in self.versions(model) if alias in one.aliases), None)
 
@@ -345,9 +349,58 @@ class Registry:
         if not told or (told[-1]["reason"], told[-1]["replaced"]) != (reason, replaced):
             self._tracking.set_tag(version, "promotions", json.dumps([*told, entry], sort_keys=True))
         self._tracking.set_alias(version.name, "champion", version.number)
-        challenger = self.challenger(version.name)
+        challenger, shadow = self.challenger(version.name), self.shadow(version.name)
         if challenger is not None and challenger.number == version.number:
             self._tracking.drop_alias(version.name, "challenger")
+        if shadow is not None and shadow.number == version.number:
+            self._tell_shadow(shadow, "ends", "it serves", by)
+            self._tracking.drop_alias(version.name, "shadow")
+
+    def set_shadow(self, model: str, number: int, reason: str | None = None, by: str = "") -> Version:
+        """Let a version be scored beside the champion, after each answer; it may have failed its gates.
+
+        Args:
+            model: its name.
+            number: of the version.
+            reason: why; kept with it.
+            by: who does it; kept with it.
+
+        Raises:
+            HeadraceError: HR-LEARN-014 when there is no such version, HR-LEARN-011 when its file was altered,
+                HR-SHADOW-001 for the champion, and for one that gives several scores.
+        """
+        version = self.version(model, number)
+        if "champion" in version.aliases:
+            found, cure = f"version {number} of {model}, which is the champion", "name another version"
+            raise HeadraceError(Fault("HR-SHADOW-001", "", found, "a version that does not serve", cure))
+        if len(names := self.load(version).names) != 1:
+            found = f"version {number} of {model}, which gives a row {len(names)} scores"
+            raise HeadraceError(Fault("HR-SHADOW-001", "", found, "one score", "name a version of one score"))
+        with self._locked():
+            before = self.shadow(model)
+            if before is not None and before.number != number:
+                self._tell_shadow(before, "ends", f"version {number} in its place", by)
+            if "shadow" not in version.aliases:
+                self._tell_shadow(version, "begins", reason, by)
+                self._tracking.set_alias(model, "shadow", number)
+            return self.version(model, number)
+
+    def end_shadow(self, model: str, reason: str | None = None, by: str = "") -> Version | None:
+        """Score no version of a model beside its champion any more; return the one that was, None where none was."""
+        with self._locked():
+            version = self.shadow(model)
+            if version is not None:
+                self._tell_shadow(version, "ends", reason, by)
+                self._tracking.drop_alias(model, "shadow")
+                version = self.version(model, version.number)
+            return version
+
+    def _tell_shadow(self, version: Version, what: str, reason: str | None, by: str) -> None:
+        told, said = list(version.shadows), (reason or "").strip()
+        # what was told but not done was killed in between: it is not told twice
+        if not told or (told[-1]["what"], told[-1]["reason"]) != (what, said):
+            entry = {"at_us": self._now_us(), "by": by, "reason": said, "what": what}
+            self._tracking.set_tag(version, "shadows", json.dumps([*told, entry], sort_keys=True))
 
     def remove(self, versions: Iterable[Version]) -> None:
         """Remove versions, and what no version has any more; whoever was killed on the way can do it again.

@@ -69,7 +69,9 @@ def read_versions(root: Path) -> list[Version]:
 def _version(number: int, run: str, told: Mapping[str, str], aliases: tuple[str, ...]) -> Version:
     record = Record.from_json("".join(told[name] for name in _pieces(told)))
     promotions = tuple(json.loads(told.get("promotions", "[]")))
-    return Version(number, record, int(told["created_us"]), aliases, told.get("standing", ""), promotions, run or "")
+    shadows = tuple(json.loads(told.get("shadows", "[]")))
+    standing, created = told.get("standing", ""), int(told["created_us"])
+    return Version(number, record, created, aliases, standing, promotions, run or "", shadows)
 
 
 def _in_pieces(text: str) -> dict[str, str]:

@@ -104,10 +104,12 @@ class Version:
         number: 1, 2, … in the order of registration.
         record: what it came from and what it proved.
         created_us: when it was registered, microseconds UTC.
-        aliases: ``champion``, ``challenger`` or none.
+        aliases: ``champion``, ``challenger``, ``shadow`` or none.
         standing: what became of it on registration: ``champion``, ``challenger`` or ``held``; empty while that is open.
         promotions: each with ``at_us``, ``by`` (who), ``reason`` and the champion that was ``replaced``.
         run: identifier of its run in MLflow.
+        shadows: when it began and ended to be scored beside the champion: each with ``at_us``, ``by``, ``reason`` and
+            ``what``, which is ``begins`` or ``ends``.
     """
 
     number: int
@@ -117,6 +119,7 @@ class Version:
     standing: str = ""
     promotions: tuple[Mapping[str, Any], ...] = ()
     run: str = ""
+    shadows: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -138,6 +141,7 @@ class Version:
         """Return the version as plain values."""
         known = {"number": self.number, "passed": self.passed, "aliases": list(self.aliases)}
         moves = {"standing": self.standing, "promotions": [dict(one) for one in self.promotions]}
+        moves["shadows"] = [dict(one) for one in self.shadows]
         return {**known, **moves, "created_us": self.created_us, "run": self.run, **asdict(self.record)}
 
     def __repr__(self) -> str:

@@ -56,21 +56,72 @@ def build(plans: Iterable[Plan], lake: Lake, folder: Path, *, map_bytes: int = M
         HeadraceError: HR-ONLINE-002 when the disk is full.
     """
     slots = slots_of(plans)
-    own = Path(folder) / f"keys-{layout_of(slots)}"
-    for other in Path(folder).glob("keys-*"):
-        if other != own:
-            shutil.rmtree(other, ignore_errors=True)
+    own = place_of(folder, slots)
+    remove_others(own)
     state = State(own, slots, map_bytes)
     refresh(state, lake)
     return state
 
 
+def place_of(folder: Path, slots: Sequence[Slot]) -> Path:
+    """Return where the state of some slots is: the last that was made anew beside another, else the first."""
+    own = Path(folder) / f"keys-{layout_of(slots)}"
+    made = [one for one in own.parent.glob(f"{own.name}.*") if _generation(one)]
+    return max(made, key=_generation, default=own)
+
+
+def next_place(own: Path) -> Path:
+    """Return where a state is made that is to take the place of another."""
+    first = own.name.partition(".")[0]
+    newest = max((_generation(one) for one in own.parent.glob(f"{first}.*")), default=0)
+    return own.with_name(f"{first}.{newest + 1}")
+
+
+def _generation(own: Path) -> int:
+    number = own.suffix[1:]
+    return int(number) if number.isdigit() else 0
+
+
+def remove_others(own: Path) -> None:
+    """Remove the states beside one that is needed, and what was never finished."""
+    for other in own.parent.glob("keys-*"):
+        if other != own:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def rows_anew(state: State | None, slots: Sequence[Slot], lake: Lake) -> int:
+    """Return how many rows of the lake have to be read as a whole before a state is what it should be.
+
+    Args:
+        state: as it was left; None for none.
+        slots: that it is to hold.
+        lake: with the sources.
+    """
+    there = [name for name in dict.fromkeys(slot.source for slot in slots) if lake.exists(name)]
+    return sum(lake.rows(name) for name in there if state is None or _outdated(state, lake, name))
+
+
+def knows_more(state: State, lake: Lake) -> bool:
+    """Return whether a state has what the lake never had: it came from a lake or spool that is gone."""
+    return any(state.position(one) > lake.sequence(one) for one in state.sources if _numbered(lake, one))
+
+
+def _numbered(lake: Lake, source: str) -> bool:
+    return not lake.exists(source) or "_seq" in lake.schema(source).names
+
+
+def _outdated(state: State, lake: Lake, source: str) -> bool:
+    version, before = lake.version(source), state.note(f"version {source}")
+    return before != version and (before is None or not lake.only_grew(source, before))
+
+
 def refresh(state: State, lake: Lake) -> dict[str, int]:
     """Apply what the lake has learned since; return how many events of each source that were."""
-    return {name: _refresh(state, lake, name) for name in state.sources if lake.exists(name)}
+    return {name: refresh_one(state, lake, name) for name in state.sources if lake.exists(name)}
 
 
-def _refresh(state: State, lake: Lake, source: str) -> int:
+def refresh_one(state: State, lake: Lake, source: str) -> int:
+    """Apply what the lake has learned of one source, which it has; return how many events that were."""
     version, before = lake.version(source), state.note(f"version {source}")
     if before == version:
         return 0

@@ -14,7 +14,8 @@ import lmdb
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.lock import exclusive
 
-REBUILD = "stop the service and delete the folder 'online' of the project's state: it is made anew from the lake"
+DAMAGED = "HR-ONLINE-001"
+REBUILD = "a running service makes it anew from the lake by itself; 'headrace state rebuild' does so where none runs"
 RESTORE = "restore the folder 'spool' of the project's state: answers that are not in the lake yet are in it"
 _READERS = 512
 _LOCK_BYTES = 64 << 10
@@ -46,7 +47,30 @@ def environment(folder: Path, map_bytes: int, databases: int, cure: str, metasyn
                 return lmdb.open(str(folder), mode=0o600, metasync=metasync, **how)
     except lmdb.Error as error:
         found = f"a file of LMDB that cannot be opened ({type(error).__name__})"
-        raise HeadraceError(Fault("HR-ONLINE-001", "", found, "an intact one", cure)) from error
+        raise HeadraceError(Fault(DAMAGED, "", found, "an intact one", cure)) from error
+
+
+def is_damage(error: BaseException) -> bool:
+    """Return whether an error says that a file is not what was written."""
+    if isinstance(error, HeadraceError):
+        return error.faults[0].code == DAMAGED
+    return isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.PanicError)
+
+
+def intact(folder: Path) -> bool:
+    """Return whether a file of LMDB, if there is one, has all the pages that it speaks of.
+
+    In one that was cut short LMDB reads where nothing is, which ends the process.
+    """
+    data = folder / "data.mdb"
+    if not data.exists() or data.stat().st_size < 2 * mmap.PAGESIZE:
+        return True  # nothing was written yet
+    try:
+        with lmdb.open(str(folder), readonly=True, lock=False, create=False) as env:
+            pages, size = env.info()["last_pgno"] + 1, env.stat()["psize"]
+    except lmdb.Error:
+        return False
+    return bool(data.stat().st_size >= pages * size)
 
 
 def named(env: Any, names: Iterable[bytes]) -> list[Any]:

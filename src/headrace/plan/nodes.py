@@ -67,6 +67,17 @@ def recorded(node: str, name: str, service: Service) -> list[Edge]:
     return [Edge(one, node, "direct", "record") for one in sources]
 
 
+def shadowed(node: str, name: str, service: Service) -> list[Edge]:
+    """Return what a column of the record of a shadow is made of."""
+    if name in ("score", "decision"):
+        return recorded(node, name, service)
+    if name not in ("shadow_score", "shadow_decision"):
+        return []
+    model = service.shadow or service.model
+    rules = recorded(node, "decision", service) if name == "shadow_decision" else []
+    return [Edge(f"model:{model.name}", node, "direct", "record"), *rules]
+
+
 def said_of_features(groups: Iterable[Features]) -> Iterable[tuple[str, str]]:
     """Yield each feature as it is written."""
     for group in groups:

@@ -25,13 +25,16 @@ from headrace.plan.feature_units import feature_units
 from headrace.plan.lineage import Edge, Lineage, Mix, Node, carried, tags_of, tags_of_field, units_within
 from headrace.plan.made import COPY, Column, Made
 from headrace.plan.meaning import Plan
-from headrace.plan.nodes import answer_id, column_node, origin_name, read_id, recorded, said_of_features
+from headrace.plan.nodes import answer_id, column_node, origin_name, read_id, recorded, said_of_features, shadowed
 from headrace.plan.parts import Parts
 from headrace.plan.privacy import said_of
 from headrace.plan.queries import given_columns, in_order, reads_of
 from headrace.plan.reads import reads
 from headrace.plan.selected import selected
 from headrace.plan.units import expression_mixes
+
+_OF_SERVICES = {"decisions": recorded, "shadow": shadowed}
+"""What the lake keeps of services, by how the names of these tables begin."""
 
 
 def lineage(project: Project) -> Lineage:
@@ -136,8 +139,8 @@ class _Tracing:
             what, _, whose = table.partition("_")
             for name, kind in columns.items():
                 node = Node(f"column:{table}.{name}", f"{table}.{name}", "column", f"table:{table}", repr(kind))
-                if what == "decisions":
-                    self._keep(node, recorded(node.id, name, project.all_services[whose]))
+                if what in _OF_SERVICES:
+                    self._keep(node, _OF_SERVICES[what](node.id, name, project.all_services[whose]))
                     continue
                 if table == RUN_LOG:
                     self._keep(node, [])

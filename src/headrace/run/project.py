@@ -43,6 +43,12 @@ class LoadedProject:
         """Folder of everything that Headrace keeps: lake, sets, models, state, reports, journal."""
         return self.folder / self.settings.chosen.path
 
+    @property
+    def key_file(self) -> Path | None:
+        """File with the keys of pseudonyms that the settings name; None for the one in the state."""
+        named = self.settings.key_file
+        return self.folder / Path(named).expanduser() if named else None
+
     def lake(self) -> Lake:
         """Return the project's tables."""
         from headrace.lake import Lake
@@ -60,6 +66,15 @@ class LoadedProject:
             target = "" if settings.target == LOCAL else f"-{settings.target}"
             server = Server(settings.tracking, f"{self.project.name}{target}")
         return Registry(self.state_dir / "models", server=server)
+
+    def command(self, *words: str) -> list[str]:
+        """Return the words that run a command on this project in a process of its own.
+
+        Args:
+            words: of the command, such as ``"parity"``.
+        """
+        whose = ["--project", str(self.folder), "--target", self.settings.target]
+        return [sys.executable, "-P", "-m", "headrace.cli", *words, *whose]
 
     @contextlib.contextmanager
     def importing(self) -> Iterator[None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.declare.sheet import Sheet
-from headrace.errors import Fault
+from headrace.errors import Fault, HeadraceError
 from headrace.run.champions import champion_warnings, registry
 from headrace.run.project import LoadedProject
 from headrace.run.sheets import html_of
@@ -16,6 +17,7 @@ from headrace.run.versions import require_model
 
 if TYPE_CHECKING:
     from headrace.learn import Version
+    from headrace.serve.shadow import Saw
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class Promoted:
         replaced: number of the champion before it; None where there was none, or it was the champion already.
         changed: whether it was not the champion before.
         warnings: what is to be known, such as a declaration that is another one now.
+        saw: what it would have decided while it was a shadow, by service.
     """
 
     version: Version
     replaced: int | None
     changed: bool
     warnings: tuple[Fault, ...] = ()
+    saw: tuple[Saw, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the promotion as plain values for ``--json``."""
@@ -44,6 +48,7 @@ class Promoted:
             "changed": self.changed,
             "replaced": self.replaced,
             "promotion": None if last is None else dict(last),
+            "shadow": [asdict(one) for one in self.saw],
             "faults": [fault.as_dict() for fault in self.warnings],
         }
 
@@ -59,7 +64,7 @@ class Promoted:
 
 
 def promote(loaded: LoadedProject, model: str, version: int, reason: str | None = None) -> Promoted:
-    """Make a version of a model its champion; a service takes it up when it is started the next time.
+    """Make a version of a model its champion; running services take it up.
 
     Args:
         loaded: the project.
@@ -79,7 +84,16 @@ def promote(loaded: LoadedProject, model: str, version: int, reason: str | None 
     changed = before is None or before.number != version
     replaced = before.number if changed and before is not None else None
     named = [declared[model]] if model in declared else []
-    return Promoted(promoted, replaced, changed, champion_warnings(loaded, named))
+    return Promoted(promoted, replaced, changed, champion_warnings(loaded, named), _saw(loaded, promoted))
+
+
+def _saw(loaded: LoadedProject, version: Version) -> tuple[Saw, ...]:
+    """What it would have decided as a shadow; a lake that cannot be read keeps nobody from promoting."""
+    from headrace.serve.shadow import saw
+
+    with contextlib.suppress(HeadraceError):
+        return saw(loaded, version)
+    return ()
 
 
 def who() -> str:

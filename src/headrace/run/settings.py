@@ -22,6 +22,7 @@ _SERVER = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?")
 _PROJECT_KEYS = ("name", "file", "object")
 _TARGET_KEYS = ("path", "lake")
 _MODEL_KEYS = ("tracking",)
+_PRIVACY_KEYS = ("key_file",)
 _OIDC_KEYS = ("issuer", "audience", "claim")
 TARGET = "HEADRACE_TARGET"
 """Variable of the environment that names the target, where a command does not."""
@@ -65,6 +66,7 @@ class Settings:
         tracking: address of MLflow's server, where versions of models are; empty for a database in the state.
         serve: how services run.
         oidc: the identity provider whose tokens services take: issuer, audience, claim; empty for none.
+        key_file: file with the keys of pseudonyms, relative to the folder; empty for one in the state.
     """
 
     name: str = ""
@@ -76,6 +78,7 @@ class Settings:
     tracking: str = ""
     serve: ServeSettings = field(default_factory=ServeSettings)
     oidc: Mapping[str, str] = field(default_factory=dict)
+    key_file: str = ""
 
     @property
     def chosen(self) -> Target:
@@ -151,6 +154,7 @@ def read_settings(folder: Path, target: str | None = None) -> Settings:
         tracking=tracking,
         serve=ServeSettings(**serving),
         oidc=raw.get("serve", {}).get("oidc", {}),
+        **raw.get("privacy", {}),
     )
 
 
@@ -167,8 +171,9 @@ def _not_toml(path: Path, error: Exception) -> Fault:
 
 
 def _faults(raw: Mapping[str, Any], text: str, file: str) -> Iterator[Fault]:
-    yield from _unknown(raw, ("project", "target", "run", "models", "serve"), "", text, file)
+    yield from _unknown(raw, ("project", "target", "run", "models", "serve", "privacy"), "", text, file)
     yield from _section(raw.get("project", {}), _PROJECT_KEYS, "project", text, file)
+    yield from _section(raw.get("privacy", {}), _PRIVACY_KEYS, "privacy", text, file)
     yield from _oidc_faults(raw.get("serve", {}), text, file)
     yield from _section(models := raw.get("models", {}), _MODEL_KEYS, "models", text, file)
     tracking = models.get("tracking") if isinstance(models, dict) else None

@@ -132,6 +132,7 @@ def start(
         Running: with the ``url`` to which paths are added.
     """
     way = entry or Entry(host, port)
+    limits = limits or Limits(hosts=way.hosts)
     with _listening(way, loaded, now_us, provider) as (taken, tls, guard):
         office = Office(loaded, now_us, spool_bytes)
         server = _server(office, loaded, _models(office, loaded), settle_s, limits, tls, guard)

@@ -20,15 +20,19 @@ from headrace.serve.fields import Row
 from headrace.serve.journal import frames_from
 from headrace.serve.record import Record
 from headrace.serve.spool import Spool
+from headrace.serve.veiled import Veiled
 
 _packed = msgspec.msgpack.Encoder().encode
 
 
-def case_of(service: str, keys: Sequence[str], row: Row) -> bytes | None:
-    """Return the name of a case: a digest of the service and the row's key; None where the contract has no key."""
+def case_of(service: str, keys: Sequence[str], row: Row, secret: bytes = b"") -> bytes | None:
+    """Return the name of a case: a digest of the service and the row's key; None where the contract has no key.
+
+    With a ``secret`` nobody else can tell whether it is that of a key that he guesses.
+    """
     if not keys:
         return None
-    return hashlib.blake2b(_packed([service, *(row[name] for name in keys)]), digest_size=16).digest()
+    return hashlib.blake2b(_packed([service, *(row[name] for name in keys)]), digest_size=16, key=secret).digest()
 
 
 class Cases:
@@ -39,10 +43,11 @@ class Cases:
         journal: folder of the records that may not be there yet.
         id: of the journal.
         lake: with the records that are.
+        veiled: turns the pseudonyms of a record back.
     """
 
-    def __init__(self, spool: Spool, journal: Path, id: str, lake: Lake) -> None:
-        self._spool, self._journal, self._id, self._lake = spool, journal, id, lake
+    def __init__(self, spool: Spool, journal: Path, id: str, lake: Lake, veiled: Veiled) -> None:
+        self._spool, self._journal, self._id, self._lake, self._veiled = spool, journal, id, lake, veiled
         self._under_way: dict[bytes, Pending] = {}
         self._recent: dict[bytes, int] = {}
 
@@ -83,13 +88,13 @@ class Cases:
 
         Raises:
             HeadraceError: HR-SERVE-013 when the case was decided with another row, and what the one that is waited for
-                raises.
+                raises; HR-PRIVACY-002 where a key of its pseudonyms is not at hand.
         """
         if isinstance(found, Pending):
             await asyncio.shield(found.answer)
             found = found.record_id
         record = await asyncio.to_thread(self._record, service, found)
-        return None if record is None else _same(record, request)
+        return None if record is None else _same(self._veiled.opened(record), request)
 
     def _record(self, service: str, record_id: str) -> Record | None:
         id, _, number = record_id.rpartition("-")

@@ -15,14 +15,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import lmdb
+
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
 from headrace.online import State
+from headrace.online.room import is_damage
 from headrace.serve.commit import Committer
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
 from headrace.serve.journal import Frame, Journal
 from headrace.serve.metrics import Meters
+from headrace.serve.rebuilding import mended, without_state
 from headrace.serve.record import Context, packed
 from headrace.serve.swap import Recent
 
@@ -75,7 +79,7 @@ class Deciding:
         meters: of this process.
 
     ``missing`` are the sources that were never loaded, ``recent`` the last rows; ``lost`` counts answers at best effort
-    that have no record.
+    that have no record. ``rebuilding`` is whether there is no state yet, ``altered`` whether it was found damaged.
     """
 
     def __init__(
@@ -87,7 +91,8 @@ class Deciding:
         now: Callable[[], int],
         meters: Meters,
     ) -> None:
-        self._state, self._journal, self._number, self._now = state, journal, number, now
+        self.state, self._journal, self._number, self._now = state, journal, number, now
+        self.rebuilding, self.altered = False, False
         self._contexts, self._meters = contexts, meters
         self._waiting: list[Pending] = []
         self.lost, self._losing = 0, False
@@ -133,8 +138,7 @@ class Deciding:
     def _decide(self, desk: Desk, some: Sequence[Pending], loop: asyncio.AbstractEventLoop) -> None:
         now = self._now()
         try:
-            rows, explain = [one.row for one in some], [one.explain for one in some]
-            found = desk.decide_all(rows, self._state, now, explain, self.missing, self._meters.stage)
+            found = self._found(desk, some, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
             for one in some:
                 self._refuse(one, error)
@@ -159,6 +163,21 @@ class Deciding:
             else:
                 written.add_done_callback(partial(self._kept, len(frames)))
                 self._answer(good, None)
+
+    def _found(self, desk: Desk, some: Sequence[Pending], now: int) -> Sequence[Decided | HeadraceError]:
+        rows, explain = [one.row for one in some], [one.explain for one in some]
+        if self.rebuilding:
+            return [without_state(desk, row, now) for row in rows]
+        try:
+            found = desk.decide_all(rows, self.state, now, explain, self.missing, self._meters.stage)
+        except lmdb.Error as error:
+            if not is_damage(error):
+                raise
+            self.altered = True
+            return [without_state(desk, row, now) for row in rows]
+        done, altered = mended(desk, rows, found, now)
+        self.altered |= altered
+        return done
 
     def _write(self, groups: Sequence[_Group]) -> list[Exception | None]:
         contexts = {name: said for _, some in groups for name, said in some.items()}

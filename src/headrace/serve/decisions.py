@@ -19,6 +19,9 @@ LARGEST = 16 << 20
 """Bytes of a request of many rows; each of them may be as long as one that comes alone."""
 MANY = 20_000
 """Rows of a request."""
+AT_ONCE = 64
+"""Rows of a request that are handed in before others get their turn; twice as many wait for their answers."""
+_MOST_VALUES = 64 * MANY
 ARROW = "application/vnd.apache.arrow.stream"
 LINES = ("application/x-ndjson", "application/jsonl")
 _TYPES = ("application/json", *LINES, ARROW)
@@ -40,32 +43,38 @@ def routes(office: Office) -> list[Route]:
             asked = partial(office.ask, name, body, explain, features, deadline=request.deadline, give=as_json)
             return _counted(office, name, asked)
         office.desk(name)
-        bodies, answered = _bodies(kind, body)
-        return _all(office, name, bodies, (explain, features, request.deadline), answered)
+        return _all(office, name, kind, body, (explain, features, request.deadline))
 
     return [Route("POST", "/services/{name}/decide", decide, "decide", LARGEST, "Decide one row, or many")]
 
 
-async def _all(
-    office: Office,
-    name: str,
-    bodies: Sequence[bytes],
-    asked: tuple[int, bool, float | None],
-    answered: Callable[[Answers], Response],
-) -> Response:
+async def _all(office: Office, name: str, kind: str, body: bytes, asked: tuple[int, bool, float | None]) -> Response:
     """Decide many rows; each has an answer in its place, or what is wrong with it."""
     explain, features, deadline = asked
-    waiting: list[asyncio.Future[Any] | HeadraceError] = []
-    for body in bodies:
-        try:
-            asked_for = partial(office.ask, name, body, explain, features, deadline=deadline)
-            waiting.append(_counted(office, name, asked_for))
-        except HeadraceError as error:
-            waiting.append(error)
-    found = await asyncio.gather(*(one for one in waiting if isinstance(one, asyncio.Future)), return_exceptions=True)
-    outcomes = iter(found)
-    each = [one if isinstance(one, HeadraceError) else next(outcomes) for one in waiting]
-    return answered([_told(one) if isinstance(one, BaseException) else one for one in each])
+    bodies, answered = await asyncio.to_thread(_bodies, kind, body) if kind == ARROW else _bodies(kind, body)
+    outcomes, behind = list[Any](), list[asyncio.Future[Any]]()
+    for at in range(0, len(bodies), AT_ONCE):
+        mine = list[asyncio.Future[Any]]()
+        for one in bodies[at : at + AT_ONCE]:
+            try:
+                ask = partial(office.ask, name, one, explain, features, deadline=deadline)
+                mine.append(_counted(office, name, ask))
+                outcomes.append(mine[-1])
+            except HeadraceError as error:
+                outcomes.append(_told(error))
+        # the disk is at work for these while the next are read, and who asks for a single row does not wait for all
+        await (asyncio.wait(behind) if behind else asyncio.sleep(0))
+        behind = mine
+    if behind:
+        await asyncio.wait(behind)
+    return answered([_outcome(one) for one in outcomes])
+
+
+def _outcome(one: asyncio.Future[Any] | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(one, dict):
+        return one
+    error = one.exception()
+    return one.result() if error is None else _told(error)
 
 
 def _counted(office: Office, name: str, ask: Callable[[], asyncio.Future[Any]]) -> asyncio.Future[Any]:
@@ -105,7 +114,11 @@ def _type(request: Request) -> str:
 def _bodies(kind: str, body: bytes) -> tuple[Sequence[bytes], Callable[[Answers], Response]]:
     """Return the rows of a request one by one, and what makes its answer of theirs."""
     if kind == ARROW:
-        return _arrow_rows(body), _arrow
+        from headrace.serve.arrow import rows_of
+
+        return rows_of(body, MANY), _arrow
+    if body.count(b"\n" if kind in LINES else b",") > _MOST_VALUES:  # to find out how many there are takes a second
+        raise _too_many(f"more than {_MOST_VALUES:,} values")
     if kind in LINES:
         return _few([line for line in body.split(b"\n") if line.strip()]), _lines
     try:
@@ -118,27 +131,13 @@ def _bodies(kind: str, body: bytes) -> tuple[Sequence[bytes], Callable[[Answers]
 
 def _few(rows: Sequence[bytes]) -> Sequence[bytes]:
     if len(rows) > MANY:
-        cure = "send them in several requests; a table is scored with 'headrace score'"
-        raise refused("HR-REQUEST-001", f"{len(rows):,} rows", f"at most {MANY:,}", cure)
+        raise _too_many(f"{len(rows):,} rows")
     return rows
 
 
-def _arrow_rows(body: bytes) -> Sequence[bytes]:
-    import pyarrow as pa
-
-    try:
-        with pa.ipc.open_stream(body) as stream:
-            table = stream.read_all()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        found = f"what is no stream of Arrow ({type(error).__name__})"
-        raise refused("HR-REQUEST-002", found, "the IPC stream format", "write it with pa.ipc.new_stream") from None
-    _few(range(table.num_rows))  # type: ignore[arg-type]
-    try:
-        return [_encode(row) for row in table.to_pylist()]
-    except (msgspec.MsgspecError, TypeError, ValueError) as error:
-        found = f"a column whose values JSON does not have ({type(error).__name__})"
-        cure = "send numbers, text, decimals, dates and times with a zone"
-        raise refused("HR-REQUEST-002", found, "columns as the contract has them", cure) from None
+def _too_many(found: str) -> Exception:
+    cure = "send them in several requests; a table is scored with 'headrace score'"
+    return refused("HR-REQUEST-001", found, f"at most {MANY:,} rows", cure)
 
 
 def _array(answers: Answers) -> Response:
@@ -150,23 +149,9 @@ def _lines(answers: Answers) -> Response:
 
 
 def _arrow(answers: Answers) -> Response:
-    """Return decisions as columns; what is wrong with a row is JSON in a column of its own."""
-    import pyarrow as pa
+    from headrace.serve.arrow import stream_of
 
-    columns: dict[str, tuple[Any, pa.DataType]] = {
-        name: ([one.get(name) for one in answers], kind)
-        for name, kind in (("decision", pa.string()), ("score", pa.float64()), ("record_id", pa.string()))
-    }
-    columns["model_version"] = [one.get("model", {}).get("version") for one in answers], pa.int64()
-    for name in ("reasons", "features", "errors"):
-        values = [_encode(one[name]).decode() if name in one else None for one in answers]
-        if name == "errors" or any(value is not None for value in values):
-            columns[name] = values, pa.string()
-    table = pa.table({name: pa.array(values, kind) for name, (values, kind) in columns.items()})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return Response(200, sink.getvalue().to_pybytes(), ARROW.encode())
+    return Response(200, stream_of(answers), ARROW.encode())
 
 
 def _parameters(query: str) -> tuple[int, bool]:

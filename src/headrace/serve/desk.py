@@ -42,7 +42,7 @@ class Decided:
     Args:
         row: the request's fields as the kernel holds them.
         names, values: of every feature, as it leaves, in the order of the plan.
-        score, decision: what the model and the rules said.
+        score, decision: what the model and the rules said; None where there was no state to compute a score from.
         known: up to when the row knows what was learned, microseconds UTC.
         horizon: last sequence (or version) of each source that the state had applied.
         reasons: as many as were asked for.
@@ -52,7 +52,7 @@ class Decided:
     row: Row
     names: Sequence[str]
     values: Sequence[Any]
-    score: float
+    score: float | None
     decision: str
     known: int
     horizon: Mapping[str, int]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def gauges(office: Office) -> None:
     """Say of each figure of a running service how it is read."""
-    meters, journal, live = office.meters, office.journal, office.live
+    meters, journal, live, shadows = office.meters, office.journal, office.live, office.shadows
 
     def model_info() -> dict[tuple[str, ...], float]:
         desks = office.desks.items()
@@ -31,5 +31,8 @@ def gauges(office: Office) -> None:
     meters.gauge("headrace_spool_bytes", spool_bytes)
     meters.gauge("headrace_state_age_seconds", state_age)
     meters.gauge("headrace_state_bytes", lambda: office.state.size()["bytes"])
+    meters.gauge("headrace_state_rebuilding", lambda: float(office.rebuilding.under_way))
     meters.gauge("headrace_parity_compared_total", lambda: live.figures().compared)
     meters.gauge("headrace_parity_differing_total", lambda: live.figures().differing)
+    meters.gauge("headrace_shadow_records_total", shadows.records)
+    meters.gauge("headrace_shadow_failing", shadows.failing)

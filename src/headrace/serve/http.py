@@ -8,12 +8,15 @@ from collections.abc import Awaitable
 from typing import Any
 
 from headrace.errors import HeadraceError
+from headrace.serve import rebuilding
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
 from headrace.serve.wire.refusal import refused
 
 LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
+MOST_LINES = 100_000
+"""Lines of a post."""
 _JSON = ("application/json", "application/x-ndjson", "application/jsonl")
 _log = logging.getLogger("headrace.serve")
 
@@ -26,7 +29,13 @@ def routes(office: Office) -> list[Route]:
         return _answered(office.take(stream, _lines(request.body)))
 
     def ready(_request: Request) -> Response:
-        return as_json({"ready": True, "services": sorted(office.desks)})
+        found: dict[str, Any] = {"ready": not office.stateless, "services": sorted(office.desks)}
+        if progress := office.rebuilding.progress():
+            found["rebuilding"] = progress
+        if office.stateless:
+            fault = rebuilding.refusal("a state to answer from")
+            found["error"] = {name: said for name, said in fault.as_dict().items() if name != "severity"}
+        return as_json(found, 503 if office.stateless else 200)
 
     def live(_request: Request) -> Response:
         return as_json({"live": True})
@@ -67,6 +76,9 @@ def _json_only(request: Request) -> None:
 
 def _lines(body: bytes) -> list[bytes]:
     """One JSON object, which may span lines, or one object on each line."""
+    if (count := body.count(b"\n")) > MOST_LINES:
+        found, cure = f"{count:,} lines", "send them in several posts; files are loaded with 'headrace run'"
+        raise refused("HR-REQUEST-001", found, f"at most {MOST_LINES:,}", cure)
     lines = [line for line in body.split(b"\n") if line.strip()]
     whole = len(lines) < 2 or not all(line.strip().startswith(b"{") and line.strip().endswith(b"}") for line in lines)
     return [body] if whole else lines

@@ -19,6 +19,7 @@ from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.online import State
 from headrace.online.build import refresh
+from headrace.online.room import is_damage
 from headrace.serve.drain import drain_events, event_table
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
@@ -74,6 +75,8 @@ class Intake:
         lake, spool, state: where events come to lie.
         now: a clock that never goes back, microseconds UTC.
         drained: whether events were brought into the lake that nobody has judged there.
+        resting: whether the state is being made anew: then events are kept, and come into it later.
+        damaged: whether the state was found damaged.
     """
 
     streams: dict[str, Stream]
@@ -82,6 +85,9 @@ class Intake:
     state: State
     now: Callable[[], int]
     drained: bool = False
+    resting: bool = False
+    damaged: bool = False
+    _next: tuple[State, Callable[[], object]] | None = None
     _turns: dict[str, _Turn] = field(default_factory=dict)
     _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
     _let_go_at: float = 0.0
@@ -128,16 +134,18 @@ class Intake:
             turn.last = numbered[-1][0]
             if stream in self._keys:
                 self._keys[stream][1].settle()
+            behind = self.resting and stream in self.state.sources
             try:
                 self._apply(stream, numbered)
             except Exception as error:  # noqa: BLE001 - whatever it is, the events are taken
+                self.damaged |= is_damage(error)
                 _log.error("%s while live events were put into the state; they are kept", type(error).__name__)
                 behind = True
         given = dict(zip(fresh, (seq for seq, _ in numbered), strict=True))
         return list(_shared(posts, [given.get(place) for place in range(len(rows))], behind))
 
     def _apply(self, stream: str, numbered: Sequence[tuple[int, list[Any]]]) -> None:
-        if stream not in self.state.sources or not numbered:
+        if stream not in self.state.sources or not numbered or self.resting:
             return
         if self.state.position(stream) < numbered[0][0] - 1:
             # an earlier write to the state failed, when what it held was in the spool already
@@ -182,14 +190,26 @@ class Intake:
 
     def catch_up(self) -> None:
         """Apply to the state what the lake has learned, then live events that are not there yet."""
+        if self.resting:
+            return
         refresh(self.state, self.lake)
         for stream in self.streams:
             if stream in self.state.sources:
                 self._apply(stream, self.spool.events(stream, self.state.position(stream)))
 
+    def replace(self, state: State, taken: Callable[[], object]) -> None:
+        """Go on with another state from the next settling on; ``taken`` is called when it has all that was posted."""
+        self._next = state, taken
+
     def _settle(self, asked: Sequence[object]) -> list[Taken]:
         self._let_go()
-        self.catch_up()
+        if self._next is not None:
+            (self.state, taken), self._next, self.resting = self._next, None, False
+            self.damaged = False
+            self.catch_up()
+            taken()
+        else:
+            self.catch_up()
         self._drain(MANY)
         return [Taken(())] * len(asked)
 

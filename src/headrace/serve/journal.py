@@ -26,6 +26,7 @@ MOST_BYTES = 64 << 30
 """What may wait for the lake at most."""
 _FRAME = struct.Struct("<IIQ")
 """Length of the payload, CRC-32 of number and payload, number; a length of 0 is the end."""
+_END = bytes(_FRAME.size)
 _NUMBER = struct.Struct("<Q")
 _LARGEST = 8 << 20
 
@@ -53,6 +54,8 @@ class Journal:
         with no_room():
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.id = identity(self.folder)
+            for path in self.folder.glob("*.new"):  # prepared by a process that was killed
+                path.unlink()
         self._file, self._at, self._told = -1, 0, set[str]()
         self._ahead: Future[Path] | None = None
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="headrace-journal")
@@ -84,11 +87,12 @@ class Journal:
                 content = b"".join(_framed(first, one) for one in contexts.values()) + records
                 self._turn(first, len(content))
                 self._told = set()
-            written = 0
+            # a write that the disk has failed may be there in part, and reach further than this one
+            written, content = 0, content + _END
             while written < len(content):
                 written += os.pwrite(self._file, memoryview(content)[written:], self._at + written)
             os.fdatasync(self._file)
-        self._at += len(content)
+        self._at += len(content) - len(_END)
         self._told |= set(contexts)
         self.last = some[-1][0]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -16,11 +15,9 @@ from headrace import clock
 from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.compile import warm as warm_kernel
-from headrace.lake import Lake
 from headrace.lake.lock import exclusive
 from headrace.learn.champion import champions_of_another_declaration
-from headrace.online import State, build
-from headrace.plan import compile_set, fingerprints
+from headrace.plan import fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
 from headrace.serve.deciding import Deciding, Pending
@@ -34,13 +31,19 @@ from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
 from headrace.serve.metrics import Meters
 from headrace.serve.parity_live import LiveParity
+from headrace.serve.rebuilding import Rebuilding
 from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
+from headrace.serve.shadow import Shadows
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 from headrace.serve.swap import Change, Swap
+from headrace.serve.veiled import Veiled
+from headrace.serve.wire.refusal import SHOWN
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
+_READ = 64
+"""Lines of a post that are read at once."""
 Give = Callable[[dict[str, Any]], Any]
 BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
 
@@ -78,26 +81,36 @@ class Office:
             settle_sources(loaded.project, self.lake)
             self._project = loaded.project
             judge_live(self._project, self.lake)
-            self.desks = _desks(services, loaded)
+            self.desks, self._veiled = _desks(services, loaded), Veiled(loaded, writes=True)
+            self._secrets = {name: self._veiled.secret(desk) for name, desk in self.desks.items()}
             models = {service.model.name: service.model for service in services.values()}
             self.warnings = champions_of_another_declaration(models.values(), loaded.registry())
-            self.state = _state(self.desks, loaded, self.lake)
-            stack.callback(self.state.close)
+            self.rebuilding = Rebuilding(
+                (one.plan for one in self.desks.values()), self.lake, loaded.state_dir / "online"
+            )
+            self.state = self.rebuilding.open()
+            stack.callback(lambda: self.state.close())
+            stack.callback(self.rebuilding.close)
             self._declared = fingerprints(loaded.project)
             folder = spool_of(loaded.state_dir)
             self.journal = Journal(folder / "records-0", most_bytes=spool_bytes)
             stack.callback(self.journal.close)
             self._drained = last_committed(self.lake, services, self.journal.id)
             self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
+            self.warnings += self._veiled.warnings
             number = max(self.journal.last, self._drained)
             self.meters = Meters({name: (*one.decide, one.otherwise) for name, one in services.items()})
             self._deciding = Deciding(self.state, self.journal, number, self._contexts, self.now, self.meters)
             self._deciding.missing = self._missing()
+            self._deciding.rebuilding = self.rebuilding.under_way
             self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self.intake = Intake(dict(loaded.project.streams), self.lake, self.spool, self.state, self.now)
+            self.intake.resting = self.rebuilding.under_way
             self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
-            self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake)
+            self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake, self._veiled)
             self.live = LiveParity(loaded, self.spool, now_us=self.now)
+            self.shadows = Shadows(loaded, self.now)
+            stack.callback(self.shadows.close)
             gauges(self)
             self._warm()
             self._stack = stack.pop_all()
@@ -133,7 +146,7 @@ class Office:
         """
         desk, begun = self.desk(name), clock.monotonic_s()
         row = desk.reader.read(body)
-        case = case_of(name, desk.keys, row)
+        case = case_of(name, desk.keys, row, self._secrets[name])
         self.meters.stage("parse", clock.monotonic_s() - begun)
         asked = (explain, with_features, deadline)
         found = self._cases.find(case)
@@ -173,7 +186,7 @@ class Office:
 
         Raises:
             HeadraceError: HR-SERVE-008 unknown stream, 005 a load is going on, HR-ONLINE-002 no room; HR-REQUEST and
-                HR-DATA for every line that is wrong.
+                HR-DATA for every line that is wrong, up to a hundred faults.
         """
         if stream not in self.intake.streams:
             cure = nearest(stream[:64], self.intake.streams)
@@ -184,6 +197,10 @@ class Office:
                 rows.append(reader.read(body, f"line {number}" if len(bodies) > 1 else "event"))
             except HeadraceError as error:
                 faults += error.faults
+            if len(faults) >= SHOWN:
+                break
+            if number % _READ == 0:  # rows that are to be decided do not wait for all of a large post
+                await asyncio.sleep(0)
         if faults:
             raise HeadraceError(faults)
         taken = await asyncio.wrap_future(self._posts.submit(Post(stream, rows)))
@@ -210,19 +227,27 @@ class Office:
         """How many answers of services with ``record="best_effort"`` have no record."""
         return self._deciding.lost
 
+    @property
+    def stateless(self) -> bool:
+        """Whether there is no state yet: it is being made anew."""
+        return self._deciding.rebuilding
+
     async def settle(self) -> None:
         """Bring live events into the lake, catch up with it, and move records when there are many.
 
         What was brought is held against its whole contract beside, so that no post waits for it.
         """
+        await self._renew()
         await asyncio.wrap_future(self._posts.submit(Post()))
         self._deciding.missing = self._missing()
         if self.intake.drained:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
-        await self._take_over()
+        if not self._deciding.rebuilding:
+            await self._take_over()
         await asyncio.to_thread(self.live.step)
-        if self._deciding.number - self._drained > MANY:
+        await asyncio.to_thread(self.shadows.look)
+        if self.waiting > MANY or (self.waiting and self.shadows.due()):
             await asyncio.to_thread(self._drain)
             self._cases.settle(self._drained)
 
@@ -240,6 +265,21 @@ class Office:
         """What became of new champions, the oldest first."""
         return list(self._swap.changes)
 
+    async def _renew(self) -> None:
+        """Go on with a state that was made anew beside, once it has all that was posted meanwhile."""
+        wanted = self._deciding.rebuilding or self._deciding.altered or self.intake.damaged
+        new, old = await asyncio.to_thread(self.rebuilding.look, self.state, wanted), self.state
+        if new is None:
+            return
+
+        def taken() -> None:
+            self.state = self._deciding.state = new
+            self._deciding.rebuilding = self._deciding.altered = False
+
+        self.intake.replace(new, taken)
+        await asyncio.wrap_future(self._posts.submit(Post()))
+        self.rebuilding.replaced(old)
+
     async def _take_over(self) -> None:
         """Let new champions serve; a request that is under way keeps the version with which it began."""
         found = await asyncio.to_thread(self._swap.look, dict(self.desks), self.state, self._deciding.missing)
@@ -248,7 +288,7 @@ class Office:
             self.desks[name] = desk
 
     def _context(self, desk: Desk) -> Context:
-        return Context.of(desk, self._declared[f"service:{desk.service.name}"])
+        return Context.of(desk, self._declared[f"service:{desk.service.name}"], self._veiled.writing(desk))
 
     def _missing(self) -> frozenset[str]:
         """The sources that features read, of which nothing was ever loaded or posted."""
@@ -310,22 +350,6 @@ def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
     return found
 
 
-def _state(desks: dict[str, Desk], loaded: Loaded, lake: Lake) -> State:
-    """Build the state or catch up; one that knows more than the lake came from a lake or spool that is gone."""
-    plans = [compile_set(desk.service.model.cases) for desk in desks.values()]
-    folder = loaded.state_dir / "online"
-    state = build(plans, lake, folder)
-    if any(state.position(source) > lake.sequence(source) for source in state.sources if _numbered(lake, source)):
-        state.close()
-        shutil.rmtree(state.folder)
-        state = build(plans, lake, folder)
-    return state
-
-
-def _numbered(lake: Lake, source: str) -> bool:
-    return not lake.exists(source) or "_seq" in lake.schema(source).names
-
-
 def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, Any]:
     """Return what was answered before, with as many reasons as were asked for then and now."""
     model = {name.removeprefix("model_"): record[name] for name in ("model_version", "model_digest")}
@@ -343,7 +367,8 @@ def _repeated(record: Record, explain: int, with_features: bool) -> dict[str, An
 def _rendered(explain: int, with_features: bool, give: Give, pending: Pending) -> Any:
     decided, model = pending.decided, pending.desk.model
     assert decided is not None
-    answer = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id, "model": model}
+    answer: dict[str, Any] = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id}
+    answer["model"] = model
     if decided.situation:
         answer["situation"] = decided.situation
     if explain:

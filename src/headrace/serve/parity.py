@@ -25,13 +25,15 @@ from headrace.serve.drain import drain, table_of
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import Waiting, nothing_waits, recomputed
 from headrace.serve.loaded import Loaded
-from headrace.serve.record import Record
+from headrace.serve.record import WITHOUT_STATE, Record
 from headrace.serve.scoring.deciding import Model, Rules
 from headrace.serve.situations import Situations
 from headrace.serve.values import leaving, matrix, same
+from headrace.serve.veiled import Veiled
 
 Progress = Callable[[str, int, int], None]
 EXAMPLES = 20
+_MASKED = "masked (personal)"
 _AT_ONCE = 20_000
 
 
@@ -156,7 +158,7 @@ def _service(
     if not lake.exists(table):
         return
     plan = compile_set(service.model.cases)
-    check = Check(service, plan, declaration, loaded.registry(), report)
+    check = Check(service, plan, declaration, loaded.registry(), report, Veiled(loaded))
     done, total = 0, lake.rows(table)
     for batch in lake.batches(table, batch_rows=_AT_ONCE):
         records = serve_record.read(pa.Table.from_batches([batch]))
@@ -176,12 +178,20 @@ class Check:
         declaration: fingerprint of the service.
         registry: of models, which are found by the digests of records.
         report: to which all is added.
+        veiled: turns pseudonyms of records back, and says what of them is not shown.
     """
 
     def __init__(
-        self, service: Service, plan: Plan, declaration: str, registry: Registry, report: ParityReport
+        self,
+        service: Service,
+        plan: Plan,
+        declaration: str,
+        registry: Registry,
+        report: ParityReport,
+        veiled: Veiled,
     ) -> None:
         self.service, self.plan, self.registry, self.report = service, plan, registry, report
+        self._veiled, self._hidden = veiled, veiled.hidden(service)
         self.meaning = features_fingerprint(plan)
         self.declaration = declaration
         self.contract = service.model.cases.spine.contract
@@ -210,8 +220,15 @@ class Check:
 
     def _read(self, records: list[Record]) -> tuple[list[Record], list[Row]]:
         """Return the records whose rows are of the contract as it is declared now, and these rows."""
+        opened, lost = self._veiled.opened_all(records)
+        for reason, count in lost.items():
+            self.report.skip(reason, count)
         kept, rows = [], []
-        for record in records:
+        stateless = [one for one in opened if one["situation"] == WITHOUT_STATE]
+        self.report.skip("decided without features, while the state of keys was made anew", len(stateless))
+        for record in opened:
+            if record["situation"] == WITHOUT_STATE:
+                continue
             try:
                 rows.append(self.reader.read(record["request"].encode()))
                 kept.append(record)
@@ -229,14 +246,16 @@ class Check:
             if not same(was, now):
                 differing += 1
                 if len(self.report.examples) < EXAMPLES:
-                    told = (name, record["record_id"], self._key(record), was, now, _cause(record, was, now))
+                    shown = (_MASKED, _MASKED) if name in self._hidden.features else (was, now)
+                    told = (name, record["record_id"], self._key(record), *shown, _cause(record, was, now))
                     self.report.examples.append(Difference(self.service.name, *told))
         self.report.count(name, differing, len(records))
 
     def _key(self, record: Record) -> dict[str, Any]:
         """The key of a record's row, without what is personal in it."""
         row, fields = json.loads(record["request"]), self.contract.fields()
-        return {name: row[name] for name in self.contract.key_fields() if not fields[name].privacy}
+        keys = [name for name in self.contract.key_fields() if name not in self._hidden.fields]
+        return {name: row[name] for name in keys if not fields[name].privacy}
 
     def _scores(self, made: Mapping[str, Column], records: list[Record]) -> dict[int, float]:
         """Score each record by its own model, as it was served: together only where that changes no bit."""

@@ -22,6 +22,7 @@ from headrace.serve.loaded import Loaded
 from headrace.serve.parity import EXAMPLES, Check, ParityReport
 from headrace.serve.record import Kept, Record, unpacked
 from headrace.serve.spool import Spool
+from headrace.serve.veiled import Veiled
 
 SAMPLE = 200
 """Records of one step: a few milliseconds of what takes longest, so that requests hardly wait for it."""
@@ -224,9 +225,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _checks(loaded: Loaded, report: ParityReport) -> dict[str, Check]:
     """What compares the records of each service, by the fingerprint of its declaration."""
-    prints, registry = fingerprints(loaded.project), loaded.registry()
+    prints, registry, veiled = fingerprints(loaded.project), loaded.registry(), Veiled(loaded)
     services = loaded.project.all_services.values()
     return {
-        (said := prints[node_id(one)]): Check(one, compile_set(one.model.cases), said, registry, report)
+        (said := prints[node_id(one)]): Check(one, compile_set(one.model.cases), said, registry, report, veiled)
         for one in services
     }

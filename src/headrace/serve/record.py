@@ -20,6 +20,7 @@ from headrace.contracts.json import written
 from headrace.declare.kept import DECISIONS
 from headrace.serve.desk import Decided, Desk
 from headrace.serve.fields import Row
+from headrace.serve.pseudonyms import Pseudonym, Writing, in_json
 from headrace.types import LogicalType, arrow_schema, type_of
 
 SCHEMA = arrow_schema(DECISIONS)
@@ -27,9 +28,11 @@ SCHEMA = arrow_schema(DECISIONS)
 _SAID = [name for name in SCHEMA.names if name != "checksum"]
 _AS_HELD = ("int", "float", "bool", "str")
 
+WITHOUT_STATE = '["rebuilding"]'
+"""The situation of a record that has neither features nor a score."""
 Record = dict[str, Any]
 _CONTEXT, _RECORD = "c", "r"
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=in_json).encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 
 
@@ -44,6 +47,7 @@ class Context:
         features: names, in their order.
         constant: fields of a record that are the same in all.
         name: of the context.
+        writing: what puts pseudonyms in the place of personal values, None where there are none.
     """
 
     service: str
@@ -52,9 +56,10 @@ class Context:
     features: Sequence[str]
     constant: Mapping[str, Any]
     name: str
+    writing: Writing | None = None
 
     @classmethod
-    def of(cls, desk: Desk, declaration: str) -> Context:
+    def of(cls, desk: Desk, declaration: str, writing: Writing | None = None) -> Context:
         """Return the context of what a desk answers, which was declared so."""
         features = [one.name for one in desk.plan.outputs]
         constant = {
@@ -64,7 +69,7 @@ class Context:
             "declaration": declaration,
             "features_declaration": desk.meaning,
         }
-        one = cls(desk.service.name, desk.moment, desk.types, features, constant, "")
+        one = cls(desk.service.name, desk.moment, desk.types, features, constant, "", writing)
         return replace(one, name=hashlib.sha256(one.packed).hexdigest()[:16])
 
     @cached_property
@@ -76,15 +81,16 @@ class Context:
 
 def packed(context: Context, decided: Decided, now: int, latency_us: int, case: bytes | None) -> bytes:
     """Return the record of an answer as it stands in the journal; times in microseconds UTC."""
+    writing = context.writing
     return _pack(
         [
             _RECORD,
             context.name,
-            list(decided.row.values()),
-            decided.values,
+            list(decided.row.values()) if writing is None else writing.row(decided.row),
+            decided.values if writing is None else writing.values(decided.values),
             decided.score,
             decided.decision,
-            decided.reasons,
+            decided.reasons if writing is None else writing.reasons(decided.reasons),
             decided.situation,
             decided.known,
             decided.horizon,
@@ -158,10 +164,14 @@ def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Ke
 def request_of(row: Row, fields: Mapping[str, LogicalType]) -> str:
     """Return a row as its record holds it."""
     said = {
-        name: value if (value := row[name]) is None or kind.name in _AS_HELD else written(value, kind)
+        name: value if (value := row[name]) is None or kind.name in _AS_HELD else _written(value, kind)
         for name, kind in fields.items()
     }
     return _json(said)
+
+
+def _written(value: Any, kind: LogicalType) -> Any:
+    return value if isinstance(value, Pseudonym) else written(value, kind)
 
 
 def checksum(record: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from headrace.audit.models.tested import Tested
-from headrace.audit.models.yes_no import Bin, wilson
+from headrace.audit.models.yes_no import Bin
+from headrace.learn.rates import wilson
 
 SHOWN, BINS, LEAST_IN_BIN = 12, 10, 30
 

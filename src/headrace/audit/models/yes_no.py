@@ -10,6 +10,7 @@ import numpy.typing as npt
 from headrace.audit.models.blocks import Blocks, Floats, Ints
 from headrace.audit.models.money import Costs
 from headrace.audit.models.tested import Tested
+from headrace.learn.rates import wilson
 
 BINS, LEAST_IN_BIN = 12, 30
 LOWEST = 0.001
@@ -243,11 +244,3 @@ def calibration(y: npt.NDArray[np.int64], score: Floats) -> list[Bin]:
             share = float(y[rows].mean())
             found.append(Bin(float(score[rows].mean()), share, *wilson(share, count)))
     return found
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Return the interval of a share at 95 % confidence (Wilson, 1927), which holds near 0 and 1 too."""
-    z = 1.959964
-    middle = share + z * z / (2 * count)
-    wide = z * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)))
-    return (middle - wide) / (1 + z * z / count), (middle + wide) / (1 + z * z / count)

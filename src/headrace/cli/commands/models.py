@@ -89,7 +89,8 @@ def compare(session: Session, model: str, before: str | None, after: str | None)
 def promote(session: Session, model: str, version: str, reason: str | None) -> None:
     """Make VERSION of MODEL the champion, and keep on record who did it, when and why.
 
-    VERSION is a number, or an alias such as challenger. A running service takes it up when it is started again.
+    VERSION is a number, or an alias such as challenger. Running services take it up, and what it would have decided
+    while it was a shadow is told.
     """
     from headrace.cli.terminal import print_faults, say
     from headrace.run import promote as promote_version
@@ -99,8 +100,36 @@ def promote(session: Session, model: str, version: str, reason: str | None) -> N
     loaded = session.load()
     number = version_named(loaded, registry(loaded), model, version).number
     promoted = promote_version(loaded, model, number, reason)
-    session.tell(promoted.as_dict(), lambda: say(repr(promoted), "bold"))
+
+    def human() -> None:
+        say(repr(promoted), "bold")
+        for one in promoted.saw:
+            say(f"  {one}")
+
+    session.tell(promoted.as_dict(), human)
     print_faults(promoted.warnings)
+
+
+@command.command("shadow", epilog="\b\nExample:  headrace models shadow fraud_score challenger")
+@click.argument("model", shell_complete=model_names)
+@click.argument("version", required=False)
+@click.option("--off", is_flag=True, help="Score no version beside the champion any more.")
+@click.option("--reason", help="Why; kept with the version.")
+@session_options
+def shadow(session: Session, model: str, version: str | None, off: bool, reason: str | None) -> None:
+    """Score VERSION of MODEL beside the champion, after each answer; 'headrace shadow' shows what it would decide.
+
+    VERSION is a number, or an alias such as challenger. Running services take it up within seconds, and answer as fast
+    as before.
+    """
+    from headrace.cli.terminal import say
+    from headrace.run.shadowing import end_shadow, set_shadow
+
+    if off is (version is not None):
+        raise click.UsageError("name a VERSION, or say --off")
+    loaded = session.load()
+    found = end_shadow(loaded, model, reason) if version is None else set_shadow(loaded, model, version, reason)
+    session.tell(found.as_dict(), lambda: say(repr(found), "bold"))
 
 
 @command.command("restore", epilog="\b\nExample:  headrace models restore fraud_score 3 --to ../as-it-was")

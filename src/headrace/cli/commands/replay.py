@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -42,16 +42,12 @@ def command(
     The version gets the features on record; records that were decided by other rules than those of today are skipped
     and counted. Nothing is written.
     """
-    from headrace import clock
     from headrace.cli.progress import Bars
     from headrace.run import registry
     from headrace.run.versions import version_named
     from headrace.serve.replay import replay, service_named
 
-    limit, now = None if most is None else _share(most), clock.now_us()
-    begin, end = _moment(since, "--since", now), now + 1 if until is None else _moment(until, "--until", now)
-    if begin >= end:
-        raise click.BadParameter("it begins when it ends, or later", param_hint="--since")
+    limit, (begin, end) = limit_of(most), begin_and_end(since, until)
     loaded = session.load()
     one = service_named(loaded, service)
     version = version_named(loaded, registry(loaded), one.model.name, word)
@@ -61,13 +57,35 @@ def command(
                        progress=bars.moves)  # fmt: skip
         bars.settle("")
     failed = limit is not None and found.rate > limit
-    session.tell({"ok": not failed, **found.as_dict()} | ({"exit_code": 1} if failed else {}), lambda: _print(found))
+    document = {"ok": not failed, **found.as_dict()} | ({"exit_code": 1} if failed else {})
+    through = f"{found.service} through {found.model} version {found.version}"
+    session.tell(document, lambda: print_replayed(found, through))
     if failed:
-        if session.as_json:
-            raise click.exceptions.Exit(1)
-        told = f"{found.flips:,} of {found.records:,} decisions that flip, {found.rate:.2%}"
-        cure = "see the segments above; 'headrace why RECORD_ID' explains one"
-        raise CheckFailed(Fault("HR-REPLAY-003", "", told, f"at most {limit:.4g} of them", cure))
+        too_many(session, "HR-REPLAY-003", found, limit or 0.0)
+
+
+def too_many(session: Session, code: str, found: Replayed, limit: float) -> NoReturn:
+    """End with exit code 1: more decisions flip than may.
+
+    Raises:
+        CheckFailed: with that code.
+    """
+    if session.as_json:
+        raise click.exceptions.Exit(1)
+    told = f"{found.flips:,} of {found.records:,} decisions that flip, {found.rate:.2%}"
+    cure = "see the segments above; 'headrace why RECORD_ID' explains one"
+    raise CheckFailed(Fault(code, "", told, f"at most {limit:.4g} of them", cure))
+
+
+def begin_and_end(since: str, until: str | None) -> tuple[int, int]:
+    """Return the span that two options give, microseconds UTC; the end does not belong to it."""
+    from headrace import clock
+
+    now = clock.now_us()
+    begin, end = _moment(since, "--since", now), now + 1 if until is None else _moment(until, "--until", now)
+    if begin >= end:
+        raise click.BadParameter("it begins when it ends, or later", param_hint="--since")
+    return begin, end
 
 
 def _moment(text: str, option: str, now: int) -> int:
@@ -79,7 +97,10 @@ def _moment(text: str, option: str, now: int) -> int:
         return moment_of(text, option)
 
 
-def _share(text: str) -> float:
+def limit_of(text: str | None) -> float | None:
+    """Return the share that ``--fail-above`` gives, None where it is not given."""
+    if text is None:
+        return None
     found = _SHARE.fullmatch(text.strip())
     value = None if found is None else float(found[1]) / (100 if found[2] else 1)
     if value is None or value > 1:
@@ -87,11 +108,11 @@ def _share(text: str) -> float:
     return value
 
 
-def _print(found: Replayed) -> None:
+def print_replayed(found: Replayed, title: str) -> None:
+    """Print how many decisions differ, where, and how good both sides were."""
     from headrace.cli.terminal import print_table, say
 
-    through = f"{found.service} through {found.model} version {found.version}"
-    say(f"{through}, decisions from {found.since[:16]} until {found.until[:16]} UTC", "bold")
+    say(f"{title}, decisions from {found.since[:16]} until {found.until[:16]} UTC", "bold")
     for reason, count in found.skipped.items():
         say(f"Not compared: {count:,} {reason}", "yellow")
     if not found.records:

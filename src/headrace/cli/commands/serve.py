@@ -21,6 +21,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def _entry(function: Callable[..., None]) -> Callable[..., None]:
     """Add how one gets in."""
     for option in (
+        click.option(
+            "--server-name", multiple=True, help="A name by which it may be asked, e.g. of a proxy; also several times."
+        ),
         click.option("--require-token", is_flag=True, help="Ask for a token on this machine, too."),
         click.option("--insecure-http", is_flag=True, help="Let others in without TLS; their tokens can be read."),
         click.option("--tls-key", type=_FILE, help="Its key, in PEM, without a password."),
@@ -76,10 +79,11 @@ def command(session: Session, at_once: int, per_client: float | None, grpc_port:
         raise click.UsageError("--tls-cert and --tls-key go together")
     if entry["unix"] is not None and (entry["tls_cert"] is not None or entry["host"] != "127.0.0.1"):
         raise click.UsageError("--unix goes without --host and TLS: nobody else can listen there")
-    limits = Limits(under_way=at_once, per_client=per_client)
+    way = Entry(**entry)
+    limits = Limits(under_way=at_once, per_client=per_client, hosts=way.hosts)
     loaded = session.load()
     trusted = Provider(**loaded.settings.oidc) if loaded.settings.oidc else None
-    more: dict[str, Any] = {"entry": Entry(**entry), "limits": limits, "provider": trusted, "grpc_port": grpc_port}
+    more: dict[str, Any] = {"entry": way, "limits": limits, "provider": trusted, "grpc_port": grpc_port}
     serve(loaded, entry["host"], entry["port"], told, traces=_traces(loaded), **more)
 
 

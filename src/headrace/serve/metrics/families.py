@@ -98,8 +98,17 @@ _ALL = (
         "max",
     ),
     Family("headrace_state_bytes", "gauge", "Size of the state of keys.", (), "bytes", "max"),
+    Family("headrace_state_rebuilding", "gauge", "1 while the state of keys is being made anew.", over="max"),
     Family("headrace_parity_compared_total", "counter", "Served values that were recomputed from history."),
     Family("headrace_parity_differing_total", "counter", "Served values that history does not confirm; must be 0."),
+    Family(
+        "headrace_shadow_records_total",
+        "counter",
+        "Records that a shadow scored after the answer: it agrees, would flip the decision, or skipped it.",
+        ("service", "model", "version", "outcome"),
+        over="max",
+    ),
+    Family("headrace_shadow_failing", "gauge", "Whether the shadow of a service fails now.", ("service",), over="max"),
     Family(
         "headrace_model_info",
         "info",

@@ -73,6 +73,7 @@ class Seen:
         under_way, workers: requests and processes.
         cpu: processors that were busy, memory_bytes: of all workers; up_s: seconds since the oldest began.
         spool_records, spool_bytes, state_bytes: what waits for the lake, and the state of keys.
+        state_rebuilding: whether the state of keys is being made anew.
         state_age_s: source to seconds since the state held all of it.
         parity_compared, parity_differing: values since it began; differing must be 0.
     """
@@ -88,6 +89,7 @@ class Seen:
     spool_records: float | None
     spool_bytes: float | None
     state_bytes: float | None
+    state_rebuilding: bool
     state_age_s: Mapping[str, float]
     parity_compared: float | None
     parity_differing: float | None
@@ -117,6 +119,7 @@ def seen(before: Look, now: Look) -> Seen:
         spool_records=now.single("headrace_spool_records"),
         spool_bytes=now.single("headrace_spool_bytes"),
         state_bytes=now.single("headrace_state_bytes"),
+        state_rebuilding=bool(now.single("headrace_state_rebuilding")),
         state_age_s={labels["source"]: value for labels, value in now.each("headrace_state_age_seconds")},
         parity_compared=now.single("headrace_parity_compared_total"),
         parity_differing=now.single("headrace_parity_differing_total"),

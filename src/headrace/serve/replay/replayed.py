@@ -13,11 +13,12 @@ from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.column import concat
 from headrace.learn import Version
+from headrace.learn.rates import wilson
 from headrace.serve.drain import drain, table_of
 from headrace.serve.loaded import Loaded
 from headrace.serve.replay.labelled import Labelled, Sides, labelled, needed
 from headrace.serve.replay.rows import Part, Reader, Replay
-from headrace.serve.replay.segments import Segment, of_features, of_field, segments, wilson
+from headrace.serve.replay.segments import Segment, of_features, of_field, segments
 from headrace.serve.values import same
 from headrace.serve.why.behind import moment
 from headrace.serve.why.through import Bools, Floats
@@ -157,9 +158,21 @@ def replay(
         found = f"version {version.number} of {version.name}, which gives a row {len(one.scorer.names)} scores"
         raise HeadraceError(Fault("HR-REPLAY-002", service.place, found, "one score", "name a version of one score"))
     one.require_fit()
+    return compared(Reader(one, ()), since, until, progress)
+
+
+def compared(reader: Reader, since: int, until: int, progress: Progress) -> Replayed:
+    """Return what becomes of the decisions of a span, as a reader decides them again.
+
+    Args:
+        reader: what goes through what; the fields that it is to keep beside are chosen here.
+        since, until, progress: as for ``replay``.
+    """
+    one = reader.replay
+    service, loaded = one.service, one.loaded
     veil, contract = veil_of(loaded.project, False), service.model.cases.spine.contract
     parted = [name for name in _parting(one) if not veil.hides(name, contract)]
-    reader = Reader(one, tuple(dict.fromkeys((*parted, *needed(one)))))
+    reader.fields = tuple(dict.fromkeys((*parted, *needed(one))))
     parts, done, total = list[Part](), 0, _count(one, since, until)
     for part, read in reader.parts(since, until) if total else ():
         parts.append(part)
@@ -225,7 +238,7 @@ def _told(
         dict(sorted(Counter(each for part in parts for each in part.versions).items())),
         tuple((a, b, counts[a, b]) for a in names for b in names if counts[a, b]),
         flips,
-        *wilson(flips, len(before)),
+        *wilson(flips / max(1, len(before)), len(before)),
         sum(same(a, b) for a, b in zip(old.tolist(), new.tolist(), strict=True)),
         dict(zip(_QUANTILES, np.quantile(new - old, _QUANTILES).tolist(), strict=True)) if len(old) else {},
         tuple(found),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -29,11 +30,15 @@ from headrace.serve.drain import table_of
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
+from headrace.serve.situations import Situations
+from headrace.serve.veiled import Veiled
 from headrace.serve.why.case import held_again
 from headrace.serve.why.through import Bools, Floats, Ints, Matrix, Rules, matrix, scores
 from headrace.types import BOOL, FLOAT, STR, LogicalType
 
 _AT_ONCE = 20_000
+_NOTHING = "[]"
+"""No situation, as a record has it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,10 @@ class Replay:
     @cached_property
     def rules(self) -> Rules:
         return Rules(self.service)
+
+    @cached_property
+    def situations(self) -> Situations:
+        return Situations(self.service, self.plan)
 
     @cached_property
     def declaration(self) -> str:
@@ -129,11 +138,13 @@ class Reader:
         replay: what goes through what.
         fields: fields of the request that are kept beside, of those that a row has by itself.
         skipped: records that are not compared, by reason; counted here.
+        left: is told the reason, and the ids of records that are not compared for it.
     """
 
     replay: Replay
     fields: Sequence[str]
     skipped: Counter[str] = field(default_factory=Counter)
+    left: Callable[[str, Sequence[str]], None] = lambda reason, ids: None
 
     def parts(self, since: int, until: int) -> Iterator[tuple[Part, int]]:
         """Yield decisions that were made in a span, and how many records were read for them.
@@ -144,19 +155,39 @@ class Reader:
         lake, table = self.replay.lake, table_of(self.replay.service.name)
         within = Within("decided_at", since, until - 1)
         for batch in lake.batches(table, within=within, batch_rows=_AT_ONCE):
-            rows = pa.Table.from_batches([batch])
-            kept = self._fitting(rows)
-            if kept.num_rows:
-                yield self._decided(*self._made(kept)), rows.num_rows
+            part = self.part(pa.Table.from_batches([batch]))
+            if part is not None:
+                yield part, batch.num_rows
 
-    def _fitting(self, rows: pa.Table) -> pa.Table:
+    @cached_property
+    def _veiled(self) -> Veiled:
+        return Veiled(self.replay.loaded)
+
+    def _opened(self, rows: pa.Table) -> pa.Table:
+        """Rows with their personal values; those whose key is not at hand are counted."""
+        if not Veiled.any_in(rows):
+            return rows
+        opened, lost = self._veiled.opened_all(serve_record.read(rows))
+        self.skipped.update(lost)
+        return serve_record.table(opened)
+
+    def part(self, rows: pa.Table) -> Part | None:
+        """Decide records again, rows of the table of decisions; None where none of them can be."""
+        kept = self.fitting(self._opened(rows))
+        return self._decided(*self._made(kept)) if kept.num_rows else None
+
+    def fitting(self, rows: pa.Table) -> pa.Table:
         """The records that can be compared; the others are counted by reason."""
         kept = np.ones(rows.num_rows, np.bool_)
         for reason, wrong in self._reasons(rows):
-            self.skipped[reason] += int((kept & wrong).sum())
+            self._leave(reason, rows, kept & wrong)
             kept &= ~wrong
-        self.skipped = +self.skipped
         return rows.filter(pa.array(kept))
+
+    def _leave(self, reason: str, rows: pa.Table, wrong: Bools) -> None:
+        if wrong.any():
+            self.skipped[reason] += int(wrong.sum())
+            self.left(reason, rows.column("record_id").filter(pa.array(wrong)).to_pylist())
 
     def _reasons(self, rows: pa.Table) -> Iterator[tuple[str, Bools]]:
         one = self.replay
@@ -196,10 +227,9 @@ class Reader:
         """Records with their features and fields as columns; those that cannot be read are counted."""
         again, contract = self.replay.features, self.replay.service.model.cases.spine.contract
         read = [self._whole(one) if again else self._part(one) for one in rows.column("request").to_pylist()]
-        kept = [one is not None for one in read]
-        if not all(kept):
-            self.skipped[f"asked with a row that breaks the contract {contract.name} of today"] += kept.count(False)
-            rows = rows.filter(pa.array(kept, pa.bool_()))
+        broken: Bools = np.array([one is None for one in read], np.bool_)
+        self._leave(f"asked with a row that breaks the contract {contract.name} of today", rows, broken)
+        rows = rows.filter(pa.array(~broken))
         given = [one for one in read if one is not None]
         fields = self._columns(given)
         return rows, (self._again(rows, given) if again else self._recorded(rows)), fields
@@ -255,20 +285,42 @@ class Reader:
         one = self.replay
         x, beyond = matrix(made, one.scorer)
         if beyond.any():
-            self.skipped["with a feature beyond float32"] += int(beyond.sum())
+            self._leave("with a feature beyond float32", rows, beyond)
             there = np.flatnonzero(~beyond)
             x, rows = x[there], rows.take(pa.array(there))
             made, fields = ({name: each.take(there) for name, each in some.items()} for some in (made, fields))
         old = rows.column("score").to_numpy().astype(np.float64)
-        new = scores(x, one.scorer)
-        given, names = {**fields, **made}, one.rules.names
-        after = [names[at] for at in one.rules.decide(given, new)]
-        before = rows.column("decision").to_pylist()
-        if one.as_declared:
-            before = [names[at] for at in one.rules.decide(given, old)]
+        given = {**fields, **made}
+        new, after = self.again(rows, x, given)
+        before = self._ruled(rows, given, old) if one.as_declared else rows.column("decision").to_pylist()
         at = rows.column("at").cast(pa.int64()).to_numpy()
         ids, versions = rows.column("record_id").to_pylist(), rows.column("model_version").to_pylist()
         return Part(ids, at, before, after, old, new, x, {name: fields[name] for name in self.fields}, versions)
+
+    def again(self, rows: pa.Table, x: Matrix, given: Mapping[str, Column]) -> tuple[Floats, list[str]]:
+        """Return score and decision of each record by the version.
+
+        Args:
+            rows: records.
+            x: features, as the version takes them.
+            given: what the rules read.
+        """
+        new = scores(x, self.replay.scorer)
+        return new, self._ruled(rows, given, new)
+
+    def _ruled(self, rows: pa.Table, given: Mapping[str, Column], score: Floats) -> list[str]:
+        """Decisions as the service declares them: of its rules, and of odd situations, in which no score decides."""
+        names = self.replay.rules.names
+        found = [names[at] for at in self.replay.rules.decide(given, score)]
+        for at, said in enumerate(rows.column("situation").to_pylist()):
+            if said not in (None, _NOTHING):
+                found[at] = self._fallback(msgspec.json.decode(said)) or found[at]
+        return found
+
+    def _fallback(self, situation: Sequence[str]) -> str | None:
+        with contextlib.suppress(HeadraceError):  # it answered then, in what it would refuse today
+            return self.replay.situations.fallback(situation)
+        return None
 
 
 def _upwards(path: str) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
-from math import sqrt
 
 import numpy as np
 
 from headrace.kernel.column import Column
+from headrace.learn.rates import wilson
 from headrace.serve.why.through import Bools, Floats, Ints, Matrix
 
 LEAST, SHOWN = 50, 10
@@ -18,7 +18,6 @@ LEAST, SHOWN = 50, 10
 _FEW, _MANY = 12, 1000
 """Numbers up to which each is a group, and texts beyond which they are names."""
 _QUINTILES = (0.2, 0.4, 0.6, 0.8)
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -44,23 +43,6 @@ class Segment:
         return self.flips / self.rows
 
 
-def wilson(hits: int, rows: int) -> tuple[float, float]:
-    """Return the interval of a rate at 95 % confidence, which holds near 0 and 1 too.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.
-
-    Example:
-        >>> [round(one, 4) for one in wilson(5, 50)]
-        [0.0435, 0.2136]
-    """
-    if not rows:
-        return 0.0, 1.0
-    rate, square = hits / rows, _Z * _Z / rows
-    middle = (rate + square / 2) / (1 + square)
-    half = _Z / (1 + square) * sqrt(rate * (1 - rate) / rows + square / (4 * rows))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def segments(columns: Mapping[str, tuple[Floats, Sequence[str]]], flipped: Bools) -> tuple[list[Segment], int]:
     """Return the groups with the highest rate of flips, by the lower end of its interval, and how many were looked at.
 
@@ -77,7 +59,7 @@ def segments(columns: Mapping[str, tuple[Floats, Sequence[str]]], flipped: Bools
             known.add(same)  # a feature that is a field parts the rows alike
             hits = int(flipped[rows].sum())
             if hits:
-                found.append(Segment(name, group, size, hits, *wilson(hits, size)))
+                found.append(Segment(name, group, size, hits, *wilson(hits / size, size)))
     found.sort(key=lambda one: (-one.low, one.column, one.group))
     return found[:SHOWN], len(known)
 

@@ -13,6 +13,7 @@ from headrace.serve import record as serve_record
 from headrace.serve.loaded import Loaded
 from headrace.serve.record import Record
 from headrace.serve.values import same
+from headrace.serve.veiled import Veiled
 from headrace.serve.why.behind import behind, moment, shown
 from headrace.serve.why.case import Case, case_of, read_object
 from headrace.serve.why.contributed import Contributed, contributed, score_again
@@ -51,9 +52,10 @@ def why(
 
     Raises:
         HeadraceError: HR-WHY-001 for an unknown record, 002 for an unknown name, 003 for one that cannot vary, 004 for
-            an unknown decision.
+            an unknown decision; HR-PRIVACY-002 where a key of the record's pseudonyms is not at hand.
     """
     service, record = found(loaded, record_id)
+    record = Veiled(loaded).opened(record)
     case = case_of(loaded, service, record)
     veil = veil_of(loaded.project, reveal)
     base = _base(loaded, service, record)
@@ -156,6 +158,8 @@ def _checked(case: Case) -> Checked:
         decision = case.rules.decide_row(case.given) == record["decision"]
     if case.made is None:
         why = f"the request breaks the contract {case.contract.name} of today" if case.row is None else ""
+        if case.without_state:
+            why = "it was decided without features, as declared, while the state of keys was made anew"
         why = why or "features are declared otherwise now"
         return Checked(whole, score=score, decision=decision, without=why, changed=changed)
     differing = tuple(case.differing())

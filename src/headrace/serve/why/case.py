@@ -20,7 +20,7 @@ from headrace.serve.desk import features_fingerprint
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.history import recomputed
 from headrace.serve.loaded import Loaded
-from headrace.serve.record import Record
+from headrace.serve.record import WITHOUT_STATE, Record
 from headrace.serve.values import leaving, same
 from headrace.serve.why.behind import Seen
 from headrace.serve.why.through import Rules
@@ -56,9 +56,16 @@ class Case:
         horizon = {name: one for name, one in read_object(self.record["horizon"]).items() if isinstance(one, int)}
         return Seen(self.record["at"], self.record["_known_at"], horizon)
 
+    @property
+    def without_state(self) -> bool:
+        """Whether it was decided while the state of keys was made anew."""
+        return bool(self.record["situation"] == WITHOUT_STATE)
+
     @cached_property
     def features(self) -> dict[str, Any]:
-        """The features as they were recorded, as they left."""
+        """The features as they were recorded, as they left; none where there was no state to compute them from."""
+        if self.without_state:
+            return {}
         return read_object(self.record["features"])
 
     @cached_property
@@ -125,7 +132,7 @@ class Case:
     @cached_property
     def made(self) -> dict[str, Column] | None:
         """The features computed again from history, as the row saw it; None where that cannot be."""
-        if self.row is None or not self.same_features:
+        if self.row is None or not self.same_features or self.without_state:
             return None
         return recomputed(self.plan, [self.row], [self.seen.horizon], [self.seen.known], self.lake)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.declare import Contract, Project
-from headrace.plan import lineage
 from headrace.plan.lineage import tags_of_field
+from headrace.plan.tracing import lineage
 
 HARMLESS = frozenset(("public", "anonymous", "internal"))
 """Tags of which the values of single rows may be shown to whoever reads an explanation; a subject's are never."""

@@ -106,7 +106,7 @@ class Http1(Turns):
         try:
             request = self._reception.admit(asked, self._client)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            self._transport.write(rendered(refusal(error), b"", repeat.bodiless))
+            self._transport.write(rendered(refusal(error, asked.path), b"", repeat.bodiless))
             return
         request.body = body
         answer = self._reception.answer(asked, request)
@@ -216,14 +216,14 @@ class Http1(Turns):
         self._ending = (b"" if version == "1.1" else _KEEP) if keep else CLOSE
         likely = version == "1.1" and len(headers) == len(sent) <= self._most and b"host" in headers
         if (not likely or len(self._target) > _LONG) and (fault := self._unlikely(version, headers)) is not None:
-            self._refuse(response := refusal(fault))
+            self._refuse(response := refusal(fault, self._path()))
             return response
-        target = self._target if self._target.startswith(b"/") else _path_of(self._target)
+        target = _path_of(self._target)
         try:
             asked = self._reception.read(_METHODS.get(verb) or verb.decode(), target, headers)
             return asked, self._reception.admit(asked, self._client)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            return refusal(error)
+            return refusal(error, self._path())
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
@@ -364,8 +364,11 @@ class Http1(Turns):
         self._clean = False
         self._ended, self._held, self._body = True, b"", []
         self._release_body()
-        response = fault if isinstance(fault, Response) else refusal(fault)
+        response = fault if isinstance(fault, Response) else refusal(fault, self._path())
         self._line_up(Turn(response, CLOSE, True, False))
+
+    def _path(self) -> str:
+        return _path_of(self._target).partition(b"?")[0].decode("latin-1")
 
     def _release_body(self) -> None:
         self._shared.release(self._reserved)
@@ -373,7 +376,9 @@ class Http1(Turns):
 
 
 def _path_of(target: bytes) -> bytes:
-    """Return path and query of a target in another form than that of a path, e.g. with the server's name before it."""
+    """Return path and query of a target, which may have another form, e.g. with the server's name before it."""
+    if target.startswith(b"/"):
+        return target
     scheme, _, rest = target.partition(b"://")
     if not rest or scheme.lower() not in (b"http", b"https"):
         return target

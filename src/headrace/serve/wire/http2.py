@@ -196,7 +196,7 @@ class Http2(asyncio.Protocol):
             return
         named = [(bytes(name), bytes(value)) for name, value in sent]  # type: ignore[attr-defined]
         headers, now = dict(named), self._time()
-        verb = headers.get(b":method", b"")
+        verb, path = headers.get(b":method", b""), headers.get(b":path", b"").partition(b"?")[0].decode("latin-1")
         fault = self._fault(headers, [name for name, _ in named])
         try:
             if fault is not None:
@@ -207,7 +207,7 @@ class Http2(asyncio.Protocol):
             asked = self._reception.read(verb.decode("latin-1"), target, given)
             call: Call | Response = (asked, self._reception.admit(asked, self._client))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            call = refusal(error)
+            call = refusal(error, path)
         self._streams[number] = _Stream(call, verb == b"HEAD", now)
 
     def _fault(self, headers: dict[bytes, bytes], names: list[bytes]) -> HeadraceError | None:
@@ -277,7 +277,8 @@ class Http2(asyncio.Protocol):
         stream.whole = True
         self._shared.release(sum(map(len, stream.body)))
         stream.body = []
-        self._answer(number, fault if isinstance(fault, Response) else refusal(fault))
+        path = stream.call[1].path if isinstance(stream.call, tuple) else ""
+        self._answer(number, fault if isinstance(fault, Response) else refusal(fault, path))
 
     def _answered(self, number: int, stream: _Stream) -> None:
         """Let go of a stream when both sides have said all; ``look`` ends the patience with those that have not."""

@@ -25,6 +25,7 @@ class Limits:
         bodies: bytes of bodies that are still coming, of all connections; more is answered 429.
         under_way: requests that wait for their answer, of all connections; one more is answered 429.
         per_client: requests a second of one client, of which it may save up a second's worth; None for any.
+        hosts: names by which it may be asked; none for any.
     """
 
     head_s: float = 10.0
@@ -42,3 +43,4 @@ class Limits:
     bodies: int = 256 << 20
     under_way: int = 1_024
     per_client: float | None = None
+    hosts: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.errors import Fault, HeadraceError
+from headrace.serve.wire.hosts import LOOPBACK
 
 _BACKLOG = 2_048
 
@@ -28,6 +29,8 @@ class Entry:
         tls_cert, tls_key: files in PEM, certificates up to a root of the clients' first; None for plain HTTP.
         insecure_http: whether others may come without TLS: their tokens can be read on the way.
         require_token: whether tokens are asked for on this machine, too.
+        server_name: names by which it may be asked, beside those of this machine; any where others reach it and none
+            is given.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +40,7 @@ class Entry:
     tls_key: Path | None = None
     insecure_http: bool = False
     require_token: bool = False
+    server_name: tuple[str, ...] = ()
 
     @property
     def local(self) -> bool:
@@ -47,6 +51,15 @@ class Entry:
     def guarded(self) -> bool:
         """Whether tokens are asked for."""
         return self.require_token or not self.local
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names by which it may be asked, none for any: a socket of the file system no browser can reach."""
+        if self.unix is not None or not (self.local or self.server_name):
+            return ()
+        address = _address(self.host)
+        own = f"[{address}]" if address.version == 6 else str(address)
+        return (*LOOPBACK, own, *(one.lower() for one in self.server_name))
 
     def check(self, tokens: int) -> None:
         """Refuse to be reached by others without tokens, or in a way in which tokens could be read.

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from headrace import clock
 from headrace.serve.message import Answer, Request, Response, Route
+from headrace.serve.wire import hosts
 from headrace.serve.wire.coding import decompressed, known, too_large, unknown
 from headrace.serve.wire.limits import Limits
 from headrace.serve.wire.rates import Rates
@@ -81,9 +82,11 @@ class Reception:
             headers: with names in lower case; they are kept, and not changed.
 
         Raises:
-            HeadraceError: HR-SERVE-009, 010 for what nothing answers; HR-REQUEST-001, HR-WIRE-004, 007 for what the
-                headers say.
+            HeadraceError: HR-SERVE-009, 010 for what nothing answers; HR-REQUEST-001, HR-WIRE-004, 007, 009, 010 for
+                what the headers say.
         """
+        if self.limits.hosts:
+            hosts.check(headers, self.limits.hosts)
         path, _, query = target.partition(b"?")
         route, parts, decoded = self._router.find(method, path)
         if (length := headers.get(b"content-length")) is not None and int(length) > route.largest:

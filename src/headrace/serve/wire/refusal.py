@@ -25,16 +25,21 @@ STATUS = {
     "HR-SERVE-016": 504,
     "HR-SERVE-018": 503,
     "HR-ONLINE-001": 503,
+    "HR-PRIVACY-002": 503,
     "HR-LEARN-007": 503,
     "HR-WIRE-002": 414,
     "HR-WIRE-003": 431,
     "HR-WIRE-004": 415,
     "HR-WIRE-006": 417,
+    "HR-WIRE-009": 421,
+    "HR-WIRE-010": 403,
     "HR-INTERNAL": 500,
 }
 """Every other fault is the request's: 400."""
 INTERNAL = "HR-INTERNAL"
-_SHOWN = 100
+_PROTOCOL = "/v2"
+SHOWN = 100
+"""Faults of one refusal that are told."""
 _OURS = Fault(INTERNAL, "", "a fault of the service itself", "an answer", "report it; its log names the kind")
 _log = logging.getLogger("headrace.serve")
 
@@ -63,13 +68,16 @@ def refusal(error: BaseException, path: str = "") -> Response:
     Args:
         error: what was raised. Of what is no ``HeadraceError`` only its kind is logged: neither the answer nor the log
             may hold what the request held.
-        path: of the request; its first part is logged.
+        path: of the request, as far as it is known; its first part is logged. Below ``/v2`` a refusal has the form of
+            the protocol that is spoken there.
     """
     if not isinstance(error, HeadraceError):
         _log.error("%s while answering %s", type(error).__name__, path.strip("/").split("/")[0][:20])
         error = HeadraceError(_OURS)
-    told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:_SHOWN]]
+    told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:SHOWN]]
     for one in told:
         del one["severity"]
-    headers = error.headers if isinstance(error, Declined) else ()
-    return as_json({"error": told[0], "errors": told}, STATUS.get(told[0]["code"], 400), headers)
+    headers, status = error.headers if isinstance(error, Declined) else (), STATUS.get(told[0]["code"], 400)
+    if path == _PROTOCOL or path.startswith(f"{_PROTOCOL}/"):
+        return as_json({"error": " ".join(str(fault) for fault in error.faults[:SHOWN])}, status, headers)
+    return as_json({"error": told[0], "errors": told}, status, headers)
