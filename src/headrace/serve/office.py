@@ -174,9 +174,13 @@ class Office:
         give: Give,
     ) -> Any:
         explain, with_features, _ = asked
-        known = await self._cases.known(found, desk.service.name, request_of(row, desk.types))
-        if known is not None:
-            return give(_repeated(known, explain, with_features))
+        waited: Pending | str | None = found
+        while waited is not None:
+            known = await self._cases.known(waited, desk.service.name, request_of(row, desk.types))
+            if known is not None:
+                return give(_repeated(known, explain, with_features))
+            # of several that waited for one without a record, one decides
+            waited = again if isinstance(again := self._cases.find(case), Pending) else None
         return await self._submit(desk, row, case, asked, give)
 
     async def take(self, stream: str, bodies: Sequence[bytes]) -> dict[str, Any]:
