@@ -88,10 +88,10 @@ def answer(command: Sequence[str], folder: Path, env: Mapping[str, str] | None =
 
 def _watch(pid: int, ended: threading.Event, peak: list[int]) -> None:
     while not ended.wait(_EVERY):
-        peak[0] = max(peak[0], sum(map(_held, _tree(pid))))
+        peak[0] = max(peak[0], sum(map(resident, tree(pid))))
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
     """Return a process and all below it."""
     found = [pid]
     for one in found:
@@ -103,7 +103,7 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _held(pid: int) -> int:
+def resident(pid: int) -> int:
     """Return the bytes of memory that a process holds now."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -51,7 +51,7 @@ def table(results: Sequence[Result], *, notes: bool) -> str:
     """Return the results as a Markdown table, with or without the notes on each."""
     lines = ["| what | seconds | ratio | aim |", "| --- | --- | --- | --- |"]
     for one in results:
-        times = "<br>".join(f"{name}: {taken:.3g}" for name, taken in one.seconds.items())
+        times = "<br>".join(f"{name}: {_time(taken)}" for name, taken in one.seconds.items())
         ratios = "<br>".join(f"{ratio:.1f} x {rival}" for rival, ratio in one.ratios().items())
         said = "".join(f"<br>{key}: {value}" for key, value in one.notes.items()) if notes else ""
         what = f"**{one.name}**: {one.what}; {one.agreed}{said}"
@@ -59,12 +59,20 @@ def table(results: Sequence[Result], *, notes: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _time(seconds: float) -> str:
+    """Return seconds; as microseconds where they would be hard to read."""
+    return f"{seconds:.3g}" if seconds >= 0.001 else f"{seconds * 1e6:.3g} µs"
+
+
 def write(suites: Sequence[str]) -> None:
-    """Write docs/benchmarks.md, and the table between the marks in the README."""
-    results = measured(suites)
-    (ROOT / "docs" / "benchmarks.md").write_text(page(results))
+    """Write docs/benchmarks.md, and the tables between the marks in the README and in the pages of suites."""
+    results, docs = measured(suites), ROOT / "docs"
+    (docs / "benchmarks.md").write_text(page(results))
     readme = ROOT / "README.md"
     readme.write_text(with_table(readme.read_text(), results))
+    for suite in suites:
+        if (own := docs / f"{suite}.md").exists() and (mine := measured([suite])):
+            own.write_text(with_table(own.read_text(), mine, "benchmarks.md", notes=True))
 
 
 def page(results: Sequence[Result]) -> str:
@@ -86,10 +94,17 @@ when it was, and of which code.
 {table(results, notes=True)}"""
 
 
-def with_table(readme: str, results: Sequence[Result]) -> str:
-    """Return the README's text with the table between its marks."""
-    source = "Written by `make bench`: [machine, versions, method, and of which code](docs/benchmarks.md)."
-    return BLOCK.sub(lambda found: f"{found[1]}{table(results, notes=False)}\n{source}\n{found[2]}", readme)
+def with_table(text: str, results: Sequence[Result], whole: str = "docs/benchmarks.md", *, notes: bool = False) -> str:
+    """Return a text with the table between its marks; without any, as it is.
+
+    Args:
+        text: of the README, or of another page.
+        results: of the table.
+        whole: where all of it is, seen from there.
+        notes: whether those of each result are shown, too.
+    """
+    source = f"Written by `make bench`: [machine, versions, method, and of which code]({whole})."
+    return BLOCK.sub(lambda found: f"{found[1]}{table(results, notes=notes)}\n{source}\n{found[2]}", text)
 
 
 def machine() -> str:

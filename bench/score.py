@@ -67,12 +67,14 @@ def laid(folder: Path, rows: int, keys: tuple[int, int] | None = None) -> Loaded
     Args:
         folder: of the project.
         rows: payments.
-        keys: how many customers and terminals; by default a fiftieth and a two-hundredth of the rows.
+        keys: how many customers and terminals, each with payments; by default at most a fiftieth and a two-hundredth of
+            the rows.
     """
     random = np.random.default_rng(7)
     amount = np.round(random.gamma(2.0, 40.0, rows), 2)
-    customers, terminals = keys or (rows // 50, rows // 200)
-    customer, terminal = random.integers(0, customers, rows), random.integers(0, terminals, rows)
+    customer, terminal = random.integers(0, rows // 50, rows), random.integers(0, rows // 200, rows)
+    if keys:
+        customer, terminal = (random.permutation(np.arange(rows) % count) for count in keys)
     odd = (amount > 150) & (terminal % 7 == 0) | (random.random(rows) < 0.01)
     at = np.sort(random.integers(0, DAYS * DAY, rows)) + START
     columns = {"payment_id": np.arange(rows), "at": pa.array(at).cast(pa.timestamp("us", tz="UTC"))}

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
-from bench.apart import Absent, _tree
+from bench.apart import Absent, tree
+from bench.load_client import ID, load
 
 SERVER, CLIENT = "0", "1"
 """Cores of the two."""
+_TO_STOP = 300
+"""Seconds in which records of a million answers can be brought into the lake."""
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _SCRIPT = """
 local lines, at = {}, 0
@@ -95,7 +93,7 @@ def server(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             try:
-                process.wait(30)
+                process.wait(_TO_STOP)
             except subprocess.TimeoutExpired:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -141,12 +139,31 @@ def wrk(url: str, bodies: Sequence[str], connections: int, seconds: float, pid: 
 
 def cpu_of(pid: int) -> float:
     """Return the CPU seconds that a process and all below it have used."""
-    spent = 0.0
-    for one in _tree(pid):
-        with suppress(OSError):
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            spent += (int(fields[11]) + int(fields[12])) * _TICK
-    return spent
+    return sum(sum(_spent(Path(f"/proc/{one}"))) for one in tree(pid))
+
+
+def profile_of(pid: int) -> dict[str, float]:
+    """Return the CPU seconds of a process and all below it, in its own code, in the kernel, and by name of thread."""
+    found = {"own code": 0.0, "kernel": 0.0}
+    for one in tree(pid):
+        for place in Path(f"/proc/{one}/task").glob("*"):
+            own, kernel = _spent(place)
+            found["own code"] += own
+            found["kernel"] += kernel
+            with suppress(OSError):
+                main = place.name == str(one)
+                name = "thread " + ("main" if main else (place / "comm").read_text().strip())
+                found[name] = found.get(name, 0.0) + own + kernel
+    return found
+
+
+def _spent(place: Path) -> tuple[float, float]:
+    """Return the seconds in its own code and in the kernel of a process or a thread; none of one that has ended."""
+    try:
+        fields = (place / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0, 0.0
+    return int(fields[11]) * _TICK, int(fields[12]) * _TICK
 
 
 @dataclass(frozen=True)
@@ -177,46 +194,14 @@ def at_rate(url: str, bodies: Sequence[str], rate: float, seconds: float, connec
     return Overload(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _ask_at_rate(url: str, bodies: Sequence[str], rate: float, seconds: float, connections: int) -> Overload:
-    root, _, path = url.removeprefix("http://").partition("/")
-    host, _, port = root.partition(":")
-    head = f"POST /{path} HTTP/1.1\r\nhost: {root}\r\ncontent-type: application/json\r\ncontent-length: "
-    selector, idle = selectors.DefaultSelector(), deque[socket.socket]()
-    for _ in range(connections):
-        one = socket.create_connection((host, int(port)))
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        one.setblocking(False)
-        selector.register(one, selectors.EVENT_READ)
-        idle.append(one)
-    due_of: dict[socket.socket, float] = {}
-    accepted, other, sent, total = list[float](), {"429": 0, "else": 0}, 0, int(rate * seconds)
-    stamp, begun = f"{time.time_ns()}-", time.perf_counter()
-    while sent < total or due_of:
-        now = time.perf_counter()
-        while sent < total and idle and (due := begun + sent / rate) <= now:
-            body = bodies[sent % len(bodies)].replace("@ID@", f"{stamp}{sent}", 1).encode()
-            one = idle.popleft()
-            due_of[one] = due
-            one.send(f"{head}{len(body)}\r\n\r\n".encode() + body)
-            sent += 1
-        for key, _ in selector.select(0 if sent < total else 1):
-            one = key.fileobj  # type: ignore[assignment]
-            answer = one.recv(65_536)
-            if not answer:
-                raise AssertionError("the server closed a connection")
-            waited = time.perf_counter() - due_of.pop(one)
-            idle.append(one)
-            if answer[9:12] == b"200":
-                accepted.append(waited)
-            else:
-                other["429" if answer[9:12] == b"429" else "else"] += 1
-        if now - begun > 4 * seconds + 30:
-            raise AssertionError("the server does not answer")
-    taken = time.perf_counter() - begun
-    p50, p99 = (float(one) for one in np.quantile(accepted, [0.5, 0.99])) if accepted else (0.0, 0.0)
-    return Overload(sent / taken, len(accepted) / sent, p50, p99, other["else"])
+def _at_rate(url: str, file: str, rate: str, seconds: str, connections: str) -> Overload:
+    bodies = [line.replace("@ID@", ID.decode()).encode() for line in Path(file).read_text().splitlines()]
+    load(url, bodies, 1, 0.1)  # which compiles it
+    found = load(url, bodies, int(connections), float(seconds), float(rate))
+    accepted = float((found.status == 200).mean())
+    sent = (len(found.begun) - 1) / max(found.begun[-1] + found.waited[-1], 1e-9)
+    return Overload(sent, accepted, found.percentile(0.5), found.percentile(0.99), found.failed)
 
 
 if __name__ == "__main__":
-    _lines = Path(sys.argv[2]).read_text().splitlines()
-    print(json.dumps(_ask_at_rate(sys.argv[1], _lines, *map(float, sys.argv[3:5]), int(sys.argv[5])).__dict__))
+    print(json.dumps(asdict(_at_rate(*sys.argv[1:]))))

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 
-@bentoml.service(workers=1)
+@bentoml.service(workers=1, logging={"access": {"enabled": False}}, metrics={"enabled": False})
 class Fraud:
     """Scores of rows of float32."""
 

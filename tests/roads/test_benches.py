@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import apart, loading, report_page
+from bench import apart, loading, report, report_page
+from bench.measure import Result
 from headrace.lake import Lake
 
 
@@ -33,3 +34,15 @@ def test_the_page_of_a_model_is_whole() -> None:
     (found,) = report_page.suite(small=True)
     assert found.agreed == "every part is there"
     assert "20,000 rows" in found.what
+
+
+def test_a_suite_has_its_table_in_its_own_page() -> None:
+    one = Result("serving", "what", {"ours": 6.5e-5, "theirs": 0.00065}, "equal", "5x", {"note": "of it"})
+    text = "# A page\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nand more\n"
+    written = report.with_table(text, [one], "benchmarks.md", notes=True)
+    assert "| **serving**: what; equal<br>note: of it | ours: 65 µs<br>theirs: 650 µs | 10.0 x theirs | 5x |" in written
+    assert written.startswith("# A page\n<!-- bench:begin -->\n| what")
+    assert "(benchmarks.md)" in written
+    assert "old" not in written
+    assert report.with_table(written, [one], "benchmarks.md", notes=True) == written
+    assert report.with_table("no marks", [one]) == "no marks"

@@ -1,5 +1,6 @@
 """The service as its clients see it: answers, refusals, records that survive, and parity with history."""
 
+import asyncio
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from headrace.run.steps import live_events
 from headrace.serve import drain, parity
 from headrace.serve.app import serve, start
 from headrace.serve.drain import spool_of
+from headrace.serve.office import office
 from headrace.serve.spool import opened
 from tests.disks import fill, small_disk
 from tests.run.bank import edit
@@ -118,6 +120,16 @@ def test_what_is_posted_is_read_by_the_next_request_and_taken_once(client, shop,
     assert table["_seq"].to_pylist() == list(range(1, table.num_rows + 1))
     assert table["payment_id"].to_pylist()[-1] == "live-7"
     assert first["sequences"] == [table.num_rows]
+
+
+def test_an_event_that_is_posted_again_and_again_leaves_nothing_behind(shop):
+    with office(shop) as one:
+        asyncio.run(one.take("payments", [json.dumps(payment(7)).encode()]))
+        for _ in range(5):
+            again = asyncio.run(one.take("payments", [json.dumps(payment(7)).encode()] * 2))
+            assert (again["taken"], again["known_before"]) == (0, 2)
+        (_, index) = one.intake._keys["payments"]
+        assert index._unsettled == []
 
 
 def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):

@@ -246,6 +246,19 @@ def test_killing_what_scores_costs_no_answer_and_no_record(another, often):
     assert scored(loaded) == {one["record_id"]: [second.number] for one in answers}
 
 
+def test_what_was_set_before_the_service_began_holds_from_its_first_answer(another, often):
+    loaded, _, _, second = another
+    set_shadow(loaded, "score", str(second.number))
+    with start(loaded, settle_s=0.1) as running:
+        on = ask(running.url, 0, 5)
+        until(lambda: len(shadows(loaded)) == 5)
+    end_shadow(loaded, "score")
+    with start(loaded, settle_s=0.1) as running:
+        ask(running.url, 5, 10)
+    Follower(loaded).step()
+    assert scored(loaded) == {one["record_id"]: [second.number] for one in on}
+
+
 def test_off_on_and_another_version_while_it_runs(another, often):
     loaded, registry, first, second = another
     with start(loaded, settle_s=0.1) as running:
@@ -296,6 +309,21 @@ def test_a_shadow_that_is_gone_keeps_no_other_from_its_turn(grown):
     found = Counter((one["shadow_version"], one["skipped"], one["shadow_score"] is None) for one in shadows(loaded))
     assert found == {(7, "its shadow failed (HR-LEARN-014)", True): 100, (2, None, False): len(answers) - 100}
     assert told(loaded.folder)["records"] == len(answers) - 100
+
+
+def test_an_altered_file_of_spans_is_told_and_keeps_nobody_from_answering(another, often, caplog):
+    loaded, _, first, second = another
+    path = loaded.state_dir / "shadow" / "spans.json"
+    set_shadow(loaded, "score", str(second.number))
+    with start(loaded, settle_s=0.1) as running:
+        begun(loaded, "score", second.number)
+        path.write_text('{"desk": [1')
+        assert ask(running.url, 0, 3)[0]["model"]["version"] == first.number
+        until(lambda: any("HR-SHADOW-005" in one.message for one in caplog.records))
+        path.unlink()
+        begun(loaded, "score", second.number)
+        (answer,) = ask(running.url, 3, 4)
+        until(lambda: answer["record_id"] in scored(loaded))
 
 
 def test_what_it_cannot_score_is_said_for_each_record(grown):

@@ -47,7 +47,9 @@ def environment(
                 _take_room(folder / "lock.mdb")
                 _remove_stub(folder / "data.mdb")
                 how: dict[str, Any] = {"map_size": map_bytes, "max_dbs": databases, "max_readers": _READERS}
-                return lmdb.open(str(folder), mode=0o600, metasync=metasync, sync=sync, **how)
+                opened = lmdb.open(str(folder), mode=0o600, metasync=metasync, sync=sync, **how)
+                _reach(opened, folder / "data.mdb")
+                return opened
     except lmdb.Error as error:
         found = f"a file of LMDB that cannot be opened ({type(error).__name__})"
         raise HeadraceError(Fault(DAMAGED, "", found, "an intact one", cure)) from error
@@ -101,6 +103,29 @@ def _remove_stub(data: Path) -> None:
     """Remove a file that a full disk cut off before LMDB had written its two first pages: it never held anything."""
     if data.exists() and data.stat().st_size < 2 * mmap.PAGESIZE:
         data.unlink()
+
+
+def _reach(env: Any, data: Path) -> None:
+    """Let a file that was cut off reach as far as its pages are numbered.
+
+    LMDB maps it: a page behind its end would end the process (SIGBUS), one of zeros is found to be no page. That it is
+    shorter is no proof that something is lost, free pages at the end may never have been written: all are looked at.
+    """
+    whole = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if data.stat().st_size >= whole:
+        return
+    os.truncate(data, whole)
+    try:
+        with env.begin() as transaction:
+            names = [bytes(name) for name, _ in transaction.cursor()]
+        for name in names:
+            database = env.open_db(name, create=False)
+            with env.begin(db=database) as transaction, transaction.cursor() as cursor:
+                for _ in cursor:
+                    pass
+    except lmdb.Error:
+        env.close()
+        raise
 
 
 @contextmanager

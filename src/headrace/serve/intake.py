@@ -137,8 +137,9 @@ class Intake:
                 self._keys.pop(stream, None)
                 raise
             turn.last = numbered[-1][0]
-            if stream in self._keys:
-                self._keys[stream][1].settle()
+        if stream in self._keys:  # also where all were known: else what was looked at would gather, post by post
+            self._keys[stream][1].settle()
+        if numbered:
             behind = self.resting and stream in self.state.sources
             try:
                 self._apply(stream, numbered)

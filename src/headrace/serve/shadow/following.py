@@ -268,8 +268,9 @@ def figures_file(state_dir: Path) -> Path:
 def _write(path: Path, follower: Follower) -> None:
     said = {"counts": follower.counts(), "failed": follower.failed}
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(said))
-    fresh.replace(path)
+    with contextlib.suppress(OSError):  # figures of before are better than none
+        fresh.write_text(json.dumps(said))
+        fresh.replace(path)
 
 
 def _place(record_id: str) -> tuple[str, int]:

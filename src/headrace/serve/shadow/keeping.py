@@ -44,27 +44,31 @@ class Shadows:
         self._timeline = Timeline(loaded.state_dir)
         self._child: subprocess.Popen[bytes] | None = None
         self._rests_until = self._due = 0.0
-        self._told = ""
+        self._told, self._soon = "", 0  # nothing is decided before the first look
 
     def look(self) -> None:
         """See who is the shadow of each service, and have it followed; called by a thread that no request waits for.
 
-        Where the registry cannot be asked all stays as it is, and that is told once.
+        Where the registry cannot be asked, or anything else goes wrong, all stays as it is, and that is told once.
         """
+        failed = ""
         try:
             self._look()
-            self._told = ""
         except HeadraceError as error:
-            if str(error) != self._told:
-                _log.warning("who is a shadow is not known: %s", error)
-            self._told = str(error)
+            failed = str(error)
+        except Exception as error:  # noqa: BLE001 - it stands beside a service, and is no part of it
+            failed = type(error).__name__
+        if failed and failed != self._told:
+            _log.warning("who is a shadow is not known: %s", failed)
+        self._told = failed
+        self._soon = _SOON_US
 
     def _look(self) -> None:
         on = False
         for name, service in self._loaded.project.all_services.items():
             version = shadow_of(service, self._registry)
             on |= version is not None
-            if self._timeline.turn(name, Span.of(version, self._now_us() + _SOON_US)):
+            if self._timeline.turn(name, Span.of(version, self._now_us() + self._soon)):
                 _log.warning("%s", _said(name, version))
         self._keep(on)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from headrace.declare import Service
+from headrace.errors import Fault, HeadraceError
 from headrace.learn import Registry, Version
 
 
@@ -66,12 +67,19 @@ class Timeline:
         self._path = state_dir / "shadow" / "spans.json"
 
     def spans(self) -> Mapping[str, tuple[Span, ...]]:
-        """Return the spans by service, the oldest first."""
+        """Return the spans by service, the oldest first.
+
+        Raises:
+            HeadraceError: HR-SHADOW-005 for a file that was altered.
+        """
         try:
             said = json.loads(self._path.read_text())
+            return {name: tuple(Span(**one) for one in some) for name, some in said.items()}
         except FileNotFoundError:
             return {}
-        return {name: tuple(Span(**one) for one in some) for name, some in said.items()}
+        except (ValueError, TypeError, AttributeError):
+            found, cure = "shadow/spans.json, which was altered", "restore it, or delete it: shadows then begin anew"
+            raise HeadraceError(Fault("HR-SHADOW-005", "", found, "what was written", cure)) from None
 
     def of(self, service: str) -> tuple[Span, ...]:
         """Return the spans of a service, the oldest first."""
