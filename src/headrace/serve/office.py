@@ -116,9 +116,8 @@ class Office:
             self.shadows = Shadows(loaded, self.now)
             stack.callback(self.shadows.close)
             self.standing: Mapping[str, Any] = {}
-            if part.keeps:
-                self.shadows.look()
             if part.keeps and not part.shared:
+                self.shadows.look()
                 self.keep()
                 self.live = LiveParity(loaded, self.spool, now_us=self.now)
             gauges(self)
