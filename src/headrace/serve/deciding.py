@@ -52,6 +52,7 @@ class Pending:
         begun: when it came in, and ``deadline`` until when an answer is of use, on the clock of ``monotonic_s``.
         answer: what ``render`` gives, once it is on record; or why there is none.
         decided, record_id: what was decided, and where it is on record.
+        kept: the record, packed, with its context.
     """
 
     desk: Desk
@@ -65,6 +66,7 @@ class Pending:
     decided: Decided | None = field(default=None, init=False)
     number: int = field(default=0, init=False)
     record_id: str = field(default="", init=False)
+    kept: tuple[Context, bytes] | None = field(default=None, init=False)
 
 
 class Deciding:
@@ -153,7 +155,8 @@ class Deciding:
             one.decided, one.number = decided, self._number
             one.record_id = f"{self._journal.id}-{one.number}"
             spent = round((ended - one.begun) * 1e6)
-            frames.append((one.number, packed(context, decided, now, spent, one.case)))
+            one.kept = context, packed(context, decided, now, spent, one.case)
+            frames.append((one.number, one.kept[1]))
             good.append(one)
             self.recent.note(desk.service.name, one.row, decided.decision)
         if frames:
