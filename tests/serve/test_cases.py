@@ -1,12 +1,15 @@
 """An id is decided once: the same row gets the same decision again, whenever it comes, and another row is refused."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from headrace.run import load_project
 from headrace.serve import drain, parity
 from headrace.serve.app import start
+from tests.run.bank import edit
 from tests.serve.server import Server
 from tests.shop import DECIDE, payment, rows_of
 
@@ -35,6 +38,17 @@ def test_the_same_row_gets_the_same_decision_and_another_is_refused(shop):
         assert ask(client, payment(1, customer_id=2))[0] == 409
     assert [one["record_id"] for one in rows_of(shop, "decisions_desk")] == [first["record_id"]]
     assert parity(shop).records == 1
+
+
+def test_who_asks_again_before_the_record_is_written_gets_the_same_decision(shop):
+    edit(shop.folder, ', "review": "score > 0.02"}', ', "review": "score > 0.02"}, record="best_effort"')
+    loaded = load_project(shop.folder)
+    with start(loaded) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        write = running.office.journal.append
+        running.office.journal.append = lambda *given: (time.sleep(0.2), write(*given))
+        _, first = ask(client, payment(1))
+        assert ask(client, payment(1)) == (200, first | {"repeated": True})
+    assert [one["record_id"] for one in rows_of(loaded, "decisions_desk")] == [first["record_id"]]
 
 
 def test_sixteen_that_ask_at_once_get_one_decision(shop):

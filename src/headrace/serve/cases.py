@@ -18,10 +18,12 @@ from headrace.serve.deciding import Pending
 from headrace.serve.drain import table_of
 from headrace.serve.fields import Row
 from headrace.serve.journal import frames_from
-from headrace.serve.record import Record
+from headrace.serve.record import Context, Record
 from headrace.serve.spool import Spool
 from headrace.serve.veiled import Veiled
 
+_AT_HAND = 16_384
+"""Records that are kept in memory for those who ask again: about as many megabytes."""
 _packed = msgspec.msgpack.Encoder().encode
 
 
@@ -50,6 +52,7 @@ class Cases:
         self._spool, self._journal, self._id, self._lake, self._veiled = spool, journal, id, lake, veiled
         self._under_way: dict[bytes, Pending] = {}
         self._recent: dict[bytes, int] = {}
+        self._kept: dict[int, tuple[Context, bytes]] = {}
 
     def begin(self, pending: Pending) -> None:
         """Note a row that is being decided, until it is on record."""
@@ -66,6 +69,10 @@ class Cases:
         del self._under_way[case]
         if pending.number and (pending.answer.cancelled() or pending.answer.exception() is None):
             self._recent[case] = pending.number
+            if pending.kept is not None:
+                self._kept[pending.number] = pending.kept
+                if len(self._kept) > _AT_HAND:
+                    del self._kept[next(iter(self._kept))]
 
     def settle(self, last: int) -> None:
         """Forget cases up to a number: they are in the spool by now."""
@@ -97,8 +104,14 @@ class Cases:
         if isinstance(found, Pending):
             await asyncio.shield(found.answer)
             found = found.record_id
-        record = await asyncio.to_thread(self._record, service, found)
+        record = self._at_hand(found) or await asyncio.to_thread(self._record, service, found)
         return None if record is None else same(self._veiled.opened(record), request)
+
+    def _at_hand(self, record_id: str) -> Record | None:
+        """The record of a case that was decided a while ago: nothing has to be read for it."""
+        id, _, number = record_id.rpartition("-")
+        kept = self._kept.get(int(number)) if id == self._id else None
+        return None if kept is None else serve_record.kept(int(number), *kept).record(id)
 
     def _record(self, service: str, record_id: str) -> Record | None:
         id, _, number = record_id.rpartition("-")

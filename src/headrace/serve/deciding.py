@@ -69,6 +69,7 @@ class Pending:
         answer: what ``render`` gives, once it is on record; or why there is none.
         decided, record_id: what was decided, and where it is on record.
         repeat: makes the answer of a record that another process has; None where there is no other.
+        kept: the record, packed, with its context.
     """
 
     desk: Desk
@@ -83,6 +84,7 @@ class Pending:
     number: int = field(default=0, init=False)
     record_id: str = field(default="", init=False)
     repeat: Callable[[Record], Any] | None = field(default=None, init=False)
+    kept: tuple[Context, bytes] | None = field(default=None, init=False)
 
 
 class Deciding:
@@ -178,7 +180,8 @@ class Deciding:
             one.decided, one.number = decided, self._number
             one.record_id = f"{self._journal.id}-{one.number}"
             spent = round((ended - one.begun) * 1e6)
-            frames.append((one.number, packed(context, decided, now, spent, one.case)))
+            one.kept = context, packed(context, decided, now, spent, one.case)
+            frames.append((one.number, one.kept[1]))
             good.append(one)
             self.recent.note(desk.service.name, one.row, decided.decision)
         if frames:

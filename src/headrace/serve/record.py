@@ -161,6 +161,12 @@ def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Ke
             yield Kept(number, contexts[said[1]], said[-1], said)
 
 
+def kept(number: int, context: Context, payload: bytes) -> Kept:
+    """Return a record as the journal has it."""
+    said = _unpack(payload)
+    return Kept(number, context, said[-1], said)
+
+
 def request_of(row: Row, fields: Mapping[str, LogicalType]) -> str:
     """Return a row as its record holds it."""
     said = {
