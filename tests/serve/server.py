@@ -15,10 +15,12 @@ class Server:
     def __init__(self, folder: Path, *more: str) -> None:
         command = [sys.executable, "-m", "headrace.cli", "serve", "--project", str(folder), "--port", "0", *more]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        said = self.process.stderr.readline()
-        found = re.search(r"http://127.0.0.1:\d+", said)
-        if found is None:
-            raise AssertionError(said + self.process.communicate()[1])
+        found, said = None, ""
+        while found is None:  # what the log has to say may come before
+            line = self.process.stderr.readline()
+            if not line:
+                raise AssertionError(said)
+            found, said = re.search(r"http://127.0.0.1:\d+", line), said + line
         self.client = httpx.Client(base_url=found[0], timeout=30)
         self.wait()
 
