@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 from headrace.errors import HeadraceError
 from headrace.learn import Registry, train
 from headrace.learn.cases import MOST_CATEGORIES, read_cases
+from headrace.serve.values import vector
 from tests.learn.worlds import START_US, FakeBuilt, model, world
 
 DAY = 86_400_000_000
@@ -69,7 +70,7 @@ def test_a_model_learns_from_texts_and_scores_those_it_never_saw(fit: Any, regis
     scorer = registry.load(report.version)
     assert scorer.categories == {TEXT: ("bakery", "casino", "fuel", "market")}
     some = {"now.amount": 30.0, "spending.count_7d": 3, "spending.mean_7d": None}
-    score = {text: float(scorer.score(scorer.row(some | {TEXT: text}))[0]) for text in (*set(shop), "never seen")}
+    score = {text: float(scorer.score(vector(some | {TEXT: text}, scorer))[0]) for text in (*set(shop), "never seen")}
     assert score["casino"] > max(score["bakery"], score["fuel"], score["market"])
     assert score["never seen"] == score["new shop"] == score[None], "what train does not have is null"
 

@@ -7,6 +7,7 @@ null): for a few rows a call for each costs less than one for a column of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -129,6 +130,10 @@ class _Windows:
                 values[at] = lower.columns(self._values[at], columns, length)
             return values[at]
 
+        @cache
+        def own() -> Mapping[str, Column]:
+            return {name: column(kind, list(rows[name])) for name, kind in self._reads.items()}
+
         given = Given(
             seen.starts,
             seen.matrix,
@@ -136,8 +141,8 @@ class _Windows:
             moment,
             value,
             lambda at: _holds(self._holds[at], columns, length),
-            lambda at: lower.columns(self._values[at], self._own(rows), len(moment)),
-            lambda at: _holds(self._holds[at], self._own(rows), len(moment)),
+            lambda at: lower.columns(self._values[at], own(), len(moment)),
+            lambda at: _holds(self._holds[at], own(), len(moment)),
         )
         return zip(self._names, self._made(seen).answer(given), strict=True)
 
@@ -151,9 +156,6 @@ class _Windows:
             ]
             self._standing[places] = Standing(self._questions, lines)
         return self._standing[places]
-
-    def _own(self, rows: Plain) -> Mapping[str, Column]:
-        return {name: column(kind, list(rows[name])) for name, kind in self._reads.items()}
 
 
 def _holds(node: Node, columns: Mapping[str, Column], length: int) -> Bools:

@@ -44,8 +44,6 @@ from {module} import AGGREGATE as aggregate
 @njit(cache=True, nogil=True, error_model="numpy")
 '''
 _OF = re.compile(r"^# of: (.*)$", re.MULTILINE)
-_LATE = ("rank", "by_rank", "row_rank")
-"""Arguments that sweeps only need where events become known after they happened."""
 _TYPES = re.compile(r": (Ints|Bools|Counts|Places|int)\b| -> None")
 
 
@@ -80,6 +78,7 @@ import numpy as np
 from numba import njit
 
 from headrace.kernel.edges import edges
+from headrace.kernel.layout import side_by_side
 from headrace.kernel.placing import scatter
 from headrace.kernel.program import AS_IS, GIVEN, LIVE, PREPARED, SETTING, SWEEP, part, prepare
 {imports}
@@ -124,22 +123,17 @@ def _runner(names: tuple[str, ...]) -> Callable[..., Any]:
     for at, name in enumerate(names):
         module = sweep_of(name, False).__module__
         imports.append(f"from {module} import sweep as sweep_{at}")
-        given = ("none" if one in _LATE else one for one in arguments(name, False))
-        called.append(f"    {'elif' if at else 'if'} code == {at}:\n        sweep_{at}({', '.join(given)})")
+        given = ", ".join(arguments(name, False))
+        called.append(f"    {'elif' if at else 'if'} code == {at}:\n        sweep_{at}({given})")
     head = _RUNNER.format(
         names=" ".join(names),
         imports="\n".join(imports),
-        parameters=", ".join(inspect.signature(program.call).parameters),
+        parameters=", ".join(("code", *inspect.signature(running.sweep).parameters, "additive")),
         called="\n".join(called) or "    pass",
     )
     digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
-    run: Callable[..., Any] = _module(f"run_{digest}", head + _plain(inspect.getsource(program.run))).run
+    run: Callable[..., Any] = _module(f"run_{digest}", head + _TYPES.sub("", inspect.getsource(program.run))).run
     return run
-
-
-def _plain(source: str) -> str:
-    """Return source without its types, which the compiler finds by itself."""
-    return re.sub(r"\) -> [^\n]*:\n", "):\n", _TYPES.sub("", source), count=1)
 
 
 def _template(aggregate: Aggregate, late: bool) -> ModuleType:

@@ -88,6 +88,7 @@ class Layout:
         )
 
 
+@njit(cache=True, nogil=True)
 def side_by_side(starts: Ints) -> Ints:
     """Return the segments of rows that each have events of their own, see ``running.sweep``.
 
@@ -95,9 +96,9 @@ def side_by_side(starts: Ints) -> Ints:
         starts: [rows + 1] the events of row i, in the total order, are those from ``starts[i]`` up to the next.
     """
     segments = np.empty((len(starts) - 1, 4), dtype=np.int64)
-    segments[:, 0], segments[:, 1] = starts[:-1], starts[1:]
-    segments[:, 2] = np.arange(len(segments))
-    segments[:, 3] = segments[:, 2] + 1
+    for row in range(len(starts) - 1):
+        segments[row, 0], segments[row, 1] = starts[row], starts[row + 1]
+        segments[row, 2], segments[row, 3] = row, row + 1
     return segments
 
 

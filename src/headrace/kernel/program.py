@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 
 from headrace.kernel.edges import edges
+from headrace.kernel.layout import side_by_side
 from headrace.kernel.placing import bits_in_order, scatter
-from headrace.kernel.typing import Bools, Counts, Ints, Places
+from headrace.kernel.typing import Bools, Counts, Ints
 
 NOTHING, POSITION, WHOLE, SCALED, AS_IS, ORDERED, GIVEN = range(7)
 """How values are prepared: zeros; places of the events; whole numbers, or floats, in units of the resolution; words as
@@ -34,39 +35,26 @@ def program(parts: Sequence[Any]) -> Ints:
     return np.concatenate([np.concatenate([[len(part)], part]) for part in flat]).astype(np.int64)
 
 
-def call(
-    code: int,
-    segments: Ints,
-    time: Ints,
-    value: Ints,
-    live: Bools,
-    moment: Ints,
-    own_value: Ints,
-    own_live: Bools,
-    tails: Places,
-    heads: Places,
-    tail_of: Ints,
-    head_of: Ints,
-    setting: Ints,
-    width: int,
-    items: int,
-    table_keys: int,
-    additive: int,
-    words: Ints,
-    word: int,
-    counts: Counts,
-    result: int,
-    none: Ints,
-) -> None:
-    """Call the sweep of an aggregate, which its code names; ``compile.runner`` writes it for those that it is made for.
+def call(code: int, *of_the_sweep: Any) -> None:
+    """Call the sweep of the aggregate that a code names; ``compile.runner`` writes it for those that it is made for.
 
-    Arguments are those of ``running.sweep`` and ``differences.sweep``.
+    Arguments behind the code are those of ``running.sweep``, and ``additive``.
     """
 
 
 def run(
-    program: Ints, starts: Ints, matrix: Ints, there: Bools, moment: Ints, more: Ints, holds: Bools
-) -> tuple[Ints, Bools, Ints, Counts]:
+    program: Ints,
+    starts: Ints,
+    matrix: Ints,
+    there: Bools,
+    moment: Ints,
+    more: Ints,
+    holds: Bools,
+    found: Ints,
+    valid: Bools,
+    words: Ints,
+    counts: Counts,
+) -> None:
     """Carry a program out; this file is compiled with ``call`` in place, see ``compile.runner``.
 
     Args:
@@ -77,13 +65,10 @@ def run(
         moment: [rows] microseconds.
         more: [given values, events + rows] values that Python has prepared; those of rows behind those of events.
         holds: [given conditions, events + rows] which of them count.
-
-    Returns:
-        values [columns, rows] and which of them are there, of results that are one word; and the words and numbers of
-        items of all results, [words, rows] and [results, rows].
+        found, valid: [columns, rows] results that are one word, and which of them are there, are written here.
+        words, counts: [words, rows] and [results, rows] the words and numbers of items of all results, here.
     """
     at = np.int64(0)
-    sizes, at = part(program, at)
     prepared, at = part(program, at)
     lives, at = part(program, at)
     sweeps, at = part(program, at)
@@ -95,14 +80,7 @@ def run(
     places, at = part(program, at)
     kinds, at = part(program, at)
     rows, events = len(moment), starts[-1]
-    segments = np.empty((rows, 4), dtype=np.int64)
-    for row in range(rows):
-        segments[row, 0], segments[row, 1], segments[row, 2], segments[row, 3] = (
-            starts[row],
-            starts[row + 1],
-            row,
-            row + 1,
-        )
+    segments = side_by_side(starts)
     time = matrix[0]
     tails = np.empty((len(old) // 3, rows), dtype=np.int32)
     heads = np.empty((len(new), rows), dtype=np.int32)
@@ -110,8 +88,6 @@ def run(
     values = np.empty((len(prepared) // PREPARED, events), dtype=np.int64)
     for p in range(values.shape[0]):
         prepare(prepared[p * PREPARED : (p + 1) * PREPARED], matrix, more, values[p])
-    words = np.empty((sizes[0], rows), dtype=np.int64)
-    counts = np.empty((sizes[1], rows), dtype=np.int16)
     none, nobody = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
     for s in range(len(sweeps) // SWEEP):
         one = sweeps[s * SWEEP : (s + 1) * SWEEP]
@@ -130,7 +106,10 @@ def run(
             time,
             values[one[1]],
             live,
+            none,
+            none,
             moment,
+            none,
             own_value,
             own_live,
             tails,
@@ -141,18 +120,14 @@ def run(
             one[6],
             one[7],
             one[8],
-            one[9],
             words,
             one[10],
             counts,
             one[11],
-            none,
+            one[9],
         )
-    found = np.empty((len(kinds), rows), dtype=np.int64)
-    valid = np.ones((len(kinds), rows), dtype=np.bool_)
-    order = np.arange(rows)
-    scatter(words, counts, order, places.reshape(len(kinds), 2), kinds, found, valid)
-    return found, valid, words, counts
+    valid[:] = True
+    scatter(words, counts, np.arange(rows), places.reshape(len(kinds), 2), kinds, found, valid)
 
 
 @njit

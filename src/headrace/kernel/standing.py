@@ -14,8 +14,14 @@ from typing import Any
 import numpy as np
 
 from headrace.kernel import program
-from headrace.kernel.aggregate import EXPONENT, Aggregate, prepare_nothing, prepare_number, prepare_position
-from headrace.kernel.aggregate import prepare_value as prepare_as_it_is
+from headrace.kernel.aggregate import (
+    EXPONENT,
+    Aggregate,
+    prepare_nothing,
+    prepare_number,
+    prepare_position,
+    prepare_value,
+)
 from headrace.kernel.aggregates import catalogue
 from headrace.kernel.column import Column, all_held, concat, in_order
 from headrace.kernel.compile import runner
@@ -177,7 +183,7 @@ class Standing:
                 return program.POSITION, 0, 0
             if line is not None and aggregate.prepare is prepare_number:
                 return program.SCALED if line.type.name == "float" else program.WHOLE, line.at, exponent
-            if line is not None and aggregate.prepare is prepare_as_it_is:
+            if line is not None and aggregate.prepare is prepare_value:
                 return program.ORDERED if line.type.name == "float" else program.AS_IS, line.at, 0
         self._given.append((aggregate.prepare, setting, source))
         return program.GIVEN, len(self._given) - 1, 0
@@ -208,7 +214,8 @@ class Standing:
 
     def _written(self, known: Sequence[str]) -> Ints:
         old, new = numbered(span for sweep in self._sweeps for span in sweep.spans)
-        sweeps, settings, tails, heads, places, kinds = ([] for _ in range(6))  # type: ignore[var-annotated]
+        sweeps, places = list[tuple[int, ...]](), list[tuple[int, int]]()
+        settings, tails, heads, kinds = list[Ints](), list[int](), list[int](), list[int]()
         for sweep in self._sweeps:
             said = fixed(sweep, old, new)
             begin = len(tails)
@@ -222,9 +229,7 @@ class Standing:
                 places += [(sweep.word + w, sweep.result + w) for w in range(len(sweep.spans))]
                 kinds += [kind_of(sweep.aggregate, sweep.work.result)] * len(sweep.spans)
         prepared, lives = self._prepared, self._lives
-        return program.program(
-            [self._sizes, prepared, lives, sweeps, settings, tails, heads, list(old), list(new), places, kinds]
-        )
+        return program.program([prepared, lives, sweeps, settings, tails, heads, list(old), list(new), places, kinds])
 
     def _read_as(self, sweep: _Sweep, w: int) -> tuple[str, int]:
         """Return how a result is read from the words: as ``int`` or ``float`` at a place, or in another way."""
@@ -256,9 +261,10 @@ class Standing:
         holds = np.empty((len(self._holds), events + rows), dtype=np.bool_)
         for at, live in enumerate(self._holds):
             _alive(live, given, holds[at])
-        values, valid, words, counts = self._run(
-            self._program, given.starts, given.matrix, given.there, given.moment, more, holds
-        )
+        values, valid = np.empty((len(self._results), rows), np.int64), np.empty((len(self._results), rows), np.bool_)
+        words, counts = np.empty((self._sizes[0], rows), np.int64), np.empty((self._sizes[1], rows), np.int16)
+        asked = given.starts, given.matrix, given.there, given.moment
+        self._run(self._program, *asked, more, holds, values, valid, words, counts)
         whole = bool(valid.all())
         masks = [] if whole else valid.tolist()
         ints = values.tolist()
@@ -296,8 +302,9 @@ def warm(names: Iterable[str]) -> None:
     """
     _, run = runner(tuple(names))
     ints, bools = np.zeros(2, dtype=np.int64), np.zeros((0, 0), dtype=np.bool_)
-    empty = program.program([[0, 0], *([] for _ in range(10))])
-    run(empty, ints, np.zeros((3, 0), np.int64), bools, ints[:1], np.zeros((0, 1), np.int64), bools)
+    nothing, nowhere = np.zeros((0, 1), np.int64), np.zeros((0, 1), np.int16)
+    empty = program.program([[] for _ in range(10)])
+    run(empty, ints, np.zeros((3, 0), np.int64), bools, ints[:1], nothing, bools, nothing, bools, nothing, nowhere)
 
 
 def _joined(source: _Source, given: Given) -> Column | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,17 +56,6 @@ class Scorer:
         self._places = {name: {text: at for at, text in enumerate(texts)} for name, texts in self.categories.items()}
         self._columns, self._sign = [int(one) for one in about["columns"]], int(about["sign"])
 
-    def row(self, features: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-        """Return the features of one row as ``score`` takes them: NaN for null and for a text that it does not know.
-
-        Args:
-            features: their values, by name.
-
-        Returns:
-            float64, shape (1, features).
-        """
-        return np.array([[self._number(name, features[name]) for name in self.features]], np.float64)
-
     def numbers(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
         """Return the values of a feature as numbers: the places of texts, NaN for one that it does not know.
 
@@ -74,11 +63,6 @@ class Scorer:
         """
         places = self._places.get(name)
         return values if places is None else [places.get(value, np.nan) for value in values]
-
-    def _number(self, name: str, value: Any) -> float:
-        if value is None:
-            return np.nan
-        return float(self._places[name].get(value, np.nan)) if name in self._places else float(value)
 
     def score(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
         """Return the scores of each row; the bits of one may depend on how many are beside it (``learn.alike``).

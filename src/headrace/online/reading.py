@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,18 +13,17 @@ import numpy as np
 from headrace.contracts.json import column
 from headrace.errors import Fault, HeadraceError
 from headrace.kernel.column import Column, all_held
-from headrace.kernel.gather import HEADER, gather
+from headrace.kernel.gather import gather
 from headrace.kernel.layout import END
 from headrace.kernel.typing import Bools, Ints
-from headrace.online.packed import FIRST, SEQ, SMALL, TIME, header
-from headrace.online.room import REBUILD
+from headrace.online.packed import FIRST, SEQ, SMALL, TIME, altered, is_whole, spans
 from headrace.online.slots import Slot
 from headrace.online.texts import Texts
 from headrace.types import LogicalType
 
 _EVER = -(1 << 62)
-_FIRST, _SECOND = bytes(4), bytes(3) + b"\1"
-"""Numbers of chunks."""
+_FIRST = bytes(4)
+"""Number of a key's first chunk."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,12 @@ class Asked:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @cached_property
+    def moments(self) -> list[int]:
+        """The moments as plain numbers."""
+        moments: list[int] = self.moment.tolist()
+        return moments
+
 
 class Slice:
     """The events of one entity that rows see, side by side; each row has its own, in the total order.
@@ -63,8 +67,13 @@ class Slice:
     """
 
     def __init__(self, slot: Slot, asked: Asked, starts: Ints, matrix: Ints, there: Bools, texts: Texts) -> None:
-        self.slot, self.starts, self.matrix, self.there, self._texts = slot, starts, matrix, there, texts
-        self.columns: Mapping[str, Column] = _Columns(slot, asked, starts, matrix, there, texts)
+        self.slot, self.starts, self.matrix, self.there = slot, starts, matrix, there
+        self._asked, self._texts = asked, texts
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """Values of the events by name, each made when it is asked for; those of the key repeat the rows' own."""
+        return _Columns(self.slot, self._asked, self.starts, self.matrix, self.there, self._texts)
 
     def line(self, name: str) -> int | None:
         """Return which line of the matrix is a column as the kernel holds it; None for texts and parts of the key."""
@@ -121,7 +130,7 @@ class Slice:
 
 
 class _Columns(dict[str, Column]):
-    """Columns of a slice, each made when it is asked for; those of the key repeat the rows' own."""
+    """Columns of a slice."""
 
     def __init__(self, slot: Slot, asked: Asked, starts: Ints, matrix: Ints, there: Bools, texts: Texts) -> None:
         super().__init__()
@@ -177,97 +186,117 @@ class Held:
     """A slot in a transaction.
 
     Args:
+        slot: of the state.
         transaction, database: where its chunks are.
         floor: from which event time on it is complete; None where all of it is there.
     """
 
+    slot: Slot
     transaction: Any
     database: Any
     floor: int | None
 
+    def chunks(self, key: bytes) -> Iterable[Any]:
+        """Give the chunks of a key in their order."""
+        first = self.transaction.get(key + _FIRST, None, self.database)
+        # one that another follows is large; where the first is gone there may be others
+        return (first,) if first is not None and spans(first)[0] < SMALL else self._all(key)
 
-def look(
-    slot: Slot,
-    held: Held,
-    keys: Sequence[bytes | None],
-    asked: Asked,
-    texts: Texts,
-    faults: dict[int, HeadraceError],
-) -> Slice:
-    """Return what rows see of a slot; what is wrong with a row goes into ``faults``.
-
-    Args:
-        slot: of the state.
-        held: its chunks.
-        keys: [rows] by which they are found; None where a part of the key is null.
-        asked: the rows.
-        texts: of the state.
-        faults: by row: HR-ONLINE-001 for state that was altered on disk, 003 for a row older than what is held.
-    """
-    reach, get, database = slot.reach, held.transaction.get, held.database
-    oldest = asked.moment - slot.reach if slot.reach is not None else np.full(len(asked), _EVER, dtype=np.int64)
-    floor = _EVER if held.floor is None or reach is None else held.floor
-    parts, owner = list[Any](), list[int]()
-    cursor = None
-    for at, (key, newest, earliest) in enumerate(zip(keys, asked.moment.tolist(), oldest.tolist(), strict=True)):
-        if earliest < floor:
-            faults.setdefault(at, _too_old(slot))
-            continue
-        if key is None:
-            continue
-        chunk = get(key + _FIRST, None, database)
-        there = chunk is not None
-        if not there or header(chunk)[0] >= SMALL:  # there may be more of them; most keys have one
-            cursor = cursor or held.transaction.cursor(db=database)
-            if there:
-                if not _take(chunk, newest, earliest, parts):
-                    faults.setdefault(at, _altered())
-                    continue
-                owner.extend([at] * (len(parts) - len(owner)))
-            there = cursor.set_range(key + _SECOND)
+    def _all(self, key: bytes) -> Iterator[Any]:
+        with self.transaction.cursor(db=self.database) as cursor:
+            there = cursor.set_range(key + _FIRST)
             while there:
                 name, chunk = cursor.item()
-                if len(name) != len(key) + 4 or name[:-4] != key:
-                    break
-                if not _take(chunk, newest, earliest, parts):
-                    faults.setdefault(at, _altered())
-                    break
+                if len(name) != len(key) + len(_FIRST) or name[: len(key)] != key:
+                    return
+                yield chunk
                 there = cursor.next()
-        elif not _take(chunk, newest, earliest, parts):
-            faults.setdefault(at, _altered())
-        owner.extend([at] * (len(parts) - len(owner)))
-    return _slice(slot, asked, oldest, parts, owner, texts)
 
 
-def _take(chunk: Any, newest: int, oldest: int, parts: list[Any]) -> bool:
-    """Take a chunk whose events lie in a time; return whether it is as it was written."""
-    _, _, first, last, _, checksum = header(chunk)
-    if first <= newest and last >= oldest:
-        if zlib.crc32(chunk[HEADER:]) != checksum:
-            return False
-        parts.append(chunk)
-    return True
+class Chunks:
+    """What rows see of the slots of a state, one slot after the other, as it lies in LMDB's pages."""
+
+    def __init__(self) -> None:
+        self._parts: list[Any] = []
+        self._owner: list[int] = []
+        self._ends = [0]
+
+    def take(self, held: Held, keys: Sequence[bytes | None], asked: Asked, faults: dict[int, HeadraceError]) -> None:
+        """Take what rows may see of a slot; what is wrong with a row goes into ``faults``.
+
+        Args:
+            held: the slot.
+            keys: [rows] by which its chunks are found; None where a part of the key is null.
+            asked: the rows.
+            faults: by row: HR-ONLINE-001 for state that was altered on disk, 003 for a row older than what is held.
+        """
+        reach, parts, owner = held.slot.reach, self._parts, self._owner
+        floor = None if reach is None else held.floor
+        for at, (key, newest) in enumerate(zip(keys, asked.moments, strict=True)):
+            oldest = _EVER if reach is None else newest - reach
+            if floor is not None and oldest < floor:
+                faults.setdefault(at, _too_old(held.slot))
+            elif key is not None:
+                try:
+                    for chunk in held.chunks(key):
+                        _, first, last = spans(chunk)
+                        if first <= newest and last >= oldest:
+                            if not is_whole(chunk):
+                                raise altered()
+                            parts.append(chunk)
+                            owner.append(at)
+                except HeadraceError as error:
+                    faults.setdefault(at, error)
+        self._ends.append(len(parts))
+
+    def copied(self) -> bytes:
+        """Return all of it, out of LMDB's pages, which only live as long as the transaction."""
+        return b"".join(self._parts)
+
+    def slices(
+        self, raw: bytes, slots: Sequence[Slot], asked: Asked, texts: Texts
+    ) -> dict[tuple[str, tuple[str, ...]], Slice]:
+        """Return what rows may see of each slot.
+
+        Args:
+            raw: what was copied.
+            slots: in the order in which they were taken.
+            asked: the rows.
+            texts: of the state.
+        """
+        rows = len(asked)
+        begins = np.array([0, *itertools.accumulate(map(len, self._parts))], dtype=np.int64)
+        columns = [len(slot.columns) for slot in slots]
+        reach = [-1 if slot.reach is None else slot.reach for slot in slots]
+        seq = np.empty((len(slots), 0), dtype=np.int64)
+        if asked.places:
+            every = np.full(rows, END, dtype=np.int64)
+            seq = np.array([asked.places.get(slot.source, every) for slot in slots])
+        starts, ends = np.zeros((len(slots), rows + 1), dtype=np.int64), np.empty((len(slots), 2), dtype=np.int64)
+        matrices, there = gather(
+            np.frombuffer(raw, dtype=np.uint8),
+            begins,
+            np.array(self._owner, dtype=np.int64),
+            np.array(self._ends, dtype=np.int64),
+            np.array(columns, dtype=np.int64),
+            asked.moment,
+            np.array(reach, dtype=np.int64),
+            asked.known,
+            seq,
+            starts,
+            ends,
+        )
+        found, word, mask = {}, 0, 0
+        for at, (slot, (last_word, last_mask)) in enumerate(zip(slots, ends.tolist(), strict=True)):
+            matrix = matrices[word:last_word].reshape(3 + columns[at], -1)
+            none = np.ones((columns[at], 0), dtype=np.bool_)
+            masks = there[mask:last_mask].reshape(columns[at], -1) if last_mask > mask else none
+            found[slot.id] = Slice(slot, asked, starts[at], matrix, masks, texts)
+            word, mask = last_word, last_mask
+        return found
 
 
 def _too_old(slot: Slot) -> HeadraceError:
     found = f"a row whose windows reach further back than the state of {slot.source}"
     expected, cure = "a recent event time", "score old rows in batch: a training set reads all history"
     return HeadraceError(Fault("HR-ONLINE-003", "", found, expected, cure))
-
-
-def _altered() -> HeadraceError:
-    found = "state of a key that was altered on disk"
-    return HeadraceError(Fault("HR-ONLINE-001", "", found, "what was written", REBUILD))
-
-
-def _slice(slot: Slot, asked: Asked, oldest: Ints, parts: Sequence[Any], owner: Sequence[int], texts: Texts) -> Slice:
-    """Copy what rows may see out of LMDB's pages, which only live as long as the transaction."""
-    begins = np.array([0, *itertools.accumulate(map(len, parts))], dtype=np.int64)[: len(parts)]
-    raw = np.frombuffer(b"".join(parts), dtype=np.uint8)
-    seq = asked.places.get(slot.source)
-    if seq is None:
-        seq = np.full(len(asked), END, dtype=np.int64)
-    starts, matrix, there = gather(
-        raw, begins, np.array(owner, dtype=np.int64), len(slot.columns), asked.moment, oldest, asked.known, seq
-    )
-    return Slice(slot, asked, starts, matrix, there, texts)

@@ -20,7 +20,7 @@ from headrace.kernel.column import Column, from_arrow
 from headrace.kernel.typing import Ints
 from headrace.online import keys as online_keys
 from headrace.online.packed import FIRST, KNOWN, SEQ, SMALL, TIME, Chunk, join, pack, spans, unpack
-from headrace.online.reading import Asked, Held, Reading, look
+from headrace.online.reading import Asked, Chunks, Held, Reading
 from headrace.online.room import REBUILD, environment, named, no_room
 from headrace.online.slots import Slot
 from headrace.online.texts import Texts
@@ -136,16 +136,19 @@ class State:
         What is wrong with a row is in the faults of the reading: HR-ONLINE-001 where the state was altered on disk,
         003 where the row is older than what is held.
         """
-        slices, faults = {}, dict[int, HeadraceError]()
+        faults: dict[int, HeadraceError] = {}
         keys: dict[tuple[str, ...], list[bytes | None]] = {}
+        chunks = Chunks()
         with self._env.begin(buffers=True) as transaction:
             applied = self._as_applied(transaction)
             for slot in self.slots:
                 if slot.keys not in keys:
                     columns = zip(*([row[name] for row in asked.rows] for name in slot.keys), strict=True)
                     keys[slot.keys] = list(map(online_keys.encode, columns))
-                held = Held(transaction, self._held[slot.id], applied.floors[slot.id])
-                slices[slot.id] = look(slot, held, keys[slot.keys], asked, self._texts, faults)
+                held = Held(slot, transaction, self._held[slot.id], applied.floors[slot.id])
+                chunks.take(held, keys[slot.keys], asked, faults)
+            raw = chunks.copied()
+        slices = chunks.slices(raw, self.slots, asked, self._texts)
         return Reading(slices, applied.horizon, faults, applied.newest)
 
     def _as_applied(self, transaction: Any) -> _Applied:
@@ -267,7 +270,7 @@ class State:
 
 def layout_of(slots: Sequence[Slot]) -> str:
     """Return a digest of what a state holds: another layout is another folder."""
-    said = json.dumps(["1", *(slot.as_dict() for slot in slots)], sort_keys=True)
+    said = json.dumps(["2", *(slot.as_dict() for slot in slots)], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 

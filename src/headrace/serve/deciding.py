@@ -1,8 +1,8 @@
 """Deciding: requests that wait are computed together, written together and answered together.
 
-Nobody waits to make a group larger: what has arrived when the loop turns is one group, and while a group is on its way
-to the disk the next one forms. So an idle service answers a single request at once, and a busy one pays for a look at
-the state, for the model and for the disk once for many.
+An idle service decides a single request at once. While records are on their way to the disk those of others would
+only wait behind them, so what arrives meanwhile is one group, decided when they are there, or when it is large. So a
+busy service pays for a look at the state, for the model and for the disk once for many, and nobody waits for more.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from headrace.serve.swap import Recent
 
 LARGEST = 64
 """Rows that are computed together: what waits behind them waits for all."""
+_ENOUGH = 16
+"""Rows that do not wait for the disk: to compute more together would save little."""
 _TOOLATE = "a deadline that passed before the row was decided"
 LATE = Fault("HR-SERVE-016", "", _TOOLATE, "time left", "allow more time, or send fewer at once")
 _log = logging.getLogger("headrace.serve")
@@ -115,6 +117,7 @@ class Deciding:
         self.rebuilding, self.altered = False, False
         self._contexts, self._meters = contexts, meters
         self._waiting: list[Pending] = []
+        self._called, self._seen, self._writing = False, 0, 0
         self.lost, self._losing = 0, False
         self.missing: Collection[str] = ()
         self.recent = Recent()
@@ -137,19 +140,27 @@ class Deciding:
 
     def again(self, pending: Pending, loop: asyncio.AbstractEventLoop) -> None:
         """Let a row be decided that has no answer yet."""
-        if not self._waiting:
-            loop.call_soon(self._turn, loop)
         self._waiting.append(pending)
+        self._call(loop)
 
     def close(self) -> None:
         """Finish what is being written."""
         self._writer.close()
 
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Decide what has arrived."""
-        some, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
-        if self._waiting:
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let what has arrived be decided, if it need not wait."""
+        if self._waiting and not self._called and (not self._writing or len(self._waiting) >= _ENOUGH):
+            self._called = True
             loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Decide what has arrived, when a look at the sockets has brought nothing more."""
+        if self._seen < len(self._waiting) < LARGEST:
+            self._seen = len(self._waiting)
+            loop.call_soon(self._turn, loop)
+            return
+        self._called, self._seen = False, 0
+        some, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
         by_desk: dict[Desk, list[Pending]] = {}
         now = clock.monotonic_s()
         for one in some:
@@ -159,6 +170,7 @@ class Deciding:
                 by_desk.setdefault(one.desk, []).append(one)
         for desk, mine in by_desk.items():
             self._decide(desk, mine, loop)
+        self._call(loop)
 
     def _decide(self, desk: Desk, some: Sequence[Pending], loop: asyncio.AbstractEventLoop) -> None:
         now = self._now()
@@ -189,7 +201,8 @@ class Deciding:
             if self.shared is not None:
                 written.add_done_callback(partial(_given_back, self.shared, good))
             if desk.service.record == "durable":
-                written.add_done_callback(lambda done: _tell(loop, self._answer, good, done.exception()))
+                self._writing += 1
+                written.add_done_callback(lambda done: _tell(loop, self._written, good, done.exception(), loop))
             else:
                 written.add_done_callback(partial(self._kept, len(frames)))
                 self._answer(good, None)
@@ -243,6 +256,12 @@ class Deciding:
             _log.warning("records are kept again; %d answers in all have none", self.lost)
         self._losing = error is not None
 
+    def _written(self, some: Sequence[Pending], error: BaseException | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer rows whose records are on the disk, and turn to those that waited for it."""
+        self._writing -= 1
+        self._answer(some, error)
+        self._call(loop)
+
     def _answer(self, some: Sequence[Pending], error: BaseException | None) -> None:
         ended = clock.monotonic_s()
         for one in some:
@@ -265,11 +284,6 @@ def _given_back(shared: Shared, some: Sequence[Pending], written: Future[None]) 
         shared.give_back(some)
 
 
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    answer: Callable[[Sequence[Pending], BaseException | None], None],
-    some: Sequence[Pending],
-    error: BaseException | None,
-) -> None:
+def _tell(loop: asyncio.AbstractEventLoop, told: Callable[..., None], *what: Any) -> None:
     if not loop.is_closed():  # a service that ended has nobody to tell
-        loop.call_soon_threadsafe(answer, some, error)
+        loop.call_soon_threadsafe(told, *what)

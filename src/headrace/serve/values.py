@@ -34,9 +34,7 @@ def vector(features: Mapping[str, Any], scorer: Scorer) -> npt.NDArray[np.float3
     Raises:
         HeadraceError: HR-REQUEST-009 for a value beyond float32, which no model has learned from.
     """
-    wide = scorer.row(features)
-    with np.errstate(over="ignore"):
-        row = wide.astype(np.float32)
+    row = matrix_of({name: [features[name]] for name in scorer.features}, scorer)
     beyond = np.isinf(row[0])
     if beyond.any():
         raise beyond_float32(scorer.features[int(np.argmax(beyond))])
