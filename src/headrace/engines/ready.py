@@ -7,7 +7,6 @@ null): for a few rows a call for each costs less than one for a column of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -130,9 +129,12 @@ class _Windows:
                 values[at] = lower.columns(self._values[at], columns, length)
             return values[at]
 
-        @cache
+        held: dict[str, Column] = {}
+
         def own() -> Mapping[str, Column]:
-            return {name: column(kind, list(rows[name])) for name, kind in self._reads.items()}
+            if not held:
+                held.update({name: column(kind, list(rows[name])) for name, kind in self._reads.items()})
+            return held
 
         given = Given(
             seen.starts,

@@ -196,21 +196,29 @@ class Held:
     database: Any
     floor: int | None
 
-    def chunks(self, key: bytes) -> Iterable[Any]:
-        """Give the chunks of a key in their order."""
+    def chunks(self, key: bytes) -> Iterable[tuple[Any, int, int]]:
+        """Give the chunks of a key in their order, with their oldest and newest time."""
         first = self.transaction.get(key + _FIRST, None, self.database)
-        # one that another follows is large; where the first is gone there may be others
-        return (first,) if first is not None and spans(first)[0] < SMALL else self._all(key)
+        if first is not None:
+            events, oldest, newest = spans(first)
+            if events < SMALL:  # one that another follows is large
+                return ((first, oldest, newest),)
+        return self._all(key)
 
-    def _all(self, key: bytes) -> Iterator[Any]:
-        with self.transaction.cursor(db=self.database) as cursor:
-            there = cursor.set_range(key + _FIRST)
-            while there:
-                name, chunk = cursor.item()
-                if len(name) != len(key) + len(_FIRST) or name[: len(key)] != key:
-                    return
-                yield chunk
-                there = cursor.next()
+    def _all(self, key: bytes) -> Iterator[tuple[Any, int, int]]:
+        cursor = self._cursor
+        there = cursor.set_range(key + _FIRST)
+        while there:
+            name, chunk = cursor.item()
+            if len(name) != len(key) + len(_FIRST) or name[: len(key)] != key:
+                return
+            _, oldest, newest = spans(chunk)
+            yield chunk, oldest, newest
+            there = cursor.next()
+
+    @cached_property
+    def _cursor(self) -> Any:
+        return self.transaction.cursor(db=self.database)
 
 
 class Chunks:
@@ -238,8 +246,7 @@ class Chunks:
                 faults.setdefault(at, _too_old(held.slot))
             elif key is not None:
                 try:
-                    for chunk in held.chunks(key):
-                        _, first, last = spans(chunk)
+                    for chunk, first, last in held.chunks(key):
                         if first <= newest and last >= oldest:
                             if not is_whole(chunk):
                                 raise altered()
