@@ -157,12 +157,31 @@ def test_only_the_user_may_read_the_files(lake, tmp_path):
     state.close()
 
 
-def test_an_altered_state_is_refused():
-    raw = bytearray(pack(Chunk(np.ones((4, 3), np.int64), np.ones((1, 3), np.bool_))))
-    unpack(bytes(raw))
-    raw[-1] ^= 1
-    with pytest.raises(HeadraceError, match="HR-ONLINE-001"):
-        unpack(bytes(raw))
+def test_no_byte_of_a_chunk_can_be_another():
+    raw = pack(Chunk(np.arange(12).reshape(4, 3), np.array([[True, False, True]])))
+    unpack(raw)
+    for at in range(len(raw)):
+        altered = bytearray(raw)
+        altered[at] ^= 1
+        with pytest.raises(HeadraceError, match="HR-ONLINE-001"):
+            unpack(bytes(altered))
+
+
+@pytest.mark.parametrize("byte", [4, 16, 24, -1], ids=["events", "oldest", "newest", "a value"])
+def test_an_altered_key_is_refused_and_those_beside_it_are_read(lake, tmp_path, byte):
+    state = build([plan(life)], lake, tmp_path / "state")
+    slot = state.slots[0]
+    with state.begin() as transaction, transaction.cursor(db=state._held[slot.id]) as cursor:
+        assert cursor.first()
+        raw = bytearray(cursor.value())
+        raw[byte] ^= 0x40
+        assert cursor.put(cursor.key(), bytes(raw))
+    asked = [{"customer": name} for name in ("c0", "c1", "c2")]
+    moment = np.full(3, START + 60 * DAY)
+    reading = state.read(Asked(asked, moment, moment))
+    assert {row: fault.faults[0].code for row, fault in reading.faults.items()} == {0: "HR-ONLINE-001"}
+    assert reading.slices[slot.id].counts[1:] == [10, 10]
+    state.close()
 
 
 def test_a_table_that_is_not_there_yet_has_no_rows(tmp_path):

@@ -100,6 +100,33 @@ def test_requests_at_once_are_each_answered_from_their_own_row_and_all_are_on_re
     assert len({row["record_id"] for row in rows_of(shop, "decisions_desk")}) == 200
 
 
+@pytest.mark.parametrize(("beside", "groups"), [(9, [1, 9]), (_ENOUGH, [1, _ENOUGH])])
+def test_what_comes_while_the_disk_is_busy_is_one_group(shop, monkeypatch, beside, groups):
+    sizes, free, append, decide_all = [], threading.Event(), Journal.append, Desk.decide_all
+
+    def slow(journal, *args):
+        assert free.wait(60)
+        append(journal, *args)
+
+    def counted(desk, rows, *args):
+        sizes.append(len(rows))
+        return decide_all(desk, rows, *args)
+
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        monkeypatch.setattr(Journal, "append", slow)
+        monkeypatch.setattr(Desk, "decide_all", counted)
+        with concurrent.futures.ThreadPoolExecutor(beside + 1) as pool:
+            answers = [pool.submit(client.post, DECIDE, json=payment(0))]
+            eventually(lambda: sizes == [1])
+            answers += [pool.submit(client.post, DECIDE, json=payment(1 + i)) for i in range(beside)]
+            deciding = running.office._deciding
+            eventually(lambda: sum(sizes) + len(deciding._waiting) == 1 + beside)
+            assert sum(sizes) == 1 if beside < _ENOUGH else sum(sizes) >= _ENOUGH
+            free.set()
+            assert {answer.result().status_code for answer in answers} == {200}
+    assert sizes == groups or beside >= _ENOUGH
+
+
 def test_a_deadline_that_passed_is_told_and_leaves_no_record(client, shop):
     late = client.post(DECIDE, json=payment(1), headers={"x-deadline-ms": "0"})
     assert (late.status_code, late.json()["error"]["code"]) == (504, "HR-SERVE-016")

@@ -105,7 +105,8 @@ def gather(
 @njit
 def _bounds(moment: int, reach: int, seq: Ints, slot: int, row: int) -> tuple[int, int]:
     """Return from which time on a row sees events of a slot, and up to which sequence."""
-    return EVER if reach < 0 else moment - reach, seq[slot, row] if seq.shape[1] else END
+    oldest = int(EVER) if reach < 0 else moment - reach
+    return oldest, int(seq[slot, row]) if seq.shape[1] else int(END)
 
 
 @njit

@@ -274,7 +274,7 @@ class Standing:
             if not how:
                 found.append(self._otherwise(sweep, w, place, source_of(sweep.source), (values, valid, words, counts)))
                 continue
-            plain = (floats if how == "float" else ints)[place]
+            plain: list[Any] = (floats if how == "float" else ints)[place]
             if not whole and not all(masks[place]):
                 plain = [value if there else None for value, there in zip(plain, masks[place], strict=True)]
             found.append(plain)
