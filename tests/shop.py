@@ -72,28 +72,39 @@ def rows_of(loaded, table):
     return loaded.lake().read(table).to_pylist() if loaded.lake().exists(table) else []
 
 
+def made_of(source, folder):
+    """A project in a folder that has its data, loaded and trained."""
+    from headrace.run import load_project, run, train
+
+    (folder / "project.py").write_text(source)
+    (folder / "headrace.toml").write_text('[project]\nname = "shop"\n')
+    loaded = load_project(folder)
+    assert run(loaded).ok
+    train(loaded)
+    return loaded
+
+
+def copy_of(folder, tmp_path):
+    """A copy of a project."""
+    from headrace.run import load_project
+
+    shutil.copytree(folder, tmp_path / "shop")
+    return load_project(tmp_path / "shop")
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A project with data, a training set and a champion."""
     from headrace import simulate
-    from headrace.run import load_project, run, train
 
     folder = tmp_path_factory.mktemp("shop")
-    (folder / "project.py").write_text(PROJECT)
-    (folder / "headrace.toml").write_text('[project]\nname = "shop"\n')
     world = simulate.payments(days=45, customers=300, terminals=200, seed=5)
     simulate.write(world, folder / "data", faults=0.0, format="parquet")
-    loaded = load_project(folder)
-    assert run(loaded).ok
-    assert loaded.lake().rows("quarantine_payments") == 0
-    train(loaded)
+    assert made_of(PROJECT, folder).lake().rows("quarantine_payments") == 0
     return folder
 
 
 @pytest.fixture
 def shop(trained, tmp_path):
     """A copy of it."""
-    from headrace.run import load_project
-
-    shutil.copytree(trained, tmp_path / "shop")
-    return load_project(tmp_path / "shop")
+    return copy_of(trained, tmp_path)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.run.bank import edit
-from tests.shop import DECIDE, PROJECT, START, payment
+from tests.shop import DECIDE, PROJECT, START, copy_of, made_of, payment
 
 TREES = """
 def boosting(train):
@@ -58,13 +58,8 @@ def grown_once(trained, tmp_path_factory):
     from headrace.serve.app import start
 
     folder = tmp_path_factory.mktemp("decided") / "shop"
-    folder.mkdir()
     shutil.copytree(trained / "data", folder / "data")
-    (folder / "project.py").write_text(source())
-    (folder / "headrace.toml").write_text('[project]\nname = "shop"\n')
-    loaded = load_project(folder)
-    assert run(loaded).ok
-    train(loaded)
+    loaded = made_of(source(), folder)
     answers = []
     with start(loaded) as running, httpx.Client(base_url=running.url, timeout=60) as client:
 
@@ -95,11 +90,8 @@ def grown_once(trained, tmp_path_factory):
 @pytest.fixture
 def grown(grown_once, tmp_path):
     """A copy of it, and the answers."""
-    from headrace.run import load_project
-
     folder, answers = grown_once
-    shutil.copytree(folder, tmp_path / "shop")
-    return load_project(tmp_path / "shop"), answers
+    return copy_of(folder, tmp_path), answers
 
 
 @pytest.fixture

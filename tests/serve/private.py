@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.shop import PROJECT
+from tests.shop import PROJECT, copy_of, made_of
 
 AMOUNT = "    amount: hr.Decimal(12, 2) = hr.field(ge=0, le=10000)\n"
 PERSONAL = """    email: str | None = hr.field(privacy="personal", default=None)
@@ -35,23 +35,13 @@ def source():
 @pytest.fixture(scope="session")
 def private_once(trained, tmp_path_factory):
     """A folder with a champion."""
-    from headrace.run import load_project, run, train
-
     folder = tmp_path_factory.mktemp("private") / "shop"
-    folder.mkdir()
     shutil.copytree(trained / "data", folder / "data")
-    (folder / "project.py").write_text(source())
-    (folder / "headrace.toml").write_text('[project]\nname = "shop"\n')
-    loaded = load_project(folder)
-    assert run(loaded).ok
-    train(loaded)
+    made_of(source(), folder)
     return folder
 
 
 @pytest.fixture
 def private(private_once, tmp_path):
     """A copy of it."""
-    from headrace.run import load_project
-
-    shutil.copytree(private_once, tmp_path / "shop")
-    return load_project(tmp_path / "shop")
+    return copy_of(private_once, tmp_path)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.clock import DAY_US, to_us
+from headrace.clock import DAY_US, from_us, to_us
 from headrace.contracts.problems import CALENDAR, DIGITS, EMPTY, ITEM, LOCAL, NAIVE, NOT_FINITE, RANGE, TYPE, WRITTEN
 from headrace.contracts.text import DAY, MOMENT, OFFSET
 from headrace.contracts.years import days, far_text, years
@@ -27,7 +27,6 @@ ABSENT = "HR-REQUEST-006"
 _MOMENT, _DAY = re.compile(f"{MOMENT}{OFFSET}?"), re.compile(DAY)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT = 2**53
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _WIDE = decimal.Context(prec=2000)
 
 
@@ -309,7 +308,7 @@ def written(value: Any, kind: LogicalType) -> Any:
             digits = f"{abs(value):0{kind.scale + 1}}"
             return f"{'-' if value < 0 else ''}{digits[: -kind.scale]}.{digits[-kind.scale :]}"
         case "timestamp":
-            return (_EPOCH + datetime.timedelta(microseconds=value)).isoformat()
+            return from_us(value).isoformat()
         case "date":
             return (datetime.date(1970, 1, 1) + datetime.timedelta(days=value)).isoformat()
         case "list":

@@ -72,10 +72,9 @@ def intact(folder: Path) -> bool:
         return True  # nothing was written yet
     try:
         with lmdb.open(str(folder), readonly=True, lock=False, create=False) as env:
-            pages, size = env.info()["last_pgno"] + 1, env.stat()["psize"]
+            return data.stat().st_size >= _page_bytes(env)
     except lmdb.Error:
         return False
-    return bool(data.stat().st_size >= pages * size)
 
 
 def named(env: Any, names: Iterable[bytes]) -> list[Any]:
@@ -105,13 +104,18 @@ def _remove_stub(data: Path) -> None:
         data.unlink()
 
 
+def _page_bytes(env: Any) -> int:
+    """Return as far as the pages of a file are numbered."""
+    return int((env.info()["last_pgno"] + 1) * env.stat()["psize"])
+
+
 def _reach(env: Any, data: Path) -> None:
     """Let a file that was cut off reach as far as its pages are numbered.
 
     LMDB maps it: a page behind its end would end the process (SIGBUS), one of zeros is found to be no page. That it is
     shorter is no proof that something is lost, free pages at the end may never have been written: all are looked at.
     """
-    whole = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    whole = _page_bytes(env)
     if data.stat().st_size >= whole:
         return
     os.truncate(data, whole)

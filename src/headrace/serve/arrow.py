@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.serve.wire.faults import many_rows
 from headrace.serve.wire.refusal import refused
 
 LARGEST = 16 << 20
@@ -45,8 +46,7 @@ def rows_of(body: bytes, most: int) -> list[bytes]:
             for batch in stream:
                 count += batch.num_rows
                 if count > most:
-                    cure = "send them in several requests; a table is scored with 'headrace score'"
-                    raise refused("HR-REQUEST-001", f"more than {most:,} rows", f"at most {most:,}", cure)
+                    raise many_rows(f"more than {most:,} rows", most)
                 batch.validate(full=True)
                 batches.append(batch)
             if len(set(stream.schema.names)) < len(stream.schema.names):

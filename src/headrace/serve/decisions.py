@@ -13,6 +13,7 @@ import msgspec
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
+from headrace.serve.wire.faults import many_rows
 from headrace.serve.wire.refusal import INTERNAL, STATUS, refusal, refused
 
 LARGEST = 16 << 20
@@ -118,7 +119,7 @@ def _bodies(kind: str, body: bytes) -> tuple[Sequence[bytes], Callable[[Answers]
 
         return rows_of(body, MANY), _arrow
     if body.count(b"\n" if kind in LINES else b",") > _MOST_VALUES:  # to find out how many there are takes a second
-        raise _too_many(f"more than {_MOST_VALUES:,} values")
+        raise many_rows(f"more than {_MOST_VALUES:,} values", MANY)
     if kind in LINES:
         return _few([line for line in body.split(b"\n") if line.strip()]), _lines
     try:
@@ -131,13 +132,8 @@ def _bodies(kind: str, body: bytes) -> tuple[Sequence[bytes], Callable[[Answers]
 
 def _few(rows: Sequence[bytes]) -> Sequence[bytes]:
     if len(rows) > MANY:
-        raise _too_many(f"{len(rows):,} rows")
+        raise many_rows(f"{len(rows):,} rows", MANY)
     return rows
-
-
-def _too_many(found: str) -> Exception:
-    cure = "send them in several requests; a table is scored with 'headrace score'"
-    return refused("HR-REQUEST-001", found, f"at most {MANY:,} rows", cure)
 
 
 def _array(answers: Answers) -> Response:

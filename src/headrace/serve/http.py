@@ -11,7 +11,7 @@ from headrace.errors import HeadraceError
 from headrace.serve import rebuilding
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
-from headrace.serve.wire.refusal import refused
+from headrace.serve.wire.refusal import plain, refused
 
 LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
@@ -35,8 +35,7 @@ def routes(office: Office) -> list[Route]:
         if progress := office.rebuilding.progress():
             found["rebuilding"] = progress
         if office.stateless:
-            fault = rebuilding.refusal("a state to answer from")
-            found["error"] = {name: said for name, said in fault.as_dict().items() if name != "severity"}
+            found["error"] = plain(rebuilding.refusal("a state to answer from"))
         return as_json(found, 503 if office.stateless else 200)
 
     def live(_request: Request) -> Response:

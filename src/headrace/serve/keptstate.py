@@ -14,7 +14,7 @@ from headrace.online.room import intact
 from headrace.plan import compile_set
 from headrace.plan.meaning import Plan
 from headrace.serve.drain import drain
-from headrace.serve.loaded import Loaded
+from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.rebuilding import ask_to_rebuild
 
 
@@ -86,10 +86,7 @@ def rebuild(loaded: Loaded) -> KeptState | None:
 
 
 def _plans(loaded: Loaded) -> list[Plan]:
-    services = loaded.project.all_services
-    if not services:
-        raise HeadraceError(Fault("HR-SERVE-001", "", "a project without services", "an hr.Service", "declare one"))
-    return [compile_set(one.model.cases) for one in services.values()]
+    return [compile_set(one.model.cases) for one in services_of(loaded).values()]
 
 
 def _told(state: State) -> KeptState:

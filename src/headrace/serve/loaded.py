@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from headrace.declare import Project
+from headrace.declare import Project, Service
+from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.learn import Registry
 
@@ -27,3 +28,14 @@ class Loaded(Protocol):
     def registry(self) -> Registry: ...
 
     def command(self, *words: str) -> list[str]: ...
+
+
+def services_of(loaded: Loaded) -> dict[str, Service]:
+    """Return the services of a project by name, of which there is at least one.
+
+    Raises:
+        HeadraceError: HR-SERVE-001 for a project without services.
+    """
+    if services := loaded.project.all_services:
+        return services
+    raise HeadraceError(Fault("HR-SERVE-001", "", "a project without services", "an hr.Service", "declare one"))

@@ -27,7 +27,7 @@ from headrace.serve.gauges import gauges
 from headrace.serve.intake import MANY, Intake, Post, Taken
 from headrace.serve.journal import Journal
 from headrace.serve.judging import judge_live
-from headrace.serve.loaded import Loaded
+from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.metrics import Meters
 from headrace.serve.parity_live import LiveParity
 from headrace.serve.record import Context, Record, request_of
@@ -74,10 +74,7 @@ class Office:
         spool_bytes: int = MAP_BYTES,
         part: Part | None = None,
     ) -> None:
-        services = loaded.project.all_services
-        if not services:
-            found = "a project without services"
-            raise HeadraceError(Fault("HR-SERVE-001", "", found, "an hr.Service", "declare one"))
+        services = services_of(loaded)
         with ExitStack() as stack:
             part = part or Part()
             stack.enter_context(part.alone(loaded.state_dir))

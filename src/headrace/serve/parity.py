@@ -224,11 +224,9 @@ class Check:
         for reason, count in lost.items():
             self.report.skip(reason, count)
         kept, rows = [], []
-        stateless = [one for one in opened if one["situation"] == WITHOUT_STATE]
-        self.report.skip("decided without features, while the state of keys was made anew", len(stateless))
-        for record in opened:
-            if record["situation"] == WITHOUT_STATE:
-                continue
+        featured = [one for one in opened if one["situation"] != WITHOUT_STATE]
+        self.report.skip("decided without features, while the state of keys was made anew", len(opened) - len(featured))
+        for record in featured:
             try:
                 rows.append(self.reader.read(record["request"].encode()))
                 kept.append(record)

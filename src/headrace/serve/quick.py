@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from headrace.clock import DAY_US
+from headrace.clock import DAY_US, to_us
 from headrace.contracts.json import Refused, array, value_of
 from headrace.contracts.rules import broken
 from headrace.contracts.text import MOMENT, OFFSET
@@ -29,7 +29,7 @@ _EXACT = 2**53
 _WORD = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _PLAIN = re.compile(r"(?:[A-Za-z0-9 _\-:/@#,()|?+*.]|\[(?!:)(?:[A-Za-z0-9 _\-:/@#,.]|\[(?!:))*\]|\{\d+(?:,\d*)?\})*")
 """Patterns that RE2 and Python read alike."""
-_MOMENT, _EPOCH = re.compile(f"{MOMENT}{OFFSET}"), datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MOMENT = re.compile(f"{MOMENT}{OFFSET}")
 
 Read = Callable[[Any], Any]
 
@@ -145,10 +145,9 @@ def _timestamp(field: Field) -> Read:
         if _MOMENT.fullmatch(text) is None:
             return int(value_of(field, text, True))
         try:
-            since = datetime.datetime.fromisoformat(text) - _EPOCH
+            us = to_us(datetime.datetime.fromisoformat(text))
         except ValueError:
             raise _NotQuick from None
-        us = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
         if not low <= us < high:
             raise _NotQuick
         return us

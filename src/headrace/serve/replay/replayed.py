@@ -15,7 +15,7 @@ from headrace.kernel.column import concat
 from headrace.learn import Version
 from headrace.learn.rates import wilson
 from headrace.serve.drain import drain, table_of
-from headrace.serve.loaded import Loaded
+from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.replay.labelled import Labelled, Sides, labelled, needed
 from headrace.serve.replay.rows import Part, Reader, Replay
 from headrace.serve.replay.segments import Segment, of_features, of_field, segments
@@ -109,9 +109,7 @@ def service_named(loaded: Loaded, name: str | None) -> Service:
     Raises:
         HeadraceError: HR-SERVE-001 no services, 007 an unknown one, HR-REPLAY-001 several and none is named.
     """
-    every = loaded.project.all_services
-    if not every:
-        raise HeadraceError(Fault("HR-SERVE-001", "", "a project without services", "an hr.Service", "declare one"))
+    every = services_of(loaded)
     if name is None:
         if len(every) > 1:
             found, cure = f"{len(every)} services and none named", f"name one: {', '.join(every)}"

@@ -27,7 +27,7 @@ from headrace.plan.domains import domains
 from headrace.plan.parse import condition
 from headrace.plan.snapshot import digest
 from headrace.serve.drain import drain
-from headrace.serve.loaded import Loaded
+from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.scoring.aside import Aside
 from headrace.serve.scoring.making import Maker, Making, Tally, maker_of
 from headrace.serve.scoring.matters import Matters
@@ -107,9 +107,7 @@ def score_table(
 
 
 def _service(loaded: Loaded, name: str) -> Service:
-    services = loaded.project.all_services
-    if not services:
-        raise HeadraceError(Fault("HR-SERVE-001", "", "a project without services", "an hr.Service", "declare one"))
+    services = services_of(loaded)
     if not name and len(services) > 1:
         found, cure = f"{len(services)} services, and none is named", f"--service {next(iter(services))}"
         raise HeadraceError(Fault("HR-SCORE-006", "", found, f"one of {', '.join(services)}", cure))

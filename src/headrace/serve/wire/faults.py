@@ -34,6 +34,12 @@ def unknown_expectation() -> Declined:
     return refused("HR-WIRE-006", "an unknown expectation", "expect: 100-continue", "leave the header out")
 
 
+def many_rows(found: str, most: int) -> Declined:
+    """Return the refusal of more rows than a request may have."""
+    cure = "send them in several requests; a table is scored with 'headrace score'"
+    return refused("HR-REQUEST-001", found, f"at most {most:,} rows", cure)
+
+
 def no_room() -> Declined:
     """Return the refusal of a large body while others take all the memory that there is for such."""
     found, cure = "large bodies that are still coming, as many as there is room for", "wait, then send it again"

@@ -64,6 +64,13 @@ def refused(code: str, found: str, expected: str, cure: str) -> Declined:
     return Declined(Fault(code, "", found, expected, cure))
 
 
+def plain(fault: Fault) -> dict[str, str]:
+    """Return a fault as answers have it: all of theirs are errors."""
+    told = fault.as_dict()
+    del told["severity"]
+    return told
+
+
 def refusal(error: BaseException, path: str = "") -> Response:
     """Return the answer to a request that ended in an error.
 
@@ -76,9 +83,7 @@ def refusal(error: BaseException, path: str = "") -> Response:
     if not isinstance(error, HeadraceError):
         _log.error("%s while answering %s", type(error).__name__, path.strip("/").split("/")[0][:20])
         error = HeadraceError(_OURS)
-    told = [{**fault.as_dict(), "place": fault.place or "request"} for fault in error.faults[:SHOWN]]
-    for one in told:
-        del one["severity"]
+    told = [{**plain(fault), "place": fault.place or "request"} for fault in error.faults[:SHOWN]]
     headers, status = error.headers if isinstance(error, Declined) else (), STATUS.get(told[0]["code"], 400)
     if path == _PROTOCOL or path.startswith(f"{_PROTOCOL}/"):
         return as_json({"error": " ".join(str(fault) for fault in error.faults[:SHOWN])}, status, headers)
