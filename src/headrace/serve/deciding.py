@@ -169,17 +169,16 @@ class Deciding:
             elif not one.answer.done():  # its client is gone
                 by_desk.setdefault(one.desk, []).append(one)
         for desk, mine in by_desk.items():
-            self._decide(desk, mine, loop)
+            try:
+                self._decide(desk, mine, loop)
+            except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
+                for one in mine:
+                    self._refuse(one, error)
         self._call(loop)
 
     def _decide(self, desk: Desk, some: Sequence[Pending], loop: asyncio.AbstractEventLoop) -> None:
         now = self._now()
-        try:
-            found = self._found(desk, some, now)
-        except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
-            for one in some:
-                self._refuse(one, error)
-            return
+        found = self._found(desk, some, now)
         context, frames, good = self._contexts[desk], list[Frame](), list[Pending]()
         ended = clock.monotonic_s()
         if self.shared is not None:
