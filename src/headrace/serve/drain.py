@@ -63,28 +63,33 @@ def table_of(service: str) -> str:
     return f"decisions_{service}"
 
 
-def drain_records(spool: Spool, folder: Path, lake: Lake) -> dict[str, int]:
+def drain_records(spool: Spool, folder: Path, lake: Lake, moved_to: dict[str, int] | None = None) -> dict[str, int]:
     """Move the records of all journals into the tables of their services.
 
     Args:
         spool: to which their cases are told first.
         folder: of the journals.
         lake: of the project.
+        moved_to: by journal, up to which number all of its records are in the lake, as far as the caller knows; it is
+            told where they are now, so that nothing is read twice.
 
     Returns:
         How many each table got.
     """
     moved: dict[str, int] = {}
+    moved_to = {} if moved_to is None else moved_to
     with lake.lock("decisions"):
         for journal in journals(folder):
-            own, last = identity(journal), 0
-            read = unpacked(frames(journal))
+            own = identity(journal)
+            last = moved_to.get(own, 0)
+            read = unpacked(frames(journal, last), last)
             while some := list(itertools.islice(read, AT_ONCE)):
                 for service in dict.fromkeys(one.service for one in some):
                     count = _commit(spool, lake, own, [one for one in some if one.service == service])
                     if count:
                         moved[table_of(service)] = moved.get(table_of(service), 0) + count
                 last = some[-1].number
+            moved_to[own] = last
             forget(journal, last)
     return moved
 

@@ -34,6 +34,8 @@ Record = dict[str, Any]
 _CONTEXT, _RECORD = "c", "r"
 _encode = msgspec.json.Encoder(enc_hook=in_json).encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+_BEGINS_CONTEXT = _pack([_CONTEXT, *range(6)])[:3]
+"""By which a context is told without being unpacked: how long it is, and its first item."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,15 @@ def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Ke
     """Yield the records of a journal's frames with numbers beyond ``after``."""
     contexts: dict[str, Context] = {}
     for number, payload in frames:
+        is_context = payload.startswith(_BEGINS_CONTEXT)
+        if number <= after and not is_context:
+            continue
         said = _unpack(payload)
-        if said[0] == _CONTEXT:
+        if is_context:
             _, name, service, moment, fields, features, constant = said
             kinds = {field: type_of(kind) for field, kind in fields}
             contexts[name] = Context(service, moment, kinds, features, constant, name)
-        elif number > after:
+        else:
             yield Kept(number, contexts[said[1]], said[-1], said)
 
 
