@@ -165,6 +165,8 @@ def test_no_byte_of_a_chunk_can_be_another():
         altered[at] ^= 1
         with pytest.raises(HeadraceError, match="HR-ONLINE-001"):
             unpack(bytes(altered))
+        with pytest.raises(HeadraceError, match="HR-ONLINE-001"):
+            unpack(raw[:at])
 
 
 @pytest.mark.parametrize("byte", [4, 16, 24, -1], ids=["events", "oldest", "newest", "a value"])

@@ -63,6 +63,8 @@ def spans(raw: bytes | memoryview) -> tuple[int, int, int]:
     Raises:
         HeadraceError: HR-ONLINE-001 when its header is not what was written.
     """
+    if len(raw) < HEADER:
+        raise altered()
     checksum, events, _, _, oldest, newest, _ = _HEADER.unpack_from(raw)
     if zlib.crc32(raw[_CHECKED]) != checksum:
         raise altered()
