@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Protocol
 
 from headrace import clock
@@ -12,7 +13,7 @@ from headrace.serve.wire import hosts
 from headrace.serve.wire.coding import decompressed, known, too_large, unknown
 from headrace.serve.wire.limits import Limits
 from headrace.serve.wire.rates import Rates
-from headrace.serve.wire.refusal import refusal, refused
+from headrace.serve.wire.refusal import PROTOCOL, of_protocol, refusal, refused
 from headrace.serve.wire.router import Router
 
 _DEADLINE = b"x-deadline-ms"
@@ -127,8 +128,7 @@ class Reception:
         route = asked.route
         try:
             if self.under_way >= self._most and route.scope:
-                cure = "wait as long as Retry-After says, then send it again"
-                raise refused("HR-SERVE-014", "as many requests under way as there may be", "fewer at once", cure)
+                return _full(of_protocol(request.path))
             if request.deadline is not None and clock.monotonic_s() >= request.deadline:
                 found = "a deadline that passed before the request was begun"
                 raise refused("HR-SERVE-016", found, "time left", "allow more time, or send fewer at once")
@@ -159,6 +159,13 @@ class Reception:
         self.under_way += 1
         self._tasks.add(future)  # a loop holds its tasks weakly
         return future
+
+
+@cache
+def _full(in_protocol: bool) -> Response:
+    """Return what is answered when too much is under way; it is made once, for it is answered most when time is short."""
+    found, cure = "as many requests under way as there may be", "wait as long as Retry-After says, then send it again"
+    return refusal(refused("HR-SERVE-014", found, "fewer at once", cure), PROTOCOL if in_protocol else "")
 
 
 def _outcome(future: asyncio.Future[Response], path: str) -> Response:

@@ -39,7 +39,8 @@ STATUS = {
 }
 """Every other fault is the request's: 400."""
 INTERNAL = "HR-INTERNAL"
-_PROTOCOL = "/v2"
+PROTOCOL = "/v2"
+"""Path below which the Open Inference Protocol is spoken, which has its own form of refusals."""
 SHOWN = 100
 """Faults of one refusal that are told."""
 _OURS = Fault(INTERNAL, "", "a fault of the service itself", "an answer", "report it; its log names the kind")
@@ -85,6 +86,11 @@ def refusal(error: BaseException, path: str = "") -> Response:
         error = HeadraceError(_OURS)
     told = [{**plain(fault), "place": fault.place or "request"} for fault in error.faults[:SHOWN]]
     headers, status = error.headers if isinstance(error, Declined) else (), STATUS.get(told[0]["code"], 400)
-    if path == _PROTOCOL or path.startswith(f"{_PROTOCOL}/"):
+    if of_protocol(path):
         return as_json({"error": " ".join(str(fault) for fault in error.faults[:SHOWN])}, status, headers)
     return as_json({"error": told[0], "errors": told}, status, headers)
+
+
+def of_protocol(path: str) -> bool:
+    """Return whether a path is one of the Open Inference Protocol."""
+    return path == PROTOCOL or path.startswith(f"{PROTOCOL}/")
