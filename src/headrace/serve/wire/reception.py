@@ -163,7 +163,7 @@ class Reception:
 
 @cache
 def _full(in_protocol: bool) -> Response:
-    """Return what is answered when too much is under way; it is made once, for it is answered most when time is short."""
+    """Return what is answered when too much is under way, made once: it is asked for most when time is short."""
     found, cure = "as many requests under way as there may be", "wait as long as Retry-After says, then send it again"
     return refusal(refused("HR-SERVE-014", found, "fewer at once", cure), PROTOCOL if in_protocol else "")
 
