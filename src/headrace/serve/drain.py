@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -63,25 +66,22 @@ def table_of(service: str) -> str:
     return f"decisions_{service}"
 
 
-def drain_records(spool: Spool, folder: Path, lake: Lake, moved_to: dict[str, int] | None = None) -> dict[str, int]:
+def drain_records(spool: Spool, folder: Path, lake: Lake) -> dict[str, int]:
     """Move the records of all journals into the tables of their services.
 
     Args:
         spool: to which their cases are told first.
         folder: of the journals.
         lake: of the project.
-        moved_to: by journal, up to which number all of its records are in the lake, as far as the caller knows; it is
-            told where they are now, so that nothing is read twice.
 
     Returns:
         How many each table got.
     """
     moved: dict[str, int] = {}
-    moved_to = {} if moved_to is None else moved_to
     with lake.lock("decisions"):
         for journal in journals(folder):
             own = identity(journal)
-            last = moved_to.get(own, 0)
+            last = _moved(lake, journal, own)
             read = unpacked(frames(journal, last), last)
             while some := list(itertools.islice(read, AT_ONCE)):
                 for service in dict.fromkeys(one.service for one in some):
@@ -89,7 +89,7 @@ def drain_records(spool: Spool, folder: Path, lake: Lake, moved_to: dict[str, in
                     if count:
                         moved[table_of(service)] = moved.get(table_of(service), 0) + count
                 last = some[-1].number
-            moved_to[own] = last
+                _note_moved(journal, own, some[-1])
             forget(journal, last)
     return moved
 
@@ -106,6 +106,25 @@ def _commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.
     return len(fresh)
 
 
+def _moved(lake: Lake, journal: Path, own: str) -> int:
+    """Return up to which number the records of a journal are in the lake, as it was noted; they are not read again."""
+    try:
+        noted, service = (journal / f"moved-{own}").read_text().split()
+        number = int(noted)
+    except (OSError, ValueError):
+        return 0
+    # a lake that was restored may be older than the note
+    return number if lake.committed(table_of(service), f"records:{own}") >= number else 0
+
+
+def _note_moved(journal: Path, own: str, last: serve_record.Kept) -> None:
+    note, fresh = journal / f"moved-{own}", journal / f"moved.{os.getpid()}.{threading.get_ident()}"
+    with contextlib.suppress(OSError):  # without it they are read once more
+        fresh.touch(0o600)
+        fresh.write_text(f"{last.number} {last.service}")
+        fresh.replace(note)
+
+
 def last_committed(lake: Lake, services: Iterable[str], journal: str) -> int:
     """Return the last number of a journal that is in the lake, 0 for none."""
     tables = [table_of(name) for name in services]
@@ -114,7 +133,13 @@ def last_committed(lake: Lake, services: Iterable[str], journal: str) -> int:
 
 def last_decided(folder: Path) -> int:
     """Return when the last record of all journals was decided, microseconds UTC, 0 for none."""
-    return max((one.decided_at for journal in journals(folder) for one in unpacked(frames(journal))), default=0)
+    return max(map(_last_decided, journals(folder)), default=0)
+
+
+def _last_decided(journal: Path) -> int:
+    every = list(frames(journal))
+    last = unpacked(every, every[-1][0] - 1) if every else ()
+    return max((one.decided_at for one in last), default=0)
 
 
 def journals(folder: Path) -> list[Path]:

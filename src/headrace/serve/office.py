@@ -98,7 +98,6 @@ class Office:
             folder = spool_of(loaded.state_dir)
             self.journal = Journal(folder / part.journal, most_bytes=spool_bytes)
             stack.callback(self.journal.close)
-            self._moved_to: dict[str, int] = {}
             self._drained = last_committed(self.lake, services, self.journal.id)
             self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
             self.warnings += self._veiled.warnings
@@ -338,7 +337,7 @@ class Office:
         return frozenset(name for name in sources if not self.state.position(name))
 
     def _drain(self) -> None:
-        drain_records(self.spool, self.journal.folder.parent, self.lake, self._moved_to)
+        drain_records(self.spool, self.journal.folder.parent, self.lake)
         self._drained = last_committed(self.lake, self.desks, self.journal.id)
 
     def _warm(self) -> None:
