@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import lmdb
 import numpy as np
 import pyarrow as pa
 
@@ -206,13 +207,22 @@ class Intake:
         return self.lake.version(stream) if self.lake.exists(stream) else -1
 
     def catch_up(self) -> None:
-        """Apply to the state what the lake has learned, then live events that are not there yet."""
+        """Apply to the state what the lake has learned, then live events that are not there yet.
+
+        One that is damaged stays behind: it is made anew from both.
+        """
         if self.resting:
             return
-        refresh(self.state, self.lake)
-        for stream in self.streams:
-            if stream in self.state.sources:
-                self._apply(stream, self.spool.events(stream, self.state.position(stream)))
+        try:
+            refresh(self.state, self.lake)
+            for stream in self.streams:
+                if stream in self.state.sources:
+                    self._apply(stream, self.spool.events(stream, self.state.position(stream)))
+        except (HeadraceError, lmdb.Error) as error:
+            if not is_damage(error):
+                raise
+            self.damaged = True
+            _log.error("%s while the state caught up; it is made anew", type(error).__name__)
 
     def replace(self, state: State, taken: Callable[[], object]) -> None:
         """Go on with another state from the next settling on; ``taken`` is called when it has all that was posted."""

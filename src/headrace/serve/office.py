@@ -16,6 +16,7 @@ from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.compile import warm as warm_kernel
 from headrace.learn.champion import champions_of_another_declaration
+from headrace.online import State
 from headrace.plan import fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
@@ -263,6 +264,11 @@ class Office:
         """Whether there is no state yet: it is being made anew."""
         return self._deciding.rebuilding
 
+    @property
+    def _without_state(self) -> bool:
+        """Whether there is no state, or one that was found damaged."""
+        return self._deciding.rebuilding or self._deciding.altered
+
     async def settle(self) -> None:
         """Bring live events into the lake, catch up with it, and move records when there are many.
 
@@ -311,18 +317,18 @@ class Office:
 
     async def _renew(self) -> None:
         """Go on with a state that was made anew beside, once it has all that was posted meanwhile."""
-        wanted = self._deciding.rebuilding or self._deciding.altered or self.intake.damaged
+        wanted = self._without_state or self.intake.damaged
         new, old = await asyncio.to_thread(self.rebuilding.look, self.state, wanted), self.state
         if new is None:
             return
 
-        def taken() -> None:
-            self.state = self._deciding.state = new
-            self._deciding.rebuilding = self._deciding.altered = False
-
-        self.intake.replace(new, taken)
+        self.intake.replace(new, partial(self._go_over, new))
         await asyncio.wrap_future(self._posts.submit(Post()))
         self.rebuilding.replaced(old)
+
+    def _go_over(self, state: State) -> None:
+        self.state = self._deciding.state = state
+        self._deciding.rebuilding = self._deciding.altered = False
 
     async def _take_over(self) -> None:
         """Let new champions serve; a request that is under way keeps the version with which it began."""
