@@ -36,6 +36,7 @@ from headrace.serve.settling import settle_sources
 from headrace.serve.shadow import Shadows
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 from headrace.serve.swap import Change, Swap
+from headrace.serve.taken import keys_of
 from headrace.serve.veiled import Veiled
 from headrace.serve.wire.refusal import SHOWN
 from headrace.serve.workers.part import Part
@@ -113,6 +114,7 @@ class Office:
             self._deciding.rebuilding = self.rebuilding.under_way
             self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake, self._veiled)
+            self._keys = keys_of(self._project.streams, self.lake, self.spool)
             self.live: LiveParity | None = None
             self.shadows = Shadows(loaded, self.now)
             stack.callback(self.shadows.close)
@@ -127,7 +129,7 @@ class Office:
 
     def keep(self) -> None:
         """Begin to write events and state; one process at a time does."""
-        self.intake = Intake(dict(self._project.streams), self.lake, self.spool, self.state, self.now)
+        self.intake = Intake(dict(self._project.streams), self.lake, self.spool, self.state, self.now, self._keys)
         self.intake.resting = self.rebuilding.under_way
         self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
 

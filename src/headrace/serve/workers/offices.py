@@ -146,6 +146,9 @@ class Keeper(Office):
         self.meters.gauge("headrace_workers", lambda: 0)
         self._left_behind = False
         self._charged = False
+        if part.beside:  # posts wait from when the one of before has ended until this one has begun
+            for keys in self._keys.values():
+                keys.read()
 
     def take_charge(self, before: State | None = None) -> None:
         """Begin to write; no other process does any more.

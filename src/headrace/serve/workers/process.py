@@ -66,6 +66,7 @@ def _decide(
         reception, way.tls(), [partial(http.settling, office, SETTLE_S), partial(_posting, office)], looks,
         partial(app.closed, office, models, traces), among=Shares(task.shares, task.seat),
     )  # fmt: skip
+    app.made_ready()
     line.tell(_ready(office, loaded))
     if _told_to_begin(line) is not None:
         _answer(server, task, line, office)
@@ -78,21 +79,22 @@ def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider
     if task.trial:
         tried(office, loaded)
     models = oip.Models(loaded.registry(), lambda: office.desks.values())
-    line.tell(_ready(office, loaded))
-    if (said := _told_to_begin(line)) is None:
-        office.close()
-        return
-    office.take_charge(_before(said, office))
     with contextlib.ExitStack() as stack:
+        ending = _Ending(office, models, line, stack)
+        beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
+        shares = Shares(task.shares, task.seat)
+        server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
+        app.made_ready()
+        line.tell(_ready(office, loaded))
+        if (said := _told_to_begin(line)) is None:
+            office.close()
+            return
+        office.take_charge(_before(said, office))
         if task.grpc_port is not None:
             way = entry_of(task.entry)
             guard = _guard(loaded, way, provider)
             permits = None if guard is None else guard.client
             stack.enter_context(rpc.serving(models, way.host, task.grpc_port, permits))
-        ending = _Ending(office, models, line, stack)
-        beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
-        shares = Shares(task.shares, task.seat)
-        server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
         line.tell(Said(what="charged"))
         _answer(server, task, line, office, ending)
 
@@ -119,7 +121,6 @@ class _Ending:
 
 def _answer(server: Server, task: Task, line: Line, office: Office, ending: _Ending | None = None) -> None:
     """Answer from a socket until the supervisor says to end, or has ended itself."""
-    app.made_ready()
     threading.Thread(target=_listen, args=(server, line, office, ending), name="headrace-line", daemon=True).start()
     server.run(sockets=[socket.socket(fileno=task.listening)])
 
