@@ -13,7 +13,7 @@ import msgspec
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.workers.line import UNASKED, Said, Task, faults_of
 
-COMMAND = (sys.executable, "-m", "headrace.cli.worker")
+COMMAND = (sys.executable, "-P", "-m", "headrace.cli.worker")
 
 
 class Child:
@@ -45,18 +45,27 @@ class Child:
 
     @classmethod
     async def begin(cls, task: Task, files: Sequence[int], heard: Callable[[Child, Said], None]) -> Child:
-        """Begin a process, which gets some open files."""
+        """Begin a process, which gets some open files.
+
+        Raises:
+            HeadraceError: HR-SERVE-023 where the system begins no other one.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             # a group of its own: Ctrl-C of a terminal is for the supervisor, which ends all in their order
-            process = await asyncio.create_subprocess_exec(
-                *COMMAND,
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(), *files),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr,
-                process_group=0,
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *COMMAND,
+                    str(theirs.fileno()),
+                    pass_fds=(theirs.fileno(), *files),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=sys.stderr,
+                    process_group=0,
+                )
+            except OSError as error:
+                ours.close()
+                found, cure = f"a system that begins no process ({error.strerror})", "free memory, or raise its limits"
+                raise HeadraceError(Fault("HR-SERVE-023", "", found, "room for one more", cure)) from None
         reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 24)
         writer.write(msgspec.json.encode(task) + b"\n")
         return cls(task, process, reader, writer, heard)
@@ -86,12 +95,18 @@ class Child:
             self.state = self._ready.state
         return self._ready
 
-    async def until(self, what: str) -> Said:
-        """Return the next message of a kind.
+    async def until(self, what: str, patience_s: float | None = None) -> Said:
+        """Return the next message of a kind; a process that does not say it in time is ended.
 
         Raises:
             HeadraceError: what the process failed with; HR-SERVE-023 where it ended without a word.
         """
+        if patience_s is not None:
+            killing = asyncio.get_running_loop().call_later(patience_s, self.kill)
+            try:
+                return await self.until(what)
+            finally:
+                killing.cancel()
         while (said := await self._said.get()) is not None:
             if said.what == "failed":
                 raise HeadraceError(faults_of(said))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.commit import clear_errors
 from headrace.serve.metrics import clear
 from headrace.serve.workers.part import in_use, workers_of
 from headrace.serve.workers.shares import made
@@ -65,8 +66,10 @@ def held(state_dir: Path, bound: socket.socket) -> Iterator[Held]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
+    with clear_errors(path.stem):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a")
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

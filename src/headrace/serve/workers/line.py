@@ -83,7 +83,9 @@ class Line:
 
     def task(self) -> Task:
         """Return what is to be done."""
-        return msgspec.json.decode(self._file.readline(), type=Task)
+        if not (line := self._file.readline()):
+            raise SystemExit(1)  # the supervisor has ended
+        return msgspec.json.decode(line, type=Task)
 
     def tell(self, said: Said) -> None:
         """Say something; where the supervisor is gone nobody hears it."""

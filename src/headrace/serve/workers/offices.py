@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from headrace.online import State
-from headrace.online.build import remove_others
 from headrace.serve.deciding import Pending
 from headrace.serve.desk import Desk
 from headrace.serve.drain import drain_events, drain_records, journals, last_committed, spool_of
@@ -57,6 +57,7 @@ class Worker(Office):
     async def settle(self) -> None:
         """Let new champions serve, and see what the keeper has moved."""
         await self._renew()
+        self._shared.drop({})
         self._deciding.missing = await asyncio.to_thread(self._missing)
         if not self.stateless:
             await self._take_over()
@@ -96,7 +97,7 @@ class Worker(Office):
 
     def give_back(self, some: Sequence[Pending]) -> None:
         """Let others decide what could not be written here."""
-        self._claims.drop({one.case: (self.journal.id, one.number) for one in some if one.case is not None})
+        self._shared.drop({one.case: (self.journal.id, one.number) for one in some if one.case is not None})
 
     def elsewhere(self, one: Pending) -> None:
         """Give a row the answer of the worker that decided it first."""
@@ -144,7 +145,7 @@ class Keeper(Office):
         self._claims = Claims(workers_of(loaded.state_dir) / "cases", self.spool.record_of)
         self._stack.callback(self._claims.close)
         self.meters.gauge("headrace_workers", lambda: 0)
-        self._left_behind = False
+        self._left_behind, self._left = False, list[Path]()
         self._charged = False
         if part.beside:  # posts wait from when the one of before has ended until this one has begun
             for keys in self._keys.values():
@@ -163,6 +164,7 @@ class Keeper(Office):
         self.keep()
         self.intake.catch_up()
         self.intake.before = before
+        self._leave(before)
         self._charged = True
 
     def alone(self, state: str) -> None:
@@ -225,9 +227,15 @@ class Keeper(Office):
             self._tell("renewed", state=self.state.folder.name)
 
     def _go_over(self, state: State) -> None:
+        self._leave(self.state)
         if not self.stateless:
             self.intake.before, self.intake.parted = self.state, False
         super()._go_over(state)
+
+    def _leave(self, state: State | None) -> None:
+        """Remember to remove a state when nobody reads it any more."""
+        self._left += [] if state is None else [state.folder]
+        self._left_behind = False
 
     def _move(self) -> None:
         """Move records when a file of some journal is full, or its process is gone."""
@@ -235,8 +243,9 @@ class Keeper(Office):
         full = any(len(segments(one)) > 1 for one in journals(folder))
         if self._left_behind or full or self.shadows.due():
             if self._left_behind and self.intake.before is None:
-                remove_others(self.state.folder)
-                self._left_behind = False
+                self._left_behind, left, self._left = False, self._left, []
+                for folder in left:
+                    shutil.rmtree(folder, ignore_errors=True)
             drain_records(self.spool, folder, self.lake)
             ids = [identity(one) for one in journals(folder)]
             self._claims.settle({id: last_committed(self.lake, self.desks, id) for id in ids})

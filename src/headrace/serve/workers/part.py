@@ -57,8 +57,8 @@ class Part:
         held = exclusive(path, wait_s=_PATIENCE_S if self.shared else 0)
         try:
             held.__enter__()
-        except HeadraceError:
-            raise in_use() from None
+        except HeadraceError as error:
+            raise (in_use() if error.faults[0].code == "HR-LAKE-009" else error) from None
         try:
             yield
         finally:

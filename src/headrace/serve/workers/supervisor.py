@@ -23,6 +23,8 @@ _STEADY_S = 60.0
 """After so long a process that dies is begun anew at once."""
 _LONGEST_S = 30.0
 """Between two beginnings of a process that dies again and again."""
+_PATIENCE_S = 60.0
+"""How long a step of a process may take on which others wait."""
 _TRIES = 3
 """As often a project is loaded whose files change meanwhile."""
 _DOUBTED = (-signal.SIGBUS, -signal.SIGSEGV, -signal.SIGABRT)
@@ -45,10 +47,12 @@ def supervise(plan: Plan, way: Entry, bound: socket.socket, told: Told) -> None:
     Raises:
         HeadraceError: HR-SERVE-011 where one runs already, and why the processes cannot begin, as ``Office``.
     """
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     with held(plan.state_dir, bound) as all_held:
         one = Supervisor(plan, way, all_held)
         heard = asyncio.run(one.run(lambda services, faults: told(way.url(bound), services, faults)))
     if heard:
+        signal.signal(heard, before[signal.Signals(heard)])  # who waits for it still has to clear up
         signal.raise_signal(heard)
 
 
@@ -70,7 +74,8 @@ class Supervisor:
         self._heard = 0
         self._news = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
-        self._renew_again = False
+        self._beginning: asyncio.Future[Generation] | None = None
+        self._begun_at, self._renew_again = 0.0, False
         self._tasks = set[asyncio.Task[None]]()
         self._reloaded: dict[str, Any] = {}
 
@@ -102,8 +107,11 @@ class Supervisor:
         """Load the project anew, beside what answers; while that goes on, once more behind it."""
         if self._now is None:
             return
+        loop = asyncio.get_running_loop()
         if self._renewing is not None and not self._renewing.done():
             self._renew_again = True
+            if self._beginning is not None and loop.time() > self._begun_at + _PATIENCE_S:
+                self._beginning.cancel()  # what hangs must not keep what is newer out
             return
         self._renewing = self._task(self._renewed())
 
@@ -116,14 +124,15 @@ class Supervisor:
             self._old.append(before)
             before.keeper.tell("retire")
             with contextlib.suppress(HeadraceError):  # one that died does not write any more either
-                await before.keeper.until("released")
+                await before.keeper.until("released", _PATIENCE_S)
         new.keeper.tell("begin", **({} if before is None else {"state": before.state, "slots": before.slots}))
         try:
-            await new.keeper.until("charged")
+            await new.keeper.until("charged", None if before is None else _PATIENCE_S)
         except HeadraceError as error:
             if before is None:
                 raise
             _log.error("%s", error)  # it is begun anew, as one that dies later
+            new.keeper.kill()
         for one in new.workers:
             one.tell("begin")
         for one in new.every:
@@ -148,8 +157,14 @@ class Supervisor:
             self._renew_again = False
             assert self._now is not None
             beside = self._now.state
+            self._begun_at = asyncio.get_running_loop().time()
+            self._beginning = asyncio.ensure_future(self._crew.begin(beside))
             try:
-                new = await self._crew.begin(beside)
+                new = await self._beginning
+            except asyncio.CancelledError:
+                if self._heard or not self._renew_again:
+                    raise
+                continue
             except HeadraceError as error:
                 left -= 1
                 if error.faults[0].code == CHANGED and left:
@@ -157,12 +172,16 @@ class Supervisor:
                 else:
                     self._tell_reload(error.faults)
                 continue
+            finally:
+                self._beginning = None
             if beside != self._now.state:  # it was made anew meanwhile
                 await self._crew.ended(new.every)
                 self._renew_again = True
                 continue
             await self._enthrone(new)
             self._tell_reload([])
+        self._renewing = None
+        self._agree()
 
     def _tell_reload(self, faults: Sequence[Fault]) -> None:
         why = "; ".join(str(fault) for fault in faults)
@@ -184,6 +203,7 @@ class Supervisor:
             code = await child.ended()
             self._crew.uncounted(child)
             if self._heard or generation is not self._now:
+                self._crew.leave(child)
                 return
             lived = asyncio.get_running_loop().time() - child.begun_at
             wait = 0.0 if lived > _STEADY_S else min(_LONGEST_S, max(0.5, 2 * wait))
@@ -192,7 +212,11 @@ class Supervisor:
             await asyncio.sleep(wait)
             if self._heard or generation is not self._now:
                 return
-            child = await self._crew.again(generation, child, doubt=code in _DOUBTED)
+            try:
+                child = await self._crew.again(generation, child, doubt=code in _DOUBTED)
+            except HeadraceError as error:
+                _log.error("%s", error)
+                continue
             await self._ready_again(generation, child)
 
     async def _ready_again(self, generation: Generation, child: Child) -> None:
@@ -207,7 +231,7 @@ class Supervisor:
                 return
             child.tell("begin")
             if child.task.keeps:
-                await child.until("charged")
+                await child.until("charged", _PATIENCE_S)
         except HeadraceError as error:
             _log.error("%s", error)
             child.kill()
@@ -251,7 +275,7 @@ class Supervisor:
         behind = [one for one in now.answering if one.state != now.state]
         for one in behind:
             one.tell("state", state=now.state)
-        if not behind and not self._old:
+        if not behind and not self._old and self._renewing is None:
             now.keeper.tell("alone", state=now.state)
 
     # -- the end
