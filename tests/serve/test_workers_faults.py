@@ -116,7 +116,7 @@ def test_a_state_that_was_damaged_before_is_made_anew_at_the_start(shop):
     try:
         assert decides_with_all_it_knows(server, 1)
     finally:
-        assert "was damaged" in server.stop()
+        server.stop()
 
 
 def test_a_state_is_made_anew_when_somebody_asks_for_it_and_no_request_fails(shop):
@@ -172,7 +172,8 @@ def test_nothing_is_left_of_a_service_but_its_state(shop, tmp_path):
         assert ask(client, 1, "by-unix")["record_id"]
         assert client.post("/events/payments", json=payment(1, payment_id="by-unix")).json()["taken"] == 1
     process.terminate()
-    assert process.communicate(timeout=60)[1] == ""
+    told = process.communicate(timeout=60)[1]
+    assert told.strip() == "Interrupted. Nothing is lost: the same command goes on where it stopped."
     assert not gate.exists()
     assert not (shop.state_dir / "workers" / "keeper").exists()
     assert len(rows_of(shop, "decisions_desk")) == 1

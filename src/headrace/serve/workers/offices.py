@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.online import State
+from headrace.online.build import others_like
 from headrace.serve.deciding import Pending
 from headrace.serve.desk import Desk
 from headrace.serve.drain import drain_events, drain_records, journals, last_committed, spool_of
@@ -164,7 +165,7 @@ class Keeper(Office):
         self.keep()
         self.intake.catch_up()
         self.intake.before = before
-        self._leave(before)
+        self._left = [] if before is None else [before.folder]
         self._charged = True
 
     def alone(self, state: str) -> None:
@@ -227,24 +228,19 @@ class Keeper(Office):
             self._tell("renewed", state=self.state.folder.name)
 
     def _go_over(self, state: State) -> None:
-        self._leave(self.state)
         if not self.stateless:
             self.intake.before, self.intake.parted = self.state, False
-        super()._go_over(state)
-
-    def _leave(self, state: State | None) -> None:
-        """Remember to remove a state when nobody reads it any more."""
-        self._left += [] if state is None else [state.folder]
         self._left_behind = False
+        super()._go_over(state)
 
     def _move(self) -> None:
         """Move records when a file of some journal is full, or its process is gone."""
         folder = spool_of(self._loaded.state_dir)
         full = any(len(segments(one)) > 1 for one in journals(folder))
-        if self._left_behind or full or self.shadows.due():
-            if self._left_behind and self.intake.before is None:
-                self._left_behind, left, self._left = False, self._left, []
-                for folder in left:
+        if (self._left_behind and not self.rebuilding.under_way) or full or self.shadows.due():
+            if self._left_behind and not self.rebuilding.under_way and self.intake.before is None:
+                self._left_behind = False
+                for folder in (*self._left, *others_like(self.state.folder)):
                     shutil.rmtree(folder, ignore_errors=True)
             drain_records(self.spool, folder, self.lake)
             ids = [identity(one) for one in journals(folder)]
