@@ -23,6 +23,8 @@ _STEADY_S = 60.0
 """After so long a process that dies is begun anew at once."""
 _LONGEST_S = 30.0
 """Between two beginnings of a process that dies again and again."""
+_ALONE_S = 1.0
+"""The same, where no other worker answers."""
 _PATIENCE_S = 60.0
 """How long a step of a process may take on which others wait."""
 _TRIES = 3
@@ -207,6 +209,8 @@ class Supervisor:
                 return
             lived = asyncio.get_running_loop().time() - child.begun_at
             wait = 0.0 if lived > _STEADY_S else min(_LONGEST_S, max(0.5, 2 * wait))
+            if not child.task.keeps and not generation.answering:
+                wait = min(wait, _ALONE_S)  # nobody else answers meanwhile
             _log.error("a %s ended (%s); it begins anew in %g s", kind, ending(code), wait)
             self._stand()
             await asyncio.sleep(wait)
