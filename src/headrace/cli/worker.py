@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import sys
 
 
-def main() -> None:
-    """Load the project and do the task that comes over the line."""
+def main() -> int:
+    """Load the project and do the task that comes over the line; return the exit code."""
     from headrace.cli.commands.serve import traces_of, trusted
     from headrace.errors import HeadraceError
     from headrace.run import load_project
@@ -22,8 +24,12 @@ def main() -> None:
         work(loaded, task, line, trusted(loaded), None if task.keeps else traces_of(loaded))
     except HeadraceError as error:
         line.tell(failed(error))
-        raise SystemExit(error.exit_code) from None
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)  # all is closed; libraries that tell of what they leave in memory do so to users

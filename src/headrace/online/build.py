@@ -91,6 +91,12 @@ def remove_others(own: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
+def others_like(own: Path) -> list[Path]:
+    """Return the states of the same slots beside one, also what stood in for one, or was never finished."""
+    first = own.name.partition(".")[0]
+    return [other for other in (own.parent / first, *own.parent.glob(f"{first}.*")) if other != own and other.exists()]
+
+
 def rows_anew(state: State | None, slots: Sequence[Slot], lake: Lake) -> int:
     """Return how many rows of the lake have to be read as a whole before a state is what it should be.
 

@@ -18,7 +18,7 @@ def sound(folder: Path) -> bool:
     """Return whether all of a state can be read, and every chunk of it is what was written.
 
     Args:
-        folder: of the state; nobody may write to it meanwhile.
+        folder: of the state; others may write to it meanwhile, whose lock it takes part in.
     """
     command = [sys.executable, "-P", "-m", "headrace.online.checking", str(folder)]
     quiet = subprocess.DEVNULL
@@ -27,7 +27,7 @@ def sound(folder: Path) -> bool:
 
 def _read(folder: Path) -> None:
     with (
-        lmdb.open(str(folder), readonly=True, lock=False, create=False, max_dbs=_DATABASES) as env,
+        lmdb.open(str(folder), readonly=True, create=False, max_dbs=_DATABASES) as env,
         env.begin(buffers=True) as transaction,
     ):
         names = [bytes(name) for name, _ in transaction.cursor()]

@@ -28,7 +28,7 @@ from headrace.serve.wire.listen import Entry
 from headrace.serve.wire.server import Server
 
 if TYPE_CHECKING:
-    from headrace.serve.workers.supervisor import Plan
+    from headrace.serve.workers.crew import Plan
 
 _COLLECTED = 10_000, 10, 20
 """How many objects come before the collector looks at them; those of a request are gone by themselves."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import lmdb
 import numpy as np
-import pyarrow as pa
 
 from headrace import clock
-from headrace.contracts import KeyIndex
 from headrace.declare import Stream
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
@@ -23,6 +22,7 @@ from headrace.online.room import is_damage
 from headrace.serve.drain import drain_events, event_table
 from headrace.serve.fields import Row, RowReader
 from headrace.serve.spool import Spool
+from headrace.serve.taken import TakenKeys
 from headrace.types import LogicalType
 
 _log = logging.getLogger("headrace.serve")
@@ -75,6 +75,7 @@ class Intake:
         streams: by name.
         lake, spool, state: where events come to lie.
         now: a clock that never goes back, microseconds UTC.
+        keys: of what was taken, by stream.
         drained: whether events were brought into the lake that nobody has judged there.
         resting: whether the state is being made anew: then events are kept, and come into it later.
         damaged: whether the state was found damaged.
@@ -87,6 +88,7 @@ class Intake:
     spool: Spool
     state: State
     now: Callable[[], int]
+    keys: Mapping[str, TakenKeys]
     drained: bool = False
     resting: bool = False
     damaged: bool = False
@@ -94,7 +96,6 @@ class Intake:
     before: State | None = None
     parted: bool = False
     _turns: dict[str, _Turn] = field(default_factory=dict)
-    _keys: dict[str, tuple[int, KeyIndex]] = field(default_factory=dict)
     _let_go_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -134,11 +135,11 @@ class Intake:
             try:
                 self.spool.put_events([(stream, seq, values) for seq, values in numbered], now)
             except BaseException:
-                self._keys.pop(stream, None)
+                self.keys[stream].forget()
                 raise
             turn.last = numbered[-1][0]
-        if stream in self._keys:  # also where all were known: else what was looked at would gather, post by post
-            self._keys[stream][1].settle()
+        # also where all were known: else what was looked at would gather, post by post
+        self.keys[stream].stored(turn.last)
         if numbered:
             behind = self.resting and stream in self.state.sources
             try:
@@ -206,13 +207,22 @@ class Intake:
         return self.lake.version(stream) if self.lake.exists(stream) else -1
 
     def catch_up(self) -> None:
-        """Apply to the state what the lake has learned, then live events that are not there yet."""
+        """Apply to the state what the lake has learned, then live events that are not there yet.
+
+        One that is damaged stays behind: it is made anew from both.
+        """
         if self.resting:
             return
-        refresh(self.state, self.lake)
-        for stream in self.streams:
-            if stream in self.state.sources:
-                self._apply(stream, self.spool.events(stream, self.state.position(stream)))
+        try:
+            refresh(self.state, self.lake)
+            for stream in self.streams:
+                if stream in self.state.sources:
+                    self._apply(stream, self.spool.events(stream, self.state.position(stream)))
+        except (HeadraceError, lmdb.Error) as error:
+            if not is_damage(error):
+                raise
+            self.damaged = True
+            _log.error("%s while the state caught up; it is made anew", type(error).__name__)
 
     def replace(self, state: State, taken: Callable[[], object]) -> None:
         """Go on with another state from the next settling on; ``taken`` is called when it has all that was posted."""
@@ -239,36 +249,21 @@ class Intake:
                 turn = self._turn(stream)
                 drain_events(self.spool, self.lake, declared)
                 self.drained = True
-                version, keys = self._version(stream), self._keys.get(stream)
-                if keys is not None and keys[0] == turn.version:
-                    # our own commit brought only keys that the index has
-                    self._keys[stream] = (version, keys[1])
+                version = self._version(stream)
+                self.keys[stream].moved(turn.version, version)
                 turn.version = version
 
     # -- keys
 
     def _unseen(self, stream: str, rows: Sequence[Row]) -> list[int]:
         """Return the places of rows whose key nobody has, and remember them."""
-        names = self.streams[stream].contract.key_fields()
-        if not names or not rows:
+        known = self.keys[stream]
+        if not known.names or not rows:
             return list(range(len(rows)))
-        keys = self.readers[stream].arrow(rows).select(list(names))
-        repeated = set(self._index(stream).repeated(keys, np.ones(len(rows), dtype=np.bool_)).tolist())
+        keys = self.readers[stream].arrow(rows).select(known.names)
+        index = known.index(self._turns[stream].version)
+        repeated = set(index.repeated(keys, np.ones(len(rows), dtype=np.bool_)).tolist())
         return [place for place in range(len(rows)) if place not in repeated]
-
-    def _index(self, stream: str) -> KeyIndex:
-        version = self._turns[stream].version
-        if stream not in self._keys or self._keys[stream][0] != version:
-            names = self.streams[stream].contract.key_fields()
-            self._keys[stream] = (version, KeyIndex(names, lambda: self._stored(stream, list(names))))
-        return self._keys[stream][1]
-
-    def _stored(self, stream: str, names: list[str]) -> Iterator[pa.Table | pa.RecordBatch]:
-        if self.lake.exists(stream):
-            yield from self.lake.batches(stream, columns=names)
-        waiting = self.spool.events(stream)
-        if waiting:
-            yield event_table(self.streams[stream], waiting).select(names)
 
 
 def layout(stream: Stream) -> dict[str, LogicalType]:

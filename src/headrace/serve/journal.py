@@ -61,6 +61,13 @@ class Journal:
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="headrace-journal")
         self.last = _mended(self.folder)
 
+    def prepare(self) -> None:
+        """Have a file ready for the first records; where the disk is full they are told."""
+        if self._ahead is None:
+            self._prepare(0)
+        assert self._ahead is not None
+        self._ahead.exception()
+
     def close(self) -> None:
         """Let go of the files; what was prepared and not used is removed."""
         self._maker.shutdown()

@@ -16,6 +16,7 @@ from headrace.declare import Service
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.compile import warm as warm_kernel
 from headrace.learn.champion import champions_of_another_declaration
+from headrace.online import State
 from headrace.plan import fingerprints
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
@@ -35,6 +36,7 @@ from headrace.serve.settling import settle_sources
 from headrace.serve.shadow import Shadows
 from headrace.serve.spool import MAP_BYTES, Spool, Ticking, opened
 from headrace.serve.swap import Change, Swap
+from headrace.serve.taken import keys_of
 from headrace.serve.veiled import Veiled
 from headrace.serve.wire.refusal import SHOWN
 from headrace.serve.workers.part import Part
@@ -109,6 +111,7 @@ class Office:
             self._deciding.rebuilding = self.rebuilding.under_way
             self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake, self._veiled)
+            self._keys = keys_of(self._project.streams, self.lake, self.spool)
             self.live: LiveParity | None = None
             self.shadows = Shadows(loaded, self.now)
             stack.callback(self.shadows.close)
@@ -123,7 +126,7 @@ class Office:
 
     def keep(self) -> None:
         """Begin to write events and state; one process at a time does."""
-        self.intake = Intake(dict(self._project.streams), self.lake, self.spool, self.state, self.now)
+        self.intake = Intake(dict(self._project.streams), self.lake, self.spool, self.state, self.now, self._keys)
         self.intake.resting = self.rebuilding.under_way
         self._posts: Committer[Post, Taken] = Committer(self.intake.work, "events")
 
@@ -260,6 +263,11 @@ class Office:
         """Whether there is no state yet: it is being made anew."""
         return self._deciding.rebuilding
 
+    @property
+    def _without_state(self) -> bool:
+        """Whether there is no state, or one that was found damaged."""
+        return self._deciding.rebuilding or self._deciding.altered
+
     async def settle(self) -> None:
         """Bring live events into the lake, catch up with it, and move records when there are many.
 
@@ -308,18 +316,18 @@ class Office:
 
     async def _renew(self) -> None:
         """Go on with a state that was made anew beside, once it has all that was posted meanwhile."""
-        wanted = self._deciding.rebuilding or self._deciding.altered or self.intake.damaged
+        wanted = self._without_state or self.intake.damaged
         new, old = await asyncio.to_thread(self.rebuilding.look, self.state, wanted), self.state
         if new is None:
             return
 
-        def taken() -> None:
-            self.state = self._deciding.state = new
-            self._deciding.rebuilding = self._deciding.altered = False
-
-        self.intake.replace(new, taken)
+        self.intake.replace(new, partial(self._go_over, new))
         await asyncio.wrap_future(self._posts.submit(Post()))
         self.rebuilding.replaced(old)
+
+    def _go_over(self, state: State) -> None:
+        self.state = self._deciding.state = state
+        self._deciding.rebuilding = self._deciding.altered = False
 
     async def _take_over(self) -> None:
         """Let new champions serve; a request that is under way keeps the version with which it began."""

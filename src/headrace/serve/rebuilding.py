@@ -35,6 +35,8 @@ _PATIENCE_S = 30.0
 """How long after a state could not be made it is tried again."""
 _EMPTY_BYTES = 64 << 20
 _ASKED, _OPEN = "rebuild", "open"
+STAND_IN = ".empty"
+"""How the name of a state ends that has nothing in it, until the one in whose place it stands is made."""
 _DISTRUSTED = 2
 """After so many ends in a row at which the state was not closed it is read as a whole before it is used: what ended the
 service may be a page that is none, and LMDB would meet it again."""
@@ -69,13 +71,17 @@ class Rebuilding:
         with no_room():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self._folder / _OPEN).write_text(str(self._unclosed + 1))
+        return self._made(own)
+
+    def _made(self, own: Path, wait: bool = False) -> State:
+        """Return the state of a place, brought up to the lake; an empty one where that takes long and nobody waits."""
         state = self._left(own)
-        if rows_anew(state, self._slots, self._lake) > QUICK_ROWS:
+        if not wait and rows_anew(state, self._slots, self._lake) > QUICK_ROWS:
             if state is not None:
                 state.close()
             shutil.rmtree(own, ignore_errors=True)
             self._begin(own)
-            return State(own.with_name(f"{own.name}.empty"), self._slots, _EMPTY_BYTES)
+            return self._empty(own)
         if state is not None:
             if self._caught_up(state):
                 return state
@@ -100,7 +106,7 @@ class Rebuilding:
         """The state as it was left; None, and nothing in its place, where none is of use."""
         if not own.exists():
             return None
-        state = self._opened(own)
+        state = self._opened(own, doubt=self._unclosed >= _DISTRUSTED)
         if state is None:
             _tell_damage()
         elif not knows_more(state, self._lake):
@@ -110,9 +116,19 @@ class Rebuilding:
         shutil.rmtree(own)
         return None
 
-    def _opened(self, own: Path) -> State | None:
-        if not intact(own) or (self._unclosed >= _DISTRUSTED and not sound(own)):
+    def _empty(self, own: Path) -> State:
+        """Return what stands in for a state until it is made."""
+        return State(self._stand_in(own), self._slots, _EMPTY_BYTES)
+
+    def _stand_in(self, own: Path) -> Path:
+        return own.with_name(own.name.partition(".")[0] + STAND_IN)
+
+    def _opened(self, own: Path, doubt: bool) -> State | None:
+        if not intact(own) or (doubt and not sound(own)):
             return None
+        return self._tried(own)
+
+    def _tried(self, own: Path) -> State | None:
         try:
             return State(own, self._slots)
         except (HeadraceError, lmdb.Error) as error:
@@ -140,10 +156,7 @@ class Rebuilding:
             state: that is used now.
             wanted: whether it was found damaged, or is not there yet.
         """
-        while self._old:
-            old = self._old.pop()
-            old.close()
-            shutil.rmtree(old.folder, ignore_errors=True)
+        self._close_old()
         beside = self._beside
         if beside is None:
             asked = self._folder / _ASKED
@@ -164,6 +177,14 @@ class Rebuilding:
         """Let go of a state soon, when nobody reads it any more."""
         _log.warning("the state of keys was made anew and is used from now on")
         self._old.append(old)
+
+    def _close_old(self) -> None:
+        while self._old:
+            self._let_go(self._old.pop())
+
+    def _let_go(self, old: State) -> None:
+        old.close()
+        shutil.rmtree(old.folder, ignore_errors=True)
 
     def close(self) -> None:
         """End what is under way."""

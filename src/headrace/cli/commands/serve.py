@@ -86,7 +86,7 @@ def command(
     from headrace.serve.app import announce, serve, serve_many
     from headrace.serve.wire import Limits
     from headrace.serve.wire.listen import Entry
-    from headrace.serve.workers.supervisor import Plan
+    from headrace.serve.workers.crew import Plan
 
     def told(url: str, services: Sequence[str], warnings: Sequence[Fault]) -> None:
         announce(url, services, warnings)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from headrace import clock
@@ -37,6 +39,7 @@ class SharedCases(Cases):
         super().__init__(spool, journal.folder, journal.id, lake, veiled)
         self._claims, self._own = claims, journal
         self._folders: dict[str, Path] = {}
+        self._undropped: dict[bytes, Held] = {}
         claims.purge(journal.id, journal.last)
 
     def find(self, case: bytes | None) -> Pending | str | None:
@@ -51,6 +54,17 @@ class SharedCases(Cases):
         if (held := self._claims.get(case)) is not None and self._is_kept(case, held):
             return _named(held)
         return self._spool.record_of(case)
+
+    def drop(self, some: Mapping[bytes, Held]) -> None:
+        """Take back claims of our own that have no record; what a full disk keeps, at the next time."""
+        self._undropped.update(some)
+        held = dict(self._undropped)
+        if not held:
+            return
+        with contextlib.suppress(HeadraceError):
+            self._claims.drop(held)
+            for case in held:
+                self._undropped.pop(case, None)
 
     async def elsewhere(self, pending: Pending) -> Record | None:
         """Return the record of a case that another process claimed first, as soon as it is on the disk.
@@ -85,9 +99,12 @@ class SharedCases(Cases):
         """Whether a claim stands; one of our own that was not written, and is not going to be, does not."""
         journal, number = held
         under_way = self._under_way.get(case)
-        if journal != self._id or number <= self._own.last or case in self._recent or (under_way and under_way.number):
+        if self._undropped.get(case) != held and (
+            journal != self._id or number <= self._own.last or case in self._recent or (under_way and under_way.number)
+        ):
             return True
         self._claims.drop({case: held})
+        self._undropped.pop(case, None)
         return False
 
     def _there(self, service: str, case: bytes) -> Record | None:

@@ -10,6 +10,9 @@ import msgspec
 
 from headrace.errors import Fault, HeadraceError
 
+UNASKED = ("damaged", "taken", "renewed")
+"""What a process says when it is so."""
+
 
 class Task(msgspec.Struct, kw_only=True):
     """What a process is to do.
@@ -18,7 +21,8 @@ class Task(msgspec.Struct, kw_only=True):
         folder, target: of the project.
         seat: its number.
         keeps: whether it keeps events and state; else it decides.
-        beside: name of the state that others serve from meanwhile; empty where none do.
+        beside: name of the state that others serve from; empty where none do.
+        doubt: whether that is read as a whole first: what ended the one before may lie in it.
         trial: whether it tries what it loaded on recent requests before it is ready.
         keeper: path of the keeper's socket.
         listening: descriptor of the socket from which it accepts.
@@ -33,6 +37,7 @@ class Task(msgspec.Struct, kw_only=True):
     seat: int
     keeps: bool
     beside: str
+    doubt: bool
     trial: bool
     keeper: str
     listening: int
@@ -46,12 +51,14 @@ class Said(msgspec.Struct, kw_only=True):
     """One message.
 
     Args:
-        what: ``ready``, ``failed``, ``charged``, ``released`` of a process; ``begin``, ``retire``, ``stop``, ``alone``,
-            ``standing`` of the supervisor.
+        what: ``ready``, ``failed``, ``charged``, ``released`` of a process, and unasked ``damaged`` and ``taken`` of a
+            worker, ``renewed`` of the keeper; ``begin``, ``retire``, ``stop``, ``alone``, ``standing``, ``damaged`` and
+            ``state`` of the supervisor.
         services: that it answers.
         faults: what is to be known, or why it failed.
         prints: fingerprint of what it serves.
-        state, slots: name of the state that it reads, and what that holds; to a new keeper, of the processes before.
+        state, slots: name of a state, and what that holds: of the one that a process reads, that it found damaged, that
+            was made anew, or that it is to read; to a new keeper, of the one of the processes before.
         standing: of all processes.
     """
 
@@ -76,12 +83,18 @@ class Line:
 
     def task(self) -> Task:
         """Return what is to be done."""
-        return msgspec.json.decode(self._file.readline(), type=Task)
+        if not (line := self._file.readline()):
+            raise SystemExit(1)  # the supervisor has ended
+        return msgspec.json.decode(line, type=Task)
 
     def tell(self, said: Said) -> None:
         """Say something; where the supervisor is gone nobody hears it."""
         with contextlib.suppress(OSError):
             self._connection.sendall(msgspec.json.encode(said) + b"\n")
+
+    def say(self, what: str, **more: Any) -> None:
+        """Say something, as ``tell``."""
+        self.tell(Said(what=what, **more))
 
     def hear(self) -> Said:
         """Return what the supervisor says next; that it has ended is said as ``stop``."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from headrace.online import State
-from headrace.online.build import remove_others
+from headrace.online.build import others_like
 from headrace.serve.deciding import Pending
 from headrace.serve.desk import Desk
 from headrace.serve.drain import drain_events, drain_records, journals, last_committed, spool_of
@@ -23,6 +24,7 @@ from headrace.serve.record import Record
 from headrace.serve.workers.cases import SharedCases
 from headrace.serve.workers.claims import Claims
 from headrace.serve.workers.forward import forward
+from headrace.serve.workers.given import Given
 from headrace.serve.workers.part import Part, workers_of
 
 
@@ -33,14 +35,16 @@ class Worker(Office):
         loaded: the project.
         part: its seat.
         keeper: path of the socket on which the keeper takes events.
+        tell: says something to the supervisor.
 
     Raises:
         HeadraceError: as for an office.
     """
 
-    def __init__(self, loaded: Loaded, part: Part, keeper: Path) -> None:
+    def __init__(self, loaded: Loaded, part: Part, keeper: Path, tell: Callable[..., None]) -> None:
         super().__init__(loaded, part=part)
-        self._keeper = keeper
+        self._keeper, self._tell = keeper, tell
+        self.journal.prepare()  # who is answered first by it does not wait for that
         self._claims = Claims(workers_of(loaded.state_dir) / "cases", self.spool.record_of)
         self._stack.callback(self._claims.close)
         self._shared = SharedCases(self._claims, self.spool, self.journal, self.lake, self._veiled)
@@ -53,8 +57,11 @@ class Worker(Office):
 
     async def settle(self) -> None:
         """Let new champions serve, and see what the keeper has moved."""
+        await self._renew()
+        self._shared.drop({})
         self._deciding.missing = await asyncio.to_thread(self._missing)
-        await self._take_over()
+        if not self.stateless:
+            await self._take_over()
         self._drained = await asyncio.to_thread(last_committed, self.lake, self.desks, self.journal.id)
         self._cases.settle(self._drained)
 
@@ -64,6 +71,25 @@ class Worker(Office):
             self._deciding.close()
             self.meters.post()
 
+    async def _renew(self) -> None:
+        """Go over to a state that the keeper has made anew; where one is wanted, say so."""
+        new, old = await asyncio.to_thread(self.rebuilding.look, self.state, self._without_state), self.state
+        if new is not None:
+            self._go_over(new)
+            self.rebuilding.replaced(old)
+            self._tell("taken", state=new.folder.name)
+        elif self._without_state:
+            self._tell("damaged", state=self._given.refused or old.folder.name)
+
+    def told_state(self, name: str) -> None:
+        """Know which state is to be read from now on."""
+        self._given.wanted = name
+
+    @property
+    def _given(self) -> Given:
+        assert isinstance(self.rebuilding, Given)
+        return self.rebuilding
+
     # -- cases of other workers
 
     def claim(self, some: Sequence[Pending], last: int) -> Sequence[bool]:
@@ -72,7 +98,7 @@ class Worker(Office):
 
     def give_back(self, some: Sequence[Pending]) -> None:
         """Let others decide what could not be written here."""
-        self._claims.drop({one.case: (self.journal.id, one.number) for one in some if one.case is not None})
+        self._shared.drop({one.case: (self.journal.id, one.number) for one in some if one.case is not None})
 
     def elsewhere(self, one: Pending) -> None:
         """Give a row the answer of the worker that decided it first."""
@@ -114,13 +140,17 @@ class Keeper(Office):
     that the other one writes. ``take_charge`` ends that.
     """
 
-    def __init__(self, loaded: Loaded, part: Part) -> None:
+    def __init__(self, loaded: Loaded, part: Part, tell: Callable[..., None]) -> None:
         super().__init__(loaded, part=part)
+        self._tell = tell
         self._claims = Claims(workers_of(loaded.state_dir) / "cases", self.spool.record_of)
         self._stack.callback(self._claims.close)
         self.meters.gauge("headrace_workers", lambda: 0)
-        self._left_behind = False
+        self._left_behind, self._left = False, list[Path]()
         self._charged = False
+        if part.beside:  # posts wait from when the one of before has ended until this one has begun
+            for keys in self._keys.values():
+                keys.read()
 
     def take_charge(self, before: State | None = None) -> None:
         """Begin to write; no other process does any more.
@@ -135,20 +165,29 @@ class Keeper(Office):
         self.keep()
         self.intake.catch_up()
         self.intake.before = before
+        self._left = [] if before is None else [before.folder]
         self._charged = True
 
-    def alone(self) -> None:
-        """Know that the processes of before have ended: what they left is moved, what they read is removed."""
-        self.intake.parted = self._left_behind = True
+    def alone(self, state: str) -> None:
+        """Know that all read one state: what others left is moved, what they read is removed."""
+        if self._charged and state == self.state.folder.name:
+            self.intake.parted = self._left_behind = True
+
+    def distrust(self, state: str) -> None:
+        """Know that a worker has found a state damaged, or has none."""
+        if self._charged and state == self.state.folder.name:
+            self.intake.damaged = True
 
     async def settle(self) -> None:
         """Bring live events into the lake, catch up with it, and move records when there are many."""
+        await self._renew()
         await asyncio.wrap_future(self._posts.submit(Post()))
         self._deciding.missing = self._missing()
         if self.intake.drained:
             self.intake.drained = False
             await asyncio.to_thread(judge_live, self._project, self.lake)
-        await self._take_over()
+        if not self.stateless:
+            await self._take_over()
         await asyncio.to_thread(self.compare)
         await asyncio.to_thread(self.shadows.look)
         await asyncio.to_thread(self._move)
@@ -179,14 +218,30 @@ class Keeper(Office):
             self._drain()
             judge_live(self._project, self.lake)
 
+    async def _renew(self) -> None:
+        """Make the state anew where it has to be; the one of before is written to until nobody reads it any more."""
+        if self.intake.before is not None:
+            return
+        old = self.state
+        await super()._renew()
+        if self.state is not old:
+            self._tell("renewed", state=self.state.folder.name)
+
+    def _go_over(self, state: State) -> None:
+        if not self.stateless:
+            self.intake.before, self.intake.parted = self.state, False
+        self._left_behind = False
+        super()._go_over(state)
+
     def _move(self) -> None:
         """Move records when a file of some journal is full, or its process is gone."""
         folder = spool_of(self._loaded.state_dir)
         full = any(len(segments(one)) > 1 for one in journals(folder))
-        if self._left_behind or full or self.shadows.due():
-            if self._left_behind and self.intake.before is None:
-                remove_others(self.state.folder)
+        if (self._left_behind and not self.rebuilding.under_way) or full or self.shadows.due():
+            if self._left_behind and not self.rebuilding.under_way and self.intake.before is None:
                 self._left_behind = False
+                for folder in (*self._left, *others_like(self.state.folder)):
+                    shutil.rmtree(folder, ignore_errors=True)
             drain_records(self.spool, folder, self.lake)
             ids = [identity(one) for one in journals(folder)]
             self._claims.settle({id: last_committed(self.lake, self.desks, id) for id in ids})

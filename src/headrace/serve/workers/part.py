@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from pathlib import Path
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.lake.lock import exclusive
-from headrace.online import State, build
-from headrace.online.build import knows_more, place_of
 from headrace.plan.meaning import Plan
 from headrace.serve.drain import spool_of
 from headrace.serve.metrics import Board
 from headrace.serve.rebuilding import Rebuilding
+from headrace.serve.workers.given import Given
 
 _PATIENCE_S = 10.0
 
@@ -29,13 +27,15 @@ class Part:
         shared: whether there are others.
         keeps: whether it is the one that writes events and state, moves records and compares them with history.
         seat: number of its journal and of its figures; no two processes have the same at a time.
-        beside: name of the state that others serve from meanwhile; empty where none do.
+        beside: name of the state that others serve from; empty where none do.
+        doubt: whether that is read as a whole before it is used.
     """
 
     shared: bool = False
     keeps: bool = True
     seat: int = 0
     beside: str = ""
+    doubt: bool = False
 
     @property
     def journal(self) -> str:
@@ -57,8 +57,8 @@ class Part:
         held = exclusive(path, wait_s=_PATIENCE_S if self.shared else 0)
         try:
             held.__enter__()
-        except HeadraceError:
-            raise in_use() from None
+        except HeadraceError as error:
+            raise (in_use() if error.faults[0].code == "HR-LAKE-009" else error) from None
         try:
             yield
         finally:
@@ -66,38 +66,9 @@ class Part:
 
     def rebuilding(self, plans: Sequence[Plan], lake: Lake, folder: Path) -> Rebuilding:
         """Return what gives a process the state of the keys that some plans need."""
-        return _Given(self, plans, lake, folder) if self.shared else Rebuilding(plans, lake, folder)
-
-
-class _Given(Rebuilding):
-    """The state of several processes: who keeps it builds it or catches up, the others read it.
-
-    One that others serve from meanwhile is not touched. None is made anew while they answer: where it is damaged, rows
-    that meet that are done as their services declare, until the service begins again.
-    """
-
-    def __init__(self, part: Part, plans: Sequence[Plan], lake: Lake, folder: Path) -> None:
-        super().__init__(plans, lake, folder)
-        self._part, self._plans = part, plans
-
-    def open(self) -> State:
-        own = place_of(self._folder, self._slots)
-        if not self._part.keeps or own.name == self._part.beside:
-            return State(own, self._slots)
-        alone = not self._part.beside
-        state = build(self._plans, self._lake, self._folder, alone=alone)
-        if knows_more(state, self._lake):
-            # that came from a lake or spool that is gone
-            state.close()
-            shutil.rmtree(state.folder)
-            state = build(self._plans, self._lake, self._folder, alone=alone)
-        return state
-
-    def look(self, state: State, wanted: bool) -> State | None:
-        return None
-
-    def close(self) -> None:
-        """Nothing is under way."""
+        if not self.shared:
+            return Rebuilding(plans, lake, folder)
+        return Given(plans, lake, folder, self.keeps, self.beside, self.doubt)
 
 
 def workers_of(state_dir: Path) -> Path:

@@ -11,6 +11,7 @@ import sys
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,7 @@ from headrace.serve.access import Guard, Oidc, Provider, Tokens
 from headrace.serve.loaded import Loaded
 from headrace.serve.office import SETTLE_S, Office
 from headrace.serve.oip import rpc
+from headrace.serve.rebuilding import STAND_IN
 from headrace.serve.traces import Traces
 from headrace.serve.wire import Limits, Reception
 from headrace.serve.wire.listen import Entry
@@ -44,7 +46,7 @@ def work(loaded: Loaded, task: Task, line: Line, provider: Provider | None, trac
     Raises:
         HeadraceError: where it cannot begin, as ``Office``.
     """
-    part = Part(shared=True, keeps=task.keeps, seat=task.seat, beside=task.beside)
+    part = Part(shared=True, keeps=task.keeps, seat=task.seat, beside=task.beside, doubt=task.doubt)
     if task.keeps:
         _keep(loaded, task, part, line, provider)
     else:
@@ -54,7 +56,7 @@ def work(loaded: Loaded, task: Task, line: Line, provider: Provider | None, trac
 def _decide(
     loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider | None, traces: Traces | None
 ) -> None:
-    office = Worker(loaded, part, Path(task.keeper))
+    office = Worker(loaded, part, Path(task.keeper), line.say)
     way = entry_of(task.entry)
     guard = _guard(loaded, way, provider)
     models = oip.Models(loaded.registry(), lambda: office.desks.values())
@@ -64,6 +66,7 @@ def _decide(
         reception, way.tls(), [partial(http.settling, office, SETTLE_S), partial(_posting, office)], looks,
         partial(app.closed, office, models, traces), among=Shares(task.shares, task.seat),
     )  # fmt: skip
+    app.made_ready()
     line.tell(_ready(office, loaded))
     if _told_to_begin(line) is not None:
         _answer(server, task, line, office)
@@ -72,25 +75,26 @@ def _decide(
 
 
 def _keep(loaded: Loaded, task: Task, part: Part, line: Line, provider: Provider | None) -> None:
-    office = Keeper(loaded, part)
+    office = Keeper(loaded, part, line.say)
     if task.trial:
         tried(office, loaded)
     models = oip.Models(loaded.registry(), lambda: office.desks.values())
-    line.tell(_ready(office, loaded))
-    if (said := _told_to_begin(line)) is None:
-        office.close()
-        return
-    office.take_charge(_before(said, office))
     with contextlib.ExitStack() as stack:
+        ending = _Ending(office, models, line, stack)
+        beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
+        shares = Shares(task.shares, task.seat)
+        server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
+        app.made_ready()
+        line.tell(_ready(office, loaded))
+        if (said := _told_to_begin(line)) is None:
+            office.close()
+            return
+        office.take_charge(_before(said, office))
         if task.grpc_port is not None:
             way = entry_of(task.entry)
             guard = _guard(loaded, way, provider)
             permits = None if guard is None else guard.client
             stack.enter_context(rpc.serving(models, way.host, task.grpc_port, permits))
-        ending = _Ending(office, models, line, stack)
-        beside = [partial(http.settling, office, SETTLE_S), partial(_posting, office)]
-        shares = Shares(task.shares, task.seat)
-        server = Server(Reception(http.routes(office)), None, beside, ended=ending, among=shares)
         line.tell(Said(what="charged"))
         _answer(server, task, line, office, ending)
 
@@ -117,7 +121,6 @@ class _Ending:
 
 def _answer(server: Server, task: Task, line: Line, office: Office, ending: _Ending | None = None) -> None:
     """Answer from a socket until the supervisor says to end, or has ended itself."""
-    app.made_ready()
     threading.Thread(target=_listen, args=(server, line, office, ending), name="headrace-line", daemon=True).start()
     server.run(sockets=[socket.socket(fileno=task.listening)])
 
@@ -127,8 +130,12 @@ def _listen(server: Server, line: Line, office: Office, ending: _Ending | None) 
         said = line.hear()
         if said.what == "standing":
             office.standing = said.standing
+        elif said.what == "state" and isinstance(office, Worker):
+            office.told_state(said.state)
+        elif said.what == "damaged" and isinstance(office, Keeper):
+            office.distrust(said.state)
         elif said.what == "alone" and isinstance(office, Keeper):
-            office.alone()
+            office.alone(said.state)
         elif said.what in ("retire", "stop"):
             if ending is not None:
                 ending.retires = said.what == "retire"
@@ -144,7 +151,7 @@ def _told_to_begin(line: Line) -> Said | None:
 
 def _before(said: Said, office: Office) -> State | None:
     """Return the state that others read until they end, where it is not the one of all."""
-    if said.state in ("", office.state.folder.name):
+    if said.state in ("", office.state.folder.name) or said.state.endswith(STAND_IN):
         return None
     slots = msgspec.json.decode(said.slots, type=tuple[Slot, ...])
     return State(office.state.folder.parent / said.state, slots)
@@ -176,7 +183,7 @@ async def _posting(office: Office) -> None:
         await asyncio.to_thread(office.meters.post)
 
 
-def entry_of(said: dict[str, object]) -> Entry:
+def entry_of(said: dict[str, Any]) -> Entry:
     """Return how one gets in, of what a task says."""
     paths = {name: Path(str(said[name])) for name in ("unix", "tls_cert", "tls_key") if said.get(name) is not None}
-    return Entry(**{**said, **paths})  # type: ignore[arg-type]
+    return Entry(**{**said, **paths, "server_name": tuple(said["server_name"])})

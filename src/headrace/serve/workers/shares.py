@@ -6,7 +6,7 @@ import mmap
 import os
 import struct
 
-_SEATS = 1_024
+_SEATS = 256
 _COUNT = struct.Struct("<i")
 _ABSENT = -1
 

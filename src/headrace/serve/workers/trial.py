@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import deque
-from itertools import chain
 
 from headrace.errors import Fault, HeadraceError
 from headrace.serve.drain import journals, spool_of
@@ -46,7 +46,8 @@ def _recent(office: Office, loaded: Loaded) -> dict[str, list[Row]]:
     folders = journals(spool_of(loaded.state_dir))
     # the newest file of each journal is enough
     newest = ((folder, int(paths[-1].stem) - 1) for folder in folders if (paths := segments(folder)))
-    for one in chain.from_iterable(unpacked(frames(folder, after), after) for folder, after in newest):
+    kept = (unpacked(frames(folder, after), after) for folder, after in newest)
+    for one in heapq.merge(*kept, key=lambda one: one.decided_at):
         if one.service not in found:
             continue
         desk = office.desks[one.service]
