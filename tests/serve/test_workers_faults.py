@@ -3,11 +3,11 @@
 import asyncio
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from headrace.kernel.gather import HEADER
 from headrace.serve import parity
 from headrace.serve.drain import spool_of
 from headrace.serve.keptstate import rebuild
@@ -34,12 +35,13 @@ def state_of(shop):
 
 
 def corrupt(folder):
-    """Overwrite a part of every third page behind the two of LMDB's own, under those who read them."""
-    chosen = random.Random(7)
+    """Alter the body of every chunk of every key, under those who read them."""
     with (folder / "data.mdb").open("r+b") as file:
-        for page in range(2 * 4096, file.seek(0, 2) - 4096, 3 * 4096):
-            file.seek(page + chosen.randrange(100, 3_000))
-            file.write(chosen.randbytes(64))
+        raw = file.read()
+        for at in range(2 * 4096, len(raw) - HEADER, 2):
+            if zlib.crc32(raw[at + 4 : at + HEADER]) == int.from_bytes(raw[at : at + 4], "little"):
+                file.seek(at + HEADER)
+                file.write(bytes(~one & 255 for one in raw[at + HEADER : at + HEADER + 8]))
 
 
 def standing(server):
