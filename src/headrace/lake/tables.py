@@ -49,6 +49,11 @@ class Lake(Reading, Writing):
     def __repr__(self) -> str:
         return f"Lake({len(self.tables())} tables: {', '.join(self.tables())})"
 
+    @property
+    def address(self) -> str:
+        """By which another process opens the same lake."""
+        return str(self.root.absolute()) if isinstance(self.root, Path) else f"s3://{self.root.key}"
+
     def compact(self, name: str, progress: Callable[[int, int], None] = _silent) -> Compacted:
         """Write the small files of a table as few large ones: a version with the same rows in the same order.
 

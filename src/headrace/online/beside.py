@@ -49,7 +49,7 @@ class Beside:
         self._process = subprocess.Popen(  # noqa: S603 - fixed words
             command, stdin=pipe, stdout=pipe, stderr=nowhere, start_new_session=True
         )
-        order = {"slots": [asdict(one) for one in slots], "lake": _address(lake), "folder": str(folder)}
+        order = {"slots": [asdict(one) for one in slots], "lake": lake.address, "folder": str(folder)}
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(order | {"map_bytes": map_bytes}).encode() + b"\n")
@@ -115,10 +115,6 @@ def _slot(said: dict[str, Any]) -> Slot:
     kinds = tuple(type_of(one) for one in said["key_types"])
     columns = tuple((name, type_of(kind)) for name, kind in said["columns"])
     return Slot(said["source"], tuple(said["keys"]), kinds, said["time"], columns, said["reach"])
-
-
-def _address(lake: Lake) -> str:
-    return str(lake.root.absolute()) if isinstance(lake.root, Path) else f"s3://{lake.root.key}"
 
 
 def _end_with_parent() -> None:

@@ -25,6 +25,7 @@ from headrace.types import LogicalType
 
 AT_ONCE = 20_000
 """Records that are brought into the lake together."""
+_CASES = 5_000
 LIVE = "live"
 """Application id of the commits that bring live events, and ``_load`` of their rows."""
 
@@ -101,7 +102,9 @@ def _commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.
     done = lake.committed(name, app)
     fresh = [one for one in some if one.number > done]
     if fresh:
-        spool.put_cases({one.case: f"{journal}-{one.number}" for one in fresh if one.case is not None})
+        cases = [(one.case, f"{journal}-{one.number}") for one in fresh if one.case is not None]
+        for at in range(0, len(cases), _CASES):  # who posts events waits for one transaction, not for all
+            spool.put_cases(dict(cases[at : at + _CASES]))
         lake.append(name, serve_record.table([one.record(journal) for one in fresh]), once=(app, fresh[-1].number))
     return len(fresh)
 

@@ -30,6 +30,7 @@ from headrace.serve.journal import Journal
 from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.metrics import Meters
+from headrace.serve.mover import Mover
 from headrace.serve.parity_live import LiveParity
 from headrace.serve.record import Context, Record, request_of
 from headrace.serve.settling import settle_sources
@@ -98,6 +99,8 @@ class Office:
             stack.callback(self.rebuilding.close)
             self._declared = fingerprints(loaded.project)
             folder = spool_of(loaded.state_dir)
+            self._mover = Mover(folder, spool_bytes, self.lake)
+            stack.callback(self._mover.close)
             self.journal = Journal(folder / part.journal, most_bytes=spool_bytes)
             stack.callback(self.journal.close)
             self._drained = last_committed(self.lake, services, self.journal.id)
@@ -283,8 +286,9 @@ class Office:
             await self._take_over()
         await asyncio.to_thread(self.compare)
         await asyncio.to_thread(self.shadows.look)
-        if self.waiting > MANY or (self.waiting and self.shadows.due()):
-            await asyncio.to_thread(self._drain)
+        due = self.waiting > MANY or bool(self.waiting and self.shadows.due())
+        if await asyncio.to_thread(self._mover.look, due):
+            self._drained = await asyncio.to_thread(last_committed, self.lake, self.desks, self.journal.id)
             self._cases.settle(self._drained)
 
     def close(self) -> None:
@@ -346,7 +350,6 @@ class Office:
 
     def _drain(self) -> None:
         drain_records(self.spool, self.journal.folder.parent, self.lake)
-        self._drained = last_committed(self.lake, self.desks, self.journal.id)
 
     def _warm(self) -> None:
         used = {
