@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,6 @@ class LiveParity:
         self._sample, self._share, self._now_us = sample, share, now_us
         self._choose, self._rests_until = random.Random(seed), 0.0  # noqa: S311 - no secret
         self._report = ParityReport()
-        self._checks = _checks(loaded, self._report)
         self._path = loaded.state_dir / "parity" / _FILE
         said = _read(self._path)
         self._cursors: dict[str, int] = dict(said.get("cursors", {}))
@@ -137,6 +137,18 @@ class LiveParity:
         waits = newest > self._looked_us
         self._figures.oldest_unchecked_s = max(0, self._now_us() - self._looked_us) / 1e6 if waits else 0.0
         return self._figures
+
+    @cached_property
+    def _checks(self) -> dict[str, Check]:
+        """What compares the records of each service, by the fingerprint of its declaration; no start waits for it."""
+        loaded, veiled = self._loaded, Veiled(self._loaded)
+        prints, registry = fingerprints(loaded.project), loaded.registry()
+        return {
+            (said := prints[node_id(one)]): Check(
+                one, compile_set(one.model.cases), said, registry, self._report, veiled
+            )
+            for one in loaded.project.all_services.values()
+        }
 
     def _compare(self, found: list[Record]) -> None:
         events = {stream: self._spool.events(stream) for stream in self._loaded.project.streams}
@@ -221,13 +233,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _checks(loaded: Loaded, report: ParityReport) -> dict[str, Check]:
-    """What compares the records of each service, by the fingerprint of its declaration."""
-    prints, registry, veiled = fingerprints(loaded.project), loaded.registry(), Veiled(loaded)
-    services = loaded.project.all_services.values()
-    return {
-        (said := prints[node_id(one)]): Check(one, compile_set(one.model.cases), said, registry, report, veiled)
-        for one in services
-    }
