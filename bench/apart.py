@@ -104,12 +104,21 @@ def tree(pid: int) -> list[int]:
 
 
 def resident(pid: int) -> int:
-    """Return the bytes of memory that a process holds now."""
+    """Return the bytes of memory that a process holds now, with the pages of files that it has looked at."""
+    return _memory(pid, "VmRSS:")
+
+
+def own(pid: int) -> int:
+    """Return the bytes of memory that a process holds now and that no file has."""
+    return _memory(pid, "RssAnon:")
+
+
+def _memory(pid: int, kind: str) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1000 if "VmRSS:" in status else 0
+    return int(status.partition(kind)[2].split()[0]) * 1024 if kind in status else 0
 
 
 def _last(text: str) -> str:

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bench import score
-from bench.apart import Absent, resident, tree
+from bench.apart import Absent, own, resident, tree
 from bench.measure import Result
 from bench.serving_load import CLIENT, Load, at_rate, profile_of, server, wrk
 from bench.serving_peers import BENTOML, FEAST, MLSERVER, Asked, Peer, as_v2, bentoml, feast, free_port, mlserver
@@ -332,9 +332,9 @@ def workers(bench: Bench) -> Result:
 
 
 def memory(bench: Bench) -> Result:
-    """Resident memory after more and more requests."""
+    """Memory after more and more requests; pages of files, which the system takes back when it wants, apart."""
     steps = [1_000, 3_000] if bench.small else [100_000, 1_000_000, *([10_000_000] if bench.long else [])]
-    sizes, count = dict[int, float](), 0.0
+    sizes, files, count = dict[int, float](), dict[int, float](), 0.0
     with bench.serving() as pid:
         rate = bench.load(64, pid).rate
         before = bench.look()
@@ -343,12 +343,15 @@ def memory(bench: Bench) -> Result:
                 rate = wrk(bench.decide, bench.bodies, 64, min(max((step - count) / rate, 1), 60), pid).rate
                 told = seen(before, bench.look())
                 count = sum(one.rate for one in told.services) * told.seconds
-            sizes[round(count)] = sum(map(resident, tree(pid))) / 1e9
+            every = tree(pid)
+            sizes[round(count)] = sum(map(own, every)) / 1e9
+            files[round(count)] = (sum(map(resident, every)) - sum(map(own, every))) / 1e9
     seconds = {f"after {many:,} requests": size for many, size in sizes.items()}
     first, last = (list(sizes.values())[at] for at in (0, -1))
     aim = aims({"flat, within a tenth": last <= 1.1 * first})
     said = "64 connections; gigabytes in the place of seconds"
-    return Result("serving: memory", said, seconds, "every answer counted", aim, {}, False)
+    notes = {"pages of files besides": ", ".join(f"{size:.2f}" for size in files.values())}
+    return Result("serving: memory", said, seconds, "every answer counted", aim, notes, False)
 
 
 def start(bench: Bench) -> Result:
