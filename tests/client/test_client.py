@@ -294,6 +294,23 @@ def test_many_rows_have_their_answers_in_their_places():
         client.decide_many("desk", [{"id": 1}, {"id": 2}])
 
 
+def test_a_row_that_json_cannot_hold_has_its_error_in_its_place():
+    rows = [{"id": number} for number in range(1_005)]
+    for place in (0, 1_002, 1_004):
+        rows[place] = {"id": float("nan")}
+    answers = ((200, {}, [GOOD] * 1_000), (200, {}, [GOOD] * 2))
+    with scripted(*answers) as (server, url), hr.Client(url) as client:
+        told = client.decide_many("desk", rows)
+    assert [place for place, one in enumerate(told) if isinstance(one, ServiceError)] == [0, 1_002, 1_004]
+    assert (told[0].status, told[0].faults[0].code, len(told)) == (0, "HR-CLIENT-004", 1_005)
+    assert [one["id"] for asked in server.asked for one in json.loads(asked[2])] == [*range(1, 1_002), 1_003]
+    with scripted() as (server, url), hr.Client(url) as client:
+        assert [type(one) for one in client.decide_many("desk", [None, 5])] == [ServiceError, ServiceError]
+        with pytest.raises(hr.HeadraceError, match="HR-CLIENT-004"):
+            client.post_events("payments", [{"id": 1}, None])
+    assert server.asked == []
+
+
 def test_a_token_goes_only_where_nobody_reads_it(monkeypatch):
     monkeypatch.setenv("HEADRACE_TOKEN", "hr_secret")
     with scripted((200, {}, GOOD)) as (server, url):

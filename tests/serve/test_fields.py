@@ -105,6 +105,13 @@ def test_a_wrong_body_is_told_by_its_code(body, code):
     assert told.value.faults[0].code == code
 
 
+def test_text_that_is_no_number_is_not_told_to_be_of_another_type():
+    for amount, found in (("1,50", "amount is not a decimal number"), (True, "amount of another JSON type")):
+        with pytest.raises(HeadraceError) as told:
+            READER.read(json.dumps(GOOD | {"amount": amount}).encode(), "request")
+        assert [fault.found for fault in told.value.faults] == [found]
+
+
 def test_all_that_is_wrong_is_told_at_once_and_no_value_is():
     with pytest.raises(HeadraceError) as told:
         READER.read(json.dumps(GOOD | {"number": "secret", "flag": "secret", "key": "SECRET"}).encode())

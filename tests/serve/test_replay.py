@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from datetime import timedelta
 
+import click
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from headrace import clock
+from headrace.cli.commands.replay import begin_and_end
 from headrace.errors import HeadraceError
 from headrace.kernel.column import Column
 from headrace.run import load_project
@@ -243,6 +245,11 @@ def test_wrong_use_is_told(grown, words, code):
     loaded, _ = grown
     (fault,) = told(loaded.folder, *words, exit_code=2)["faults"]
     assert fault["code"] == code
+
+
+def test_how_long_ago_is_among_the_examples_of_a_time():
+    with pytest.raises(click.BadParameter, match="'7' is no time such as 7d, 12h, 2026"):
+        begin_and_end("7", None)
 
 
 def test_a_project_of_several_services_and_one_without_decisions(grown):

@@ -101,16 +101,18 @@ def model_names(ctx: click.Context, _parameter: click.Parameter, begun: str) -> 
     return [one for one in named if one.startswith(begun)]
 
 
-def moment_of(text: str, option: str) -> int:
-    """Return a moment that an option gives, in microseconds UTC; a time without a zone is in UTC."""
+def moment_of(text: str, option: str, also: str = "") -> int:
+    """Return a moment that an option gives, in microseconds UTC; a time without a zone is in UTC.
+
+    ``also`` are examples of what else the option takes, for who gave neither.
+    """
     from headrace import clock
 
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no time such as 2026-03-01T12:00 or 2026-03-01T12:00:00+01:00", param_hint=option
-        ) from None
+        such = f"{also + ', ' if also else ''}2026-03-01T12:00 or 2026-03-01T12:00:00+01:00"
+        raise click.BadParameter(f"{text!r} is no time such as {such}", param_hint=option) from None
     return clock.to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 

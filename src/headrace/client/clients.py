@@ -40,15 +40,17 @@ class Conversations:
     ) -> Steps[list[Decision | ServiceError]]:
         _explained(explain)
         path = _path("services", name, "decide")
-        found: list[Decision | ServiceError] = []
-        for some in batches(_several(rows)):
+        found, unsent = list[Decision | ServiceError](), dict[int, HeadraceError]()
+        for some in batches(_several(rows), unsent):
             call = Call("POST", path, b"[" + b",".join(some) + b"]", "application/json", repeatable=None)
             answer = yield from self.service.ask(with_query(call, explain=explain, features=features), timeout)
             told = self._read(answer, lambda said: [_in_place(one) for one in said])
             if len(told) != len(some):
                 raise stranger(self.service.url, f"{len(told)} answers to {len(some)} rows", answer.status)
             found += told
-        return found
+        answered = iter(found)
+        places = range(len(found) + len(unsent))
+        return [ServiceError(unsent[one].faults) if one in unsent else next(answered) for one in places]
 
     def post_events(self, stream: str, rows: Iterable[Any], timeout: float | None) -> Steps[list[Taken]]:
         found = []

@@ -34,7 +34,7 @@ def as_json(row: Any) -> bytes:
     """
     try:
         return json.dumps(_fields(row), default=_plain, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         cure = "write None for a value that is not there"
         raise _cannot("a number that is not finite, or a row within itself", cure) from None
     except TypeError as error:
@@ -42,11 +42,25 @@ def as_json(row: Any) -> bytes:
         raise _cannot(str(error), "give numbers, text, Decimal, datetime, date, None, lists and mappings") from None
 
 
-def batches(rows: Iterable[Any]) -> Iterator[list[bytes]]:
-    """Yield rows as JSON, so many at once as a service takes."""
+def batches(rows: Iterable[Any], unsent: dict[int, HeadraceError] | None = None) -> Iterator[list[bytes]]:
+    """Yield rows as JSON, so many at once as a service takes.
+
+    Args:
+        rows: as for ``as_json``.
+        unsent: takes what JSON cannot hold, by the place of the row; without it the first such row is raised.
+
+    Raises:
+        HeadraceError: HR-CLIENT-004, as ``as_json``.
+    """
     some, size = list[bytes](), 0
-    for row in rows:
-        line = as_json(row)
+    for place, row in enumerate(rows):
+        try:
+            line = as_json(row)
+        except HeadraceError as error:
+            if unsent is None:
+                raise
+            unsent[place] = error
+            continue
         if some and (len(some) == ROWS_AT_ONCE or size + len(line) >= BYTES_AT_ONCE):
             yield some
             some, size = [], 0

@@ -184,8 +184,11 @@ def _str(field: Field, value: Any) -> str:
 def _decimal(field: Field, value: Any) -> int:
     """Numbers and text alike: in JSON, text is the only way to be sure that no digit is lost on the way."""
     text = str(value)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not _DECIMAL.fullmatch(text):
-        raise _wrong(field, "a decimal number, best as text such as '12.50'")
+    said = "a decimal number, best as text such as '12.50'"
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _wrong(field, said)
+    if not _DECIMAL.fullmatch(text):
+        raise Refused(TYPE, f"{field.name} is not a decimal number", said)
     scaled = decimal.Decimal(text).scaleb(field.type.scale, _WIDE)
     if scaled != scaled.to_integral_value() or abs(scaled) >= 10**field.type.precision:
         whole, scale = field.type.precision - field.type.scale, field.type.scale

@@ -94,7 +94,7 @@ def _moment(text: str, option: str, now: int) -> int:
     try:
         return now - duration_us(text)
     except ValueError:
-        return moment_of(text, option)
+        return moment_of(text, option, "7d, 12h")
 
 
 def limit_of(text: str | None) -> float | None:
