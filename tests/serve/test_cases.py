@@ -1,14 +1,18 @@
 """An id is decided once: the same row gets the same decision again, whenever it comes, and another row is refused."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import msgspec
 import pytest
 
+from headrace import clock
 from headrace.run import load_project
 from headrace.serve import drain, parity
 from headrace.serve.app import start
+from headrace.serve.office import office
 from tests.run.bank import edit
 from tests.serve.server import Server
 from tests.shop import DECIDE, payment, rows_of
@@ -81,3 +85,29 @@ def test_a_decision_that_could_not_be_written_is_made_when_there_is_room(shop, r
         refused = next(number for number, status in answers.items() if status == 503)
         drain(shop)
         assert "repeated" not in ask(client, payment(refused))[1]
+
+
+def test_what_is_wrong_with_another_row_of_an_id_is_not_told_of_this_one(shop):
+    """In one post, so that the second waits for the first: the first is too old, the second is not."""
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        good, too_old = payment(1), {"at": "2020-01-01T00:00:00Z"}
+        refused, first = client.post(DECIDE, json=[good | too_old, good]).json()
+        assert refused["error"]["code"] == "HR-ONLINE-003"
+        assert ask(client, good) == (200, first | {"repeated": True})
+        again = [one["error"]["code"] for one in client.post(DECIDE, json=[payment(2) | too_old] * 3).json()]
+        assert again == ["HR-ONLINE-003"] * 3
+    assert [one["record_id"] for one in rows_of(shop, "decisions_desk")] == [first["record_id"]]
+
+
+def test_who_has_time_is_decided_though_another_with_that_id_had_none(shop):
+    with office(shop) as opened:
+
+        async def both():
+            row = msgspec.json.encode(payment(1))
+            late = opened.ask("desk", row, deadline=clock.monotonic_s())
+            rest = [opened.ask("desk", row) for _ in range(3)]
+            return await asyncio.gather(late, *rest, return_exceptions=True)
+
+        late, first, *others = asyncio.run(both())
+    assert late.faults[0].code == "HR-SERVE-016"
+    assert others == [first | {"repeated": True}] * 2

@@ -14,11 +14,11 @@ import msgspec
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.serve import record as serve_record
-from headrace.serve.deciding import Pending
+from headrace.serve.deciding import LATE, Pending
 from headrace.serve.drain import table_of
 from headrace.serve.fields import Row
 from headrace.serve.journal import frames_from
-from headrace.serve.record import Context, Record
+from headrace.serve.record import Context, Record, request_of
 from headrace.serve.spool import Spool
 from headrace.serve.veiled import Veiled
 
@@ -90,7 +90,7 @@ class Cases:
         return self._spool.record_of(case)
 
     async def known(self, found: Pending | str, service: str, request: str) -> Record | None:
-        """Return the record of a case that was found; None where it is not there any more.
+        """Return the record of a case that was found; None where there is none, or not any more.
 
         Args:
             found: from ``find``.
@@ -98,11 +98,17 @@ class Cases:
             request: the row as a record holds it.
 
         Raises:
-            HeadraceError: HR-SERVE-013 when the case was decided with another row, and what the one that is waited for
-                raises; HR-PRIVACY-002 where a key of its pseudonyms is not at hand.
+            HeadraceError: HR-SERVE-013 when the case was decided with another row, and what is wrong with this row
+                where it is the one that is waited for; HR-PRIVACY-002 where a key of its pseudonyms is not at hand.
         """
         if isinstance(found, Pending):
-            await asyncio.shield(found.answer)
+            try:
+                await asyncio.shield(found.answer)
+            except HeadraceError as error:
+                # what was wrong with another row of that id, or that its time was up, says nothing of this one
+                if error.faults[0].code == LATE.code or request_of(found.row, found.desk.types) != request:
+                    return None
+                raise
             found = found.record_id
         record = self._at_hand(found) or await asyncio.to_thread(self._record, service, found)
         return None if record is None else same(self._veiled.opened(record), request)
