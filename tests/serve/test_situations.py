@@ -64,6 +64,19 @@ def test_a_key_that_nobody_knows_is_refused_where_that_is_declared_and_leaves_no
     assert len(rows_of(shop, "decisions_desk")) == 1
 
 
+def test_a_row_whose_time_is_far_ahead_is_told_and_done_as_is_declared(declared, shop):
+    far, near = payment(3, START + timedelta(hours=2)), payment(4, START + timedelta(minutes=59))
+    with declared() as running:
+        assert ask(running, far).json()["situation"] == ["future"]
+        assert "situation" not in ask(running, near).json()
+    with declared('when={"future": "refuse"}') as running:
+        refused = ask(running, far | {"payment_id": "again"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "HR-SERVE-018")
+        assert ask(running, near | {"payment_id": "too"}).status_code == 200
+    report = parity(load_project(shop.folder))
+    assert (report.records, report.differing) == (3, 0)
+
+
 @pytest.mark.parametrize(("late", "stale"), [(timedelta(days=30), True), (timedelta(0), False)])
 def test_a_stream_without_news_is_told(declared, shop, late, stale):
     newest = max(row["_known_at"] for row in rows_of(shop, "payments"))

@@ -30,8 +30,8 @@ class Service(Declared):
         stale_after: how long a stream that windows read may be without news, e.g. ``"15m"``; empty for ever.
         when: what is done in a situation: ``"answer"`` as well as can be, ``"refuse"``, or a decision, such as
             ``{"cold_key": "review", "stale": "refuse"}``. Situations are ``"cold_key"``, ``"missing_table"``,
-            ``"stale"``, in which it answers if nothing else is said, and ``"rebuilding"``, in which it refuses. The
-            answer and its record name them.
+            ``"stale"``, ``"future"`` (the row's time is more than an hour ahead), in which it answers if nothing else
+            is said, and ``"rebuilding"``, in which it refuses. The answer and its record name them.
         shadow: another model over the same training set, whose champion is scored after each answer, beside it; what it
             would have decided is kept apart, see ``headrace shadow``.
 

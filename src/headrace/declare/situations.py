@@ -8,6 +8,7 @@ from headrace.errors import Fault, nearest
 
 SITUATIONS: Mapping[str, str] = {
     "rebuilding": "the state of keys is being made anew",
+    "future": "the row's time is more than an hour ahead of the service's clock",
     "missing_table": "a stream or table that features read was never loaded",
     "stale": "a stream has had no news for longer than stale_after=",
     "cold_key": "neither the stream of the rows nor a state table knows one of the row's entities",

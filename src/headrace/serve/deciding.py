@@ -191,7 +191,13 @@ class Deciding:
             one.decided, one.number = decided, self._number
             one.record_id = f"{self._journal.id}-{one.number}"
             spent = round((ended - one.begun) * 1e6)
-            one.kept = context, packed(context, decided, now, spent, one.case)
+            try:
+                one.kept = context, packed(context, decided, now, spent, one.case)
+            except Exception as error:  # noqa: BLE001 - the others go on record
+                self._refuse(one, error)
+                if self.shared is not None:
+                    self.shared.give_back([one])
+                continue
             frames.append((one.number, one.kept[1]))
             good.append(one)
             self.recent.note(desk.service.name, one.row, decided.decision)
@@ -270,7 +276,10 @@ class Deciding:
             assert one.decided is not None
             self._meters.answered(one.desk.service.name, one.decided.decision, ended - one.begun, one.record_id)
             if not one.answer.done():
-                one.answer.set_result(one.render(one))
+                try:
+                    one.answer.set_result(one.render(one))
+                except Exception as error:  # noqa: BLE001 - the others get their answers
+                    self._refuse(one, error)
 
     def _refuse(self, one: Pending, error: BaseException) -> None:
         if not one.answer.done():

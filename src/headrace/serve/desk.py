@@ -149,7 +149,8 @@ class Desk:
         flattened = [flat(row, self._contract) for row in rows] if self._nested else rows
         moment = np.array([row[self.moment] for row in rows], dtype=np.int64)
         known = np.maximum(moment, now)
-        reading = state.read(Asked(flattened, moment, known))
+        asked = Asked(flattened, moment, known)
+        reading = state.read(asked)
         read = clock.monotonic_s()
         made = self._ready.features(flattened, moment, reading.slices)
         left = [_leaving(made[name], kind) for name, kind in self._outputs]
@@ -161,7 +162,7 @@ class Desk:
         took("state", read - begun, len(rows))
         took("features", computed - read, len(rows))
         took("score", clock.monotonic_s() - computed, len(rows))
-        situations = self._situations.of(reading, len(rows), now, missing)
+        situations = self._situations.of(reading, asked.moments, now, missing)
         for at, situation in enumerate(situations):
             if situation:
                 try:

@@ -13,6 +13,8 @@ from headrace.types import duration_text, duration_us
 
 REFUSED = "HR-SERVE-018"
 NOTHING: tuple[str, ...] = ()
+_AHEAD_US = 3_600_000_000
+"""By so much a row's time may be ahead of the service's clock: clocks of clients, and of time zones that were mixed up."""
 
 
 class Situations:
@@ -41,12 +43,14 @@ class Situations:
                 slots.append((name, group.keys))
         self._stale_us = duration_us(service.stale_after) if service.stale_after else None
 
-    def of(self, reading: Reading, rows: int, now: int, missing: Collection[str]) -> list[Sequence[str]]:
+    def of(
+        self, reading: Reading, moments: Sequence[int], now: int, missing: Collection[str]
+    ) -> list[Sequence[str]]:
         """Return what is the matter for each row, as ``"cold_key customer_id"``.
 
         Args:
             reading: what rows see.
-            rows: how many there are.
+            moments: [rows] their times, microseconds UTC.
             now: microseconds UTC.
             missing: sources that were never loaded.
         """
@@ -54,7 +58,9 @@ class Situations:
         if self._stale_us is not None:
             newest = ((name, reading.newest.get(name)) for name in self._streams if name not in missing)
             common += [f"stale {name}" for name, at in newest if at is not None and now - at > self._stale_us]
-        found: list[Sequence[str]] = [tuple(common) if common else NOTHING] * rows
+        found: list[Sequence[str]] = [tuple(common) if common else NOTHING] * len(moments)
+        if max(moments, default=now) - now > _AHEAD_US:
+            found = [("future", *one) if at - now > _AHEAD_US else one for at, one in zip(moments, found, strict=True)]
         for keys, slots in self._entities.items():
             counted = [reading.slices[slot].counts for slot in slots]
             if 0 not in counted[0]:
@@ -82,6 +88,7 @@ class Situations:
     def _refusal(self, name: str, about: str) -> Fault:
         of = f" ({about})" if about else ""
         cure = {
+            "future": "see which clock is wrong, and send the time with its zone",
             "cold_key": "ask again when its first event is known, or declare another answer with when=",
             "missing_table": "load it with headrace run",
             "stale": f"see why it has no news for {_text(self._stale_us)}; events come by headrace run or /events",
