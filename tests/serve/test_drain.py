@@ -103,6 +103,7 @@ def test_a_note_counts_only_where_the_tables_of_all_services_are_as_new(tmp_path
         assert drain_records(spool, folder, lake) == {}
         shutil.rmtree(lake.root / "decisions_b")
         assert drain_records(spool, folder, lake) == {"decisions_b": 1}
-        for note in (folder / "records-0").glob("moved-*"):
-            note.write_text("not a note")
-        assert drain_records(spool, folder, lake) == {}
+        (note,) = (folder / "records-0").glob("moved-*")
+        for altered in (b"not a note", b'{"\xff": 3}', b"3 a", b'{"a": "3"}', b"{}", b""):
+            note.write_bytes(altered)
+            assert drain_records(spool, folder, lake) == {}

@@ -141,7 +141,7 @@ def _moved(lake: Lake, journal: Path, own: str) -> dict[str, int]:
     """Return the last record of each service that is in the lake, as was noted; none up to these is read again."""
     try:
         note = msgspec.json.decode((journal / f"moved-{own}").read_bytes(), type=dict[str, int])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return {}
     # a lake that was restored, or one table of it, may be older than the note
     there = all(lake.committed(table_of(service), f"records:{own}") >= number for service, number in note.items())
