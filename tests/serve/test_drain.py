@@ -5,13 +5,18 @@ import shutil
 from pathlib import Path
 
 import httpx
+import pytest
 
 import headrace as hr
+from headrace.errors import HeadraceError
 from headrace.lake import Lake
 from headrace.serve.app import start
-from headrace.serve.drain import drain_events, journals, spool_of
-from headrace.serve.record import unpacked
+from headrace.serve.desk import Decided
+from headrace.serve.drain import drain, drain_events, drain_records, journals, spool_of
+from headrace.serve.journal import Journal, frames, identity, segments
+from headrace.serve.record import Context, packed, unpacked
 from headrace.serve.spool import opened
+from headrace.types import LogicalType
 from tests.shop import DECIDE, payment, rows_of
 
 
@@ -60,3 +65,45 @@ def test_records_in_the_lake_are_not_read_again_unless_the_lake_has_them_no_more
     shutil.rmtree(shop.lake().root / "decisions_desk")
     assert decided() == []
     assert [one["record_id"][-2:] for one in rows_of(shop, "decisions_desk")] == ["-4", "-5"], "those still at hand"
+
+
+def test_records_before_altered_ones_and_those_of_other_journals_are_moved(shop) -> None:
+    folder = spool_of(shop.state_dir)
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        for number in range(4):
+            assert client.post(DECIDE, json=payment(number)).status_code == 200
+        (journal,) = journals(folder)
+        shutil.copytree(journal, folder / "records-1", ignore=shutil.ignore_patterns("id", "moved-*"))
+        (path,) = segments(journal)
+        (_, _), *every = frames(journal)
+        content = path.read_bytes()
+        altered = bytearray(content)
+        altered[content.index(every[2][1]) + 5] ^= 1
+        path.write_bytes(altered)
+        with pytest.raises(HeadraceError, match="behind number 2"):
+            drain(shop)
+        found = [one["record_id"] for one in rows_of(shop, "decisions_desk")]
+        first, second = map(identity, journals(folder))
+        assert sorted(found) == sorted([*(f"{first}-{n}" for n in (1, 2)), *(f"{second}-{n}" for n in (1, 2, 3, 4))])
+        path.write_bytes(content)
+    assert len(rows_of(shop, "decisions_desk")) == 8
+
+
+def test_a_note_counts_only_where_the_tables_of_all_services_are_as_new(tmp_path: Path) -> None:
+    lake, folder = Lake(tmp_path / "lake"), tmp_path / "spool"
+    journal = Journal(folder / "records-0")
+    same = dict.fromkeys(("model", "model_digest", "declaration", "features_declaration"), "m") | {"model_version": 1}
+    contexts = {name: Context(name, "at", {"at": LogicalType("timestamp")}, [], same, name) for name in "ab"}
+    one = Decided({"at": 1}, [], [], 0.5, "allow", 1, {}, [], ())
+    some = [(number, packed(contexts[name], one, 1, 1, None)) for number, name in enumerate("aba", 1)]
+    journal.append(some, {name: context.packed for name, context in contexts.items()})
+    journal.close()
+    with opened(folder) as spool:
+        assert drain_records(spool, folder, lake) == {"decisions_a": 2, "decisions_b": 1}
+        assert drain_records(spool, folder, lake) == {}
+        shutil.rmtree(lake.root / "decisions_b")
+        assert drain_records(spool, folder, lake) == {"decisions_b": 1}
+        (note,) = (folder / "records-0").glob("moved-*")
+        for altered in (b"not a note", b'{"\xff": 3}', b"3 a", b'{"a": "3"}', b"{}", b""):
+            note.write_bytes(altered)
+            assert drain_records(spool, folder, lake) == {}

@@ -94,6 +94,46 @@ def test_a_record_that_was_altered_is_told_and_nothing_is_written_over_it(tmp_pa
     assert path.read_bytes() == content
 
 
+def test_a_part_of_a_full_file_that_was_emptied_is_told_and_what_is_before_it_is_given(tmp_path):
+    written(tmp_path, *([one] for one in some(1, 100)))
+    path = segments(tmp_path)[0]
+    content = path.read_bytes()
+    begin = content.index(some(5, 5)[0][1]) - 16  # an empty length ends a file
+    for emptied, before in ((slice(begin, begin + 512), 4), (slice(0, len(content)), 0)):
+        altered = bytearray(content)
+        altered[emptied] = bytes(len(altered[emptied]))
+        path.write_bytes(altered)
+        found = []
+        with pytest.raises(HeadraceError, match=f"{tmp_path.name}/{path.name}, .* behind number {before}\\b"):
+            found.extend(frames(tmp_path))
+        assert [number for number, payload in found if payload != b"context"] == list(range(1, before + 1))
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_a_number_that_was_altered_counts_for_nothing(tmp_path, place):
+    written(tmp_path, some(1, 5), size=1 << 16)
+    path = segments(tmp_path)[0]
+    content = bytearray(path.read_bytes())
+    for record, told in ((5, False), (3, True)):
+        altered = content.copy()
+        altered[content.index(some(record, record)[0][1]) - 8 + place] ^= 0x40
+        path.write_bytes(altered)
+        if told:
+            with pytest.raises(HeadraceError, match="behind number 2"):
+                records(tmp_path)
+        else:
+            assert records(tmp_path) == some(1, 4), "as an end that a kill has torn"
+
+
+def test_an_id_that_is_none_is_told(tmp_path):
+    journal = written(tmp_path, some(1, 5))
+    assert Journal(tmp_path).id == journal.id
+    for altered in (b"", b"\xff" * 12, journal.id.encode()[:5]):
+        (tmp_path / "id").write_bytes(altered)
+        with pytest.raises(HeadraceError, match=f"the id of the journal {tmp_path.name}"):
+            Journal(tmp_path)
+
+
 def test_a_record_larger_than_a_file_has_one_of_its_own(tmp_path):
     written(tmp_path, some(1, 2), [(3, b"x" * 20_000)], some(4, 5))
     assert records(tmp_path) == [*some(1, 2), (3, b"x" * 20_000), *some(4, 5)]

@@ -12,9 +12,11 @@ import numpy as np
 from headrace.kernel.column import Column
 from headrace.kernel.texts import texts
 from headrace.kernel.typing import Bools, Ints
+from headrace.online.packed import altered
 from headrace.types import LogicalType
 
 _LONGEST = 400
+_EIGHT_BYTES = (1 << 64) - 1
 _MOST = 1_000_000
 """Texts that are kept in memory beside the table."""
 
@@ -53,7 +55,11 @@ class Texts:
         return Column(kind, places, valid, texts(found))
 
     def texts(self, numbers: Sequence[int]) -> list[str]:
-        """Return the texts of numbers."""
+        """Return the texts of numbers.
+
+        Raises:
+            HeadraceError: HR-ONLINE-001 for a text that was altered on disk.
+        """
         missing = [number for number in numbers if number not in self._known]
         if missing:
             if len(self._known) >= _MOST:
@@ -61,8 +67,20 @@ class Texts:
             # a text is never taken back, so a later transaction finds what an earlier one named
             with self._env.begin(db=self._database) as transaction:
                 for number in missing:
-                    self._known[number] = bytes(transaction.get(b"i" + struct.pack(">Q", number))).decode()
+                    self._known[number] = self._text(transaction, number)
         return [self._known[number] for number in numbers]
+
+    def _text(self, transaction: Any, number: int) -> str:
+        """Return the text of a number, of which the table must say the same number."""
+        held = struct.pack(">Q", number & _EIGHT_BYTES)
+        raw = transaction.get(b"i" + held)
+        try:
+            text = bytes(raw or b"").decode()
+        except UnicodeDecodeError:
+            raise altered() from None
+        if raw is None or transaction.get(_key(text)) != held:
+            raise altered()
+        return text
 
 
 def _key(text: str) -> bytes:

@@ -218,7 +218,7 @@ class Deciding:
             return [without_state(desk, row, now) for row in rows]
         try:
             found = desk.decide_all(rows, self.state, now, explain, self.missing, self._meters.stage)
-        except lmdb.Error as error:
+        except (HeadraceError, lmdb.Error) as error:
             if not is_damage(error):
                 raise
             self.altered = True

@@ -6,9 +6,11 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from headrace.contracts.json import array
@@ -78,21 +80,47 @@ def drain_records(spool: Spool, folder: Path, lake: Lake) -> dict[str, int]:
     Returns:
         How many each table got.
     """
-    moved: dict[str, int] = {}
+    moved, faults = Counter[str](), list[Fault]()
     with lake.lock("decisions"):
         for journal in journals(folder):
-            own = identity(journal)
-            last = _moved(lake, journal, own)
-            read = unpacked(frames(journal, last), last)
-            while some := list(itertools.islice(read, AT_ONCE)):
-                for service in dict.fromkeys(one.service for one in some):
-                    count = _commit(spool, lake, own, [one for one in some if one.service == service])
-                    if count:
-                        moved[table_of(service)] = moved.get(table_of(service), 0) + count
-                last = some[-1].number
-                _note_moved(journal, own, some[-1])
-            forget(journal, last)
-    return moved
+            try:
+                _drain_journal(spool, lake, journal, moved)
+            except HeadraceError as error:  # what is wrong with one keeps no record of another
+                faults += error.faults
+    if faults:
+        raise HeadraceError(list(dict.fromkeys(faults)))
+    return dict(moved)
+
+
+def _drain_journal(spool: Spool, lake: Lake, journal: Path, moved: Counter[str]) -> None:
+    own = identity(journal)
+    note = _moved(lake, journal, own)
+    last = max(note.values(), default=0)
+    for some in _groups(unpacked(frames(journal, last), last)):
+        for service in dict.fromkeys(one.service for one in some):
+            count = _commit(spool, lake, own, [one for one in some if one.service == service])
+            if count:
+                moved[table_of(service)] += count
+        note |= {one.service: one.number for one in some}
+        last = some[-1].number
+        _note_moved(journal, own, note)
+    forget(journal, last)
+
+
+def _groups(read: Iterator[serve_record.Kept]) -> Iterator[list[serve_record.Kept]]:
+    """Yield records that are moved together; those in front of altered ones come before these are told."""
+    while True:
+        some, told = list[serve_record.Kept](), None
+        try:
+            some.extend(itertools.islice(read, AT_ONCE))
+        except HeadraceError as error:
+            told = error
+        if some:
+            yield some
+        if told is not None:
+            raise told
+        if not some:
+            return
 
 
 def _commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.Kept]) -> int:
@@ -109,22 +137,22 @@ def _commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.
     return len(fresh)
 
 
-def _moved(lake: Lake, journal: Path, own: str) -> int:
-    """Return up to which number the records of a journal are in the lake, as it was noted; they are not read again."""
+def _moved(lake: Lake, journal: Path, own: str) -> dict[str, int]:
+    """Return the last record of each service that is in the lake, as was noted; none up to these is read again."""
     try:
-        noted, service = (journal / f"moved-{own}").read_text().split()
-        number = int(noted)
-    except (OSError, ValueError):
-        return 0
-    # a lake that was restored may be older than the note
-    return number if lake.committed(table_of(service), f"records:{own}") >= number else 0
+        note = msgspec.json.decode((journal / f"moved-{own}").read_bytes(), type=dict[str, int])
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+        return {}
+    # a lake that was restored, or one table of it, may be older than the note
+    there = all(lake.committed(table_of(service), f"records:{own}") >= number for service, number in note.items())
+    return note if there else {}
 
 
-def _note_moved(journal: Path, own: str, last: serve_record.Kept) -> None:
+def _note_moved(journal: Path, own: str, last: Mapping[str, int]) -> None:
     note, fresh = journal / f"moved-{own}", journal / f"moved.{os.getpid()}.{threading.get_ident()}"
     with contextlib.suppress(OSError):  # without it they are read once more
         fresh.touch(0o600)
-        fresh.write_text(f"{last.number} {last.service}")
+        fresh.write_bytes(msgspec.json.encode(last))
         fresh.replace(note)
 
 

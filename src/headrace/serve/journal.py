@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import struct
 import threading
 import uuid
@@ -18,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from headrace.errors import Fault, HeadraceError
+from headrace.lake.disk import sync
 from headrace.online.room import RESTORE, no_room
 
 SEGMENT_BYTES = 16 << 20
@@ -29,6 +31,9 @@ _FRAME = struct.Struct("<IIQ")
 _END = bytes(_FRAME.size)
 _NUMBER = struct.Struct("<Q")
 _LARGEST = 8 << 20
+_FURTHER = 1 << 32
+"""So far apart two numbers never are: writes that failed leave some out. Checksums cover what is below."""
+_ID = re.compile("[0-9a-f]{12}")
 
 Frame = tuple[int, bytes]
 """A number and a payload; numbers ascend, contexts have the number of the record that follows."""
@@ -120,7 +125,7 @@ class Journal:
             self._file = -1
         named = self.folder / f"{number:020d}.log"
         made.rename(named)
-        _sync_folder(self.folder)
+        sync(self.folder)
         self._file, self._at = os.open(named, os.O_WRONLY), 0
         self._prepare(0)
 
@@ -146,21 +151,28 @@ class Journal:
 
 
 def identity(folder: Path) -> str:
-    """Return the name by which the records of a journal are told from those of another; it is made once."""
+    """Return the name by which the records of a journal are told from those of another; it is made once.
+
+    Raises:
+        HeadraceError: HR-ONLINE-004 when it was altered: the records would be taken for those of another journal.
+    """
     named = folder / "id"
-    try:
-        return named.read_text().strip()
-    except FileNotFoundError:
+    if not named.exists():
         fresh = folder / f"id.{os.getpid()}.{threading.get_ident()}"
         fresh.touch(0o600)
         fresh.write_text(uuid.uuid4().hex[:12])
         try:
+            sync(fresh)  # answers name it, and must find their records by it after a loss of power
             os.link(fresh, named)  # the first one counts
         except FileExistsError:
             pass
         finally:
             fresh.unlink()
-        return named.read_text().strip()
+        sync(folder, folder.parent)
+    own = named.read_bytes().decode(errors="replace").strip()
+    if _ID.fullmatch(own) is None:
+        raise _altered(f"the id of the journal {folder.name}, which was altered")
+    return own
 
 
 def segments(folder: Path) -> list[Path]:
@@ -172,7 +184,7 @@ def frames(folder: Path, after: int = 0) -> Iterator[Frame]:
     """Yield the frames of a journal with numbers beyond ``after``, in order; contexts of a file that has such ones too.
 
     Raises:
-        HeadraceError: HR-ONLINE-004 for a file in whose midst frames were altered: what is behind them is lost to us.
+        HeadraceError: HR-ONLINE-004 for a file in whose midst frames were altered, once those before them were given.
     """
     paths = segments(folder)
     firsts = [int(path.stem) for path in paths]
@@ -222,7 +234,7 @@ def _read(path: Path, newest: bool) -> Iterator[tuple[int, bytes, int]]:
         content = path.read_bytes()
     except FileNotFoundError:  # removed meanwhile: all of it is in the lake
         return
-    at, before = 0, 0
+    at, before = 0, int(path.stem) - 1
     while at + _FRAME.size <= len(content):
         length, checksum, number = _FRAME.unpack_from(content, at)
         begin = at + _FRAME.size
@@ -230,30 +242,32 @@ def _read(path: Path, newest: bool) -> Iterator[tuple[int, bytes, int]]:
             break
         payload = content[begin : begin + length]
         whole = len(payload) == length <= _LARGEST and zlib.crc32(payload, number & 0xFFFFFFFF) == checksum
-        if not whole or number < before:
-            if not newest or _goes_on(content, begin, number):
-                found = f"the journal {path.name}, in which records were altered behind number {before}"
-                raise HeadraceError(Fault("HR-ONLINE-004", "", found, "what was written", RESTORE))
+        if not whole or not before <= number < before + _FURTHER:
+            if not newest or _goes_on(content, begin, before):
+                raise _altered_behind(path, before)
             break
         at, before = begin + length, number
         yield number, payload, at
+    # an end that lies in the midst is a part of the disk that was emptied
+    if not newest and (not at or _goes_on(content, at, before)):
+        raise _altered_behind(path, before)
 
 
-def _goes_on(content: bytes, at: int, number: int) -> bool:
-    """Whether whole frames follow behind one that is broken: then it is no end that a kill has torn."""
+def _altered_behind(path: Path, number: int) -> HeadraceError:
+    return _altered(f"the journal {path.parent.name}/{path.name}, in which records were altered behind number {number}")
+
+
+def _altered(found: str) -> HeadraceError:
+    return HeadraceError(Fault("HR-ONLINE-004", "", found, "what was written", RESTORE))
+
+
+def _goes_on(content: bytes, at: int, before: int) -> bool:
+    """Whether whole frames of later numbers follow one that is broken: then it is no end that a kill has torn."""
     rest = memoryview(content)[at : len(content.rstrip(b"\0"))]
     for step in range(len(rest) - _FRAME.size):
         length, checksum, next_number = _FRAME.unpack_from(rest, step)
-        if 0 < length <= len(rest) - step - _FRAME.size and number <= next_number <= number + 1_000_000:
+        if 0 < length <= len(rest) - step - _FRAME.size and before < next_number < before + _FURTHER:
             payload = rest[step + _FRAME.size : step + _FRAME.size + length]
             if zlib.crc32(payload, next_number & 0xFFFFFFFF) == checksum:
                 return True
     return False
-
-
-def _sync_folder(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
