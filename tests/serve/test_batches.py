@@ -1,10 +1,13 @@
 """Many rows in one request: each is decided as if it were alone, in its place; what is wrong with one is its own."""
 
+import asyncio
 import concurrent.futures
+import importlib
 import json
 import threading
 
 import httpx
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -14,6 +17,7 @@ from headrace.serve.app import start
 from headrace.serve.deciding import _ENOUGH
 from headrace.serve.desk import Desk
 from headrace.serve.journal import Journal
+from headrace.serve.office import office
 from tests.run.bank import edit
 from tests.serve.decided import until
 from tests.shop import DECIDE, payment, rows_of
@@ -130,6 +134,37 @@ def test_what_comes_while_the_disk_is_busy_is_one_group_and_a_large_one_does_not
             free.set()
             assert {answer.result().status_code for answer in answers} == {200}
     assert sizes == [1, beside]
+
+
+def test_what_goes_wrong_with_one_row_of_a_group_keeps_no_answer_from_the_others(shop, monkeypatch):
+    deciding = importlib.import_module("headrace.serve.deciding")
+
+    def written(context, decided, *more):
+        if decided.row["payment_id"] == "live-1":
+            raise RuntimeError("a record that cannot be written")
+        return packed(context, decided, *more)
+
+    def broken(_answer):
+        raise RuntimeError("an answer that cannot be given")
+
+    packed = deciding.packed
+    with office(shop) as opened:
+
+        async def asked():
+            monkeypatch.setattr(deciding, "packed", written)
+            rows = [msgspec.json.encode(payment(number)) for number in range(4)]
+            gives = {2: {"give": broken}}
+            some = [opened.ask("desk", row, **gives.get(number, {})) for number, row in enumerate(rows)]
+            return await asyncio.gather(*some, return_exceptions=True)
+
+        found = asyncio.run(asked())
+    assert [type(one) for one in found] == [dict, RuntimeError, RuntimeError, dict]
+    assert parity(shop).passed
+    assert {json.loads(row["request"])["payment_id"] for row in rows_of(shop, "decisions_desk")} == {
+        "live-0",
+        "live-2",
+        "live-3",
+    }
 
 
 def test_a_deadline_that_passed_is_told_and_leaves_no_record(client, shop):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import msgspec
 import pyarrow as pa
 import pytest
 
+from headrace.errors import HeadraceError
 from headrace.kernel.gather import HEADER
 from headrace.serve import parity
 from headrace.serve.drain import spool_of
@@ -22,6 +25,7 @@ from headrace.serve.keptstate import rebuild
 from headrace.serve.office import office
 from headrace.serve.spool import opened
 from headrace.serve.taken import TakenKeys
+from headrace.serve.workers.child import Child
 from tests.serve.server import Server
 from tests.serve.test_reload import reload_of, until
 from tests.serve.test_workers import ask, children, several
@@ -195,3 +199,36 @@ def test_keys_that_were_read_while_others_wrote_are_made_up_for(shop):
         assert read.holds(asked).tolist() == [True, True, True, False]
         first = lake.read("payments")["payment_id"][0].as_py()
         assert read.holds(pa.table({"payment_id": [first]})).tolist() == [True]
+
+
+def test_a_service_ends_though_a_process_that_is_begun_anew_hangs(shop):
+    project, hang = shop.folder / "project.py", shop.folder / "hang"
+    waits = f"import os, time\n\nwhile os.path.exists({str(hang)!r}):\n    time.sleep(0.1)\n"
+    project.write_text(waits + project.read_text())
+    server = Server(shop.folder, "--workers", "2")
+    try:
+        hang.touch()
+        _, worker, _ = before = children(server)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: set(children(server)) - set(before))
+        assert server.client.post(DECIDE, json=payment(1)).status_code == 200
+    finally:
+        told = server.stop()
+    assert "Traceback" not in told
+    assert len(rows_of(shop, "decisions_desk")) == 1
+
+
+def test_a_process_that_the_system_does_not_begin_is_told():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def begun():
+        used = len(list(Path("/proc/self/fd").iterdir()))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used, limits[1]))
+        try:
+            await Child.begin(msgspec.json.decode(b"{}"), (), lambda *_: None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    with pytest.raises(HeadraceError) as told:
+        asyncio.run(begun())
+    assert told.value.faults[0].code == "HR-SERVE-023"

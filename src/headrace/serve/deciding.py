@@ -193,8 +193,8 @@ class Deciding:
             spent = round((ended - one.begun) * 1e6)
             try:
                 one.kept = context, packed(context, decided, now, spent, one.case)
-            except Exception as error:  # noqa: BLE001 - the others go on record
-                self._refuse(one, error)
+            except Exception as wrong:  # noqa: BLE001 - the others go on record
+                self._refuse(one, wrong)
                 if self.shared is not None:
                     self.shared.give_back([one])
                 continue
@@ -278,8 +278,8 @@ class Deciding:
             if not one.answer.done():
                 try:
                     one.answer.set_result(one.render(one))
-                except Exception as error:  # noqa: BLE001 - the others get their answers
-                    self._refuse(one, error)
+                except Exception as wrong:  # noqa: BLE001 - the others get their answers
+                    self._refuse(one, wrong)
 
     def _refuse(self, one: Pending, error: BaseException) -> None:
         if not one.answer.done():

@@ -14,7 +14,7 @@ from headrace.types import duration_text, duration_us
 REFUSED = "HR-SERVE-018"
 NOTHING: tuple[str, ...] = ()
 _AHEAD_US = 3_600_000_000
-"""By so much a row's time may be ahead of the service's clock: clocks of clients, and of time zones that were mixed up."""
+"""By so much a row's time may be ahead of the service's clock."""
 
 
 class Situations:
@@ -43,9 +43,7 @@ class Situations:
                 slots.append((name, group.keys))
         self._stale_us = duration_us(service.stale_after) if service.stale_after else None
 
-    def of(
-        self, reading: Reading, moments: Sequence[int], now: int, missing: Collection[str]
-    ) -> list[Sequence[str]]:
+    def of(self, reading: Reading, moments: Sequence[int], now: int, missing: Collection[str]) -> list[Sequence[str]]:
         """Return what is the matter for each row, as ``"cold_key customer_id"``.
 
         Args:

@@ -50,22 +50,25 @@ class Child:
         Raises:
             HeadraceError: HR-SERVE-023 where the system begins no other one.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # a group of its own: Ctrl-C of a terminal is for the supervisor, which ends all in their order
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *COMMAND,
-                    str(theirs.fileno()),
-                    pass_fds=(theirs.fileno(), *files),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=sys.stderr,
-                    process_group=0,
-                )
-            except OSError as error:
-                ours.close()
-                found, cure = f"a system that begins no process ({error.strerror})", "free memory, or raise its limits"
-                raise HeadraceError(Fault("HR-SERVE-023", "", found, "room for one more", cure)) from None
+        try:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    # a group of its own: Ctrl-C of a terminal is for the supervisor, which ends all in their order
+                    process = await asyncio.create_subprocess_exec(
+                        *COMMAND,
+                        str(theirs.fileno()),
+                        pass_fds=(theirs.fileno(), *files),
+                        stdin=asyncio.subprocess.DEVNULL,
+                        stdout=sys.stderr,
+                        process_group=0,
+                    )
+                except BaseException:
+                    ours.close()
+                    raise
+        except OSError as error:
+            found, cure = f"a system that begins no process ({error.strerror})", "free memory, or raise its limits"
+            raise HeadraceError(Fault("HR-SERVE-023", "", found, "room for one more", cure)) from None
         reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 24)
         writer.write(msgspec.json.encode(task) + b"\n")
         return cls(task, process, reader, writer, heard)
@@ -73,6 +76,11 @@ class Child:
     @property
     def alive(self) -> bool:
         return self._process.returncode is None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was told to begin."""
+        return self._begun
 
     @property
     def answers(self) -> bool:
@@ -84,14 +92,14 @@ class Child:
         if not self._writer.is_closing():
             self._writer.write(msgspec.json.encode(Said(what=what, **more)) + b"\n")  # type: ignore[arg-type]
 
-    async def made_ready(self) -> Said:
-        """Return what it says when it has loaded everything.
+    async def made_ready(self, patience_s: float | None = None) -> Said:
+        """Return what it says when it has loaded everything; a process that does not in time is ended.
 
         Raises:
             HeadraceError: as ``until``.
         """
         if self._ready is None:
-            self._ready = await self.until("ready")
+            self._ready = await self.until("ready", patience_s)
             self.state = self._ready.state
         return self._ready
 

@@ -137,12 +137,18 @@ class Crew:
         self._counts.put(child.task.seat)
 
     async def stop(self) -> None:
-        """End all in their order: those that decide, then the ones that bring everything into the lake."""
+        """End all in their order: those that decide, then the ones that bring everything into the lake.
+
+        One that has not begun has nothing to finish; it may hang.
+        """
         every = list(self._seats.values())
         for keeps in (False, True):
             some = [one for one in every if one.task.keeps is keeps]
             for one in some:
-                one.tell("stop")
+                if one.begun:
+                    one.tell("stop")
+                else:
+                    one.kill()
             await asyncio.gather(*(one.ended() for one in some))
 
     def kill(self) -> None:

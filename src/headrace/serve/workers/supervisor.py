@@ -27,6 +27,8 @@ _ALONE_S = 1.0
 """The same, where no other worker answers."""
 _PATIENCE_S = 60.0
 """How long a step of a process may take on which others wait."""
+_LOADING_S = 600.0
+"""How long a process that is begun anew may load; one that is to doubt its state reads all of it."""
 _TRIES = 3
 """As often a project is loaded whose files change meanwhile."""
 _DOUBTED = (-signal.SIGBUS, -signal.SIGSEGV, -signal.SIGABRT)
@@ -127,7 +129,7 @@ class Supervisor:
             before.keeper.tell("retire")
             with contextlib.suppress(HeadraceError):  # one that died does not write any more either
                 await before.keeper.until("released", _PATIENCE_S)
-        new.keeper.tell("begin", **({} if before is None else {"state": before.state, "slots": before.slots}))
+        new.keeper.tell("begin", **_left_by(before))
         try:
             await new.keeper.until("charged", None if before is None else _PATIENCE_S)
         except HeadraceError as error:
@@ -147,6 +149,8 @@ class Supervisor:
 
     async def _buried(self, old: Generation) -> None:
         for one in old.every:
+            if not one.begun:
+                one.kill()
             await one.ended()
             self._crew.leave(one)
         self._old.remove(old)
@@ -226,16 +230,18 @@ class Supervisor:
     async def _ready_again(self, generation: Generation, child: Child) -> None:
         """Let a process answer that was begun anew; one that cannot is ended."""
         try:
-            ready = await child.made_ready()
+            ready = await child.made_ready(_LOADING_S)
             if ready.prints != generation.prints:
                 self.renew()
                 raise HeadraceError(changed())
             if generation is not self._now:  # which took its place meanwhile
                 child.kill()
                 return
-            child.tell("begin")
             if child.task.keeps:
+                child.tell("begin", **_left_by(self._old[-1] if self._old else None))
                 await child.until("charged", _PATIENCE_S)
+            else:
+                child.tell("begin")
         except HeadraceError as error:
             _log.error("%s", error)
             child.kill()
@@ -315,3 +321,8 @@ class Supervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _left_by(before: Generation | None) -> Mapping[str, str]:
+    """What a keeper is told of the state from which others serve until they have ended."""
+    return {} if before is None else {"state": before.state, "slots": before.slots}
