@@ -112,14 +112,22 @@ def test_what_is_posted_is_read_by_the_next_request_and_taken_once(client, shop,
     assert features(later)["spending.count_1d"] == before["spending.count_1d"] + 1
     lines = "\n".join(json.dumps(payment(i)) for i in range(100, 110)) + "\n" + json.dumps({"payment_id": 1})
     assert client.post("/events/payments", content=lines).status_code == 400
+    listed = [payment(i) for i in range(200, 203)]
+    wrong = client.post("/events/payments", json=[*listed, {"payment_id": 1}])
+    assert (wrong.status_code, wrong.json()["error"]["place"]) == (400, "event 4")
+    assert client.post("/events/payments", content=b" [1,2").json()["error"]["code"] == "HR-REQUEST-002"
+    assert client.post("/events/payments", json=[1] * 100_001).status_code == 413
+    assert client.post("/events/payments", json=[1] * 3_000_000).status_code == 413
+    assert client.post("/events/payments", json=[*listed, listed[0]]).json()["taken"] == 3
+    assert client.post("/events/payments", json=[]).json()["taken"] == 0
     old = rows_of(shop, "payments")[0]
     loaded = payment(1, payment_id=old["payment_id"])
     assert client.post("/events/payments", json=loaded).json()["taken"] == 0
     drain(shop)
     table = shop.lake().read("payments").sort_by("_seq")
     assert table["_seq"].to_pylist() == list(range(1, table.num_rows + 1))
-    assert table["payment_id"].to_pylist()[-1] == "live-7"
-    assert first["sequences"] == [table.num_rows]
+    assert table["payment_id"].to_pylist()[-4:] == ["live-7", "live-200", "live-201", "live-202"]
+    assert first["sequences"] == [table.num_rows - 3]
 
 
 def test_an_event_that_is_posted_again_and_again_leaves_nothing_behind(shop):
@@ -128,8 +136,7 @@ def test_an_event_that_is_posted_again_and_again_leaves_nothing_behind(shop):
         for _ in range(5):
             again = asyncio.run(one.take("payments", [json.dumps(payment(7)).encode()] * 2))
             assert (again["taken"], again["known_before"]) == (0, 2)
-        (_, index) = one.intake._keys["payments"]
-        assert index._unsettled == []
+        assert one.intake.keys["payments"]._index._unsettled == []
 
 
 def test_parity_of_decisions_between_late_tied_and_unknown_events(client, shop):

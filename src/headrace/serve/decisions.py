@@ -24,10 +24,10 @@ AT_ONCE = 64
 """Rows of a request that are handed in before others get their turn; twice as many wait for their answers."""
 _MOST_VALUES = 64 * MANY
 ARROW = "application/vnd.apache.arrow.stream"
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 LINES = ("application/x-ndjson", "application/jsonl")
 _TYPES = ("application/json", *LINES, ARROW)
 _MOST_REASONS = 1000
-_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 Answers = list[dict[str, Any]]
@@ -122,12 +122,20 @@ def _bodies(kind: str, body: bytes) -> tuple[Sequence[bytes], Callable[[Answers]
         raise many_rows(f"more than {_MOST_VALUES:,} values", MANY)
     if kind in LINES:
         return _few([line for line in body.split(b"\n") if line.strip()]), _lines
+    return _few(items(body)), _array
+
+
+def items(body: bytes) -> list[bytes]:
+    """Return the items of a JSON array as they were written.
+
+    Raises:
+        Declined: HR-REQUEST-002 for what is none.
+    """
     try:
-        rows = _rows(body)
+        return [bytes(one) for one in _items(body)]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         cure = "send what a JSON library writes, in UTF-8"
         raise refused("HR-REQUEST-002", "what is not JSON", "a JSON array of rows", cure) from None
-    return _few([bytes(row) for row in rows]), _array
 
 
 def _few(rows: Sequence[bytes]) -> Sequence[bytes]:

@@ -201,7 +201,7 @@ def _object(body: bytes, place: str) -> dict[str, Any]:
         raise _refused("HR-REQUEST-002", place, f"what is not JSON{where}", "a JSON object", cure) from None
     if not isinstance(given, dict):
         kind = {list: "a list", str: "text", type(None): "null"}.get(type(given), "a single value")
-        cure = "send one row as {...}; many events go to /events/STREAM, one object on each line (application/x-ndjson)"
+        cure = "send one row as {...}; many are a JSON array, or one object on each line (application/x-ndjson)"
         raise _refused("HR-REQUEST-003", place, kind, "a JSON object, one row", cure)
     return given
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from headrace.errors import HeadraceError
 from headrace.serve import rebuilding
+from headrace.serve.decisions import items
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
 from headrace.serve.wire.refusal import plain, refused
@@ -16,7 +17,8 @@ from headrace.serve.wire.refusal import plain, refused
 LARGEST_POST = 16 << 20
 """Bytes of a post of many events."""
 MOST_LINES = 100_000
-"""Lines of a post."""
+"""Lines of a post, or items of its array."""
+_MOST_VALUES = 20 * MOST_LINES
 _JSON = ("application/json", "application/x-ndjson", "application/jsonl")
 _log = logging.getLogger("headrace.serve")
 
@@ -76,10 +78,20 @@ def _json_only(request: Request) -> None:
 
 
 def _lines(body: bytes) -> list[bytes]:
-    """One JSON object, which may span lines, or one object on each line."""
+    """One JSON object, which may span lines, an array of them, or one object on each line."""
+    if body.lstrip().startswith(b"["):
+        if (count := body.count(b",")) > _MOST_VALUES:  # to tell its items apart would take a second
+            raise _many(f"{count:,} values", _MOST_VALUES)
+        if len(listed := items(body)) > MOST_LINES:
+            raise _many(f"{len(listed):,} events", MOST_LINES)
+        return listed
     if (count := body.count(b"\n")) > MOST_LINES:
-        found, cure = f"{count:,} lines", "send them in several posts; files are loaded with 'headrace run'"
-        raise refused("HR-REQUEST-001", found, f"at most {MOST_LINES:,}", cure)
+        raise _many(f"{count:,} lines", MOST_LINES)
     lines = [line for line in body.split(b"\n") if line.strip()]
     whole = len(lines) < 2 or not all(line.strip().startswith(b"{") and line.strip().endswith(b"}") for line in lines)
     return [body] if whole else lines
+
+
+def _many(found: str, most: int) -> HeadraceError:
+    cure = "send them in several posts; files are loaded with 'headrace run'"
+    return refused("HR-REQUEST-001", found, f"at most {most:,}", cure)

@@ -228,7 +228,7 @@ class Office:
         reader, rows, faults = self.intake.readers[stream], [], list[Fault]()
         for number, body in enumerate(bodies, 1):
             try:
-                rows.append(reader.read(body, f"line {number}" if len(bodies) > 1 else "event"))
+                rows.append(reader.read(body, f"event {number}" if len(bodies) > 1 else "event"))
             except HeadraceError as error:
                 faults += error.faults
             if len(faults) >= SHOWN:

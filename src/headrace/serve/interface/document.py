@@ -132,7 +132,7 @@ def _post(name: str, contract: type[Contract], schemas: dict[str, Any], now_us: 
     row = _row(contract, schemas)
     body = {
         "application/json": {
-            "schema": row,
+            "schema": {"oneOf": [row, {"type": "array", "items": row}]},
             **_example(contract, now_us),
         },
         LINES: {"schema": _TEXT | {"description": "One event on each line."}},
