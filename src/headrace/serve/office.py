@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from headrace.kernel.compile import warm as warm_kernel
 from headrace.learn.champion import champions_of_another_declaration
 from headrace.online import State
 from headrace.plan import fingerprints
+from headrace.serve.answers import Give, as_it_is, rendered, repeated
 from headrace.serve.cases import Cases, case_of
 from headrace.serve.commit import Committer
 from headrace.serve.deciding import Deciding, Pending
@@ -46,12 +46,7 @@ SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
 _READ = 64
 """Lines of a post that are read at once."""
-Give = Callable[[dict[str, Any]], Any]
 BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
-
-
-def _as_it_is(answer: dict[str, Any]) -> dict[str, Any]:
-    return answer
 
 
 class Office:
@@ -157,7 +152,7 @@ class Office:
         with_features: bool = False,
         *,
         deadline: float | None = None,
-        give: Give = _as_it_is,
+        give: Give = as_it_is,
     ) -> asyncio.Future[Any]:
         """Answer one row; when the answer is there it is on record. What was decided before is answered again.
 
@@ -188,7 +183,7 @@ class Office:
         self, desk: Desk, row: Row, case: bytes | None, asked: tuple[int, bool, float | None], give: Give
     ) -> asyncio.Future[Any]:
         explain, with_features, deadline = asked
-        render = partial(_rendered, explain, with_features, give)
+        render = partial(rendered, explain, with_features, give)
         pending = self._deciding.submit(desk, row, explain, case, deadline, render)
         self._cases.begin(pending)
         return pending.answer
@@ -386,31 +381,3 @@ def _desks(services: dict[str, Service], loaded: Loaded) -> dict[str, Desk]:
     if faults:
         raise HeadraceError(faults)
     return found
-
-
-def repeated(record: Record, explain: int, with_features: bool) -> dict[str, Any]:
-    """Return what was answered before, with as many reasons as were asked for then and now."""
-    model = {name.removeprefix("model_"): record[name] for name in ("model_version", "model_digest")}
-    answer = {"decision": record["decision"], "score": record["score"], "record_id": record["record_id"]}
-    answer |= {"model": {"name": record["model"], **model}, "repeated": True}
-    if record["situation"] != "[]":
-        answer["situation"] = json.loads(record["situation"])
-    if explain:
-        answer["reasons"] = json.loads(record["reasons"])[:explain]
-    if with_features:
-        answer["features"] = json.loads(record["features"])
-    return answer
-
-
-def _rendered(explain: int, with_features: bool, give: Give, pending: Pending) -> Any:
-    decided, model = pending.decided, pending.desk.model
-    assert decided is not None
-    answer: dict[str, Any] = {"decision": decided.decision, "score": decided.score, "record_id": pending.record_id}
-    answer["model"] = model
-    if decided.situation:
-        answer["situation"] = decided.situation
-    if explain:
-        answer["reasons"] = decided.reasons
-    if with_features:
-        answer["features"] = decided.features
-    return give(answer)

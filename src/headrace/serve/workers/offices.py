@@ -11,6 +11,7 @@ from typing import Any
 
 from headrace.online import State
 from headrace.online.build import others_like
+from headrace.serve.answers import Give, repeated
 from headrace.serve.deciding import Pending
 from headrace.serve.desk import Desk
 from headrace.serve.drain import drain_events, drain_records, journals, last_committed, spool_of
@@ -19,7 +20,7 @@ from headrace.serve.intake import Post, layout
 from headrace.serve.journal import identity, segments
 from headrace.serve.judging import judge_live
 from headrace.serve.loaded import Loaded
-from headrace.serve.office import Give, Office, repeated
+from headrace.serve.office import Office
 from headrace.serve.record import Record
 from headrace.serve.workers.cases import SharedCases
 from headrace.serve.workers.claims import Claims
