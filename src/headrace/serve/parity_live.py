@@ -18,10 +18,10 @@ from headrace.declare import node_id
 from headrace.errors import HeadraceError
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.drain import event_table, journals, spool_of
-from headrace.serve.journal import frames, identity, segments
+from headrace.serve.journal import Frame, frames, identity, segments
 from headrace.serve.loaded import Loaded
 from headrace.serve.parity import EXAMPLES, Check, ParityReport
-from headrace.serve.record import Kept, Record, unpacked
+from headrace.serve.record import Record, is_context, unpacked
 from headrace.serve.spool import Spool
 from headrace.serve.veiled import Veiled
 
@@ -119,15 +119,14 @@ class LiveParity:
         return True
 
     def _look(self) -> None:
-        now, served = self._now_us(), self._served()
+        now = self._now_us()
+        cursors, served, chosen = self._sampled()
         self._report.clear()
-        if served:
-            chosen = self._choose.sample(served, min(self._sample, len(served)))
-            self._compare([one.record(journal) for journal, one in chosen])
+        if chosen:
+            self._compare(chosen)
             self._count()
-        self._figures.served += len(served)
-        self._cursors |= {journal: one.number for journal, one in served}
-        self._looked_us = now
+        self._figures.served += served
+        self._cursors, self._looked_us = cursors, now
         self._keep()
 
     def figures(self) -> LiveFigures:
@@ -176,14 +175,33 @@ class LiveParity:
                 check.compare(ready, self._lake, waiting)
         self._report.skip("served by other declarations", others)
 
-    def _served(self) -> list[tuple[str, Kept]]:
-        """What is in the journals and was not looked at, by journal; files that are in the lake by now may be gone."""
-        found = list[tuple[str, Kept]]()
+    def _sampled(self) -> tuple[dict[str, int], int, list[Record]]:
+        """The last numbers of the journals, how many are new, and some of these; those in the lake may be gone.
+
+        Held is never more than the sample, however many were served (reservoir sampling, Vitter's algorithm R).
+        """
+        cursors, served = dict(self._cursors), 0
+        chosen, contexts = list[tuple[str, Frame]](), dict[str, list[Frame]]()
         for folder in self._journals():
             own = identity(folder)
-            after = self._cursors.get(own, 0)
-            found += [(own, one) for one in unpacked(frames(folder, after), after)]
-        return found
+            after = last = cursors.get(own, 0)
+            contexts[own] = []
+            for frame in frames(folder, after):
+                if is_context(frame[1]):
+                    contexts[own].append(frame)
+                elif frame[0] > after:
+                    served, last = served + 1, frame[0]
+                    if len(chosen) < self._sample:
+                        chosen.append((own, frame))
+                    elif (at := self._choose.randrange(served)) < self._sample:
+                        chosen[at] = own, frame
+            cursors[own] = last
+        records = [
+            one.record(own)
+            for own, said in contexts.items()
+            for one in unpacked([*said, *(frame for journal, frame in chosen if journal == own)])
+        ]
+        return cursors, served, records
 
     def _journals(self) -> list[Path]:
         return journals(spool_of(self._loaded.state_dir))

@@ -150,15 +150,19 @@ class Kept:
         return record
 
 
+def is_context(payload: bytes) -> bool:
+    """Whether a frame of a journal says what records after it share, and is no record itself."""
+    return payload.startswith(_BEGINS_CONTEXT)
+
+
 def unpacked(frames: Iterable[tuple[int, bytes]], after: int = 0) -> Iterator[Kept]:
     """Yield the records of a journal's frames with numbers beyond ``after``."""
     contexts: dict[str, Context] = {}
     for number, payload in frames:
-        is_context = payload.startswith(_BEGINS_CONTEXT)
-        if number <= after and not is_context:
+        if number <= after and not is_context(payload):
             continue
         said = _unpack(payload)
-        if is_context:
+        if is_context(payload):
             _, name, service, moment, fields, features, constant = said
             kinds = {field: type_of(kind) for field, kind in fields}
             contexts[name] = Context(service, moment, kinds, features, constant, name)
