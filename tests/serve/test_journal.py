@@ -1,6 +1,7 @@
 """The journal: what was written is read again, whatever is killed, torn, altered or full."""
 
 import errno
+import importlib
 import os
 import signal
 import subprocess
@@ -79,6 +80,74 @@ def test_an_end_that_was_torn_is_cut_off_and_all_before_it_is_whole(tmp_path_fac
     assert records(folder) == some(1, 4)
     assert written(folder, some(5, 8)).last == 8
     assert records(folder) == some(1, 8)
+
+
+def lost(content, begin, end, sectors):
+    """A file as a power cut leaves it: sectors of its bytes from one place to another were never written."""
+    altered = bytearray(content)
+    for sector in sectors:
+        place = slice(max(begin, sector * 512), min(end, (sector + 1) * 512))
+        altered[place] = bytes(len(altered[place]))
+    return bytes(altered)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_power_cut_leaves_any_sectors_of_the_last_group_and_takes_nothing_before_it(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("power")
+    length = data.draw(st.integers(20, 2000))
+    groups = [some(1, 4, length), some(5, 6, length), some(7, 12, length)]
+    written(folder, *groups[:2], size=1 << 17)
+    path = segments(folder)[0]
+    begin = len(path.read_bytes().rstrip(b"\0"))
+    path.unlink()
+    written(folder, *groups, size=1 << 17)
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    every = range(begin // 512, (end - 1) // 512 + 1)
+    path.write_bytes(lost(whole, begin, end, data.draw(st.sets(st.sampled_from(every), min_size=1))))
+    found = records(folder)
+    assert found[:6] == some(1, 6, length)
+    assert found == some(1, len(found), length)
+    last = Journal(folder, 1 << 17).last
+    assert last == len(found) < 12
+    written(folder, some(last + 1, last + 3, length), size=1 << 17)
+    assert records(folder) == some(1, last + 3, length)
+
+
+@pytest.mark.parametrize("sectors", [1, 3])
+def test_sectors_that_were_emptied_in_front_of_another_group_are_told(tmp_path, sectors):
+    written(tmp_path, some(1, 4, 900), some(5, 8, 900), some(9, 12, 900), size=1 << 17)
+    path = segments(tmp_path)[0]
+    whole = path.read_bytes()
+    for record, before in ((1, 1), (4, 3), (5, 4), (7, 6)):  # a context has the number of what follows
+        begin = whole.index(some(record, record, 900)[0][1]) - 16
+        altered = lost(whole, begin, len(whole), range(begin // 512, begin // 512 + sectors))
+        path.write_bytes(altered)
+        with pytest.raises(HeadraceError, match=f"behind number {before}\\b"):
+            records(tmp_path)
+        with pytest.raises(HeadraceError, match="HR-ONLINE-004"):
+            Journal(tmp_path)
+        assert path.read_bytes() == altered
+
+
+def test_a_file_that_is_written_to_while_it_is_read_was_not_altered(tmp_path, monkeypatch):
+    written(tmp_path, some(1, 4, 900), some(5, 8, 900), size=1 << 17)
+    path, journal = segments(tmp_path)[0], importlib.import_module("headrace.serve.journal")
+    whole = path.read_bytes()
+    seen = [lost(whole, 0, len(whole), [4, 5]), whole]
+    monkeypatch.setattr(journal, "_content", lambda _: seen.pop(0))
+    assert records(tmp_path) == some(1, 8, 900)
+    assert not seen
+
+
+def test_what_was_cut_off_is_told(tmp_path, caplog):
+    written(tmp_path, some(1, 2), some(3, 4), size=1 << 16)
+    path = segments(tmp_path)[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(some(3, 3)[0][1]) + 50] + bytes(1000))
+    assert Journal(tmp_path).last == 2
+    assert f"{path.name}: 66 bytes behind number 2 are of a write that did not end" in caplog.text
 
 
 def test_a_record_that_was_altered_is_told_and_nothing_is_written_over_it(tmp_path):

@@ -2,19 +2,20 @@
 
 A group of records costs one write and one ``fdatasync`` over blocks that were filled with zeros beforehand: the file
 neither grows nor moves, so the disk has one thing to do. What a kill or the loss of power leaves half written was never
-acknowledged; the frame's checksum tells it.
+acknowledged; the frames' checksums tell it, and a group behind it would tell that it was whole once.
 """
 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 import struct
 import threading
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,13 +28,19 @@ SEGMENT_BYTES = 16 << 20
 MOST_BYTES = 64 << 30
 """What may wait for the lake at most."""
 _FRAME = struct.Struct("<IIQ")
-"""Length of the payload, CRC-32 of number and payload, number; a length of 0 is the end."""
+"""Length of the payload, CRC-32 of all but itself, number; a length of 0 is the end."""
+_BEGINS = 1 << 31
+"""Added to the length of the first frame of a group: it was written when all before it was on the disk."""
+_SECTOR = 512
+"""Bytes of which a disk writes all or nothing."""
 _END = bytes(_FRAME.size)
 _NUMBER = struct.Struct("<Q")
 _LARGEST = 8 << 20
 _FURTHER = 1 << 32
 """So far apart two numbers never are: writes that failed leave some out. Checksums cover what is below."""
 _ID = re.compile("[0-9a-f]{12}")
+
+_log = logging.getLogger("headrace.serve")
 
 Frame = tuple[int, bytes]
 """A number and a payload; numbers ascend, contexts have the number of the record that follows."""
@@ -92,11 +99,11 @@ class Journal:
         Raises:
             HeadraceError: HR-ONLINE-002 when there is no room, or the disk fails; then none of them counts.
         """
-        first, records = some[0][0], b"".join(_framed(*one) for one in some)
-        content = b"".join(_framed(first, contexts[name]) for name in contexts if name not in self._told) + records
+        first, fresh = some[0][0], [contexts[name] for name in contexts if name not in self._told]
+        content = _group(first, fresh, some)
         with no_room():
             if self._file < 0 or self._at + len(content) + _FRAME.size > self._size:
-                content = b"".join(_framed(first, one) for one in contexts.values()) + records
+                content = _group(first, contexts.values(), some)
                 self._turn(first, len(content))
                 self._told = set()
             # a write that the disk has failed may be there in part, and reach further than this one
@@ -220,37 +227,96 @@ def _mended(folder: Path) -> int:
     last, end = int(paths[-1].stem) - 1, 0
     for number, _, ending in _read(paths[-1], newest=True):
         last, end = number, ending
+    torn = len(paths[-1].read_bytes()[end:].rstrip(b"\0"))
+    if torn:
+        told = "%d bytes behind number %d are of a write that did not end, and were cut off: they were not acknowledged"
+        _log.warning("the journal %s: " + told, paths[-1].name, torn, last)
     os.truncate(paths[-1], end)
     return last
 
 
-def _framed(number: int, payload: bytes) -> bytes:
-    return _FRAME.pack(len(payload), zlib.crc32(payload, number & 0xFFFFFFFF), number) + payload
+def _group(first: int, contexts: Iterable[bytes], some: Iterable[Frame]) -> bytes:
+    every = [*((first, one) for one in contexts), *some]
+    return b"".join(_framed(number, payload, begins=not at) for at, (number, payload) in enumerate(every))
+
+
+def _framed(number: int, payload: bytes, begins: bool) -> bytes:
+    marked = len(payload) | (_BEGINS if begins else 0)
+    return _FRAME.pack(marked, _checksum(payload, marked, number), number) + payload
+
+
+def _checksum(payload: bytes | memoryview, marked: int, number: int) -> int:
+    return zlib.crc32(payload, (number ^ marked) & 0xFFFFFFFF)
+
+
+def _whole(content: bytes | memoryview, at: int, before: int) -> tuple[int, int, bool] | None:
+    """Number and end of the frame at a place, and whether it begins a group; None where there is none."""
+    if at + _FRAME.size > len(content):
+        return None
+    marked, checksum, number = _FRAME.unpack_from(content, at)
+    begin, length = at + _FRAME.size, marked & ~_BEGINS
+    if not 0 < length <= min(_LARGEST, len(content) - begin) or not before <= number < before + _FURTHER:
+        return None
+    if _checksum(memoryview(content)[begin : begin + length], marked, number) != checksum:
+        return None
+    return number, begin + length, marked != length
 
 
 def _read(path: Path, newest: bool) -> Iterator[tuple[int, bytes, int]]:
     """Yield number and payload of each frame, and where it ends."""
+    at, before, looked = 0, int(path.stem) - 1, -1
+    content = _content(path)
+    while content is not None:
+        found = _whole(content, at, before)
+        if found is not None:
+            number, end, _ = found
+            yield number, content[at + _FRAME.size : end], end
+            at, before = end, number
+        elif looked < at and _altered_at(content, at, before, newest):
+            content, looked = _content(path), at  # it may have been written to while it was read
+        elif looked == at and _altered_at(content, at, before, newest):
+            raise _altered_behind(path, before)
+        else:
+            return
+
+
+def _content(path: Path) -> bytes | None:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:  # removed meanwhile: all of it is in the lake
-        return
-    at, before = 0, int(path.stem) - 1
-    while at + _FRAME.size <= len(content):
-        length, checksum, number = _FRAME.unpack_from(content, at)
-        begin = at + _FRAME.size
-        if length == 0:
-            break
-        payload = content[begin : begin + length]
-        whole = len(payload) == length <= _LARGEST and zlib.crc32(payload, number & 0xFFFFFFFF) == checksum
-        if not whole or not before <= number < before + _FURTHER:
-            if not newest or _goes_on(content, begin, before):
-                raise _altered_behind(path, before)
-            break
-        at, before = begin + length, number
-        yield number, payload, at
-    # an end that lies in the midst is a part of the disk that was emptied
-    if not newest and (not at or _goes_on(content, at, before)):
-        raise _altered_behind(path, before)
+        return None
+
+
+def _altered_at(content: bytes, at: int, before: int, newest: bool) -> bool:
+    """Whether what was written at a place was altered, and is neither the end nor what a kill or a power cut has torn.
+
+    What is torn belongs to the last group; there either nothing follows it, or a part of it was never written.
+    """
+    rest = content.rstrip(b"\0")
+    ended = len(rest) <= at or not int.from_bytes(content[at : at + 4], "little")
+    if not newest and not ended:
+        return True
+    following = _following(rest, at + 1, before)
+    if not newest:
+        return not at or bool(following)
+    return any(following) or bool(following and not ended and not _unwritten(rest, at))
+
+
+def _following(content: bytes, at: int, before: int) -> list[bool]:
+    """Of the whole frames of later numbers that follow a place, up to one that begins a group: which of them does."""
+    view, found = memoryview(content), list[bool]()
+    while at < len(content) - _FRAME.size and not any(found):
+        whole = _whole(view, at, before + 1)
+        at, before = (at + 1, before) if whole is None else (whole[1], whole[0])
+        if whole is not None:
+            found.append(whole[2])
+    return found
+
+
+def _unwritten(content: bytes, at: int) -> bool:
+    """Whether a sector behind a place has nothing."""
+    places = range((at // _SECTOR + 1) * _SECTOR, len(content), _SECTOR)
+    return any(not any(content[place : place + _SECTOR]) for place in places)
 
 
 def _altered_behind(path: Path, number: int) -> HeadraceError:
@@ -259,15 +325,3 @@ def _altered_behind(path: Path, number: int) -> HeadraceError:
 
 def _altered(found: str) -> HeadraceError:
     return HeadraceError(Fault("HR-ONLINE-004", "", found, "what was written", RESTORE))
-
-
-def _goes_on(content: bytes, at: int, before: int) -> bool:
-    """Whether whole frames of later numbers follow one that is broken: then it is no end that a kill has torn."""
-    rest = memoryview(content)[at : len(content.rstrip(b"\0"))]
-    for step in range(len(rest) - _FRAME.size):
-        length, checksum, next_number = _FRAME.unpack_from(rest, step)
-        if 0 < length <= len(rest) - step - _FRAME.size and before < next_number < before + _FURTHER:
-            payload = rest[step + _FRAME.size : step + _FRAME.size + length]
-            if zlib.crc32(payload, next_number & 0xFFFFFFFF) == checksum:
-                return True
-    return False
