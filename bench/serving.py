@@ -175,6 +175,9 @@ def decisions(bench: Bench) -> list[Result]:
             notes[f"{connections} connections"] = found[connections].said()
             seconds[f"Headrace, {connections} connections"] = 1 / found[connections].rate
         notes |= where_it_goes(*before, bench.look(), profile_of(pid))
+        for beside in set(tree(pid)) - {pid}:
+            os.sched_setaffinity(beside, {int(CLIENT)})
+        notes["16 connections, records moved on the other core"] = bench.load(16, pid).said()
         bare = f"{bench.url}/v2/models/{MODEL}/infer"
         model = bench.load(16, pid, bare, [as_v2(row) for row in asked.rows])
     one = found[16]
