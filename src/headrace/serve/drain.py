@@ -98,7 +98,7 @@ def _drain_journal(spool: Spool, lake: Lake, journal: Path, moved: Counter[str])
     last = max(note.values(), default=0)
     for some in _groups(unpacked(frames(journal, last), last)):
         for service in dict.fromkeys(one.service for one in some):
-            count = _commit(spool, lake, own, [one for one in some if one.service == service])
+            count = commit(spool, lake, own, [one for one in some if one.service == service])
             if count:
                 moved[table_of(service)] += count
         note |= {one.service: one.number for one in some}
@@ -123,7 +123,7 @@ def _groups(read: Iterator[serve_record.Kept]) -> Iterator[list[serve_record.Kep
             return
 
 
-def _commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.Kept]) -> int:
+def commit(spool: Spool, lake: Lake, journal: str, some: Sequence[serve_record.Kept]) -> int:
     """Move records of one service; their cases are known before their file may be removed."""
     # a journal whose files are lost counts from one again: its id keeps its numbers apart from those of an older one
     name, app = table_of(some[0].service), f"records:{journal}"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from headrace.errors import Fault, HeadraceError
 from headrace.lake.disk import sync
-from headrace.online.room import RESTORE, no_room
+from headrace.online.room import no_room
 
 SEGMENT_BYTES = 16 << 20
 """Of one file; about 20,000 records."""
@@ -40,6 +40,7 @@ _FURTHER = 1 << 32
 """So far apart two numbers never are: writes that failed leave some out. Checksums cover what is below."""
 _ID = re.compile("[0-9a-f]{12}")
 
+_CURE = "restore the folder 'spool' of the project's state; or headrace state salvage, which keeps all that is whole"
 _log = logging.getLogger("headrace.serve")
 
 Frame = tuple[int, bytes]
@@ -210,6 +211,14 @@ def frames_from(folder: Path, number: int) -> Iterator[Frame]:
             yield found, payload
 
 
+def salvaged(folder: Path) -> Iterator[Frame]:
+    """Yield every whole frame of a journal that was altered, in order, whatever lies between them."""
+    for path in segments(folder):
+        content = path.read_bytes()
+        for at, number, end, _ in _found(content, 0, int(path.stem) - 1):
+            yield number, content[at + _FRAME.size : end]
+
+
 def forget(folder: Path, last: int) -> None:
     """Remove the files of which all numbers are up to ``last``; the newest stays, since it may be written to."""
     paths = segments(folder)
@@ -296,20 +305,32 @@ def _altered_at(content: bytes, at: int, before: int, newest: bool) -> bool:
     ended = len(rest) <= at or not int.from_bytes(content[at : at + 4], "little")
     if not newest and not ended:
         return True
-    following = _following(rest, at + 1, before)
+    following = _following(content, at + 1, before)
     if not newest:
         return not at or bool(following)
     return any(following) or bool(following and not ended and not _unwritten(rest, at))
 
 
+def _found(content: bytes, at: int, before: int) -> Iterator[tuple[int, int, int, bool]]:
+    """Yield place, number and end of each whole frame from a place on, and whether it begins a group."""
+    view, last = memoryview(content), len(content.rstrip(b"\0"))
+    while at < last:
+        whole = _whole(view, at, before)
+        if whole is None:
+            at += 1
+        else:
+            before, end, begins = whole
+            yield at, before, end, begins
+            at = end
+
+
 def _following(content: bytes, at: int, before: int) -> list[bool]:
     """Of the whole frames of later numbers that follow a place, up to one that begins a group: which of them does."""
-    view, found = memoryview(content), list[bool]()
-    while at < len(content) - _FRAME.size and not any(found):
-        whole = _whole(view, at, before + 1)
-        at, before = (at + 1, before) if whole is None else (whole[1], whole[0])
-        if whole is not None:
-            found.append(whole[2])
+    found = list[bool]()
+    for _, _, _, begins in _found(content, at, before + 1):
+        found.append(begins)
+        if begins:
+            break
     return found
 
 
@@ -324,4 +345,4 @@ def _altered_behind(path: Path, number: int) -> HeadraceError:
 
 
 def _altered(found: str) -> HeadraceError:
-    return HeadraceError(Fault("HR-ONLINE-004", "", found, "what was written", RESTORE))
+    return HeadraceError(Fault("HR-ONLINE-004", "", found, "what was written", _CURE))

@@ -1,4 +1,4 @@
-"""``headrace state``: what services know of each key, and making that anew."""
+"""``headrace state``: what services know of each key, and making that anew; and records that were altered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ASKED = "The service that runs makes it anew beside, and goes on with it: headr
 
 @click.group("state", epilog="\b\nExample:  headrace state show")
 def command() -> None:
-    """What services know of each key: made of the lake, and made anew at any time; each subcommand takes --json."""
+    """What services know of each key, and what they answered: shown and mended; each subcommand takes --json."""
 
 
 @command.command("show", epilog="\b\nExample:  headrace state show")
@@ -51,6 +51,28 @@ def rebuild(session: Session) -> None:
             _print(made)
 
     session.tell({"ok": True, "asked": made is None, "state": None if made is None else made.as_dict()}, shown)
+
+
+@command.command("salvage", epilog="\b\nExample:  headrace state salvage")
+@session_options
+def salvage(session: Session) -> None:
+    """Bring what is whole of records that were altered (HR-ONLINE-004) into the lake, while no service runs.
+
+    Their files are set aside, and nothing is removed; the next service begins a journal of its own.
+    """
+    from headrace.serve.salvage import salvage as salvaged
+
+    found = salvaged(session.load())
+
+    def shown() -> None:
+        if not found:
+            click.echo("No records were altered.")
+        for one in found:
+            click.echo(f"{one.moved:,} records of the journal {one.journal} are in the lake; its files: {one.aside}")
+            for first, last in one.missing:
+                click.echo(f"  none that is whole: {one.journal}-{first} to {one.journal}-{last}")
+
+    session.tell({"ok": True, "salvaged": [one.as_dict() for one in found]}, shown)
 
 
 def _print(found: KeptState) -> None:

@@ -1,0 +1,108 @@
+"""Records of a journal that was altered on the disk: what is whole goes into the lake, its files are set aside."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace import clock
+from headrace.errors import HeadraceError
+from headrace.lake import Lake
+from headrace.lake.disk import sync
+from headrace.lake.lock import exclusive
+from headrace.serve.drain import commit, journals, spool_of, table_of
+from headrace.serve.journal import Frame, frames, identity, salvaged
+from headrace.serve.loaded import Loaded, services_of
+from headrace.serve.record import Kept, is_context, unpacked
+from headrace.serve.spool import Spool, opened
+from headrace.serve.workers.part import in_use
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What was kept of a journal that was altered.
+
+    Args:
+        journal: its id, with which the ids of its records begin.
+        moved: records that were brought into the lake.
+        missing: the first and the last of each run of numbers of which no record is whole, behind those that were in
+            the lake before; writes that a full disk refused leave such runs, too.
+        aside: where its files are now.
+    """
+
+    journal: str
+    moved: int
+    missing: list[tuple[int, int]]
+    aside: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for ``--json``."""
+        return {**vars(self), "aside": str(self.aside)}
+
+
+def salvage(loaded: Loaded) -> list[Salvaged]:
+    """Bring what is whole of altered journals into the lake, and set their files aside; nothing is removed.
+
+    Raises:
+        HeadraceError: HR-SERVE-001 for a project without services; 011 where a service runs; HR-ONLINE-004 where the
+            id of a journal was altered; HR-LAKE-... when the lake cannot be written.
+    """
+    services, folder = list(services_of(loaded)), spool_of(loaded.state_dir)
+    try:
+        with exclusive(loaded.state_dir / "serving.lock", wait_s=0):
+            damaged = [journal for journal in journals(folder) if _altered(journal)]
+            if not damaged:
+                return []
+            lake = loaded.lake()
+            with opened(folder) as spool, lake.lock("decisions"):
+                return [_salvaged(spool, lake, journal, services) for journal in damaged]
+    except HeadraceError as error:
+        raise (in_use() if error.faults[0].code == "HR-LAKE-009" else error) from None
+
+
+def _altered(journal: Path) -> bool:
+    try:
+        deque(frames(journal), maxlen=0)
+    except HeadraceError:
+        return True
+    return False
+
+
+def _salvaged(spool: Spool, lake: Lake, journal: Path, services: list[str]) -> Salvaged:
+    own = identity(journal)
+    there = {name: lake.committed(table_of(name), f"records:{own}") for name in services}
+    every, moved = list(salvaged(journal)), 0
+    whole = _whole(every)
+    fresh = [one for one in whole if one.number > there.get(one.service, 0)]
+    for service in dict.fromkeys(one.service for one in fresh):
+        moved += commit(spool, lake, own, [one for one in fresh if one.service == service])
+    begin, end = max(there.values(), default=0) + 1, max((number for number, _ in every), default=0) + 1
+    missing = _spans(sorted(set(range(begin, end)) - {one.number for one in whole}))
+    aside = journal.with_name(f"aside-{own}-{clock.now_us()}")
+    journal.rename(aside)
+    sync(journal.parent)
+    return Salvaged(own, moved, missing, aside)
+
+
+def _whole(every: Sequence[Frame]) -> list[Kept]:
+    """All records that can be read; what they share stands in each file, and that of one serves another."""
+    shared = [one for one in every if is_context(one[1])]
+    records = [one for one in every if not is_context(one[1])]
+    with contextlib.suppress(KeyError):
+        return list(unpacked([*shared, *records]))
+    found = list[Kept]()
+    for one in records:
+        with contextlib.suppress(KeyError):  # what it shares with others is not there any more
+            found += unpacked([*shared, one])
+    return found
+
+
+def _spans(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of each run of numbers."""
+    runs = (list(run) for _, run in itertools.groupby(enumerate(numbers), lambda one: one[1] - one[0]))
+    return [(run[0][1], run[-1][1]) for run in runs]
