@@ -81,7 +81,7 @@ def _salvaged(spool: Spool, lake: Lake, journal: Path, services: list[str]) -> S
     fresh = [one for one in whole if one.number > there.get(one.service, 0)]
     for service in dict.fromkeys(one.service for one in fresh):
         moved += commit(spool, lake, own, [one for one in fresh if one.service == service])
-    begin, end = max(there.values(), default=0) + 1, max((number for number, _ in every), default=0) + 1
+    begin, end = max(0, *there.values()) + 1, max((number for number, _ in every), default=0) + 1
     missing = _spans(sorted(set(range(begin, end)) - {one.number for one in whole}))
     aside = journal.with_name(f"aside-{own}-{clock.now_us()}")
     journal.rename(aside)
