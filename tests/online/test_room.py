@@ -4,7 +4,7 @@ import lmdb
 import pytest
 
 from headrace.errors import HeadraceError
-from headrace.online.room import RESTORE, environment, named
+from headrace.online.room import RESTORE, environment, is_damage, named
 
 ENTRIES = 3_000
 
@@ -35,4 +35,24 @@ def test_a_whole_file_is_opened_again(kept):
     with env.begin(db=entries) as transaction:
         assert transaction.stat()["entries"] == ENTRIES
         assert transaction.get(b"2999") == b"x" * 400
+    env.close()
+
+
+@pytest.mark.parametrize("page", range(2, 8))
+def test_whatever_a_look_meets_in_pages_that_were_overwritten_is_damage(kept, page):
+    env = environment(kept, 1 << 30, 4, RESTORE)
+    (entries,) = named(env, [b"entries"])
+    size = (kept / "data.mdb").stat().st_size
+    with (kept / "data.mdb").open("r+b") as file:
+        file.seek(page * 4096)
+        file.write(b"\xa5" * (size - page * 4096))
+    met = []
+    with env.begin() as transaction:
+        for _ in range(3):  # the first breaks the transaction for those that follow
+            with pytest.raises(lmdb.Error) as caught:
+                transaction.get(b"2999", None, entries)
+            met.append(caught.value)
+    assert all(map(is_damage, met)), met
+    assert lmdb.BadTxnError in map(type, met)
+    assert not is_damage(lmdb.MapFullError(""))
     env.close()

@@ -203,6 +203,14 @@ def test_an_id_that_is_none_is_told(tmp_path):
             Journal(tmp_path)
 
 
+def test_records_whose_journal_lost_its_id_are_not_taken_for_those_of_another(tmp_path):
+    written(tmp_path, some(1, 5))
+    (tmp_path / "id").unlink()
+    with pytest.raises(HeadraceError, match=f"the journal {tmp_path.name} without its id"):
+        Journal(tmp_path)
+    assert not (tmp_path / "id").exists()
+
+
 def test_a_record_larger_than_a_file_has_one_of_its_own(tmp_path):
     written(tmp_path, some(1, 2), [(3, b"x" * 20_000)], some(4, 5))
     assert records(tmp_path) == [*some(1, 2), (3, b"x" * 20_000), *some(4, 5)]

@@ -370,7 +370,8 @@ def test_no_answer_is_without_its_record_and_none_is_doubled_after_kills(shop):
 def test_a_full_spool_refuses_instead_of_answering_without_a_record(shop):
     with start(shop, spool_bytes=96 * 1024) as running, httpx.Client(base_url=running.url) as client:
         answers = [client.post(DECIDE, json=payment(i)) for i in range(600)]
-    refused = [one for one in answers if one.status_code != 200]
+        refused = [one for one in answers if one.status_code != 200]
+        assert f"headrace_spool_records {len(answers) - len(refused)}\n" in client.get("/metrics").text
     assert {one.status_code for one in refused} == {503}
     assert refused[0].json()["error"]["code"] == "HR-ONLINE-002"
     assert len(rows_of(shop, "decisions_desk")) == len(answers) - len(refused)

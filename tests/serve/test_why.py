@@ -196,6 +196,7 @@ def test_a_record_that_was_altered_is_told_apart_from_a_wrong_one(grown):
     assert (found["checked"]["whole"], found["checked"]["score"]) == (False, False)
     text = said(loaded.folder, answers[-1]["record_id"], exit_code=1)
     assert "altered after it was written" in text.stdout
+    assert "The record is whole" not in text.stdout
     assert "HR-WHY-005" in text.output
     assert told(loaded.folder, answers[number - 1]["record_id"])["checked"]["whole"]
 

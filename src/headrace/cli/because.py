@@ -59,7 +59,8 @@ def _print_checked(found: Why) -> None:
         rows = [[each["feature"], shown(each["served"]), shown(each["recomputed"])] for each in one.differing]
         print_table("History does not confirm", ("feature", "served", "recomputed"), rows)
     else:
-        say(f"The record is whole; its {one.compared} features, recomputed from history, are equal to the last bit.",
+        begin = "The record is whole; its" if one.whole else "Its"
+        say(f"{begin} {one.compared} features, recomputed from history, are equal to the last bit.",
             "green" if one.ok else "")  # fmt: skip
     if one.score is False:
         say("The recorded model gives the recorded features another score.", "bold red")

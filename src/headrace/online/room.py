@@ -20,6 +20,11 @@ RESTORE = "restore the folder 'spool' of the project's state: answers that are n
 _READERS = 512
 _LOCK_BYTES = 64 << 10
 """More than LMDB needs for so many readers."""
+_BROKEN = (
+    lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.PanicError
+    # of a look that goes on behind a page that it could not read, and of a page that lists databases
+    | lmdb.BadTxnError | lmdb.BadDbiError | lmdb.IncompatibleError
+)  # fmt: skip
 _FULL = ("No space left", "File too large", "quota", "Input/output")
 
 
@@ -59,7 +64,7 @@ def is_damage(error: BaseException) -> bool:
     """Return whether an error says that a file is not what was written."""
     if isinstance(error, HeadraceError):
         return error.faults[0].code == DAMAGED
-    return isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.InvalidError | lmdb.PanicError)
+    return isinstance(error, _BROKEN)
 
 
 def intact(folder: Path) -> bool:

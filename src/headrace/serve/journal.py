@@ -162,10 +162,12 @@ def identity(folder: Path) -> str:
     """Return the name by which the records of a journal are told from those of another; it is made once.
 
     Raises:
-        HeadraceError: HR-ONLINE-004 when it was altered: the records would be taken for those of another journal.
+        HeadraceError: HR-ONLINE-004 when it was altered or lost: records would be taken for those of another journal.
     """
     named = folder / "id"
     if not named.exists():
+        if segments(folder):
+            raise _altered(f"the journal {folder.name} without its id, by which its records are known")
         fresh = folder / f"id.{os.getpid()}.{threading.get_ident()}"
         fresh.touch(0o600)
         fresh.write_text(uuid.uuid4().hex[:12])

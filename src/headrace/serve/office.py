@@ -249,7 +249,7 @@ class Office:
     @property
     def waiting(self) -> int:
         """How many records are not in the lake yet."""
-        return max(0, self._deciding.number - max(self._drained, 0))
+        return max(0, self.journal.last - max(self._drained, 0))  # those that the disk refused have numbers, too
 
     @property
     def lost(self) -> int:
