@@ -3,17 +3,24 @@
 import asyncio
 import json
 import signal
+import socket
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from headrace.errors import HeadraceError
+from headrace.errors import Fault, HeadraceError
 from headrace.run import load_project, train
 from headrace.serve import parity
 from headrace.serve.office import office
+from headrace.serve.wire.limits import Limits
+from headrace.serve.wire.listen import Entry
+from headrace.serve.workers import supervisor
+from headrace.serve.workers.crew import Plan
+from headrace.serve.workers.held import held
 from headrace.serve.workers.trial import tried
 from tests.run.bank import edit
 from tests.serve.server import Server
@@ -160,3 +167,33 @@ def test_a_declaration_is_tried_on_what_was_just_asked(shop):
     registry.promote("score", second.number)
     with office(loaded) as opened, pytest.raises(HeadraceError, match="HR-SERVE-022.*1 of 2 recent rows"):
         tried(opened, loaded)
+
+
+def test_a_load_that_hangs_is_given_up_for_what_was_asked_meanwhile(shop, monkeypatch):
+    monkeypatch.setattr(supervisor, "_PATIENCE_S", 0.2)
+    begun = []
+
+    async def begin(beside):
+        begun.append(beside)
+        if len(begun) == 1:
+            await asyncio.sleep(3600)
+        raise HeadraceError(Fault("HR-SERVE-024", "", "", "", ""))
+
+    async def asked(one):
+        one.renew()
+        await asyncio.sleep(0.05)
+        one.renew()  # the only signal, or look at the files, that comes after the first
+        async with asyncio.timeout(30):
+            while not told:
+                await asyncio.sleep(0.01)
+
+    told = []
+    plan = Plan(shop.folder, None, shop.state_dir, 1, False, Limits(), None)
+    with socket.socket() as bound, held(shop.state_dir, bound) as all_held:
+        one = supervisor.Supervisor(plan, Entry(), all_held)
+        monkeypatch.setattr(one, "_now", SimpleNamespace(state="before"))
+        monkeypatch.setattr(one, "_crew", SimpleNamespace(begin=begin))
+        monkeypatch.setattr(one, "_tell_reload", told.append)
+        monkeypatch.setattr(one, "_agree", lambda: None)
+        asyncio.run(asked(one))
+    assert len(begun) == 1 + 3

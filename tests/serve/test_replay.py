@@ -1,6 +1,9 @@
 """Replay: flips, segments and metrics against plain Python over the records; the same version flips nothing."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from datetime import timedelta
 
@@ -26,6 +29,17 @@ from tests.run.bank import edit
 from tests.serve.test_why import said
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def unread(folder, *words):
+    """Return the exit code of a command whose reader has gone before it says anything."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "headrace.cli", *words]
+        return subprocess.run(command, cwd=folder, stdout=writer, stderr=subprocess.DEVNULL, check=False).returncode
+    finally:
+        os.close(writer)
 
 
 def told(folder, *words, exit_code=0):
@@ -164,6 +178,9 @@ def test_the_command(grown):
     assert failed["exit_code"] == 1
     words = ("--model", "2", "--fail-above", "0")
     assert "HR-REPLAY-003" in said(loaded.folder, *words, command="replay", exit_code=1).output
+    for more in ((), ("--json",)):
+        assert unread(loaded.folder, "replay", *words, *more) == 1
+        assert unread(loaded.folder, "replay", "--model", "2", *more) == 0
     assert told(loaded.folder, "--model", "2", "--fail-above", "100%")["ok"]
     one, other = (told(loaded.folder, "--model", "2") for _ in range(2))
     assert {**one, "since": "", "until": ""} == {**other, "since": "", "until": ""}

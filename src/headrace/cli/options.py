@@ -50,12 +50,21 @@ class Session:
         click.confirm(question, abort=True, err=True)
 
     def tell(self, document: dict[str, Any], human: Callable[[], None]) -> None:
-        """Give the result: as JSON where that was asked for, else by a function that prints it for people."""
-        if self.as_json:
-            self.out.write(f"{as_json(document)}\n")
-            return
-        with contextlib.redirect_stdout(self.out):
-            human()
+        """Give the result: as JSON where that was asked for, else by a function that prints it for people.
+
+        A reader that goes away (``| head``) ends a command, but for one whose result is not well: its exit code counts.
+        """
+        try:
+            if self.as_json:
+                self.out.write(f"{as_json(document)}\n")
+                self.out.flush()
+                return
+            with contextlib.redirect_stdout(self.out):
+                human()
+                self.out.flush()
+        except BrokenPipeError:
+            if document.get("ok", True):
+                raise
 
 
 def project_option(function: Callable[P, Any]) -> Callable[P, Any]:

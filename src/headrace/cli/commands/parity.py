@@ -23,13 +23,11 @@ def command(session: Session) -> None:
     loaded = session.load()
     report = parity(loaded)
     checked.keep(loaded.state_dir, report.as_dict())
-    if session.as_json:
-        session.tell({"ok": report.differing == 0} | report.as_dict(), lambda: None)
-        if report.differing:
+    failed = {"exit_code": 1} if report.differing else {}
+    session.tell({"ok": not failed} | report.as_dict() | failed, lambda: print_parity(report))
+    if failed:
+        if session.as_json:
             raise click.exceptions.Exit(1)
-        return
-    session.tell({}, lambda: print_parity(report))
-    if report.differing:
         raise CheckFailed(differs(report))
 
 

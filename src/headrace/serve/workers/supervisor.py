@@ -111,11 +111,10 @@ class Supervisor:
         """Load the project anew, beside what answers; while that goes on, once more behind it."""
         if self._now is None:
             return
-        loop = asyncio.get_running_loop()
         if self._renewing is not None and not self._renewing.done():
             self._renew_again = True
-            if self._beginning is not None and loop.time() > self._begun_at + _PATIENCE_S:
-                self._beginning.cancel()  # what hangs must not keep what is newer out
+            if self._beginning is not None:  # what hangs must not keep what is newer out
+                asyncio.get_running_loop().call_at(self._begun_at + _PATIENCE_S, self._beginning.cancel)
             return
         self._renewing = self._task(self._renewed())
 
@@ -170,6 +169,9 @@ class Supervisor:
             except asyncio.CancelledError:
                 if self._heard or not self._renew_again:
                     raise
+                _log.warning(
+                    "a load of the project that took longer than %g s is given up for a newer one", _PATIENCE_S
+                )
                 continue
             except HeadraceError as error:
                 left -= 1
