@@ -101,7 +101,8 @@ class Deciding:
         meters: of this process.
 
     ``missing`` are the sources that were never loaded, ``recent`` the last rows; ``lost`` counts answers at best effort
-    that have no record. ``rebuilding`` is whether there is no state yet, ``altered`` whether it was found damaged.
+    that have no record. ``rebuilding`` is whether there is no state to go by: none yet, or one of which pages were
+    altered, so that a key may be there and not be found. ``altered`` is whether something of it was found damaged.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Deciding:
         self._contexts, self._meters = contexts, meters
         self._waiting: list[Pending] = []
         self._called, self._seen, self._writing = False, 0, 0
-        self.lost, self._losing = 0, False
+        self.lost, self._losing, self._refusing = 0, False, False
         self.missing: Collection[str] = ()
         self.recent = Recent()
         self._writer: Committer[_Group, None] = Committer(self._write, "records")
@@ -221,7 +222,7 @@ class Deciding:
         except (HeadraceError, lmdb.Error) as error:
             if not is_damage(error):
                 raise
-            self.altered = True
+            self.altered = self.rebuilding = True
             return [without_state(desk, row, now) for row in rows]
         done, altered = mended(desk, rows, found, now)
         self.altered |= altered
@@ -264,6 +265,12 @@ class Deciding:
     def _written(self, some: Sequence[Pending], error: BaseException | None, loop: asyncio.AbstractEventLoop) -> None:
         """Answer rows whose records are on the disk, and turn to those that waited for it."""
         self._writing -= 1
+        if (error is not None) != self._refusing:
+            self._refusing = error is not None
+            if error is not None:
+                _log.error("%s: until records can be written again, nothing is answered", error)
+            else:
+                _log.warning("records can be written again, and rows are answered")
         self._answer(some, error)
         self._call(loop)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from headrace import clock
-from headrace.online.room import RESTORE, environment, named, no_room
+from headrace.errors import Fault, HeadraceError
+from headrace.online.room import DAMAGED, RESTORE, environment, named, no_room
 from headrace.types import LogicalType, type_of
 
 MAP_BYTES = 64 << 30
@@ -41,6 +42,12 @@ def opened(folder: Path, map_bytes: int = MAP_BYTES) -> Iterator[Spool]:
                 spool.close()
 
 
+def gone(folder: Path) -> bool:
+    """Whether a spool has lost its file: there are journals, which are begun after it."""
+    data = folder / "data.mdb"
+    return not (data.exists() and data.stat().st_size) and any(folder.glob("records-*/id"))
+
+
 class Spool:
     """Events by stream and sequence, and cases, in one LMDB environment (mode 0600).
 
@@ -49,6 +56,9 @@ class Spool:
     """
 
     def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
+        if gone(folder):
+            found = "a spool without its data.mdb: which ids were decided, and the live events that wait"
+            raise HeadraceError(Fault(DAMAGED, "", found, "what was written", f"{RESTORE}; or headrace state salvage"))
         self._env = environment(folder, map_bytes, 256, RESTORE)
         self._meta, self._cases = named(self._env, (b"meta", b"cases"))
         self._streams: dict[str, Any] = {}
