@@ -118,3 +118,16 @@ def test_an_escape_within_a_text_is_read_the_long_way_and_well():
     assert b"\\" in body
     assert quick.read(body) is None
     assert reader.read(body)["sort"] == "ü"
+
+
+@pytest.mark.parametrize("written", ["9" * 5_000, "1." + "9" * 5_000, "0." + "0" * 5_000 + "1", "1.5" + "0" * 5_000])
+@pytest.mark.parametrize("quotes", ["", '"'])
+def test_decimals_of_thousands_of_digits_are_neither_rounded_nor_a_fault_of_the_service(written, quotes):
+    body = json.dumps(GOOD | {"amount": 1}).replace(": 1,", f": {quotes}{written}{quotes},").encode()
+    assert quick.read(body) is None
+    if written.endswith("0"):
+        assert reader.read(body)["amount"] == 150
+        return
+    with pytest.raises(HeadraceError) as refused:
+        reader.read(body)
+    assert refused.value.faults[0].code in ("HR-DATA-011", "HR-REQUEST-002")

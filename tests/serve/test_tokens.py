@@ -80,7 +80,14 @@ def test_wrong_use_is_told(folder, words, code):
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"tokens": [{}]}', '{"tokens": [{"name": 1, "sha256": "x"}]}'])
+KEPT = '{"tokens": [{"name": "a", "sha256": "", "scopes": [], "expires_us": null, "created_us": 1e999}]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"tokens": [{}]}', '{"tokens": [{"name": 1, "sha256": "x"}]}', KEPT, "[" * 100_000],
+    ids=range(7),
+)
 def test_a_broken_file_opens_nothing_and_is_told(folder, text):
     tokens = Tokens(folder / ".headrace")
     token, _ = tokens.new("till", ["decide"], None)

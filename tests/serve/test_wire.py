@@ -340,3 +340,19 @@ def test_a_route_that_is_written_out_goes_before_one_with_braces():
     open_, written = Route("GET", "/a/{b}", print, ""), Route("GET", "/a/b", print, "")
     assert Router([open_, written]).find("GET", b"/a/b")[0] is written
     assert Router([open_, written]).find("GET", b"/a/c")[0] is open_
+
+
+def test_a_look_that_fails_ends_no_later_ones(caplog):
+    looks = []
+
+    def look():
+        looks.append(1)
+        raise RuntimeError("secret")
+
+    with wire(Limits(idle_s=1.0)) as one:
+        one.server._looks = (look, *one.server._looks)
+        until(lambda: len(looks) > 1)
+        with Raw(one.port) as raw:
+            assert raw.closed(6)  # by a look after those that failed
+    assert "RuntimeError while looking" in caplog.text
+    assert "secret" not in caplog.text

@@ -27,7 +27,8 @@ ABSENT = "HR-REQUEST-006"
 _MOMENT, _DAY = re.compile(f"{MOMENT}{OFFSET}?"), re.compile(DAY)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT = 2**53
-_WIDE = decimal.Context(prec=2000)
+_WIDE = decimal.Context(prec=2000, traps=[decimal.Inexact])
+"""Rounds nothing: digits beyond it are refused, unless they are zeros."""
 
 
 class Refused(Exception):
@@ -189,8 +190,11 @@ def _decimal(field: Field, value: Any) -> int:
         raise _wrong(field, said)
     if not _DECIMAL.fullmatch(text):
         raise Refused(TYPE, f"{field.name} is not a decimal number", said)
-    scaled = decimal.Decimal(text).scaleb(field.type.scale, _WIDE)
-    if scaled != scaled.to_integral_value() or abs(scaled) >= 10**field.type.precision:
+    try:
+        scaled: decimal.Decimal | None = decimal.Decimal(text).scaleb(field.type.scale, _WIDE)
+    except decimal.Inexact:
+        scaled = None
+    if scaled is None or scaled != scaled.to_integral_value() or abs(scaled) >= 10**field.type.precision:
         whole, scale = field.type.precision - field.type.scale, field.type.scale
         expected = f"at most {whole} digits before and {scale} after the point; nothing is rounded"
         raise Refused(DIGITS, f"{field.name} has too many digits", expected)

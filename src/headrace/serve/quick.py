@@ -156,7 +156,8 @@ def _timestamp(field: Field) -> Read:
 
 
 def _decimal(field: Field) -> Read:
-    scale, most, nullable = field.type.scale, 10**field.type.precision, field.type.nullable
+    scale, precision, nullable = field.type.scale, field.type.precision, field.type.nullable
+    most = 10**precision
 
     def read(raw: msgspec.Raw) -> int | None:
         text = bytes(raw)
@@ -166,7 +167,7 @@ def _decimal(field: Field) -> Read:
             text = text[1:-1]
         whole, _, part = text.partition(b".")
         digits = whole[1:] if whole[:1] == b"-" else whole
-        if not (digits.isdigit() and len(part) <= scale and (part.isdigit() or not part)):
+        if not (digits.isdigit() and len(part) <= scale and (part.isdigit() or not part)) or len(digits) > precision:
             raise _NotQuick
         value = int(whole + part + b"0" * (scale - len(part)))
         if not -most < value < most:

@@ -86,10 +86,14 @@ class Oidc:
                 return known[:2]
             raise _refused("a token that has expired")
         claims = self._claims(token)
+        try:
+            until = int((float(claims["exp"]) + _LEEWAY_S) * 1e6)
+        except (ValueError, ArithmeticError):
+            raise _refused("a token that the provider has not given for this service") from None
         found = str(claims["sub"])[:256], _scopes(claims.get(self._provider.claim))
         if len(self._known) >= _KNOWN:
             self._known.clear()
-        self._known[mark] = (*found, int((claims["exp"] + _LEEWAY_S) * 1e6))
+        self._known[mark] = (*found, until)
         return found
 
     def look(self) -> None:
@@ -121,7 +125,7 @@ class Oidc:
             )
         except jwt.ExpiredSignatureError:
             raise _refused("a token that has expired") from None
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
             raise _refused("a token that the provider has not given for this service") from None
         return claims
 

@@ -73,7 +73,7 @@ class Tokens:
             return tuple(_token(one) for one in kept["tokens"])
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
             found, cure = f"{self.path.name}, which cannot be read", "restore it, or delete it and make new tokens"
             raise HeadraceError(Fault("HR-ACCESS-003", "", found, "a file that Headrace wrote", cure)) from None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from headrace.serve.wire import accepting
@@ -20,6 +22,7 @@ from headrace.serve.wire.shared import Shared
 _LOOK_S = 1.0
 _BACKLOG = 2_048
 _HANDSHAKE_S = 10.0
+_log = logging.getLogger("headrace.serve")
 
 
 class Server:
@@ -128,10 +131,12 @@ class Server:
         while True:
             await asyncio.sleep(_LOOK_S)
             now = self._loop.time()
-            for one in tuple(shared.connections):
-                one.look(now)
-            for look in self._looks:
-                look()
+            looks: list[Callable[[], object]] = [partial(one.look, now) for one in shared.connections]
+            for look in (*looks, *self._looks):
+                try:
+                    look()
+                except Exception as error:  # noqa: BLE001 - no single look may end all later ones
+                    _log.error("%s while looking after connections and tokens", type(error).__name__)
 
     async def _farewell(self, shared: Shared) -> None:
         assert self._loop is not None
