@@ -9,10 +9,12 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from headrace import clock
 from headrace.cli.app import main
 from headrace.errors import HeadraceError
 from headrace.serve.app import start
 from headrace.serve.drain import spool_of
+from headrace.serve.office import office
 from tests.shop import DECIDE, payment
 
 journal = importlib.import_module("headrace.serve.journal")
@@ -79,6 +81,38 @@ def test_records_without_what_they_share_are_told(shop, answered):
     assert (code, out.startswith("0 records of the journal")) == (0, True)
     assert re.search(r"none that is whole: \w+-1 to \w+-20\n", out)
     assert list(spool_of(shop.state_dir).glob("aside-*"))
+
+
+def test_a_journal_without_its_id_and_a_spool_without_its_file(shop, answered):
+    _, records = answered
+    own, spool = journal.identity(records), spool_of(shop.state_dir)
+    (records / f"moved-{own}").write_text("{}")
+    (records / "id").unlink()
+    (spool / "data.mdb").write_bytes(b"")
+    with pytest.raises(HeadraceError, match="HR-ONLINE-00[14].*headrace state salvage"), start(shop):
+        pass
+    code, out, _ = told(shop)
+    assert (code, out.startswith("The spool has a new file"), f"20 records of the journal {own}" in out) == (
+        0,
+        True,
+        True,
+    )
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        assert client.post(DECIDE, json=payment(3)).json()["repeated"], "the cases of what was salvaged are known"
+
+
+def test_what_is_odd_and_keeps_no_service_from_starting_is_told(shop):
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        for number in range(3):
+            client.post(DECIDE, json=payment(number))
+    (records,) = spool_of(shop.state_dir).glob("records-*")
+    with office(shop, now_us=lambda: clock.now_us() - 3_600_000_000) as behind:
+        pass
+    for path in journal.segments(records):
+        path.unlink()
+    with office(shop) as short:
+        pass
+    assert [[fault.code for fault in one.warnings] for one in (behind, short)] == [["HR-ONLINE-006"], ["HR-ONLINE-005"]]
 
 
 def test_nothing_was_altered(shop, answered):

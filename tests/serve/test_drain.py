@@ -92,14 +92,14 @@ def test_records_before_altered_ones_and_those_of_other_journals_are_moved(shop)
 
 def test_a_note_counts_only_where_the_tables_of_all_services_are_as_new(tmp_path: Path) -> None:
     lake, folder = Lake(tmp_path / "lake"), tmp_path / "spool"
-    journal = Journal(folder / "records-0")
     same = dict.fromkeys(("model", "model_digest", "declaration", "features_declaration"), "m") | {"model_version": 1}
     contexts = {name: Context(name, "at", {"at": LogicalType("timestamp")}, [], same, name) for name in "ab"}
     one = Decided({"at": 1}, [], [], 0.5, "allow", 1, {}, [], ())
     some = [(number, packed(contexts[name], one, 1, 1, None)) for number, name in enumerate("aba", 1)]
-    journal.append(some, {name: context.packed for name, context in contexts.items()})
-    journal.close()
     with opened(folder) as spool:
+        journal = Journal(folder / "records-0")
+        journal.append(some, {name: context.packed for name, context in contexts.items()})
+        journal.close()
         assert drain_records(spool, folder, lake) == {"decisions_a": 2, "decisions_b": 1}
         assert drain_records(spool, folder, lake) == {}
         shutil.rmtree(lake.root / "decisions_b")

@@ -103,10 +103,14 @@ def _take_room(lock: Path) -> None:
         os.close(file)
 
 
+def has_pages(data: Path) -> bool:
+    """Whether a file of LMDB has its two first pages: one that a full disk cut off before never held anything."""
+    return data.exists() and data.stat().st_size >= 2 * mmap.PAGESIZE
+
+
 def _remove_stub(data: Path) -> None:
-    """Remove a file that a full disk cut off before LMDB had written its two first pages: it never held anything."""
-    if data.exists() and data.stat().st_size < 2 * mmap.PAGESIZE:
-        data.unlink()
+    if not has_pages(data):
+        data.unlink(missing_ok=True)
 
 
 def _page_bytes(env: Any) -> int:

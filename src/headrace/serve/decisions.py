@@ -61,7 +61,7 @@ async def _all(office: Office, name: str, kind: str, body: bytes, asked: tuple[i
                 ask = partial(office.ask, name, one, explain, features, deadline=deadline)
                 mine.append(_counted(office, name, ask))
                 outcomes.append(mine[-1])
-            except HeadraceError as error:
+            except Exception as error:  # noqa: BLE001 - the others may be on record by then, and get their answers
                 outcomes.append(_told(error))
         # the disk is at work for these while the next are read, and who asks for a single row does not wait for all
         await (asyncio.wait(behind) if behind else asyncio.sleep(0))

@@ -16,6 +16,7 @@ from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.compile import warm as warm_kernel
 from headrace.learn.champion import champions_of_another_declaration
 from headrace.online import State
+from headrace.online.room import RESTORE
 from headrace.plan import fingerprints
 from headrace.serve.answers import Give, as_it_is, rendered, repeated
 from headrace.serve.cases import Cases, case_of
@@ -44,6 +45,7 @@ from headrace.serve.workers.part import Part
 
 SETTLE_S = 2.0
 """How often loads get their turn, and the state catches up with the lake."""
+_AHEAD_US = 60_000_000
 _READ = 64
 """Lines of a post that are read at once."""
 BEHIND = "kept, and not yet in the state of keys, which catches up by itself: do not post it again"
@@ -101,6 +103,7 @@ class Office:
             self._drained = last_committed(self.lake, services, self.journal.id)
             self._contexts = {desk: self._context(desk) for desk in self.desks.values()}
             self.warnings += self._veiled.warnings
+            self.warnings += tuple(self._doubts(began, now_us()))
             number = max(self.journal.last, self._drained)
             told = {name: (*one.decide, one.otherwise) for name, one in services.items()}
             self.meters = Meters(told, part.board(loaded.state_dir))
@@ -342,6 +345,17 @@ class Office:
         """The sources that features read, of which nothing was ever loaded or posted."""
         sources = [name for name in self.state.sources if not self.lake.exists(name)]
         return frozenset(name for name in sources if not self.state.position(name))
+
+    def _doubts(self, began: int, now: int) -> Iterator[Fault]:
+        """What is odd about what an earlier service left, and does not keep this one from serving."""
+        name, last = self.journal.folder.name, self.journal.last
+        if last < self._drained:
+            told = f"the journal {name}, which ends at number {last}, where the lake has {self._drained} already"
+            yield Fault("HR-ONLINE-005", "", told, "all that was written", f"look for its newest file; {RESTORE}")
+        if began > now + _AHEAD_US:
+            told = f"a clock that is behind what was answered last, at {clock.from_us(began).isoformat()}"
+            cure = "set the clock; until that time, all is answered as if at it"
+            yield Fault("HR-ONLINE-006", "", told, "one that goes on", cure)
 
     def _drain(self) -> None:
         drain_records(self.spool, self.journal.folder.parent, self.lake)

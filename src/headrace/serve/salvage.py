@@ -15,11 +15,12 @@ from headrace.errors import HeadraceError
 from headrace.lake import Lake
 from headrace.lake.disk import sync
 from headrace.lake.lock import exclusive
+from headrace.online.room import RESTORE, environment
 from headrace.serve.drain import commit, journals, spool_of, table_of
 from headrace.serve.journal import Frame, frames, identity, salvaged
 from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.record import Kept, is_context, unpacked
-from headrace.serve.spool import Spool, opened
+from headrace.serve.spool import MAP_BYTES, Spool, gone, opened
 from headrace.serve.workers.part import in_use
 
 
@@ -45,36 +46,55 @@ class Salvaged:
         return {**vars(self), "aside": str(self.aside)}
 
 
-def salvage(loaded: Loaded) -> list[Salvaged]:
+def salvage(loaded: Loaded) -> tuple[list[Salvaged], bool]:
     """Bring what is whole of altered journals into the lake, and set their files aside; nothing is removed.
+
+    Returns:
+        What was kept of each; and whether the spool had lost its file, and has another now: it does not know which ids
+        were decided before, and live events that were not in the lake are gone.
 
     Raises:
         HeadraceError: HR-SERVE-001 for a project without services; 011 where a service runs; HR-ONLINE-004 where the
-            id of a journal was altered; HR-LAKE-... when the lake cannot be written.
+            id of a journal is not known any more; HR-LAKE-... when the lake cannot be written.
     """
     services, folder = list(services_of(loaded)), spool_of(loaded.state_dir)
     try:
         with exclusive(loaded.state_dir / "serving.lock", wait_s=0):
             damaged = [journal for journal in journals(folder) if _altered(journal)]
+            anew = gone(folder)
+            if anew:
+                environment(folder, MAP_BYTES, 1, RESTORE).close()
             if not damaged:
-                return []
+                return [], anew
             lake = loaded.lake()
             with opened(folder) as spool, lake.lock("decisions"):
-                return [_salvaged(spool, lake, journal, services) for journal in damaged]
+                return [_salvaged(spool, lake, journal, services) for journal in damaged], anew
     except HeadraceError as error:
         raise (in_use() if error.faults[0].code == "HR-LAKE-009" else error) from None
 
 
 def _altered(journal: Path) -> bool:
     try:
+        identity(journal)
         deque(frames(journal), maxlen=0)
     except HeadraceError:
         return True
     return False
 
 
+def _identity(journal: Path) -> str:
+    """The id of a journal; where it is lost, notes of what was moved have it in their name."""
+    try:
+        return identity(journal)
+    except HeadraceError:
+        noted = {path.name.removeprefix("moved-") for path in journal.glob("moved-*")}
+        if len(noted) != 1:
+            raise
+        return noted.pop()
+
+
 def _salvaged(spool: Spool, lake: Lake, journal: Path, services: list[str]) -> Salvaged:
-    own = identity(journal)
+    own = _identity(journal)
     there = {name: lake.committed(table_of(name), f"records:{own}") for name in services}
     every, moved = list(salvaged(journal)), 0
     whole = _whole(every)

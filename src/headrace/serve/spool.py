@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.online.room import DAMAGED, RESTORE, environment, named, no_room
+from headrace.online.room import DAMAGED, RESTORE, environment, has_pages, named, no_room
 from headrace.types import LogicalType, type_of
 
 MAP_BYTES = 64 << 30
@@ -45,7 +45,7 @@ def opened(folder: Path, map_bytes: int = MAP_BYTES) -> Iterator[Spool]:
 def gone(folder: Path) -> bool:
     """Whether a spool has lost its file: there are journals, which are begun after it."""
     data = folder / "data.mdb"
-    return not (data.exists() and data.stat().st_size) and any(folder.glob("records-*/id"))
+    return not has_pages(data) and any(folder.glob("records-*/*.log"))
 
 
 class Spool:

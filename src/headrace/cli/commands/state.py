@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headrace.serve.keptstate import KeptState
 
 _ASKED = "The service that runs makes it anew beside, and goes on with it: headrace top, or GET /health/ready."
+_ANEW = "The spool has a new file: ids that were decided before count as new, and live events that waited are gone."
 
 
 @click.group("state", epilog="\b\nExample:  headrace state show")
@@ -62,17 +63,19 @@ def salvage(session: Session) -> None:
     """
     from headrace.serve.salvage import salvage as salvaged
 
-    found = salvaged(session.load())
+    found, anew = salvaged(session.load())
 
     def shown() -> None:
-        if not found:
+        if anew:
+            click.echo(_ANEW)
+        elif not found:
             click.echo("No records were altered.")
         for one in found:
             click.echo(f"{one.moved:,} records of the journal {one.journal} are in the lake; its files: {one.aside}")
             for first, last in one.missing:
                 click.echo(f"  none that is whole: {one.journal}-{first} to {one.journal}-{last}")
 
-    session.tell({"ok": True, "salvaged": [one.as_dict() for one in found]}, shown)
+    session.tell({"ok": True, "salvaged": [one.as_dict() for one in found], "spool_begun_anew": anew}, shown)
 
 
 def _print(found: KeptState) -> None:
