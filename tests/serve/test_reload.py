@@ -187,7 +187,7 @@ def test_a_load_that_hangs_is_given_up_for_what_was_asked_meanwhile(shop, monkey
             while not told:
                 await asyncio.sleep(0.01)
 
-    told = []
+    told, stood = [], []
     plan = Plan(shop.folder, None, shop.state_dir, 1, False, Limits(), None)
     with socket.socket() as bound, held(shop.state_dir, bound) as all_held:
         one = supervisor.Supervisor(plan, Entry(), all_held)
@@ -195,5 +195,7 @@ def test_a_load_that_hangs_is_given_up_for_what_was_asked_meanwhile(shop, monkey
         monkeypatch.setattr(one, "_crew", SimpleNamespace(begin=begin))
         monkeypatch.setattr(one, "_tell_reload", told.append)
         monkeypatch.setattr(one, "_agree", lambda: None)
+        monkeypatch.setattr(one, "_stand", lambda: stood.append(one._loading_us))
         asyncio.run(asked(one))
     assert len(begun) == 1 + 3
+    assert all(stood), "whoever asks is told since when it loads"

@@ -82,6 +82,7 @@ class Supervisor:
         self._begun_at, self._renew_again = 0.0, False
         self._tasks = set[asyncio.Task[None]]()
         self._reloaded: dict[str, Any] = {}
+        self._loading_us = 0
 
     async def run(self, told: Callable[[Sequence[str], Sequence[Fault]], None]) -> int:
         """Supervise until a signal comes; return which."""
@@ -164,6 +165,8 @@ class Supervisor:
             beside = self._now.state
             self._begun_at = asyncio.get_running_loop().time()
             self._beginning = asyncio.ensure_future(self._crew.begin(beside))
+            self._loading_us = clock.now_us()
+            self._stand()
             try:
                 new = await self._beginning
             except asyncio.CancelledError:
@@ -181,7 +184,7 @@ class Supervisor:
                     self._tell_reload(error.faults)
                 continue
             finally:
-                self._beginning = None
+                self._beginning, self._loading_us = None, 0
             if beside != self._now.state:  # it was made anew meanwhile
                 await self._crew.ended(new.every)
                 self._renew_again = True
@@ -261,6 +264,8 @@ class Supervisor:
         }
         if self._reloaded:
             standing = {**standing, "reload": self._reloaded}
+        if self._loading_us:
+            standing = {**standing, "loading_since": self._loading_us}
         for one in self._now.workers:
             one.tell("standing", standing=standing)
 
