@@ -47,6 +47,8 @@ def test_a_service_is_asked(shop):
         assert told.model.name == "score"
         again = client.decide("desk", row(1))
         assert (again.record_id, again.repeated, again.score) == (told.record_id, True, told.score)
+        odd = dataclasses.replace(row(2), customer_id=999_999)
+        assert [client.decide("desk", odd).situation for _ in range(2)] == [("cold_key customer_id",)] * 2
         taken = client.post_events("payments", [payment(number) for number in range(1_200)])
         assert (taken.taken, taken.known_before, len(taken.sequences)) == (1_200, 0, 1_200)
         assert client.post_events("payments", [payment(3)]).known_before == 1

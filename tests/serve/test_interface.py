@@ -159,6 +159,10 @@ def test_a_row_of_the_service_itself_is_decided(shop):
         told = client.get("/openapi.json").json()
         schema = told["components"]["schemas"]["DeskDecision"] | {"components": told["components"]}
         jsonschema.Draft202012Validator(schema).validate(answer.json())
+        odd = client.post(DECIDE, json=payment(7, customer_id=999_999), params={"explain": 3, "features": 1})
+        again = client.post(DECIDE, json=payment(7, customer_id=999_999), params={"explain": 3, "features": 1})
+        assert odd.json()["situation"] == ["cold_key customer_id"]
+        assert odd.json().keys() | again.json().keys() == schema["properties"].keys(), "the document names all there is"
         refused = client.post(DECIDE, json=payment(1, amount="-1")).json()
         shape = told["components"]["schemas"]["Refused"] | {"components": told["components"]}
         jsonschema.Draft202012Validator(shape).validate(refused)

@@ -50,6 +50,7 @@ class Decision:
         reasons: as many as were asked for, largest first.
         features: by name, where they were asked for.
         repeated: whether this was decided before, and the first answer was given again.
+        situation: what was odd about the row or the state, as ``"cold_key customer_id"``.
         more: whatever else the service said, as a newer one may.
 
     Example:
@@ -65,6 +66,7 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
     features: Mapping[str, Any] | None = None
     repeated: bool = False
+    situation: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -76,6 +78,7 @@ class Decision:
         """
         known = {name: said[name] for name in ("features", "repeated") if name in said}
         reasons = tuple(Reason(**_only(one, Reason)) for one in said.get("reasons", ()))
+        known["situation"] = tuple(said.get("situation", ()))
         model = None if said.get("model") is None else ModelVersion(**_only(said["model"], ModelVersion))
         more = {name: value for name, value in said.items() if name not in cls.__slots__}
         return cls(said["decision"], said.get("score"), said["record_id"], model, reasons, more=more, **known)

@@ -122,6 +122,7 @@ def _decision(service: Service) -> dict[str, Any]:
             "model": {"anyOf": [_ref("ModelVersion"), {"type": "null"}]},
             "reasons": {"type": "array", "items": _ref("Reason")},
             "features": {"type": "object", "properties": features},
+            "situation": {"type": "array", "items": _TEXT, "description": "What was odd, as `cold_key customer_id`."},
             "repeated": {"type": "boolean", "description": "True where this was decided before."},
         },
         "required": ["decision", "score", "record_id", "model"],
