@@ -68,7 +68,7 @@ def test_a_service_is_asked(shop):
     from headrace.serve import drain
 
     drain(shop)
-    assert len(rows_of(shop, "decisions_desk")) == 23
+    assert len(rows_of(shop, "decisions_desk")) == 24
 
 
 def test_the_faults_are_those_of_the_service(shop):
