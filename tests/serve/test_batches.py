@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.run import load_project
-from headrace.serve import parity
+from headrace.serve import decisions, parity
 from headrace.serve.app import start
 from headrace.serve.deciding import _ENOUGH
 from headrace.serve.desk import Desk
@@ -198,6 +198,20 @@ def test_a_long_batch_and_a_long_post_let_others_in_between(client):
             alone += 1
         assert [one.result().status_code for one in long] == [200, 200]
     assert alone > 3, "a single row waited for all of the others"
+
+
+def test_rows_of_all_batches_together_are_bounded(client, monkeypatch):
+    """One alone is taken, however large."""
+    monkeypatch.setattr(decisions, "_UNDER_WAY", 3_000)
+    rows = [json.dumps([payment(number, payment_id=f"{batch}-{number}") for number in range(2_000)]) for batch in "abc"]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda one: posted(client, one, "application/json"), rows))
+    refused = [one for one in answers if one.status_code != 200]
+    assert 0 < len(refused) < 3
+    for one in refused:
+        assert (one.status_code, one.headers["retry-after"]) == (429, "1")
+        assert one.json()["error"]["code"] == "HR-SERVE-014"
+    assert posted(client, rows[-1], "application/json").status_code == 200
 
 
 def test_of_a_post_with_a_fault_in_each_line_the_first_hundred_are_told(client, shop):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import msgspec
@@ -42,6 +43,30 @@ def test_the_same_row_gets_the_same_decision_and_another_is_refused(shop):
         assert ask(client, payment(1, customer_id=2))[0] == 409
     assert [one["record_id"] for one in rows_of(shop, "decisions_desk")] == [first["record_id"]]
     assert parity(shop).records == 1
+
+
+def test_many_that_are_asked_again_are_looked_up_together(shop):
+    """As a client does who got no answer to a long request: a look into the lake costs the same for one as for many."""
+    rows = [payment(number) for number in range(500)]
+    with start(shop) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        first = client.post(DECIDE, json=rows).json()
+        assert "repeated" not in first[0]
+        for there in ("_in_journal", "_in_lake"):
+            cases, looks = running.office._cases, []
+            cases._kept.clear()
+            looked = getattr(cases, there)
+            setattr(cases, there, partial(_counted, looks, looked))
+            again = client.post(DECIDE, json=rows).json()
+            assert again == [one | {"repeated": True} for one in first]
+            assert sum(looks) == 500
+            assert len(looks) < 50
+            cases._folder = lambda _id: None
+            drain(shop)
+
+
+def _counted(looks, looked, *given):
+    looks.append(len(given[-1]))
+    return looked(*given)
 
 
 def test_who_asks_again_before_the_record_is_written_gets_the_same_decision(shop):

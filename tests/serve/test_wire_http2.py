@@ -222,6 +222,38 @@ def test_a_stream_that_stops_is_told_so_and_others_go_on():
         assert dict(answer.headers)[":status"] == "200"
 
 
+def test_who_leaves_most_answers_unread_is_cut_and_others_are_not():
+    with wire(Limits(unread=5_000_000)) as one:
+        modest, greedy = H2(one.port), H2(one.port)
+        for client, streams in ((modest, 2), (greedy, 10)):
+            client.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            for number in range(streams):
+                client.ask(2 * number + 1, "GET", "/big")
+            client.flush()
+        assert _until_closed(greedy.socket) < 65_536
+        modest.http.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20})
+        modest.flush()
+        assert modest.events(h2.events.DataReceived)
+
+
+def test_who_asks_much_by_http1_and_reads_nothing_is_cut():
+    with wire(Limits(unread=500_000)) as one, socket.create_connection(("127.0.0.1", one.port)) as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        greedy.sendall(b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n" * 64)
+        assert _until_closed(greedy) < 64 * len(BIG)
+
+
+def _until_closed(taken: socket.socket) -> int:
+    """Read what still comes of a connection that was left unread for a while; return how much."""
+    time.sleep(3)
+    taken.settimeout(8)
+    count = 0
+    with contextlib.suppress(ConnectionError):
+        while data := taken.recv(1 << 16):
+            count += len(data)
+    return count
+
+
 def test_garbage_behind_the_preface(one):
     for sent in (
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 500_000,

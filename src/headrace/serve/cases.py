@@ -14,11 +14,12 @@ import msgspec
 from headrace.errors import Fault, HeadraceError
 from headrace.lake import Lake
 from headrace.serve import record as serve_record
+from headrace.serve.commit import Committer
 from headrace.serve.deciding import LATE, Pending
 from headrace.serve.drain import table_of
 from headrace.serve.fields import Row
-from headrace.serve.journal import frames_from
-from headrace.serve.record import Context, Record, request_of
+from headrace.serve.journal import Frame, frames_from
+from headrace.serve.record import Context, Record, is_context, request_of
 from headrace.serve.spool import Spool
 from headrace.serve.veiled import Veiled
 
@@ -53,6 +54,11 @@ class Cases:
         self._under_way: dict[bytes, Pending] = {}
         self._recent: dict[bytes, int] = {}
         self._kept: dict[int, tuple[Context, bytes]] = {}
+        self._lookups: Committer[tuple[str, str], Record | None] = Committer(self._records, "lookups")
+
+    def close(self) -> None:
+        """Finish what is being looked up."""
+        self._lookups.close()
 
     def begin(self, pending: Pending) -> None:
         """Note a row that is being decided, until it is on record."""
@@ -110,7 +116,9 @@ class Cases:
                     return None
                 raise
             found = found.record_id
-        record = self._at_hand(found) or await asyncio.to_thread(self._record, service, found)
+        record = self._at_hand(found)
+        if record is None:
+            record = await asyncio.wrap_future(self._lookups.submit((service, found)))
         return None if record is None else same(self._veiled.opened(record), request)
 
     def _at_hand(self, record_id: str) -> Record | None:
@@ -119,23 +127,43 @@ class Cases:
         kept = self._kept.get(int(number)) if id == self._id else None
         return None if kept is None else serve_record.kept(int(number), *kept).record(id)
 
-    def _record(self, service: str, record_id: str) -> Record | None:
-        id, _, number = record_id.rpartition("-")
-        record = self._in_journal(self._journal, id, int(number)) if id == self._id else None
-        return self._in_lake(service, record_id) if record is None else record
+    def _records(self, wanted: Sequence[tuple[str, str]]) -> list[Record | None]:
+        """Return records that are asked for together: to look for one costs the same as for many."""
+        by_journal: dict[str, set[int]] = {}
+        for _, record_id in wanted:
+            id, _, number = record_id.rpartition("-")
+            by_journal.setdefault(id, set()).add(int(number))
+        found: dict[str, Record] = {}
+        for id, numbers in by_journal.items():
+            if (folder := self._folder(id)) is not None:
+                found |= self._in_journal(folder, id, numbers)
+        for service in {service for service, record_id in wanted if record_id not in found}:
+            far = [record_id for of, record_id in wanted if of == service and record_id not in found]
+            found |= self._in_lake(service, far)
+        return [found.get(record_id) for _, record_id in wanted]
 
-    def _in_journal(self, folder: Path, id: str, number: int) -> Record | None:
-        for one in serve_record.unpacked(frames_from(folder, number), number - 1):
-            if one.number == number:
-                return one.record(id)
-        return None
+    def _folder(self, id: str) -> Path | None:
+        return self._journal if id == self._id else None
 
-    def _in_lake(self, service: str, record_id: str) -> Record | None:
+    def _in_journal(self, folder: Path, id: str, wanted: set[int]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        while wanted:
+            seen, frames = min(wanted), list[Frame]()
+            for number, payload in frames_from(folder, seen):
+                seen = max(seen, number)
+                if number in wanted or is_context(payload):
+                    frames.append((number, payload))
+            found |= {f"{id}-{one.number}": one.record(id) for one in serve_record.unpacked(frames)}
+            wanted = {number for number in wanted if number > seen}
+        return found
+
+    def _in_lake(self, service: str, record_ids: Sequence[str]) -> dict[str, Record]:
         table = table_of(service)
         if not self._lake.exists(table):
-            return None
-        rows = self._lake.sql(f"select * from {table} where record_id = '{record_id}'")
-        return next(iter(serve_record.read(rows)), None)
+            return {}
+        listed = ", ".join(f"'{one}'" for one in record_ids)
+        rows = self._lake.sql(f"select * from {table} where record_id in ({listed})")
+        return {record["record_id"]: record for record in serve_record.read(rows)}
 
 
 def same(record: Record, request: str) -> Record:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from headrace.errors import Fault, HeadraceError, nearest
+from headrace.serve.answers import Give, as_it_is
 from headrace.serve.message import Request, Response, Route, as_json
 from headrace.serve.office import Office
 from headrace.serve.wire.faults import many_rows
@@ -23,6 +25,8 @@ MANY = 20_000
 AT_ONCE = 64
 """Rows of a request that are handed in before others get their turn; twice as many wait for their answers."""
 _MOST_VALUES = 64 * MANY
+_UNDER_WAY = 5 * MANY
+"""Rows of requests of many that wait for their answers, of all clients: what is answered to them is kept till then."""
 ARROW = "application/vnd.apache.arrow.stream"
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 LINES = ("application/x-ndjson", "application/jsonl")
@@ -30,11 +34,35 @@ _TYPES = ("application/json", *LINES, ARROW)
 _MOST_REASONS = 1000
 _encode = msgspec.json.Encoder().encode
 
-Answers = list[dict[str, Any]]
+Answers = list[Any]
+Kind = tuple[Sequence[bytes], Give, Callable[[Answers], Response]]
+"""Rows of a request one by one, what is made of the answer to one, and of all of them."""
+
+
+class _Rows:
+    """How many rows of requests of many are under way."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @contextlib.contextmanager
+    def under_way(self, count: int) -> Iterator[None]:
+        if self._count and self._count + count > _UNDER_WAY:
+            found, cure = (
+                "as many rows under way as there may be",
+                "wait as long as Retry-After says, then send it again",
+            )
+            raise refused("HR-SERVE-014", found, "fewer at once", cure)
+        self._count += count
+        try:
+            yield
+        finally:
+            self._count -= count
 
 
 def routes(office: Office) -> list[Route]:
     """Return the route of decisions."""
+    rows = _Rows()
 
     def decide(request: Request, name: str) -> Awaitable[Response]:
         kind = _type(request)
@@ -44,38 +72,50 @@ def routes(office: Office) -> list[Route]:
             asked = partial(office.ask, name, body, explain, features, deadline=request.deadline, give=as_json)
             return _counted(office, name, asked)
         office.desk(name)
-        return _all(office, name, kind, body, (explain, features, request.deadline))
+        return _all(office, name, kind, body, (explain, features, request.deadline), rows)
 
     return [Route("POST", "/services/{name}/decide", decide, "decide", LARGEST, "Decide one row, or many")]
 
 
-async def _all(office: Office, name: str, kind: str, body: bytes, asked: tuple[int, bool, float | None]) -> Response:
+async def _all(
+    office: Office, name: str, kind: str, body: bytes, asked: tuple[int, bool, float | None], rows: _Rows
+) -> Response:
     """Decide many rows; each has an answer in its place, or what is wrong with it."""
+    bodies, give, answered = await asyncio.to_thread(_bodies, kind, body) if kind == ARROW else _bodies(kind, body)
+    with rows.under_way(len(bodies)):
+        return answered(await _each(office, name, bodies, asked, give))
+
+
+async def _each(
+    office: Office, name: str, bodies: Sequence[bytes], asked: tuple[int, bool, float | None], give: Give
+) -> Answers:
     explain, features, deadline = asked
-    bodies, answered = await asyncio.to_thread(_bodies, kind, body) if kind == ARROW else _bodies(kind, body)
     outcomes, behind = list[Any](), list[asyncio.Future[Any]]()
     for at in range(0, len(bodies), AT_ONCE):
         mine = list[asyncio.Future[Any]]()
         for one in bodies[at : at + AT_ONCE]:
             try:
-                ask = partial(office.ask, name, one, explain, features, deadline=deadline)
+                ask = partial(office.ask, name, one, explain, features, deadline=deadline, give=give)
                 mine.append(_counted(office, name, ask))
                 outcomes.append(mine[-1])
             except Exception as error:  # noqa: BLE001 - the others may be on record by then, and get their answers
-                outcomes.append(_told(error))
+                outcomes.append(give(_told(error)))
         # the disk is at work for these while the next are read, and who asks for a single row does not wait for all
         await (asyncio.wait(behind) if behind else asyncio.sleep(0))
         behind = mine
     if behind:
         await asyncio.wait(behind)
-    return answered([_outcome(one) for one in outcomes])
+    return [_outcome(one, give) if isinstance(one, asyncio.Future) else one for one in outcomes]
 
 
-def _outcome(one: asyncio.Future[Any] | dict[str, Any]) -> dict[str, Any]:
-    if isinstance(one, dict):
-        return one
+def _outcome(one: asyncio.Future[Any], give: Give) -> Any:
     error = one.exception()
-    return one.result() if error is None else _told(error)
+    return one.result() if error is None else give(_told(error))
+
+
+def _written(answer: dict[str, Any]) -> msgspec.Raw:
+    """Write one of many answers as soon as it is there: that takes less memory, and nobody waits for all at the end."""
+    return msgspec.Raw(_encode(answer))
 
 
 def _counted(office: Office, name: str, ask: Callable[[], asyncio.Future[Any]]) -> asyncio.Future[Any]:
@@ -112,17 +152,16 @@ def _type(request: Request) -> str:
     return kind
 
 
-def _bodies(kind: str, body: bytes) -> tuple[Sequence[bytes], Callable[[Answers], Response]]:
-    """Return the rows of a request one by one, and what makes its answer of theirs."""
+def _bodies(kind: str, body: bytes) -> Kind:
     if kind == ARROW:
         from headrace.serve.arrow import rows_of
 
-        return rows_of(body, MANY), _arrow
+        return rows_of(body, MANY), as_it_is, _arrow
     if body.count(b"\n" if kind in LINES else b",") > _MOST_VALUES:  # to find out how many there are takes a second
         raise many_rows(f"more than {_MOST_VALUES:,} values", MANY)
     if kind in LINES:
-        return _few([line for line in body.split(b"\n") if line.strip()]), _lines
-    return _few(items(body)), _array
+        return _few([line for line in body.split(b"\n") if line.strip()]), _written, _lines
+    return _few(items(body)), _written, _array
 
 
 def items(body: bytes) -> list[bytes]:
@@ -149,7 +188,7 @@ def _array(answers: Answers) -> Response:
 
 
 def _lines(answers: Answers) -> Response:
-    return Response(200, b"".join(_encode(one) + b"\n" for one in answers), b"application/x-ndjson")
+    return Response(200, b"".join(bytes(one) + b"\n" for one in answers), b"application/x-ndjson")
 
 
 def _arrow(answers: Answers) -> Response:

@@ -112,6 +112,7 @@ class Office:
             self._deciding.rebuilding = self.rebuilding.under_way
             self._swap = Swap(loaded.registry(), self._deciding.recent, self.now)
             self._cases = Cases(self.spool, self.journal.folder, self.journal.id, self.lake, self._veiled)
+            stack.callback(lambda: self._cases.close())
             self._keys = keys_of(self._project.streams, self.lake, self.spool)
             self.live: LiveParity | None = None
             self.shadows = Shadows(loaded, self.now)

@@ -15,6 +15,9 @@ from headrace.serve.interface.example import example
 from headrace.serve.interface.page import page
 from headrace.serve.message import Headers, Request, Response, Route, as_json
 
+_KEPT_US = 1_000_000
+"""How long a document is told as it was made: only the time of its examples changes, and each takes milliseconds."""
+
 
 def routes(project: Project, every: Callable[[], Sequence[Route]], now_us: clock.Clock = clock.now_us) -> list[Route]:
     """Return the routes that tell the interface.
@@ -24,9 +27,13 @@ def routes(project: Project, every: Callable[[], Sequence[Route]], now_us: clock
         every: gives all routes of the server, once these are known.
         now_us: the clock.
     """
+    kept: list[tuple[int, bytes]] = []
 
     def told(_request: Request) -> Response:
-        return Response(200, msgspec.json.encode(document(project, every(), now_us())))
+        now = now_us()
+        if not kept or not 0 <= now - kept[0][0] < _KEPT_US:
+            kept[:] = [(now, msgspec.json.encode(document(project, every(), now)))]
+        return Response(200, kept[0][1])
 
     def shown(_request: Request) -> Response:
         body, policy = page(project.name)

@@ -161,6 +161,11 @@ class Http2(asyncio.Protocol):
         else:
             self._flush()
 
+    def unread(self) -> int:
+        """Return how many bytes of answers wait for the client to read them."""
+        written = 0 if self._blocked_since is None else self._transport.get_write_buffer_size()
+        return written + sum(len(one.unsent) for one in self._streams.values())
+
     def wind_down(self) -> None:
         """End when what is under way is answered; at once where nothing is."""
         self._winding = True  # told when the last answer is out: some clients take nothing behind a GOAWAY
@@ -183,7 +188,7 @@ class Http2(asyncio.Protocol):
             self._resets += 1
             self._forget(event.stream_id)
         elif isinstance(event, h2.events.WindowUpdated):
-            self._send_on()
+            self._send_on(event.stream_id)
         elif isinstance(event, h2.events.ConnectionTerminated):
             self._winding = True
         elif isinstance(event, _ASKS_NOTHING):
@@ -303,10 +308,12 @@ class Http2(asyncio.Protocol):
         else:
             self._answered(number, stream)
 
-    def _send_on(self) -> None:
-        for number, stream in tuple(self._streams.items()):
-            if stream.unsent:
-                self._send(number, stream)
+    def _send_on(self, number: int | None = None) -> None:
+        """Go on with answers that had no room: with that of one stream, or with all."""
+        for one in (number,) if number else tuple(self._streams):
+            stream = self._streams.get(one)
+            if stream is not None and stream.unsent:
+                self._send(one, stream)
 
     def _send(self, number: int, stream: _Stream) -> None:
         """Send as much of an answer as the client has room for."""

@@ -23,6 +23,8 @@ class Limits:
         pipelined: answers that one connection may wait for; what comes behind them is not read.
         connections: open at once; one more is closed at once.
         bodies: bytes of bodies that are still coming, of all connections; more is answered 429.
+        unread: bytes of answers that clients have not read, of all connections; where there are more, those that
+            leave most unread are cut.
         under_way: requests that wait for their answer, of all connections; one more is answered 429.
         per_client: requests a second of one client, of which it may save up a second's worth; None for any.
         hosts: names by which it may be asked; none for any.
@@ -41,6 +43,7 @@ class Limits:
     pipelined: int = 64
     connections: int = 8_192
     bodies: int = 256 << 20
+    unread: int = 256 << 20
     under_way: int = 1_024
     per_client: float | None = None
     hosts: tuple[str, ...] = ()

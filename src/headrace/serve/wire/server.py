@@ -132,7 +132,7 @@ class Server:
             await asyncio.sleep(_LOOK_S)
             now = self._loop.time()
             looks: list[Callable[[], object]] = [partial(one.look, now) for one in shared.connections]
-            for look in (*looks, *self._looks):
+            for look in (*looks, shared.cut_unread, *self._looks):
                 try:
                     look()
                 except Exception as error:  # noqa: BLE001 - no single look may end all later ones

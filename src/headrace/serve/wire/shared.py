@@ -19,6 +19,10 @@ class Connection(Protocol):
         """Cut a client that is too slow, or that has been idle for too long; called each second."""
         ...
 
+    def unread(self) -> int:
+        """Return how many bytes of answers wait for the client to read them."""
+        ...
+
     def wind_down(self) -> None:
         """End when what is under way is answered; at once where nothing is."""
         ...
@@ -62,6 +66,16 @@ class Shared:
             return False
         self.connections.add(connection)
         return True
+
+    def cut_unread(self) -> None:
+        """Cut the connections that leave most unread, as long as all of them leave too much; called each second."""
+        unread = sorted(((one.unread(), id(one), one) for one in self.connections), reverse=True)
+        total = sum(count for count, _, _ in unread)
+        for count, _, one in unread:
+            if total <= self.limits.unread:
+                return
+            one.cut()
+            total -= count
 
     def keep(self, data: bytes, asked: Asked, bodiless: bool) -> None:
         """Remember the head of a request, if ``data`` is one whole request that can be told by its head alone.

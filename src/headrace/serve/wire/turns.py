@@ -74,6 +74,12 @@ class Turns(asyncio.Protocol):
         self._blocked_since = None
         self._advance()
 
+    def unread(self) -> int:
+        """Return how many bytes of answers wait for the client to read them."""
+        if self._blocked_since is None and self._lingers_since is None:
+            return 0
+        return self._transport.get_write_buffer_size() + sum(len(one.ready or b"") for one in self._awaited)
+
     def _waits_for_reader(self, now: float) -> bool:
         """Whether answers wait for a client to read them; one that does not is cut."""
         limits = self._shared.limits

@@ -112,13 +112,16 @@ class SharedCases(Cases):
         record_id = self._spool.record_of(case) if held is None else _named(held)
         return None if record_id is None else self._record(service, record_id)
 
+    def _in_journal(self, folder: Path, id: str, wanted: set[int]) -> dict[str, Record]:
+        found = super()._in_journal(folder, id, wanted)
+        if id != self._id:
+            for record_id in found:
+                _flush(folder, int(record_id.rpartition("-")[2]))
+        return found
+
     def _record(self, service: str, record_id: str) -> Record | None:
-        id, _, number = record_id.rpartition("-")
-        folder = self._folder(id)
-        record = None if folder is None else self._in_journal(folder, id, int(number))
-        if record is not None and folder is not None and id != self._id:
-            _flush(folder, int(number))
-        return self._in_lake(service, record_id) if record is None else record
+        (record,) = self._records([(service, record_id)])
+        return record
 
     def _abandoned(self, service: str, case: bytes, held: Held) -> bool:
         """Whether the process that claimed a case has died without its record; then the claim is taken back."""

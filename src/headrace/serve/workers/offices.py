@@ -49,6 +49,7 @@ class Worker(Office):
         self._claims = Claims(workers_of(loaded.state_dir) / "cases", self.spool.record_of)
         self._stack.callback(self._claims.close)
         self._shared = SharedCases(self._claims, self.spool, self.journal, self.lake, self._veiled)
+        self._cases.close()
         self._cases, self._deciding.shared = self._shared, self
         self._repeating = set[asyncio.Task[None]]()
 
