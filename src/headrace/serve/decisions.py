@@ -48,11 +48,8 @@ class _Rows:
     @contextlib.contextmanager
     def under_way(self, count: int) -> Iterator[None]:
         if self._count and self._count + count > _UNDER_WAY:
-            found, cure = (
-                "as many rows under way as there may be",
-                "wait as long as Retry-After says, then send it again",
-            )
-            raise refused("HR-SERVE-014", found, "fewer at once", cure)
+            cure = "wait as long as Retry-After says, then send it again"
+            raise refused("HR-SERVE-014", "as many rows under way as there may be", "fewer at once", cure)
         self._count += count
         try:
             yield
