@@ -179,7 +179,7 @@ def test_nothing_is_left_of_a_service_but_its_state(shop, tmp_path):
         assert client.post("/events/payments", json=payment(1, payment_id="by-unix")).json()["taken"] == 1
     process.terminate()
     told = process.communicate(timeout=60)[1]
-    assert told.strip() == "Interrupted. Nothing is lost: the same command goes on where it stopped."
+    assert told.strip() == "Stopped. What was answered is on record."
     assert not gate.exists()
     assert not (shop.state_dir / "workers" / "keeper").exists()
     assert len(rows_of(shop, "decisions_desk")) == 1

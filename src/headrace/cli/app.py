@@ -58,6 +58,7 @@ COMMANDS = {
 
 FAULT_OF_OURS = 70
 _OF_FIT = "HR-LEARN-004"
+_GOES_ON = "Interrupted. Nothing is lost: the same command goes on where it stopped."
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -99,7 +100,7 @@ class Commands(click.Group):
         with _heard() as terminated:
             code, tell = self._outcome(given, *more, **extra)
             if terminated and code == INTERRUPTED:
-                code, tell = TERMINATED, partial(_told_interrupted, given, TERMINATED)
+                code, tell = TERMINATED, partial(tell, code=TERMINATED)
             with contextlib.suppress(BrokenPipeError):
                 tell()
             _flush()
@@ -107,14 +108,16 @@ class Commands(click.Group):
             os.kill(os.getpid(), signal.SIGTERM)  # a service manager takes that for a clean end, the code alone not
         sys.exit(code)
 
-    def _outcome(self, given: list[str], *more: Any, **extra: Any) -> tuple[int, Callable[[], None]]:
+    def _outcome(self, given: list[str], *more: Any, **extra: Any) -> tuple[int, Callable[..., None]]:
         """Run a command; return its exit code, and what is still to be told."""
         try:
             outcome = super().main(given, *more, **extra | {"standalone_mode": False})
         except click.exceptions.Exit as error:
             outcome = error.exit_code
-        except (click.Abort, KeyboardInterrupt):
-            return INTERRUPTED, partial(_told_interrupted, given)
+        except (click.Abort, KeyboardInterrupt) as error:
+            heard = error.__cause__ if isinstance(error, click.Abort) else error
+            said = str(heard) if isinstance(heard, KeyboardInterrupt) else ""
+            return INTERRUPTED, partial(_told_interrupted, given, said or _GOES_ON)
         except click.ClickException as error:
             return error.exit_code, partial(_told_usage, error, given)
         except HeadraceError as error:
@@ -224,8 +227,8 @@ def _told_usage(error: click.ClickException, args: Sequence[str]) -> None:
         _write({"ok": False, "exit_code": error.exit_code, "faults": [fault.as_dict()]})
 
 
-def _told_interrupted(args: Sequence[str], code: int = INTERRUPTED) -> None:
-    click.echo("\nInterrupted. Nothing is lost: the same command goes on where it stopped.", err=True)
+def _told_interrupted(args: Sequence[str], said: str, code: int = INTERRUPTED) -> None:
+    click.echo(f"\n{said}", err=True)
     if _as_json(args):
         _write({"ok": False, "exit_code": code, "faults": []})
 

@@ -103,12 +103,15 @@ def command(
     limits = Limits(under_way=at_once, per_client=per_client, hosts=way.hosts)
     loaded = session.load()
     many = loaded.settings.serve.workers if workers is None else workers
-    if (many or 1) > 1 or watch:
-        plan = Plan(loaded.folder, session.target, loaded.state_dir, many or 1, watch, limits, grpc_port)
-        serve_many(plan, way, loaded, told, trusted(loaded))
-        return
-    more: dict[str, Any] = {"entry": way, "limits": limits, "provider": trusted(loaded), "grpc_port": grpc_port}
-    serve(loaded, entry["host"], entry["port"], told, traces=traces_of(loaded), **more)
+    try:
+        if (many or 1) > 1 or watch:
+            plan = Plan(loaded.folder, session.target, loaded.state_dir, many or 1, watch, limits, grpc_port)
+            serve_many(plan, way, loaded, told, trusted(loaded))
+            return
+        more: dict[str, Any] = {"entry": way, "limits": limits, "provider": trusted(loaded), "grpc_port": grpc_port}
+        serve(loaded, entry["host"], entry["port"], told, traces=traces_of(loaded), **more)
+    except KeyboardInterrupt as heard:
+        raise KeyboardInterrupt("Stopped. What was answered is on record.") from heard
 
 
 def trusted(loaded: LoadedProject) -> Provider | None:
