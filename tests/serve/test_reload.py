@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from headrace.errors import Fault, HeadraceError
-from headrace.run import load_project, train
+from headrace.run import load_project, run, train
 from headrace.serve import parity
 from headrace.serve.office import office
 from headrace.serve.wire.limits import Limits
@@ -134,6 +134,24 @@ def test_watched_files_are_loaded_when_they_change_also_by_a_single_worker(shop)
         again = server.client.post(DECIDE, json=payment(1, payment_id="before")).json()
         assert again["repeated"] is True
         assert again["decision"] != "peek"
+    finally:
+        server.stop()
+
+
+def test_a_declaration_whose_model_was_not_trained_yet_takes_over_when_it_is(shop):
+    server = Server(shop.folder, "--watch")
+    try:
+        edit(shop.folder, '"frauds": hr.sum("is_fraud", "7d"', '"frauds": hr.sum("is_fraud", "9d"')
+        until(lambda: "HR-SERVE-003" in reload_of(server).get("why", ""))
+        assert "loading_since" not in server.client.get("/health/ready").json()
+        loaded = load_project(shop.folder)
+        run(loaded)
+        train(loaded)
+        registry = loaded.registry()
+        registry.promote("score", max(one.number for one in registry.versions("score")))
+        until(lambda: reload_of(server)["serves"])
+        answer = server.client.post(DECIDE, json=payment(1)).json()
+        assert answer["model"]["version"] == registry.champion("score").number
     finally:
         server.stop()
 

@@ -10,7 +10,7 @@ import msgspec
 
 from headrace.errors import Fault, HeadraceError
 
-UNASKED = ("damaged", "taken", "renewed")
+UNASKED = ("damaged", "taken", "renewed", "outside")
 """What a process says when it is so."""
 
 
@@ -52,8 +52,8 @@ class Said(msgspec.Struct, kw_only=True):
 
     Args:
         what: ``ready``, ``failed``, ``charged``, ``released`` of a process, and unasked ``damaged`` and ``taken`` of a
-            worker, ``renewed`` of the keeper; ``begin``, ``retire``, ``stop``, ``alone``, ``standing``, ``damaged`` and
-            ``state`` of the supervisor.
+            worker, ``renewed`` and ``outside`` of the keeper; ``begin``, ``retire``, ``stop``, ``alone``, ``standing``,
+            ``damaged`` and ``state`` of the supervisor.
         services: that it answers.
         faults: what is to be known, or why it failed.
         prints: fingerprint of what it serves.

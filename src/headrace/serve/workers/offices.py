@@ -229,6 +229,13 @@ class Keeper(Office):
         if self.state is not old:
             self._tell("renewed", state=self.state.folder.name)
 
+    async def _take_over(self) -> None:
+        """Let new champions serve; where one stays out, say so: another declaration may be what it was made for."""
+        before = self.changes
+        await super()._take_over()
+        if any(not one.serves for one in self.changes if one not in before):
+            self._tell("outside")
+
     def _go_over(self, state: State) -> None:
         if not self.stateless:
             self.intake.before, self.intake.parted = self.state, False

@@ -163,12 +163,8 @@ class Supervisor:
             self._renew_again = False
             assert self._now is not None
             beside = self._now.state
-            self._begun_at = asyncio.get_running_loop().time()
-            self._beginning = asyncio.ensure_future(self._crew.begin(beside))
-            self._loading_us = clock.now_us()
-            self._stand()
             try:
-                new = await self._beginning
+                new = await self._loaded(beside)
             except asyncio.CancelledError:
                 if self._heard or not self._renew_again:
                     raise
@@ -183,8 +179,6 @@ class Supervisor:
                 else:
                     self._tell_reload(error.faults)
                 continue
-            finally:
-                self._beginning, self._loading_us = None, 0
             if beside != self._now.state:  # it was made anew meanwhile
                 await self._crew.ended(new.every)
                 self._renew_again = True
@@ -193,6 +187,17 @@ class Supervisor:
             self._tell_reload([])
         self._renewing = None
         self._agree()
+
+    async def _loaded(self, beside: str) -> Generation:
+        """Load what the files declare now, beside what answers, and tell since when while that goes on."""
+        self._begun_at = asyncio.get_running_loop().time()
+        self._beginning = asyncio.ensure_future(self._crew.begin(beside))
+        self._loading_us = clock.now_us()
+        self._stand()
+        try:
+            return await self._beginning
+        finally:
+            self._beginning, self._loading_us = None, 0
 
     def _tell_reload(self, faults: Sequence[Fault]) -> None:
         why = "; ".join(str(fault) for fault in faults)
@@ -272,9 +277,13 @@ class Supervisor:
     # -- the state from which all of them serve
 
     def _said(self, child: Child, said: Said) -> None:
-        """Hear that the state is damaged, was made anew, or that a worker has gone over to that."""
+        """Hear that a champion stays out, that the state is damaged, was made anew, or that a worker has gone over."""
         now = self._now
         if now is None or child not in now.every:
+            return
+        if said.what == "outside":  # it may be the one that a declaration lacked which stays out, too
+            if self._renewing is not None or self._reloaded.get("serves") is False:
+                self.renew()
             return
         if said.what == "damaged":
             now.keeper.tell("damaged", state=said.state)
