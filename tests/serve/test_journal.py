@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import HeadraceError
-from headrace.serve.journal import Journal, forget, frames, frames_from, segments
+from headrace.serve.journal import Journal, forget, frames, frames_from, salvaged, segments
 from tests.disks import filled_up, small_disk
 
 CONTEXT = {"c": b"context"}
@@ -307,3 +308,39 @@ def test_what_was_acknowledged_survives_kills(tmp_path):
         found = records(tmp_path)
         assert found == some(1, len(found), 300)
         assert len(found) >= acknowledged
+
+
+def _opened_and_read(folder):
+    Journal(folder, 4096).close()
+    list(frames(folder))
+
+
+def _swap(paths):
+    aside = paths[0].with_suffix(".aside")
+    paths[0].rename(aside)
+    paths[-1].rename(paths[0])
+    aside.rename(paths[-1])
+
+
+@pytest.mark.parametrize(
+    "misplace",
+    [
+        _swap,
+        lambda paths: paths[-1].rename(paths[-1].with_stem(f"{900:020d}")),
+        lambda paths: paths[0].rename(paths[0].with_stem(f"{900:020d}")),
+        lambda paths: paths[0].rename(paths[0].with_stem("1")),
+        lambda paths: shutil.copy(paths[0], paths[0].with_stem(f"{3:020d}")),
+        lambda paths: shutil.copy(paths[0], paths[0].with_stem(f"{paths[0].stem} (copy)")),
+        lambda paths: shutil.copy(paths[-1], paths[-1].with_stem(f"{int(paths[-1].stem) - 1:020d}")),
+    ],
+)
+def test_files_that_were_swapped_renamed_or_copied_are_told_and_each_record_in_them_is_salvaged_once(
+    tmp_path, misplace
+):
+    written(tmp_path, *([one] for one in some(1, 60)))
+    misplace(segments(tmp_path))
+    before = {path: path.read_bytes().rstrip(b"\0") for path in tmp_path.iterdir()}
+    with pytest.raises(HeadraceError, match="HR-ONLINE-004"):
+        _opened_and_read(tmp_path)
+    assert {path: path.read_bytes().rstrip(b"\0") for path in tmp_path.iterdir()} == before
+    assert [one for one in salvaged(tmp_path) if one[1] != b"context"] == some(1, 60)

@@ -39,6 +39,7 @@ _LARGEST = 8 << 20
 _FURTHER = 1 << 32
 """So far apart two numbers never are: writes that failed leave some out. Checksums cover what is below."""
 _ID = re.compile("[0-9a-f]{12}")
+_NAME = re.compile(r"[0-9]{20}\.log")
 
 _CURE = "restore the folder 'spool' of the project's state; or headrace state salvage, which keeps all that is whole"
 _log = logging.getLogger("headrace.serve")
@@ -187,21 +188,32 @@ def identity(folder: Path) -> str:
 
 def segments(folder: Path) -> list[Path]:
     """Return the files of a journal in their order."""
-    return sorted(folder.glob("[0-9]*.log"))
+    return sorted(path for path in folder.glob("*.log") if _NAME.fullmatch(path.name))
+
+
+def _told_segments(folder: Path) -> list[Path]:
+    """The files of a journal; what is beside them may be one of them that was renamed."""
+    for path in sorted(folder.glob("*.log")):
+        if not _NAME.fullmatch(path.name) or path.is_dir():
+            raise _altered(f"the journal {folder.name} with {path.name}, which is no name that its files have")
+    return segments(folder)
 
 
 def frames(folder: Path, after: int = 0) -> Iterator[Frame]:
     """Yield the frames of a journal with numbers beyond ``after``, in order; contexts of a file that has such ones too.
 
     Raises:
-        HeadraceError: HR-ONLINE-004 for a file in whose midst frames were altered, once those before them were given.
+        HeadraceError: HR-ONLINE-004 for a file in whose midst frames were altered, or which has numbers of another,
+            once those before them were given.
     """
-    paths = segments(folder)
+    paths = _told_segments(folder)
     firsts = [int(path.stem) for path in paths]
     for at, path in enumerate(paths):
         if at + 1 < len(paths) and firsts[at + 1] <= after + 1:
             continue
         for number, payload, _ in _read(path, newest=at + 1 == len(paths)):
+            if at + 1 < len(paths) and number >= firsts[at + 1]:
+                raise _misplaced(path)
             yield number, payload
 
 
@@ -214,11 +226,14 @@ def frames_from(folder: Path, number: int) -> Iterator[Frame]:
 
 
 def salvaged(folder: Path) -> Iterator[Frame]:
-    """Yield every whole frame of a journal that was altered, in order, whatever lies between them."""
-    for path in segments(folder):
-        content = path.read_bytes()
-        for at, number, end, _ in _found(content, 0, int(path.stem) - 1):
-            yield number, content[at + _FRAME.size : end]
+    """Yield every whole frame of a journal that was altered once, in order, whatever its files are called."""
+    every = set[Frame]()
+    for path in folder.glob("*.log"):
+        content = b"" if path.is_dir() else path.read_bytes()
+        named = int(path.stem) if _NAME.fullmatch(path.name) else 0
+        for at, number, end, _ in _found(content, 0, max(0, named - _FURTHER // 2)):
+            every.add((number, content[at + _FRAME.size : end]))
+    yield from sorted(every)
 
 
 def forget(folder: Path, last: int) -> None:
@@ -231,7 +246,7 @@ def forget(folder: Path, last: int) -> None:
 
 def _mended(folder: Path) -> int:
     """Return the last number of a journal; what a kill left half written behind it is cut off."""
-    paths = segments(folder)
+    paths = _told_segments(folder)
     if not paths:
         return 0
     # the number of a file's first frame says that all before it were written; so the newest file says the last
@@ -283,6 +298,8 @@ def _read(path: Path, newest: bool) -> Iterator[tuple[int, bytes, int]]:
             number, end, _ = found
             yield number, content[at + _FRAME.size : end], end
             at, before = end, number
+        elif not at and _whole(content, 0, max(0, before - _FURTHER // 2)) is not None:
+            raise _misplaced(path)
         elif looked < at and _altered_at(content, at, before, newest):
             content, looked = _content(path), at  # it may have been written to while it was read
         elif looked == at and _altered_at(content, at, before, newest):
@@ -344,6 +361,10 @@ def _unwritten(content: bytes, at: int) -> bool:
 
 def _altered_behind(path: Path, number: int) -> HeadraceError:
     return _altered(f"the journal {path.parent.name}/{path.name}, in which records were altered behind number {number}")
+
+
+def _misplaced(path: Path) -> HeadraceError:
+    return _altered(f"the journal {path.parent.name}/{path.name}, which has numbers of another file")
 
 
 def _altered(found: str) -> HeadraceError:
