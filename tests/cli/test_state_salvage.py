@@ -12,9 +12,11 @@ from click.testing import CliRunner
 from headrace import clock
 from headrace.cli.app import main
 from headrace.errors import HeadraceError
+from headrace.run import load_project
 from headrace.serve.app import start
 from headrace.serve.drain import spool_of
 from headrace.serve.office import office
+from headrace.serve.salvage import salvage
 from tests.shop import DECIDE, payment
 
 journal = importlib.import_module("headrace.serve.journal")
@@ -69,6 +71,23 @@ def test_all_that_is_whole_reaches_the_lake_once_and_the_next_service_starts(sho
         assert all(again[number]["record_id"] == answers[number]["record_id"] for number in kept)
     ids = shop.lake().sql("select record_id from decisions_desk")["record_id"].to_pylist()
     assert len(ids) == len(set(ids)) == 20
+
+
+def test_which_records_are_lost_is_told_also_where_a_salvage_before_did_not_end(shop, answered, monkeypatch):
+    _, records = answered
+    alter(records, 5, 6, 13)
+    loaded = load_project(shop.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(records), "rename", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            salvage(loaded)
+    code, out, _ = told(shop, "--json")
+    (said,) = json.loads(out)["salvaged"]
+    assert (code, said["moved"], said["missing"]) == (0, 0, [[5, 6], [13, 13]])
+
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_records_without_what_they_share_are_told(shop, answered):

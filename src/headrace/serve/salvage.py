@@ -31,8 +31,8 @@ class Salvaged:
     Args:
         journal: its id, with which the ids of its records begin.
         moved: records that were brought into the lake.
-        missing: the first and the last of each run of numbers of which no record is whole, behind those that were in
-            the lake before; writes that a full disk refused leave such runs, too.
+        missing: the first and the last of each run of numbers of which no record is whole, neither in its files nor in
+            the lake; writes that a full disk refused leave such runs, too.
         aside: where its files are now.
     """
 
@@ -101,12 +101,26 @@ def _salvaged(spool: Spool, lake: Lake, journal: Path, services: list[str]) -> S
     fresh = [one for one in whole if one.number > there.get(one.service, 0)]
     for service in dict.fromkeys(one.service for one in fresh):
         moved += commit(spool, lake, own, [one for one in fresh if one.service == service])
-    begin, end = max(0, *there.values()) + 1, max((number for number, _ in every), default=0) + 1
-    missing = _spans(sorted(set(range(begin, end)) - {one.number for one in whole}))
+    begin, end = min((number for number, _ in every), default=1), max((number for number, _ in every), default=0) + 1
+    done = max(0, *there.values())
+    lost = set(range(min(begin, done + 1), end)) - {one.number for one in whole}
+    if any(number <= done for number in lost):  # a salvage that did not end has moved what is behind them
+        lost -= _there(lake, own, list(there))
+    missing = _spans(sorted(lost))
     aside = journal.with_name(f"aside-{own}-{clock.now_us()}")
     journal.rename(aside)
     sync(journal.parent)
     return Salvaged(own, moved, missing, aside)
+
+
+def _there(lake: Lake, own: str, services: Sequence[str]) -> set[int]:
+    """The numbers of a journal's records that are in the lake."""
+    found = set[int]()
+    for table in map(table_of, services):
+        for batch in lake.batches(table, columns=["record_id"]) if lake.exists(table) else ():
+            ids = (one.rpartition("-") for one in batch.column("record_id").to_pylist())
+            found |= {int(number) for journal, _, number in ids if journal == own}
+    return found
 
 
 def _whole(every: Sequence[Frame]) -> list[Kept]:
