@@ -108,3 +108,13 @@ def test_a_note_counts_only_where_the_tables_of_all_services_are_as_new(tmp_path
         for altered in (b"not a note", b'{"\xff": 3}', b"3 a", b'{"a": "3"}', b"{}", b""):
             note.write_bytes(altered)
             assert drain_records(spool, folder, lake) == {}
+
+
+def test_a_spool_whose_pages_were_altered_is_told_as_what_it_is(tmp_path: Path) -> None:
+    with opened(tmp_path) as spool:
+        spool.put_cases({b"%032d" % number: f"a-{number}" for number in range(5_000)})
+    data = tmp_path / "data.mdb"
+    content = data.read_bytes()
+    data.write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
+    with pytest.raises(HeadraceError, match="HR-ONLINE-001.*spool.*altered"), opened(tmp_path) as spool:
+        spool.record_of(b"%032d" % 7)

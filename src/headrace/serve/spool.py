@@ -11,9 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import lmdb
+
 from headrace import clock
 from headrace.errors import Fault, HeadraceError
-from headrace.online.room import DAMAGED, RESTORE, environment, has_pages, named, no_room
+from headrace.online.room import DAMAGED, RESTORE, environment, has_pages, is_damage, named, no_room
 from headrace.types import LogicalType, type_of
 
 MAP_BYTES = 64 << 30
@@ -48,6 +50,18 @@ def gone(folder: Path) -> bool:
     return not has_pages(data) and any(folder.glob("records-*/*.log"))
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell of pages that were altered which file they are of."""
+    try:
+        yield
+    except lmdb.Error as error:
+        if not is_damage(error):
+            raise
+        found = f"a spool whose data.mdb was altered ({type(error).__name__})"
+        raise HeadraceError(Fault(DAMAGED, "", found, "what was written", RESTORE)) from error
+
+
 class Spool:
     """Events by stream and sequence, and cases, in one LMDB environment (mode 0600).
 
@@ -60,11 +74,17 @@ class Spool:
             found = "a spool without its data.mdb: which ids were decided, and the live events that wait"
             raise HeadraceError(Fault(DAMAGED, "", found, "what was written", f"{RESTORE}; or headrace state salvage"))
         self._env = environment(folder, map_bytes, 256, RESTORE)
-        self._meta, self._cases = named(self._env, (b"meta", b"cases"))
+        with _told():
+            self._meta, self._cases = named(self._env, (b"meta", b"cases"))
         self._streams: dict[str, Any] = {}
 
     def close(self) -> None:
         self._env.close()
+
+    @contextmanager
+    def _begun(self, **how: Any) -> Iterator[Any]:
+        with _told(), self._env.begin(**how) as transaction:
+            yield transaction
 
     def forget_readers(self) -> None:
         """Let go of what processes were reading when they were killed."""
@@ -75,7 +95,7 @@ class Spool:
         return self._number(b"clock")
 
     def _number(self, name: bytes) -> int:
-        with self._env.begin(db=self._meta) as transaction:
+        with self._begun(db=self._meta) as transaction:
             raw = transaction.get(name)
         return 0 if raw is None else int(_KEY.unpack(raw)[0])
 
@@ -87,13 +107,13 @@ class Spool:
         Raises:
             HeadraceError: HR-ONLINE-002 when there is no room; then none of them is there.
         """
-        with no_room(), self._env.begin(write=True, db=self._cases) as transaction:
+        with no_room(), self._begun(write=True, db=self._cases) as transaction:
             for case, record_id in cases.items():
                 transaction.put(case, record_id.encode())
 
     def record_of(self, case: bytes) -> str | None:
         """Return the id of the record of a case, whether that is in a journal or in the lake; None for a new one."""
-        with self._env.begin(db=self._cases) as transaction:
+        with self._begun(db=self._cases) as transaction:
             raw = transaction.get(case)
         return None if raw is None else bytes(raw).decode()
 
@@ -106,7 +126,7 @@ class Spool:
             HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
         """
         databases = {stream: self._stream(stream) for stream, _, _ in events}
-        with no_room(), self._env.begin(write=True) as transaction:
+        with no_room(), self._begun(write=True) as transaction:
             for stream, seq, values in events:
                 raw = json.dumps(values, separators=(",", ":")).encode()
                 transaction.put(_KEY.pack(seq), raw, db=databases[stream])
@@ -116,7 +136,7 @@ class Spool:
         """Return the live events of a stream with a sequence beyond ``after`` that are still here, in order."""
         database = self._stream(stream)
         found = []
-        with self._env.begin(db=database) as transaction, transaction.cursor() as cursor:
+        with self._begun(db=database) as transaction, transaction.cursor() as cursor:
             there = cursor.set_range(_KEY.pack(after + 1))
             while there:
                 found.append((int(_KEY.unpack(cursor.key())[0]), json.loads(cursor.value())))
@@ -125,7 +145,7 @@ class Spool:
 
     def layout(self, stream: str) -> dict[str, LogicalType] | None:
         """Return the fields, with types, in which events of a stream are written; None where none ever was."""
-        with self._env.begin(db=self._meta) as transaction:
+        with self._begun(db=self._meta) as transaction:
             raw = transaction.get(b"layout:" + stream.encode())
         return None if raw is None else {name: type_of(said) for name, said in json.loads(bytes(raw))}
 
@@ -133,23 +153,23 @@ class Spool:
         """Say in which fields the events of a stream are written from now on; none of another layout may wait."""
         if self.layout(stream) != dict(fields):
             said = json.dumps([(name, asdict(kind)) for name, kind in fields.items()]).encode()
-            with no_room(), self._env.begin(write=True, db=self._meta) as transaction:
+            with no_room(), self._begun(write=True, db=self._meta) as transaction:
                 transaction.put(b"layout:" + stream.encode(), said)
 
     def events_waiting(self, stream: str) -> int:
         """Return how many live events of a stream are not in the lake yet."""
         database = self._stream(stream)
-        with self._env.begin() as transaction:
+        with self._begun() as transaction:
             return int(transaction.stat(database)["entries"])
 
     def forget_events(self, stream: str, last: int) -> None:
         """Remove live events up to a sequence, once they are in the lake."""
-        with self._env.begin(write=True, db=self._stream(stream)) as transaction:
+        with self._begun(write=True, db=self._stream(stream)) as transaction:
             _remove(transaction.cursor(), last)
 
     def _stream(self, name: str) -> Any:
         if name not in self._streams:
-            with no_room():
+            with _told(), no_room():
                 (self._streams[name],) = named(self._env, [b"events:" + name.encode()])
         return self._streams[name]
 
