@@ -1,0 +1,283 @@
+"""The log of one machine: topics in LMDB, a group of payloads an entry, each with a checksum."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headrace.errors import Fault, HeadraceError
+from headrace.online.room import environment, no_room
+from headrace.stream.log import Group
+
+MAP_BYTES = 256 << 30
+"""Upper bound of the file; it only takes what is used."""
+ENTRY_BYTES = 128 << 10
+"""A group that is larger lies in several entries: LMDB looks for as many free pages side by side as an entry takes."""
+_RESTORE = "restore the folder 'log' of the project's state; what is in the lake already is not needed any more"
+_KEY = struct.Struct(">Q")
+_HEADER = struct.Struct("<IIq")
+"""CRC-32 of what follows, payloads, and when they were taken; then their lengths, four bytes each, and themselves."""
+_CHECKED = slice(4, None)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Payloads that are not what was written.
+
+    Args:
+        topic: where.
+        first, last: their sequences; those at the end of a topic are not known, then ``last`` is ``first``.
+    """
+
+    topic: str
+    first: int
+    last: int
+
+    def fault(self) -> Fault:
+        """Return what a user is told."""
+        found = f"{self.first} to {self.last} of the log, altered on disk"
+        return Fault("HR-STREAM-001", self.topic, found, "what was written", _RESTORE)
+
+
+class EmbeddedLog:
+    """Topics in a folder: written by one process at a time, read by many, also while it is written.
+
+    Every transaction is on the disk (fsync) when it ends: neither kill -9 nor the loss of power takes back what was
+    acknowledged, and LMDB undoes what was killed half way. Give what waits together, to pay for one fsync. Only their
+    owner can read the files (mode 0600).
+
+    Args:
+        folder: of the log, made where it is absent.
+        map_bytes: upper bound of its size.
+
+    Raises:
+        HeadraceError: HR-ONLINE-001 where the file cannot be opened, 002 where the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> log = EmbeddedLog(Path(tempfile.mkdtemp()))
+        >>> log.append("payments", [b"one", b"two"], now=1_000_000).last
+        2
+        >>> [payload for group in log.read("payments", after=1, most=10) for _, payload in group]
+        [b'two']
+    """
+
+    def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
+        self.folder = Path(folder)
+        self._env = environment(self.folder, map_bytes, 1024, _RESTORE)
+        with no_room():
+            self._meta = self._env.open_db(b"meta")
+        self._topics: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """Release the files."""
+        self._env.close()
+
+    # -- writing
+
+    def append(self, topic: str, payloads: Sequence[bytes], now: int, first: int | None = None) -> Group:
+        """Add payloads behind the last of a topic; see ``Log``."""
+        with self.transaction() as writing:
+            return writing.append(topic, payloads, now, first)
+
+    @contextmanager
+    def transaction(self) -> Iterator[_Transaction]:
+        """Give what puts output and positions into the log together, when the block ends.
+
+        Raises:
+            HeadraceError: HR-ONLINE-002 where the disk is full: then nothing of it is there.
+        """
+        writing = _Transaction(self)
+        yield writing
+        if not writing.noted:
+            return
+        topics = {topic: self._opened(topic, create=True) for topic, _ in writing.groups}
+        with no_room(), self._env.begin(write=True) as transaction:
+            for topic, group in writing.groups:
+                for part in _parts(group):
+                    if not transaction.put(_KEY.pack(part.first), _packed(part), db=topics[topic], append=True):
+                        raise AssertionError("a log is written by one process at a time")
+            for key, number in writing.noted.items():
+                transaction.put(key, _KEY.pack(number), db=self._meta)
+
+    def forget(self, topic: str, last: int) -> int:
+        """Remove entries that reach up to a sequence at most; return how many sequences that were.
+
+        These stay taken.
+        """
+        removed = 0
+        if (database := self._there(topic)) is None:
+            return 0
+        with no_room(), self._env.begin(write=True) as transaction, transaction.cursor(db=database) as cursor:
+            there, end = cursor.first(), self.last(topic)
+            while there:
+                first = int(_KEY.unpack(cursor.key())[0])
+                # an entry says where the one in front of it ends, also where that was altered
+                behind = int(_KEY.unpack(cursor.key())[0]) - 1 if cursor.next() else end
+                if behind > last:
+                    break
+                cursor.set_key(_KEY.pack(first))
+                removed += behind - first + 1
+                there = cursor.delete() and bool(cursor.key())
+        return removed
+
+    # -- reading
+
+    def read(self, topic: str, after: int, most: int) -> list[Group]:
+        """Return up to so many payloads that follow a sequence, in order; see ``Log``."""
+        found, left = list[Group](), most
+        if (database := self._there(topic)) is None:
+            return found
+        with self._env.begin(buffers=True) as transaction, transaction.cursor(db=database) as cursor:
+            there = _at(cursor, after)
+            while there and left > 0:
+                try:
+                    group = _unpacked(topic, cursor).after(after)
+                except HeadraceError:
+                    if found:  # what is in front of it is whole
+                        return found
+                    raise
+                if len(group):
+                    group = group.until(group.first + left - 1)
+                    found.append(group)
+                    left -= len(group)
+                there = cursor.next()
+        return found
+
+    def last(self, topic: str) -> int:
+        """Return the last sequence that was given, 0 for none."""
+        return self._number(_last_key(topic))
+
+    def clock(self, topic: str) -> int:
+        """Return when the newest payload of a topic was taken, microseconds UTC, 0 for none."""
+        return self._number(_clock_key(topic))
+
+    def position(self, reader: str, topic: str) -> int:
+        """Return up to which sequence a reader has done with a topic, 0 for none."""
+        return self._number(_position_key(reader, topic))
+
+    def topics(self) -> list[str]:
+        """Return the topics by name."""
+        with self._env.begin() as transaction:
+            names = [bytes(name) for name, _ in transaction.cursor()]
+        return [name[6:].decode() for name in names if name.startswith(b"topic:")]
+
+    def damaged(self, topic: str) -> list[Damage]:
+        """Read a topic as a whole; return what of it is not what was written."""
+        found: list[Damage] = []
+        if (database := self._there(topic)) is None:
+            return found
+        with self._env.begin(buffers=True) as transaction, transaction.cursor(db=database) as cursor:
+            for _ in cursor:
+                try:
+                    _unpacked(topic, cursor)
+                except HeadraceError:
+                    first = int(_KEY.unpack(cursor.key())[0])
+                    behind = int(_KEY.unpack(cursor.key())[0]) - 1 if cursor.next() else self.last(topic)
+                    cursor.set_key(_KEY.pack(first))
+                    found.append(Damage(topic, first, max(first, behind)))
+        return found
+
+    def _number(self, key: bytes) -> int:
+        with self._env.begin(db=self._meta) as transaction:
+            return _number(transaction.get(key))
+
+    def _there(self, topic: str) -> Any:
+        """Return the database of a topic, None where nothing was ever written to it."""
+        return self._opened(topic, create=False) if topic in self._topics or self.last(topic) else None
+
+    def _opened(self, topic: str, create: bool) -> Any:
+        if topic not in self._topics:
+            with no_room():
+                self._topics[topic] = self._env.open_db(b"topic:" + topic.encode(), create=create)
+        return self._topics[topic]
+
+
+class _Transaction:
+    """What is to be written together: groups by topic, and numbers by key."""
+
+    def __init__(self, log: EmbeddedLog) -> None:
+        self._log = log
+        self.groups: list[tuple[str, Group]] = []
+        self.noted: dict[bytes, int] = {}
+
+    def append(self, topic: str, payloads: Sequence[bytes], now: int, first: int | None = None) -> Group:
+        """Add payloads behind the last of a topic; see ``Log.append``."""
+        if not payloads:
+            raise ValueError("a group without payloads")
+        last = self._number(_last_key(topic))
+        begin = last + 1 if first is None else first
+        if begin <= last:
+            raise ValueError(f"sequence {begin} of {topic}, which is at {last}")
+        group = Group(begin, max(now, self._number(_clock_key(topic))), payloads)
+        self.groups.append((topic, group))
+        self.noted |= {_last_key(topic): group.last, _clock_key(topic): group.known}
+        return group
+
+    def reached(self, reader: str, topic: str, sequence: int) -> None:
+        """Note that a reader has done with a topic up to a sequence."""
+        self.noted[_position_key(reader, topic)] = sequence
+
+    def _number(self, key: bytes) -> int:
+        return self.noted[key] if key in self.noted else self._log._number(key)
+
+
+def _parts(group: Group) -> Iterator[Group]:
+    """Yield a group in entries that are not too large; a single payload may be."""
+    begin, size = 0, 0
+    for at, payload in enumerate(group.payloads):
+        if size and size + len(payload) > ENTRY_BYTES:
+            yield Group(group.first + begin, group.known, group.payloads[begin:at])
+            begin, size = at, 0
+        size += len(payload) + 4
+    yield Group(group.first + begin, group.known, group.payloads[begin:])
+
+
+def _packed(group: Group) -> bytes:
+    lengths = np.fromiter(map(len, group.payloads), dtype="<u4", count=len(group.payloads))
+    raw = b"".join([_HEADER.pack(0, len(group.payloads), group.known), lengths.tobytes(), *group.payloads])
+    return struct.pack("<I", zlib.crc32(memoryview(raw)[_CHECKED])) + raw[4:]
+
+
+def _unpacked(topic: str, cursor: Any) -> Group:
+    raw = cursor.value()
+    first = int(_KEY.unpack(cursor.key())[0])
+    if len(raw) < _HEADER.size or zlib.crc32(raw[_CHECKED]) != _HEADER.unpack_from(raw)[0]:
+        raise HeadraceError(Damage(topic, first, first).fault())
+    _, count, known = _HEADER.unpack_from(raw)
+    ends = np.cumsum(np.frombuffer(raw, dtype="<u4", count=count, offset=_HEADER.size), dtype=np.int64).tolist()
+    body = bytes(raw[_HEADER.size + 4 * count :])
+    return Group(first, known, [body[begin:end] for begin, end in zip([0, *ends], ends, strict=False)])
+
+
+def _at(cursor: Any, after: int) -> bool:
+    """Go to the entry that holds what follows a sequence, or begins behind it; return whether there is one."""
+    key = _KEY.pack(after + 1)
+    there = bool(cursor.set_range(key))
+    if there and bytes(cursor.key()) == key:
+        return True
+    # the one in front of it may reach beyond
+    return bool(cursor.prev() if there else cursor.last()) or (there and bool(cursor.first()))
+
+
+def _number(raw: Any) -> int:
+    return 0 if raw is None else int(_KEY.unpack(raw)[0])
+
+
+def _last_key(topic: str) -> bytes:
+    return b"last:" + topic.encode()
+
+
+def _clock_key(topic: str) -> bytes:
+    return b"clock:" + topic.encode()
+
+
+def _position_key(reader: str, topic: str) -> bytes:
+    return b"position:" + reader.encode() + b"\0" + topic.encode()
