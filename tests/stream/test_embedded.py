@@ -36,7 +36,11 @@ class Machine(RuleBasedStateMachine):
         self.before, embedded.ENTRY_BYTES = embedded.ENTRY_BYTES, size
         self.log = EmbeddedLog(Path(self.folder.name), 16 << 20)
         self.written = {"a": [], "b": []}
-        self.positions, self.forgotten = {}, {"a": 0, "b": 0}
+        self.positions, self.forgotten, self.clock = {}, {"a": 0, "b": 0}, 0
+
+    def tick(self, now):
+        self.clock = max(now, self.clock + 1)
+        return self.clock
 
     def teardown(self):
         if hasattr(self, "log"):
@@ -45,9 +49,8 @@ class Machine(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def wrote(self, topic, group, payloads, now):
-        known = max([now, *(one[1] for one in self.written[topic][-1:])])
-        assert group.known == known
-        self.written[topic] += [(group.first + at, known, one) for at, one in enumerate(payloads)]
+        assert group.known == now
+        self.written[topic] += [(group.first + at, now, one) for at, one in enumerate(payloads)]
 
     def last(self, topic):
         return self.written[topic][-1][0] if self.written[topic] else 0
@@ -57,7 +60,7 @@ class Machine(RuleBasedStateMachine):
         first = None if gap is None else self.last(topic) + 1 + gap
         group = self.log.append(topic, payloads, now, first)
         assert group.first == (first or self.last(topic) + 1)
-        self.wrote(topic, group, payloads, now)
+        self.wrote(topic, group, payloads, self.tick(now))
 
     @rule(payloads=PAYLOADS, now=st.integers(0, 100), fails=st.booleans(), reached=st.integers(0, 50))
     def write_together(self, payloads, now, fails, reached):
@@ -70,6 +73,7 @@ class Machine(RuleBasedStateMachine):
                     raise KeyError
         except KeyError:
             return
+        now = self.tick(now)
         self.wrote("a", one, payloads, now)
         self.wrote("b", two, payloads, now)
         self.positions["worker"] = reached
@@ -146,7 +150,8 @@ def test_an_entry_that_was_cut_off_is_told(log, cut):
 
 def test_sequences_and_times_never_go_back(log):
     log.append("payments", [b"one"], now=50)
-    assert log.append("payments", [b"two"], now=20).known == 50
+    assert log.append("payments", [b"two"], now=20).known == 51
+    assert log.append("chargebacks", [b"of one"], now=51).known == 52
     log.forget("payments", 2)
     with pytest.raises(ValueError, match="sequence 2 of payments, which is at 2"):
         log.append("payments", [b"again"], now=60, first=2)

@@ -25,6 +25,7 @@ _KEY = struct.Struct(">Q")
 _HEADER = struct.Struct("<IIq")
 """CRC-32 of what follows, payloads, and when they were taken; then their lengths, four bytes each, and themselves."""
 _CHECKED = slice(4, None)
+_CLOCK = b"clock"
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,9 @@ class EmbeddedLog:
         """Return the last sequence that was given, 0 for none."""
         return self._number(_last_key(topic))
 
-    def clock(self, topic: str) -> int:
-        """Return when the newest payload of a topic was taken, microseconds UTC, 0 for none."""
-        return self._number(_clock_key(topic))
+    def clock(self) -> int:
+        """Return when the newest payloads were taken, microseconds UTC, 0 for none."""
+        return self._number(_CLOCK)
 
     def position(self, reader: str, topic: str) -> int:
         """Return up to which sequence a reader has done with a topic, 0 for none."""
@@ -216,9 +217,11 @@ class _Transaction:
         begin = last + 1 if first is None else first
         if begin <= last:
             raise ValueError(f"sequence {begin} of {topic}, which is at {last}")
-        group = Group(begin, max(now, self._number(_clock_key(topic))), payloads)
+        if not self.groups:  # what a row knew is said by times alone: no other transaction may have this one
+            self.noted[_CLOCK] = max(now, self._log.clock() + 1)
+        group = Group(begin, self.noted[_CLOCK], payloads)
         self.groups.append((topic, group))
-        self.noted |= {_last_key(topic): group.last, _clock_key(topic): group.known}
+        self.noted[_last_key(topic)] = group.last
         return group
 
     def reached(self, reader: str, topic: str, sequence: int) -> None:
@@ -273,10 +276,6 @@ def _number(raw: Any) -> int:
 
 def _last_key(topic: str) -> bytes:
     return b"last:" + topic.encode()
-
-
-def _clock_key(topic: str) -> bytes:
-    return b"clock:" + topic.encode()
 
 
 def _position_key(reader: str, topic: str) -> bytes:

@@ -14,7 +14,7 @@ class Group:
 
     Args:
         first: sequence of the first; those of the others follow without a gap.
-        known: when the log took them, microseconds UTC; in the order of a topic it never goes back.
+        known: when the log took them, microseconds UTC: later than all that it took in transactions before.
         payloads: as they were given.
     """
 
@@ -66,7 +66,7 @@ class Log(Protocol):
         Args:
             topic: its name.
             payloads: at least one.
-            now: microseconds UTC; where the topic knows a later time that one counts.
+            now: microseconds UTC; where the log has as late a time, the next microsecond counts.
             first: sequence of the first, where it is to leave a gap behind the last.
 
         Raises:
