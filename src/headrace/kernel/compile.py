@@ -24,7 +24,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from headrace.kernel import differences, merging, program, queueing, running
+from headrace.kernel import differences, growing, merging, program, queueing, running
 from headrace.kernel.aggregate import Aggregate
 from headrace.kernel.aggregates import catalogue
 
@@ -44,7 +44,7 @@ from {module} import AGGREGATE as aggregate
 @njit(cache=True, nogil=True, error_model="numpy")
 '''
 _OF = re.compile(r"^# of: (.*)$", re.MULTILINE)
-_TYPES = re.compile(r": (Ints|Bools|Counts|Places|int)\b| -> None")
+_TYPES = re.compile(r": (Ints|Bools|Counts|Places|int)\b| -> (None|int)")
 
 
 @cache
@@ -134,6 +134,85 @@ def _runner(names: tuple[str, ...]) -> Callable[..., Any]:
     digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
     run: Callable[..., Any] = _module(f"run_{digest}", head + _TYPES.sub("", inspect.getsource(program.run))).run
     return run
+
+
+_GROWER = '''"""Written by headrace.kernel.compile; may be deleted at any time."""
+
+import numpy as np
+from numba import njit
+
+from headrace.kernel.growing import (
+    BEGIN, BIT, CODE, DELAY, END, HOP, ITEMS, KEYS, OWN, RESULT, SPAN, SUMS, VALUE, WIDTH, WORD, _inside
+)
+from headrace.kernel.placing import NULL
+from headrace.kernel.trees import (
+    AT, FIRST, FRESH, LAST, LENGTH, LEVEL, LIVE, TALLEST, TIME, UP, first_from, has_room, put
+)
+{imports}
+
+{functions}
+
+
+@njit(forceinline=True)
+def scan(code, store, begin, end, value, bit, state, table, setting, reals):
+{scanned}
+
+
+@njit(forceinline=True)
+def update(code, state, table, value, time, setting, reals):
+{updated}
+
+
+@njit(forceinline=True)
+def merge(code, state, table, other, other_table, setting):
+{merged}
+
+
+@njit(forceinline=True)
+def finalize(code, state, table, setting, reals, moment, ints, floats):
+    found = 0
+{finalized}
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+{freshen}
+
+@njit(cache=True, nogil=True, error_model="numpy")
+{advance}'''
+_SCANNED = """for i in range(begin, end):
+            if bit < 0 or (store[i, LIVE] >> bit) & 1:
+                update_{at}(state, table, store[i, value], store[i, TIME], setting, reals)"""
+
+
+@cache
+def grower(names: tuple[str, ...]) -> Callable[..., int]:
+    """Return ``growing.advance`` for sweeps of these aggregates, whose codes are their places."""
+
+    def chosen(call: str) -> str:
+        return "\n".join(
+            f"    {'elif' if at else 'if'} code == {at}:\n        {call.format(at=at)}" for at in range(len(names))
+        )
+
+    parts = ("update", "merge", "finalize")
+    text = _GROWER.format(
+        imports="\n".join(
+            f"from headrace.kernel.aggregates.{name} import AGGREGATE as aggregate_{at}"
+            for at, name in enumerate(names)
+        ),
+        functions="\n".join(
+            f"{part}_{at} = njit(forceinline=True)(aggregate_{at}.{part})" for at in range(len(names)) for part in parts
+        ),
+        scanned=chosen(_SCANNED),
+        updated=chosen("update_{at}(state, table, value, time, setting, reals)"),
+        merged=chosen("merge_{at}(state, table, other, other_table, setting)"),
+        finalized=chosen("found = finalize_{at}(state, table, setting, reals, moment, ints, floats)"),
+        freshen=inspect.getsource(growing.freshen),
+        advance=inspect.getsource(growing.advance),
+    )
+    digest = hashlib.sha256(" ".join(names).encode()).hexdigest()[:12]
+    grown: Callable[..., int] = _module(f"grow_{digest}", _TYPES.sub("", text)).advance
+    return grown
 
 
 def _template(aggregate: Aggregate, late: bool) -> ModuleType:
