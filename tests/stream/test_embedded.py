@@ -131,7 +131,7 @@ def test_what_was_altered_is_told_and_what_is_in_front_of_it_is_read(log):
     altered(log, "payments", lambda first, raw: raw if first != 11 else raw[:-1] + b"!")
     assert log.damaged("payments") == [Damage("payments", 11, 20)]
     assert [one[0] for one in entries(log, "payments")] == [*range(1, 11)]
-    with pytest.raises(HeadraceError, match="HR-STREAM-001 payments: found 11") as told:
+    with pytest.raises(HeadraceError, match="HR-LOG-001 payments: found 11") as told:
         log.read("payments", 10, 5)
     assert "what was written" in str(told.value)
     assert [one[0] for one in entries(log, "payments", 20)] == [*range(21, 31)]
@@ -144,7 +144,7 @@ def test_an_entry_that_was_cut_off_is_told(log, cut):
     log.append("payments", [b"one", b"two"], now=1)
     altered(log, "payments", lambda _, raw: raw[:cut])
     assert log.damaged("payments") == [Damage("payments", 1, 2)]
-    with pytest.raises(HeadraceError, match="HR-STREAM-001"):
+    with pytest.raises(HeadraceError, match="HR-LOG-001"):
         log.read("payments", 0, 5)
 
 

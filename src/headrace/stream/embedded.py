@@ -44,7 +44,7 @@ class Damage:
     def fault(self) -> Fault:
         """Return what a user is told."""
         found = f"{self.first} to {self.last} of the log, altered on disk"
-        return Fault("HR-STREAM-001", self.topic, found, "what was written", _RESTORE)
+        return Fault("HR-LOG-001", self.topic, found, "what was written", _RESTORE)
 
 
 class EmbeddedLog:

@@ -78,7 +78,7 @@ class Log(Protocol):
         """Return up to so many payloads that follow a sequence, in order; fewer where the topic ends.
 
         Raises:
-            HeadraceError: HR-STREAM-001 where what comes first is not what was written.
+            HeadraceError: HR-LOG-001 where what comes first is not what was written.
         """
         ...
 
