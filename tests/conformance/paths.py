@@ -21,7 +21,7 @@ from headrace.kernel.column import held
 from headrace.plan import reference
 from headrace.plan.meaning import Plan
 from headrace.serve.fields import RowReader, document
-from headrace.testing import request_path
+from headrace.testing import request_path, stream_path
 from tests.plan.worlds import by_batch, table
 
 Row = Mapping[str, Any]
@@ -44,6 +44,20 @@ def by_request(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence[
     names = [name for name in plan.spine.contract.fields() if name in asked.column_names]
     rows = frame(asked, names, plan.spine.contract, "the requests")
     found: list[dict[str, Any]] = request_path(plan, rows, plan.spine.event_time, events).to_pylist()
+    return found
+
+
+def by_stream(plan: Plan, spine: Sequence[Row], sources: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+    """Ask about rows as they come in a log, some at a time, of a state of keys that has gone on beyond them."""
+    assert plan.spine is not None
+    contracts = source_contracts(plan)
+    events = {
+        name: frame(table(sources[name], contracts[name]), columns, contracts[name], name)
+        for name, columns in plan.sources.items()
+    }
+    asked = table(spine, plan.spine.contract)
+    rows = frame(asked, plan.row_columns, plan.spine.contract, "the spine")
+    found: list[dict[str, Any]] = stream_path(plan, rows, events).to_pylist()
     return found
 
 
@@ -105,4 +119,5 @@ PATHS: dict[str, Path_] = {
     "batch": by_batch,
     "spilled": by_spilling,
     "request": by_request,
+    "stream": by_stream,
 }

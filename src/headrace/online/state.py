@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.contracts.nested import read_at
+from headrace.engines.frame import Frame
 from headrace.errors import HeadraceError
-from headrace.kernel.column import Column, from_arrow
+from headrace.kernel.column import Column, all_held, from_arrow
+from headrace.kernel.layout import END
 from headrace.kernel.typing import Ints
 from headrace.online import keys as online_keys
 from headrace.online.packed import FIRST, KNOWN, SEQ, SMALL, TIME, Chunk, join, pack, spans, unpack
@@ -150,6 +152,42 @@ class State:
             raw = chunks.copied()
         slices = chunks.slices(raw, self.slots, asked, self._texts)
         return Reading(slices, applied.horizon, faults, applied.newest)
+
+    def history(self, slot: Slot, keys: Mapping[str, Column], low: int, high: int) -> Frame:
+        """Return the events of the keys of some rows that windows of moments from ``low`` to ``high`` can reach.
+
+        Args:
+            slot: of the state.
+            keys: [rows] the parts of the key, by name.
+            low, high: microseconds UTC.
+
+        Returns:
+            The slot's columns, each event once, in the total order of its key; with sequence and known time.
+
+        Raises:
+            HeadraceError: HR-ONLINE-001 where the state was altered on disk, 003 where it does not reach so far back.
+        """
+        first = _firsts([keys[name] for name in slot.keys])
+        parts = {name: all_held(keys[name].take(first)) for name in slot.keys}
+        own = [dict(zip(parts, values, strict=True)) for values in zip(*parts.values(), strict=True)]
+        asked = Asked(own, np.full(len(own), high), np.full(len(own), END))
+        faults: dict[int, HeadraceError] = {}
+        chunks = Chunks()
+        wide = slot if slot.reach is None else replace(slot, reach=slot.reach + high - low)
+        with self._env.begin(buffers=True) as transaction:
+            held = Held(wide, transaction, self._held[slot.id], self.floor(transaction, slot))
+            chunks.take(held, list(map(online_keys.encode, zip(*parts.values(), strict=True))), asked, faults)
+            raw = chunks.copied()
+        for fault in faults.values():
+            raise fault
+        found = chunks.slices(raw, [wide], asked, self._texts)[slot.id]
+        columns = {name: found.columns[name] for name in slot.reads}
+        return Frame(found.length, columns, found.matrix[SEQ], found.matrix[KNOWN])
+
+    def floors(self, slots: Iterable[Slot]) -> list[int | None]:
+        """Return from which event time on slots are complete, None where all of one is there."""
+        with self._env.begin() as transaction:
+            return [self.floor(transaction, slot) for slot in slots]
 
     def _as_applied(self, transaction: Any) -> _Applied:
         """Return what was applied when a transaction began; it is read again only where another was committed."""
@@ -294,6 +332,15 @@ def _codes(columns: Sequence[Column]) -> Ints:
         )
         codes = np.asarray(one, dtype=np.int64).reshape(-1)
     return codes
+
+
+def _firsts(keys: Sequence[Column]) -> Ints:
+    """Return the places of the first row of each key, those without one left out."""
+    _, first = np.unique(_codes(keys), return_index=True)
+    whole = np.ones(len(first), dtype=np.bool_)
+    for one in keys:
+        whole &= one.mask[first]
+    return np.asarray(first[whole], dtype=np.int64)
 
 
 def _part(chunk: Chunk, start: int, end: int) -> Chunk:

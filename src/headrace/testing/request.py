@@ -19,7 +19,7 @@ from headrace.online.slots import groups_of
 from headrace.plan.meaning import Output, Plan
 from headrace.types import FLOAT
 
-_MAP_BYTES = 1 << 30
+MAP_BYTES = 1 << 30
 
 
 def request_path(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str, Frame]) -> pa.Table:
@@ -37,18 +37,18 @@ def request_path(plan: Plan, rows: Frame, event_time: str, sources: Mapping[str,
         A column for each feature, as it leaves Headrace; a row for each row, in order.
     """
     with tempfile.TemporaryDirectory() as folder:
-        state, ready = State(Path(folder), slots_of([plan]), _MAP_BYTES), Ready(plan, groups_of(plan))
+        state, ready = State(Path(folder), slots_of([plan]), MAP_BYTES), Ready(plan, groups_of(plan))
         try:
             for name in state.sources:
-                _learn(state, name, sources[name])
+                learn(state, name, sources[name])
             made = [_some(plan, ready, state, rows, event_time, some) for some in _batches(rows.length)]
         finally:
             state.close()
     arrays = {one.name: [feature_array(each[one.name]) for each in made] for one in plan.outputs}
-    return pa.table({one.name: pa.chunked_array(arrays[one.name], type=_type(one)) for one in plan.outputs})
+    return pa.table({one.name: pa.chunked_array(arrays[one.name], type=out_type(one)) for one in plan.outputs})
 
 
-def _learn(state: State, source: str, events: Frame) -> None:
+def learn(state: State, source: str, events: Frame) -> None:
     slots = [slot for slot in state.slots if slot.source == source]
     table = pa.table({name: to_arrow(events.columns[name]) for slot in slots for name in slot.reads})
     seq = np.arange(1, events.length + 1) if events.seq is None else events.seq
@@ -80,5 +80,5 @@ def _some(plan: Plan, ready: Ready, state: State, rows: Frame, event_time: str, 
     return {one.name: from_arrow(array(one.type, made[one.name]), one.type) for one in plan.outputs}
 
 
-def _type(output: Output) -> pa.DataType:
+def out_type(output: Output) -> pa.DataType:
     return (FLOAT if output.type.name == "decimal" else output.type).arrow()
