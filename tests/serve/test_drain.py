@@ -13,6 +13,7 @@ from headrace.lake import Lake
 from headrace.serve.app import start
 from headrace.serve.desk import Decided
 from headrace.serve.drain import drain, drain_events, drain_records, journals, spool_of
+from headrace.serve.intake import layout
 from headrace.serve.journal import Journal, frames, identity, segments
 from headrace.serve.record import Context, packed, unpacked
 from headrace.serve.spool import opened
@@ -30,10 +31,11 @@ PAYMENTS = hr.Stream("payments", Payment)
 def test_live_events_after_a_restore_are_not_taken_for_done(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     with opened(tmp_path / "spool") as spool:
+        spool.put_layout("payments", layout(PAYMENTS))
 
         def post(*names: str) -> None:
             first = lake.sequence("payments") + 1
-            spool.put_events([("payments", first + i, [name, first + i]) for i, name in enumerate(names)], 1)
+            spool.put_events("payments", first, [[name] for name in names], 1)
             assert drain_events(spool, lake, PAYMENTS) == len(names)
 
         post("a", "b")

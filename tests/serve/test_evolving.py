@@ -108,11 +108,11 @@ def test_events_are_drained_in_the_fields_in_which_they_were_written(tmp_path: P
     stream, lake = hr.Stream("payments", Payment), Lake(tmp_path / "lake")
     with opened(tmp_path / "spool") as spool:
         spool.put_layout("payments", {"number": INT, "at": Timestamp, "amount": Decimal(12, 2)})
-        spool.put_events([("payments", 1, [7, 1_000_000, 150, 2_000_000])], 1)
+        spool.put_events("payments", 1, [[7, 1_000_000, 150]], 2_000_000)
         assert drain_events(spool, lake, stream) == 1
         assert lake.schema("payments").names[:3] == ["number", "at", "amount"]
         spool.put_layout("payments", {"channel": STR | None, "number": INT, "at": Timestamp, "amount": Decimal(12, 2)})
-        spool.put_events([("payments", 2, ["web", 8, 1_000_000, 250, 2_000_000])], 1)
+        spool.put_events("payments", 2, [["web", 8, 1_000_000, 250]], 2_000_000)
         assert drain_events(spool, lake, stream) == 1
     rows = lake.read("payments", columns=["number", "amount", "channel", "_seq"]).to_pylist()
     assert [(row["number"], str(row["amount"]), row["channel"], row["_seq"]) for row in rows] == [

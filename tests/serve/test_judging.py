@@ -8,6 +8,7 @@ from headrace.connect import quality_now
 from headrace.lake import Lake
 from headrace.run import load_project, run, status
 from headrace.serve.drain import drain_events
+from headrace.serve.intake import layout
 from headrace.serve.judging import judge_live
 from headrace.serve.spool import opened
 from tests.serve.server import Server
@@ -36,8 +37,8 @@ AT = 1_770_000_000_000_000
 def _post(lake: Lake, folder: Path, *rows: tuple[str, int, str | None]) -> None:
     with opened(folder / "spool") as spool:
         first = lake.sequence("sales") + 1
-        events = [("sales", first + i, [name, AT, *more, AT + i]) for i, (name, *more) in enumerate(rows)]
-        spool.put_events(events, AT)
+        spool.put_layout("sales", layout(SALES))
+        spool.put_events("sales", first, [[name, AT, *more] for name, *more in rows], AT)
         assert drain_events(spool, lake, SALES) == len(rows)
 
 

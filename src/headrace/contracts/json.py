@@ -326,6 +326,37 @@ def written(value: Any, kind: LogicalType) -> Any:
     return value
 
 
+def read_back(kind: LogicalType) -> Callable[[Any], Any] | None:
+    """Return what makes a value of the kernel of what ``written`` wrote and was parsed; None where it is the same.
+
+    Example:
+        >>> from headrace.types import Decimal, type_of
+        >>> read_back(type_of(Decimal(12, 2)))("1.50")
+        150
+    """
+    match kind.name:
+        case "float":
+            return float
+        case "decimal":
+            return lambda text: int(text.replace(".", ""))
+        case "timestamp":
+            return lambda text: to_us(datetime.datetime.fromisoformat(text))
+        case "date":
+            return lambda text: (datetime.date.fromisoformat(text) - datetime.date(1970, 1, 1)).days
+        case "list":
+            assert kind.item is not None
+            if (of := read_back(kind.item)) is None:
+                return None
+            return lambda items: [None if one is None else of(one) for one in items]
+        case "struct":
+            inner = {name: read_back(one) for name, one in kind.fields}
+            return lambda values: {
+                name: values[name] if of is None or values[name] is None else of(values[name])
+                for name, of in inner.items()
+            }
+    return None
+
+
 _READERS: dict[str, Callable[[Field, Any], Any]] = {
     "int": _int,
     "float": _float,

@@ -129,14 +129,15 @@ class Intake:
         turn, behind = self._turn(stream), False
         rows = [row for post in posts for row in post.rows]
         fresh = self._unseen(stream, rows)
-        now = self.now()
-        numbered = [(turn.last + 1 + i, [*rows[place].values(), now]) for i, place in enumerate(fresh)]
-        if numbered:
+        numbered = list[tuple[int, list[Any]]]()
+        if fresh:
+            values = [list(rows[place].values()) for place in fresh]
             try:
-                self.spool.put_events([(stream, seq, values) for seq, values in numbered], now)
+                known = self.spool.put_events(stream, turn.last + 1, values, self.now())
             except BaseException:
                 self.keys[stream].forget()
                 raise
+            numbered = [(seq, [*one, known]) for seq, one in enumerate(values, turn.last + 1)]
             turn.last = numbered[-1][0]
         # also where all were known: else what was looked at would gather, post by post
         self.keys[stream].stored(turn.last)
@@ -190,8 +191,7 @@ class Intake:
             version = self._version(stream)
             if turn is None or turn.version != version:
                 self.catch_up()
-                waiting = self.spool.events(stream)
-                turn = _Turn(max(self.lake.sequence(stream), waiting[-1][0] if waiting else 0), version)
+                turn = _Turn(max(self.lake.sequence(stream), self.spool.log.last(stream)), version)
             turn.hold = stack.pop_all()
         self._turns[stream] = turn
         return turn

@@ -1,9 +1,8 @@
-"""The spool: live events, durable on this machine until they are in the lake, and which record each case has."""
+"""The spool: live events in a log, durable on this machine, and which record each case has."""
 
 from __future__ import annotations
 
 import json
-import struct
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,15 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
+import msgspec
 
 from headrace import clock
+from headrace.contracts.json import read_back, written
 from headrace.errors import Fault, HeadraceError
 from headrace.online.room import DAMAGED, RESTORE, environment, has_pages, is_damage, named, no_room
+from headrace.stream.embedded import EmbeddedLog
 from headrace.types import LogicalType, type_of
 
 MAP_BYTES = 64 << 30
 """Upper bound of the file; it only takes what is used."""
-_KEY = struct.Struct(">Q")
+LAKE = "lake"
+"""Reader of the log that brings live events into the lake."""
+_AT_ONCE = 100_000
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 _open: dict[Path, tuple[Spool, int]] = {}
 _opening = threading.Lock()
 
@@ -63,7 +68,7 @@ def _told() -> Iterator[None]:
 
 
 class Spool:
-    """Events by stream and sequence, and cases, in one LMDB environment (mode 0600).
+    """Cases, in an LMDB environment (mode 0600), and beside it the log of live events: a topic for each stream.
 
     Every write is one transaction that is on the disk (fsync) when it returns: neither kill -9 nor the loss of power
     takes anything back that was acknowledged. Writers gather what waits and pay for one fsync together.
@@ -76,10 +81,12 @@ class Spool:
         self._env = environment(folder, map_bytes, 256, RESTORE)
         with _told():
             self._meta, self._cases = named(self._env, (b"meta", b"cases"))
-        self._streams: dict[str, Any] = {}
+        self.log = EmbeddedLog(folder / "log", map_bytes)
+        self._forms: dict[str, Form] = {}
 
     def close(self) -> None:
         self._env.close()
+        self.log.close()
 
     @contextmanager
     def _begun(self, **how: Any) -> Iterator[Any]:
@@ -89,15 +96,11 @@ class Spool:
     def forget_readers(self) -> None:
         """Let go of what processes were reading when they were killed."""
         self._env.reader_check()
+        self.log.forget_readers()
 
     def clock(self) -> int:
         """Return the newest time that was written, microseconds UTC; ours must not go back behind it."""
-        return self._number(b"clock")
-
-    def _number(self, name: bytes) -> int:
-        with self._begun(db=self._meta) as transaction:
-            raw = transaction.get(name)
-        return 0 if raw is None else int(_KEY.unpack(raw)[0])
+        return self.log.clock()
 
     # -- cases
 
@@ -119,28 +122,34 @@ class Spool:
 
     # -- live events
 
-    def put_events(self, events: Sequence[tuple[str, int, list[Any]]], now: int) -> None:
-        """Write live events: stream, sequence, and fields as the kernel holds them with the known time last.
+    def put_events(self, stream: str, first: int, rows: Sequence[Sequence[Any]], now: int) -> int:
+        """Write live events, each of them the fields of the layout as the kernel holds them; return their known time.
+
+        Args:
+            stream: of which the layout is known.
+            first: sequence of the first row.
+            rows: at least one.
+            now: microseconds UTC; where the log has as late a time, the next microsecond counts.
 
         Raises:
             HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
         """
-        databases = {stream: self._stream(stream) for stream, _, _ in events}
-        with no_room(), self._begun(write=True) as transaction:
-            for stream, seq, values in events:
-                raw = json.dumps(values, separators=(",", ":")).encode()
-                transaction.put(_KEY.pack(seq), raw, db=databases[stream])
-            self._note(transaction, now)
+        return self.log.append(stream, list(map(self._form(stream).payload, rows)), now, first).known
 
-    def events(self, stream: str, after: int = 0) -> list[tuple[int, list[Any]]]:
-        """Return the live events of a stream with a sequence beyond ``after`` that are still here, in order."""
-        database = self._stream(stream)
-        found = []
-        with self._begun(db=database) as transaction, transaction.cursor() as cursor:
-            there = cursor.set_range(_KEY.pack(after + 1))
-            while there:
-                found.append((int(_KEY.unpack(cursor.key())[0]), json.loads(cursor.value())))
-                there = cursor.next()
+    def events(self, stream: str, after: int | None = None) -> list[tuple[int, list[Any]]]:
+        """Return the live events of a stream beyond a sequence, in order: fields as the kernel holds them, known time.
+
+        Args:
+            stream: of them.
+            after: the sequence; by default the last one that is in the lake.
+        """
+        found, last = list[tuple[int, list[Any]]](), self.log.position(LAKE, stream) if after is None else after
+        if self.log.last(stream) <= last:
+            return found
+        form = self._form(stream)
+        while groups := self.log.read(stream, last, _AT_ONCE):
+            found += [(seq, [*form.row(raw), group.known]) for group in groups for seq, raw in group]
+            last = groups[-1].last
         return found
 
     def layout(self, stream: str) -> dict[str, LogicalType] | None:
@@ -157,31 +166,57 @@ class Spool:
                 transaction.put(b"layout:" + stream.encode(), said)
 
     def events_waiting(self, stream: str) -> int:
-        """Return how many live events of a stream are not in the lake yet."""
-        database = self._stream(stream)
-        with self._begun() as transaction:
-            return int(transaction.stat(database)["entries"])
+        """Return how many live events of a stream are not in the lake yet, at most."""
+        return max(0, self.log.last(stream) - self.log.position(LAKE, stream))
 
     def forget_events(self, stream: str, last: int) -> None:
-        """Remove live events up to a sequence, once they are in the lake."""
-        with self._begun(write=True, db=self._stream(stream)) as transaction:
-            _remove(transaction.cursor(), last)
+        """Note that live events up to a sequence are in the lake; what no reader of the log waits for is removed."""
+        with self.log.transaction() as writing:
+            writing.reached(LAKE, stream, last)
+        self.log.forget(stream, min([last, *self.log.positions(stream).values()]))
 
-    def _stream(self, name: str) -> Any:
-        if name not in self._streams:
-            with _told(), no_room():
-                (self._streams[name],) = named(self._env, [b"events:" + name.encode()])
-        return self._streams[name]
+    def _form(self, stream: str) -> Form:
+        fields = self.layout(stream)
+        if fields is None:
+            raise LookupError(f"live events of {stream}, of which no layout is known")
+        if stream not in self._forms or self._forms[stream].fields != fields:
+            self._forms[stream] = Form(fields)
+        return self._forms[stream]
 
-    def _note(self, transaction: Any, now: int) -> None:
-        transaction.put(b"clock", _KEY.pack(now), db=self._meta)
 
+class Form:
+    """How a row stands in the log: a JSON object of its fields.
 
-def _remove(cursor: Any, last: int) -> None:
-    cursor.first()
-    # behind the last entry, where a deletion may leave it, a cursor has an empty key
-    while (key := cursor.key()) and _KEY.unpack(key)[0] <= last:
-        cursor.delete()
+    Args:
+        fields: with types.
+
+    Example:
+        >>> from headrace.types import Decimal
+        >>> form = Form({"amount": type_of(Decimal(12, 2))})
+        >>> form.payload([150]), form.row(b'{"amount":"1.50"}')
+        (b'{"amount":"1.50"}', [150])
+    """
+
+    def __init__(self, fields: Mapping[str, LogicalType]) -> None:
+        self.fields = dict(fields)
+        self._back = list(map(read_back, fields.values()))
+
+    def payload(self, row: Sequence[Any]) -> bytes:
+        """Return a row, in the order of the fields, as it stands in the log."""
+        return _encode(
+            {
+                name: None if value is None else written(value, kind)
+                for (name, kind), value in zip(self.fields.items(), row, strict=True)
+            }
+        )
+
+    def row(self, payload: bytes) -> list[Any]:
+        """Undo ``payload``."""
+        said = _decode(payload)
+        return [
+            value if of is None or value is None else of(value)
+            for value, of in zip(map(said.__getitem__, self.fields), self._back, strict=True)
+        ]
 
 
 class Ticking:

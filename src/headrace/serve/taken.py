@@ -78,7 +78,7 @@ class TakenKeys:
     def _rows(self, after: int) -> Iterator[pa.Table | pa.RecordBatch]:
         """Yield the keys of rows behind a sequence: of the spool first, from which rows only move on into the lake."""
         name = self._stream.name
-        if waiting := self._spool.events(name, after):
+        if waiting := self._spool.events(name, after or None):
             yield event_table(self._stream, waiting).select(self.names)
         if self._lake.exists(name):
             behind = Within("_seq", low=after + 1) if after else None
@@ -86,8 +86,7 @@ class TakenKeys:
                 yield part.select(self.names)
 
     def _newest(self) -> int:
-        waiting = self._spool.events(self._stream.name)
-        return max(self._lake.sequence(self._stream.name), waiting[-1][0] if waiting else 0)
+        return max(self._lake.sequence(self._stream.name), self._spool.log.last(self._stream.name))
 
     def _grew(self) -> bool:
         return self._version >= 0 and self._lake.only_grew(self._stream.name, self._version)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 
 from headrace.errors import Fault, HeadraceError
-from headrace.online.room import environment, no_room
+from headrace.online.room import DAMAGED, RESTORE, environment, is_damage, no_room
 from headrace.stream.log import Group
 
 MAP_BYTES = 256 << 30
 """Upper bound of the file; it only takes what is used."""
 ENTRY_BYTES = 128 << 10
 """A group that is larger lies in several entries: LMDB looks for as many free pages side by side as an entry takes."""
-_RESTORE = "restore the folder 'log' of the project's state; what is in the lake already is not needed any more"
 _KEY = struct.Struct(">Q")
 _HEADER = struct.Struct("<IIq")
 """CRC-32 of what follows, payloads, and when they were taken; then their lengths, four bytes each, and themselves."""
 _CHECKED = slice(4, None)
-_CLOCK = b"clock"
+_CLOCK, _POSITION = b"clock", b"position:"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Damage:
     def fault(self) -> Fault:
         """Return what a user is told."""
         found = f"{self.first} to {self.last} of the log, altered on disk"
-        return Fault("HR-LOG-001", self.topic, found, "what was written", _RESTORE)
+        return Fault("HR-LOG-001", self.topic, found, "what was written", RESTORE)
 
 
 class EmbeddedLog:
@@ -72,7 +72,7 @@ class EmbeddedLog:
 
     def __init__(self, folder: Path, map_bytes: int = MAP_BYTES) -> None:
         self.folder = Path(folder)
-        self._env = environment(self.folder, map_bytes, 1024, _RESTORE)
+        self._env = environment(self.folder, map_bytes, 1024, RESTORE)
         with no_room():
             self._meta = self._env.open_db(b"meta")
         self._topics: dict[str, Any] = {}
@@ -90,23 +90,15 @@ class EmbeddedLog:
 
     @contextmanager
     def transaction(self) -> Iterator[_Transaction]:
-        """Give what puts output and positions into the log together, when the block ends.
+        """Give what puts output and positions into the log together, when the block ends; others wait for that.
 
         Raises:
             HeadraceError: HR-ONLINE-002 where the disk is full: then nothing of it is there.
         """
-        writing = _Transaction(self)
-        yield writing
-        if not writing.noted:
-            return
-        topics = {topic: self._opened(topic, create=True) for topic, _ in writing.groups}
-        with no_room(), self._env.begin(write=True) as transaction:
-            for topic, group in writing.groups:
-                for part in _parts(group):
-                    if not transaction.put(_KEY.pack(part.first), _packed(part), db=topics[topic], append=True):
-                        raise AssertionError("a log is written by one process at a time")
-            for key, number in writing.noted.items():
-                transaction.put(key, _KEY.pack(number), db=self._meta)
+        opened = dict[str, Any]()
+        with no_room(), self._begun(write=True) as transaction:
+            yield _Transaction(transaction, self._meta, lambda topic: self._created(topic, transaction, opened))
+        self._topics |= opened  # those of a transaction that is undone are no databases
 
     def forget(self, topic: str, last: int) -> int:
         """Remove entries that reach up to a sequence at most; return how many sequences that were.
@@ -116,8 +108,8 @@ class EmbeddedLog:
         removed = 0
         if (database := self._there(topic)) is None:
             return 0
-        with no_room(), self._env.begin(write=True) as transaction, transaction.cursor(db=database) as cursor:
-            there, end = cursor.first(), self.last(topic)
+        with no_room(), self._begun(write=True) as transaction, transaction.cursor(db=database) as cursor:
+            there, end = cursor.first(), _number(transaction.get(_last_key(topic), db=self._meta))
             while there:
                 first = int(_KEY.unpack(cursor.key())[0])
                 # an entry says where the one in front of it ends, also where that was altered
@@ -136,7 +128,7 @@ class EmbeddedLog:
         found, left = list[Group](), most
         if (database := self._there(topic)) is None:
             return found
-        with self._env.begin(buffers=True) as transaction, transaction.cursor(db=database) as cursor:
+        with self._begun(buffers=True) as transaction, transaction.cursor(db=database) as cursor:
             there = _at(cursor, after)
             while there and left > 0:
                 try:
@@ -166,7 +158,7 @@ class EmbeddedLog:
 
     def topics(self) -> list[str]:
         """Return the topics by name."""
-        with self._env.begin() as transaction:
+        with self._begun() as transaction:
             names = [bytes(name) for name, _ in transaction.cursor()]
         return [name[6:].decode() for name in names if name.startswith(b"topic:")]
 
@@ -175,7 +167,7 @@ class EmbeddedLog:
         found: list[Damage] = []
         if (database := self._there(topic)) is None:
             return found
-        with self._env.begin(buffers=True) as transaction, transaction.cursor(db=database) as cursor:
+        with self._begun(buffers=True) as transaction, transaction.cursor(db=database) as cursor:
             for _ in cursor:
                 try:
                     _unpacked(topic, cursor)
@@ -186,28 +178,58 @@ class EmbeddedLog:
                     found.append(Damage(topic, first, max(first, behind)))
         return found
 
+    def positions(self, topic: str) -> dict[str, int]:
+        """Return how far each reader of a topic has come."""
+        with self._begun() as transaction, transaction.cursor(db=self._meta) as cursor:
+            there, found = cursor.set_range(_POSITION), dict[str, int]()
+            while there and bytes(cursor.key()).startswith(_POSITION):
+                reader, _, about = bytes(cursor.key())[len(_POSITION) :].decode().partition("\0")
+                if about == topic:
+                    found[reader] = _number(cursor.value())
+                there = cursor.next()
+        return found
+
+    def forget_readers(self) -> None:
+        """Let go of what processes were reading when they were killed."""
+        self._env.reader_check()
+
+    @contextmanager
+    def _begun(self, **how: Any) -> Iterator[Any]:
+        """Begin a transaction; tell of pages that were altered which file they are of."""
+        try:
+            with self._env.begin(**how) as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            if not is_damage(error):
+                raise
+            found = f"a log whose data.mdb was altered ({type(error).__name__})"
+            raise HeadraceError(Fault(DAMAGED, "", found, "what was written", RESTORE)) from error
+
     def _number(self, key: bytes) -> int:
-        with self._env.begin(db=self._meta) as transaction:
+        with self._begun(db=self._meta) as transaction:
             return _number(transaction.get(key))
 
     def _there(self, topic: str) -> Any:
         """Return the database of a topic, None where nothing was ever written to it."""
-        return self._opened(topic, create=False) if topic in self._topics or self.last(topic) else None
-
-    def _opened(self, topic: str, create: bool) -> Any:
-        if topic not in self._topics:
+        if topic not in self._topics and self.last(topic):
             with no_room():
-                self._topics[topic] = self._env.open_db(b"topic:" + topic.encode(), create=create)
-        return self._topics[topic]
+                self._topics[topic] = self._env.open_db(_database(topic), create=False)
+        return self._topics.get(topic)
+
+    def _created(self, topic: str, transaction: Any, opened: dict[str, Any]) -> Any:
+        if topic in self._topics:
+            return self._topics[topic]
+        if topic not in opened:
+            opened[topic] = self._env.open_db(_database(topic), transaction)
+        return opened[topic]
 
 
 class _Transaction:
-    """What is to be written together: groups by topic, and numbers by key."""
+    """A write transaction of LMDB as one of the log."""
 
-    def __init__(self, log: EmbeddedLog) -> None:
-        self._log = log
-        self.groups: list[tuple[str, Group]] = []
-        self.noted: dict[bytes, int] = {}
+    def __init__(self, transaction: Any, meta: Any, opened: Callable[[str], Any]) -> None:
+        self._transaction, self._meta, self._opened = transaction, meta, opened
+        self._known = 0
 
     def append(self, topic: str, payloads: Sequence[bytes], now: int, first: int | None = None) -> Group:
         """Add payloads behind the last of a topic; see ``Log.append``."""
@@ -217,19 +239,28 @@ class _Transaction:
         begin = last + 1 if first is None else first
         if begin <= last:
             raise ValueError(f"sequence {begin} of {topic}, which is at {last}")
-        if not self.groups:  # what a row knew is said by times alone: no other transaction may have this one
-            self.noted[_CLOCK] = max(now, self._log.clock() + 1)
-        group = Group(begin, self.noted[_CLOCK], payloads)
-        self.groups.append((topic, group))
-        self.noted[_last_key(topic)] = group.last
+        if not self._known:  # what a row knew is said by times alone: no other transaction may have this one
+            self._known = max(now, self._number(_CLOCK) + 1)
+            self._put(_CLOCK, self._known)
+        group, database = Group(begin, self._known, payloads), self._opened(topic)
+        for part in _parts(group):
+            self._transaction.put(_KEY.pack(part.first), _packed(part), db=database, append=True)
+        self._put(_last_key(topic), group.last)
         return group
 
     def reached(self, reader: str, topic: str, sequence: int) -> None:
         """Note that a reader has done with a topic up to a sequence."""
-        self.noted[_position_key(reader, topic)] = sequence
+        self._put(_position_key(reader, topic), sequence)
+
+    def position(self, reader: str, topic: str) -> int:
+        """Return up to which sequence a reader has done with a topic, 0 for none."""
+        return self._number(_position_key(reader, topic))
 
     def _number(self, key: bytes) -> int:
-        return self.noted[key] if key in self.noted else self._log._number(key)
+        return _number(self._transaction.get(key, db=self._meta))
+
+    def _put(self, key: bytes, number: int) -> None:
+        self._transaction.put(key, _KEY.pack(number), db=self._meta)
 
 
 def _parts(group: Group) -> Iterator[Group]:
@@ -278,5 +309,9 @@ def _last_key(topic: str) -> bytes:
     return b"last:" + topic.encode()
 
 
+def _database(topic: str) -> bytes:
+    return b"topic:" + topic.encode()
+
+
 def _position_key(reader: str, topic: str) -> bytes:
-    return b"position:" + reader.encode() + b"\0" + topic.encode()
+    return _POSITION + reader.encode() + b"\0" + topic.encode()

@@ -1,5 +1,4 @@
-"""What users test their own projects with: queries over a few rows, the paths of requests and streams, a server that
-may err."""
+"""What users test their own projects with: queries over a few rows, requests and streams, a server that may err."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The stream's path for conformance: events are learned one after another, and rows come in micro-batches of any size."""
+"""The stream's path for conformance: events are learned one by one, and rows come in micro-batches of any size."""
 
 from __future__ import annotations
 
