@@ -35,12 +35,13 @@ class LiveFeatures:
         slots = {slot.id: slot for slot in state.slots}
         self._groups = [(slots[name], groups) for name, groups in groups_of(plan).items()]
 
-    def of(self, rows: Frame) -> dict[str, Column]:
+    def of(self, rows: Frame, horizon: Mapping[str, int] | None = None) -> dict[str, Column]:
         """Return every feature of every row, by name.
 
         Args:
             rows: with the plan's ``row_columns``; those that are events of the spine have their sequences. The state
                 has applied all that they may see.
+            horizon: of sources, the last sequence that any row sees; None where time alone decides.
 
         Raises:
             HeadraceError: HR-ONLINE-001 where the state was altered on disk, 003 where a row is ``too_old``.
@@ -50,6 +51,8 @@ class LiveFeatures:
         found: dict[str, Column] = {}
         for slot, groups in self._groups:
             events = self._events(slot, asked, moment)
+            if horizon is not None and slot.source in horizon:
+                events = _until(events, horizon[slot.source])
             found |= grouped(groups, asked, self._moment, {slot.source: events}, self._spine)
         return found | derived(self._plan, asked, found)
 
@@ -66,3 +69,12 @@ class LiveFeatures:
         keys: Mapping[str, Column] = {name: rows.columns[name] for name in slot.keys}
         low, high = (int(moment.min()), int(moment.max())) if len(moment) else (0, 0)
         return self._state.history(slot, keys, low, high)
+
+
+def _until(events: Frame, last: int) -> Frame:
+    assert events.seq is not None
+    if int(events.seq.max(initial=0)) <= last:
+        return events
+    chosen = np.flatnonzero(events.seq <= last)
+    columns = {name: column.take(chosen) for name, column in events.columns.items()}
+    return Frame(len(chosen), columns, events.seq[chosen], None if events.known is None else events.known[chosen])

@@ -11,14 +11,17 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import pyarrow as pa
 
 from headrace.contracts.json import written
+from headrace.declare import Service
 from headrace.declare.kept import DECISIONS
-from headrace.serve.desk import Decided, Desk
+from headrace.learn import Version
+from headrace.plan.meaning import Plan
+from headrace.serve.desk import Decided
 from headrace.serve.fields import Row
 from headrace.serve.pseudonyms import Pseudonym, Writing, in_json
 from headrace.types import LogicalType, arrow_schema, type_of
@@ -36,6 +39,22 @@ _encode = msgspec.json.Encoder(enc_hook=in_json).encode
 _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 _BEGINS_CONTEXT = _pack([_CONTEXT, *range(6)])[:3]
 """By which a context is told without being unpacked: how long it is, and its first item."""
+
+
+class Decider(Protocol):
+    """What decides rows of a service, one by one or many at once."""
+
+    @property
+    def service(self) -> Service: ...
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def version(self) -> Version: ...
+
+    @property
+    def meaning(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +80,10 @@ class Context:
     writing: Writing | None = None
 
     @classmethod
-    def of(cls, desk: Desk, declaration: str, writing: Writing | None = None) -> Context:
+    def of(cls, desk: Decider, declaration: str, writing: Writing | None = None) -> Context:
         """Return the context of what a desk answers, which was declared so."""
+        spine = desk.service.model.cases.spine
+        types = {name: one.type for name, one in spine.contract.fields().items()}
         features = [one.name for one in desk.plan.outputs]
         constant = {
             "model": desk.version.name,
@@ -71,7 +92,7 @@ class Context:
             "declaration": declaration,
             "features_declaration": desk.meaning,
         }
-        one = cls(desk.service.name, desk.moment, desk.types, features, constant, "", writing)
+        one = cls(desk.service.name, spine.event_time, types, features, constant, "", writing)
         return replace(one, name=hashlib.sha256(one.packed).hexdigest()[:16])
 
     @cached_property

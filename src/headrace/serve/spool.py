@@ -134,7 +134,11 @@ class Spool:
         Raises:
             HeadraceError: HR-ONLINE-002 when there is no room; then none of them is written.
         """
-        return self.log.append(stream, list(map(self._form(stream).payload, rows)), now, first).known
+        payloads = list(map(self._form(stream).payload, rows))
+        with self.log.transaction() as writing:
+            if writing.position(LAKE, stream) >= writing.last(stream):  # what lies between is in the lake by itself
+                writing.reached(LAKE, stream, first - 1)
+            return writing.append(stream, payloads, now, first).known
 
     def events(self, stream: str, after: int | None = None) -> list[tuple[int, list[Any]]]:
         """Return the live events of a stream beyond a sequence, in order: fields as the kernel holds them, known time.

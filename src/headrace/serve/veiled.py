@@ -54,7 +54,7 @@ class Veiled:
             self._hidden[service.name] = hidden_in(self._loaded.project, service)
         return self._hidden[service.name]
 
-    def writing(self, desk: Desk) -> Writing | None:
+    def writing(self, desk: serve_record.Decider) -> Writing | None:
         """Return what puts pseudonyms into the records of a desk, None where it has nothing personal.
 
         Raises:
@@ -64,7 +64,8 @@ class Veiled:
         features = [one.name for one in desk.plan.outputs]
         if not hidden.fields and not hidden.features.intersection(features):
             return None
-        return Writing(hidden, desk.types, features, self._cipher)
+        fields = desk.service.model.cases.spine.contract.fields()
+        return Writing(hidden, {name: one.type for name, one in fields.items()}, features, self._cipher)
 
     def secret(self, desk: Desk) -> bytes:
         """Return what the names of a service's cases are keyed with; nothing where their keys are not personal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ _KEY = struct.Struct(">Q")
 _HEADER = struct.Struct("<IIq")
 """CRC-32 of what follows, payloads, and when they were taken; then their lengths, four bytes each, and themselves."""
 _CHECKED = slice(4, None)
-_CLOCK, _POSITION = b"clock", b"position:"
+_ID, _CLOCK, _POSITION = b"id", b"clock", b"position:"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,17 @@ class EmbeddedLog:
         with no_room():
             self._meta = self._env.open_db(b"meta")
         self._topics: dict[str, Any] = {}
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits by which it is told from others; made once."""
+        with self._begun(db=self._meta) as transaction:
+            raw = transaction.get(_ID)
+        if raw is None:
+            with no_room(), self._begun(write=True, db=self._meta) as transaction:
+                transaction.put(_ID, uuid.uuid4().hex[:12].encode(), overwrite=False)
+                raw = transaction.get(_ID)
+        return bytes(raw).decode()
 
     def close(self) -> None:
         """Release the files."""
@@ -235,7 +247,7 @@ class _Transaction:
         """Add payloads behind the last of a topic; see ``Log.append``."""
         if not payloads:
             raise ValueError("a group without payloads")
-        last = self._number(_last_key(topic))
+        last = self.last(topic)
         begin = last + 1 if first is None else first
         if begin <= last:
             raise ValueError(f"sequence {begin} of {topic}, which is at {last}")
@@ -251,6 +263,10 @@ class _Transaction:
     def reached(self, reader: str, topic: str, sequence: int) -> None:
         """Note that a reader has done with a topic up to a sequence."""
         self._put(_position_key(reader, topic), sequence)
+
+    def last(self, topic: str) -> int:
+        """Return the last sequence that was given, 0 for none."""
+        return self._number(_last_key(topic))
 
     def position(self, reader: str, topic: str) -> int:
         """Return up to which sequence a reader has done with a topic, 0 for none."""

@@ -56,6 +56,14 @@ class Writing(Protocol):
         """Note that a reader has done with a topic up to a sequence."""
         ...
 
+    def last(self, topic: str) -> int:
+        """Return the last sequence that was given, 0 for none."""
+        ...
+
+    def position(self, reader: str, topic: str) -> int:
+        """Return up to which sequence a reader has done with a topic; no other can change it until the block ends."""
+        ...
+
 
 class Log(Protocol):
     """Topics that only grow, written by one process at a time and read by many."""

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from headrace.engines.frame import Frame, feature_array
 from headrace.online import State, slots_of
-from headrace.plan.meaning import Plan
 from headrace.online.features import LiveFeatures
+from headrace.plan.meaning import Plan
 from headrace.testing.request import MAP_BYTES, learn, out_type
 
 _SIZES = 7, 1, 64, 3
