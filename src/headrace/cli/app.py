@@ -35,6 +35,7 @@ COMMANDS = {
     "models": "Versions of models: list, compare, promote, shadow, restore.",
     "serve": "Answer decisions over HTTP.",
     "work": "Decide live events as they come.",
+    "up": "Start log, service and worker of a project in one.",
     "state": "What services know of each key: show it, make it anew.",
     "why": "Show why a decision is what it is, and what would have changed it.",
     "replay": "Past requests through another version: how many decisions flip.",

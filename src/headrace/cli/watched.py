@@ -37,7 +37,7 @@ def page(url: str, found: Seen, rates: Sequence[float], kept_out: str = "") -> R
             (sparks(rates), "cyan"), (f"  {rates[-1]:,.0f} requests/s, most {max(rates):,.0f}", "dim")
         )
         parts += [Text(), drawn]
-    parts += [Text(), _services(found), *_decisions(found), *_refused(found), *_state(found)]
+    parts += [Text(), _services(found), *_decisions(found), *_streams(found), *_refused(found), *_state(found)]
     return _group(parts)
 
 
@@ -125,6 +125,17 @@ def _decisions(found: Seen) -> list[RenderableType]:
     for one in found.services:
         for decision, share in _shares(one):
             table.add_row(one.name, decision, f"{share:.1%}", bar(share))
+    return [table] if table.row_count else []
+
+
+def _streams(found: Seen) -> list[RenderableType]:
+    table = _table("stream", "taken/s", "decided/s", "wait", "refused", "p50", "p99", left=1)
+    for name, one in found.streams.items():
+        if one.lag is None and not one.taken:
+            continue
+        decided = ("", "", "") if one.lag is None else (f"{one.decided:,.0f}", f"{one.lag:,}", f"{one.refused:,}")
+        latencies = [latency(one.latency_s.get(quantile)) for quantile in ("0.5", "0.99")]
+        table.add_row(name, f"{one.taken:,.0f}", *decided, *latencies)
     return [table] if table.row_count else []
 
 

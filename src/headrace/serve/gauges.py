@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import nan
 from typing import TYPE_CHECKING
 
 from headrace.serve.drain import journals
 from headrace.serve.journal import segments
+from headrace.serve.streaming.decided import NAME, refused_of, topic_of
+from headrace.serve.streaming.latency import latencies
 
 if TYPE_CHECKING:
     from headrace.serve.office import Office
@@ -29,6 +32,22 @@ def gauges(office: Office) -> None:
         now = office.now()
         return {name: max(0, now - at) / 1e6 for name, at in office.state.newest().items()}
 
+    def reached(topic: Callable[[str], str]) -> Callable[[], dict[str, float]]:
+        log = office.spool.log
+        return lambda: {name: n for name in office.desks if (n := log.last(topic(name)))}
+
+    def lag() -> dict[str, float]:
+        log = office.spool.log
+        return {
+            name: max(0, log.last(name) - log.positions(name)[NAME])
+            for name in office.intake.streams
+            if NAME in log.positions(name)
+        }
+
+    meters.gauge("headrace_stream_lag", lag)
+    meters.gauge("headrace_stream_decided_total", reached(topic_of))
+    meters.gauge("headrace_stream_refused_total", reached(refused_of))
+    meters.gauge("headrace_stream_latency_seconds", lambda: latencies(office.spool.log.folder))
     meters.gauge("headrace_model_info", model_info)
     meters.gauge("headrace_spool_records", lambda: office.waiting)
     meters.gauge("headrace_spool_bytes", spool_bytes)

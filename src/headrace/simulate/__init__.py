@@ -2,6 +2,7 @@
 
 from headrace.simulate.faults import FAULTS
 from headrace.simulate.files import Planted, write
+from headrace.simulate.going_on import going_on
 from headrace.simulate.world import World, payments
 
-__all__ = ["FAULTS", "Planted", "World", "payments", "write"]
+__all__ = ["FAULTS", "Planted", "World", "going_on", "payments", "write"]

@@ -33,7 +33,12 @@ class World:
 
 
 def payments(
-    days: int = 183, customers: int = 5_000, terminals: int = 10_000, seed: int = 7, start: str = "2026-01-01"
+    days: int = 183,
+    customers: int = 5_000,
+    terminals: int = 10_000,
+    seed: int = 7,
+    start: str = "2026-01-01",
+    drawn: int | None = None,
 ) -> World:
     """Return a world of card payments, about two for each customer and day, of which about 0.8 % are fraud.
 
@@ -43,6 +48,7 @@ def payments(
         terminals: how many there are; customers use those near home.
         seed: of all randomness; the same seed gives the same bytes.
         start: first day, in UTC, ISO 8601.
+        drawn: with what, besides the seed, all but the habits is drawn: the same customers live another time.
 
     Returns:
         World: payments, chargebacks, customers, and the truth about each payment.
@@ -62,6 +68,8 @@ def payments(
     random = np.random.default_rng(seed)
     begin = _midnight(start)
     usual = habits(customers, terminals, random)
+    if drawn is not None:
+        random = np.random.default_rng([seed, drawn])
     who, at = _visits(usual, days, random)
     where, cents = usual.terminals(who, random), usual.amounts(who, random)
     kind = kinds(who, where, at // DAY_US, cents, (customers, terminals, days), random)

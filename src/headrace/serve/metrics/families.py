@@ -115,6 +115,18 @@ _ALL = (
         over="max",
     ),
     Family("headrace_shadow_failing", "gauge", "Whether the shadow of a service fails now.", ("service",), over="max"),
+    # a log is one for all workers
+    Family("headrace_stream_lag", "gauge", "Live events that wait to be decided.", ("stream",), over="max"),
+    Family("headrace_stream_decided_total", "counter", "Live events that were decided.", ("service",), over="max"),
+    Family("headrace_stream_refused_total", "counter", "Live events without a decision.", ("service",), over="max"),
+    Family(
+        "headrace_stream_latency_seconds",
+        "gauge",
+        "From the log to the decision, of the last ten seconds of a worker that runs.",
+        ("stream", "quantile"),
+        "seconds",
+        "max",
+    ),
     Family(
         "headrace_model_info",
         "info",

@@ -62,6 +62,24 @@ class ServiceSeen:
 
 
 @dataclass(frozen=True)
+class StreamSeen:
+    """Live events between two looks.
+
+    Args:
+        taken, decided: events a second.
+        lag: events that wait to be decided; None where nothing decides them.
+        refused: events without a decision, since the log began.
+        latency_s: quantile to seconds from the log to the decision.
+    """
+
+    taken: float
+    decided: float
+    lag: int | None
+    refused: int
+    latency_s: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Seen:
     """A running service between two looks; what it did not tell is None or empty.
 
@@ -76,6 +94,7 @@ class Seen:
         state_rebuilding: whether the state of keys is being made anew.
         state_age_s: source to seconds since the state held all of it.
         parity_compared, parity_differing: values since it began; differing must be 0.
+        streams: live events by stream.
     """
 
     seconds: float
@@ -93,6 +112,7 @@ class Seen:
     state_age_s: Mapping[str, float]
     parity_compared: float | None
     parity_differing: float | None
+    streams: Mapping[str, StreamSeen]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values for ``--json``."""
@@ -123,7 +143,29 @@ def seen(before: Look, now: Look) -> Seen:
         state_age_s={labels["source"]: value for labels, value in now.each("headrace_state_age_seconds")},
         parity_compared=now.single("headrace_parity_compared_total"),
         parity_differing=now.single("headrace_parity_differing_total"),
+        streams=_streams(before, now, seconds),
     )
+
+
+def _streams(before: Look, now: Look, seconds: float) -> dict[str, StreamSeen]:
+    lag = {labels["stream"]: int(value) for labels, value in now.each("headrace_stream_lag")}
+    names = {*lag, *(labels["stream"] for labels, _ in now.each("headrace_events_total"))}
+    found = {}
+    for name in sorted(names):
+        taken = _grown(before, now, "headrace_events_total", frozenset({("stream", name)}))
+        waits = lag.get(name)
+        done = taken - (
+            (waits or 0) - int(before.values.get(("headrace_stream_lag", frozenset({("stream", name)})), 0))
+        )
+        quantiles = {
+            labels["quantile"]: value
+            for labels, value in now.each("headrace_stream_latency_seconds")
+            if labels["stream"] == name
+        }
+        decided = 0.0 if waits is None else max(0.0, done / seconds)
+        refused = sum(int(value) for _, value in now.each("headrace_stream_refused_total")) if waits is not None else 0
+        found[name] = StreamSeen(taken / seconds, decided, waits, refused, quantiles)
+    return found
 
 
 def percentiles(buckets: Sequence[tuple[float, float]]) -> dict[str, float | None]:

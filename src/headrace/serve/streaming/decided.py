@@ -15,6 +15,8 @@ from headrace.serve.record import Record
 from headrace.serve.spool import LAKE
 from headrace.stream.embedded import EmbeddedLog
 
+NAME = "decide"
+"""Of the workers that decide, under which their positions are kept."""
 _JSON = ("horizon", "request", "features", "reasons", "situation")
 """Fields of a record that are JSON themselves: in the log they are objects and lists, to the very bytes."""
 _AT_ONCE = 20_000

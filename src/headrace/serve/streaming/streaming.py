@@ -20,15 +20,14 @@ from headrace.plan import compile_set, fingerprints
 from headrace.serve.drain import spool_of
 from headrace.serve.loaded import Loaded, services_of
 from headrace.serve.spool import Form, opened
-from headrace.serve.streaming.decided import drain_decided, journal_of, refused_of, topic_of
+from headrace.serve.streaming.decided import NAME, drain_decided, journal_of, refused_of, topic_of
 from headrace.serve.streaming.desk import EventDesk, Events
 from headrace.serve.streaming.heads import Heads
 from headrace.serve.streaming.keeping import Keeping
+from headrace.serve.streaming.latency import Latency
 from headrace.serve.veiled import Veiled
 from headrace.stream.worker import MOST, Batch, Figures, Output, Worker
 
-NAME = "decide"
-"""Of the workers, under which their positions are kept."""
 _REST_S = 0.002
 _LOOK_S = 2.0
 """How often new champions are looked for, and decisions brought into the lake."""
@@ -78,8 +77,11 @@ class Streaming:
             self._of = {name: [one for one in chosen if one.model.cases.spine.name == name] for name in self._streams}
             self._forms = {name: Form(_types(one)) for name, one in self._streams.items()}
             self._heads = Heads(self._spool.log)
+            self._latency = Latency(self._spool.log.folder)
+            stack.callback(self._latency.close)
             self.workers = [
-                Worker(self._spool.log, NAME, name, self._handle, most=most, now_us=now_us) for name in self._streams
+                Worker(self._spool.log, NAME, name, self._handle, most=most, now_us=now_us, took=self._latency.took)
+                for name in self._streams
             ]
             for one in self.workers:
                 self._begin(one.topic)
