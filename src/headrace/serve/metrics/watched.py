@@ -152,11 +152,10 @@ def _streams(before: Look, now: Look, seconds: float) -> dict[str, StreamSeen]:
     names = {*lag, *(labels["stream"] for labels, _ in now.each("headrace_events_total"))}
     found = {}
     for name in sorted(names):
-        taken = _grown(before, now, "headrace_events_total", frozenset({("stream", name)}))
+        labels_of = frozenset({("stream", name)})
+        taken = _grown(before, now, "headrace_events_total", labels_of)
         waits = lag.get(name)
-        done = taken - (
-            (waits or 0) - int(before.values.get(("headrace_stream_lag", frozenset({("stream", name)})), 0))
-        )
+        done = taken - ((waits or 0) - before.values.get(("headrace_stream_lag", labels_of), 0.0))
         quantiles = {
             labels["quantile"]: value
             for labels, value in now.each("headrace_stream_latency_seconds")

@@ -79,10 +79,8 @@ class Streaming:
             self._heads = Heads(self._spool.log)
             self._latency = Latency(self._spool.log.folder)
             stack.callback(self._latency.close)
-            self.workers = [
-                Worker(self._spool.log, NAME, name, self._handle, most=most, now_us=now_us, took=self._latency.took)
-                for name in self._streams
-            ]
+            how: dict[str, Any] = {"most": most, "now_us": now_us, "took": self._latency.took}
+            self.workers = [Worker(self._spool.log, NAME, name, self._handle, **how) for name in self._streams]
             for one in self.workers:
                 self._begin(one.topic)
             self._desks: dict[str, EventDesk] = {}
