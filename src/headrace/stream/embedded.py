@@ -59,6 +59,8 @@ class EmbeddedLog:
         folder: of the log, made where it is absent.
         map_bytes: upper bound of its size.
 
+    ``id`` are twelve hex digits by which it is told from others.
+
     Raises:
         HeadraceError: HR-ONLINE-001 where the file cannot be opened, 002 where the disk is full.
 
@@ -77,17 +79,7 @@ class EmbeddedLog:
         with no_room():
             self._meta = self._env.open_db(b"meta")
         self._topics: dict[str, Any] = {}
-
-    @property
-    def id(self) -> str:
-        """Twelve hex digits by which it is told from others; made once."""
-        with self._begun(db=self._meta) as transaction:
-            raw = transaction.get(_ID)
-        if raw is None:
-            with no_room(), self._begun(write=True, db=self._meta) as transaction:
-                transaction.put(_ID, uuid.uuid4().hex[:12].encode(), overwrite=False)
-                raw = transaction.get(_ID)
-        return bytes(raw).decode()
+        self.id = self._named()
 
     def close(self) -> None:
         """Release the files."""
@@ -216,6 +208,16 @@ class EmbeddedLog:
                 raise
             found = f"a log whose data.mdb was altered ({type(error).__name__})"
             raise HeadraceError(Fault(DAMAGED, "", found, "what was written", RESTORE)) from error
+
+    def _named(self) -> str:
+        """Return twelve hex digits by which it is told from others; they are made once."""
+        with self._begun(db=self._meta) as transaction:
+            raw = transaction.get(_ID)
+        if raw is None:
+            with no_room(), self._begun(write=True, db=self._meta) as transaction:
+                transaction.put(_ID, uuid.uuid4().hex[:12].encode(), overwrite=False)
+                raw = transaction.get(_ID)
+        return bytes(raw).decode()
 
     def _number(self, key: bytes) -> int:
         with self._begun(db=self._meta) as transaction:
