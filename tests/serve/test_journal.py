@@ -92,6 +92,16 @@ def lost(content, begin, end, sectors):
     return bytes(altered)
 
 
+def test_a_power_cut_may_take_one_byte_of_a_group(tmp_path):
+    written(tmp_path, some(1, 4, 236), some(5, 6, 236), some(7, 12, 236), size=1 << 17)
+    (path,) = segments(tmp_path)
+    whole, begin = path.read_bytes(), 1535
+    assert whole[begin - 1] == 7  # what follows are the last byte of a sector, and the next ones
+    path.write_bytes(lost(whole, begin, len(whole), {2}))
+    assert records(tmp_path) == some(1, 6, 236)
+    assert Journal(tmp_path).last == 6
+
+
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_a_power_cut_leaves_any_sectors_of_the_last_group_and_takes_nothing_before_it(tmp_path_factory, data):

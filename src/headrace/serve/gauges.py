@@ -38,11 +38,8 @@ def gauges(office: Office) -> None:
 
     def lag() -> dict[str, float]:
         log = office.spool.log
-        return {
-            name: max(0, log.last(name) - log.positions(name)[NAME])
-            for name in office.intake.streams
-            if NAME in log.positions(name)
-        }
+        reached = {name: log.positions(name).get(NAME) for name in log.topics()}
+        return {name: max(0, log.last(name) - at) for name, at in reached.items() if at is not None}
 
     meters.gauge("headrace_stream_lag", lag)
     meters.gauge("headrace_stream_decided_total", reached(topic_of))

@@ -354,9 +354,9 @@ def _following(content: bytes, at: int, before: int) -> list[bool]:
 
 
 def _unwritten(content: bytes, at: int) -> bool:
-    """Whether a sector behind a place has nothing."""
-    places = range((at // _SECTOR + 1) * _SECTOR, len(content), _SECTOR)
-    return any(not any(content[place : place + _SECTOR]) for place in places)
+    """Whether the rest of the sector of a place, or one behind it, has nothing."""
+    places = [at, *range((at // _SECTOR + 1) * _SECTOR, len(content), _SECTOR)]
+    return any(not any(content[place : (place // _SECTOR + 1) * _SECTOR]) for place in places)
 
 
 def _altered_behind(path: Path, number: int) -> HeadraceError:
