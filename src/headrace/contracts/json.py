@@ -330,8 +330,8 @@ def read_back(kind: LogicalType) -> Callable[[Any], Any] | None:
     """Return what makes a value of the kernel of what ``written`` wrote and was parsed; None where it is the same.
 
     Example:
-        >>> from headrace.types import Decimal, type_of
-        >>> read_back(type_of(Decimal(12, 2)))("1.50")
+        >>> from headrace.types import Decimal
+        >>> read_back(Decimal(12, 2))("1.50")
         150
     """
     match kind.name:

@@ -196,7 +196,7 @@ class Form:
 
     Example:
         >>> from headrace.types import Decimal
-        >>> form = Form({"amount": type_of(Decimal(12, 2))})
+        >>> form = Form({"amount": Decimal(12, 2)})
         >>> form.payload([150]), form.row(b'{"amount":"1.50"}')
         (b'{"amount":"1.50"}', [150])
     """
