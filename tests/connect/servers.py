@@ -61,7 +61,7 @@ class Server:
         """End it as a machine that loses power does."""
         assert self._process is not None
         children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True
+            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True, check=True
         )
         self._process.kill()
         self._process.wait()

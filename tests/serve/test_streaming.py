@@ -123,6 +123,17 @@ def test_a_situation_decides_as_the_service_declares(trained, tmp_path):
     assert parity(shop).differing == 0
 
 
+def test_of_two_workers_one_stands_by_and_takes_over_when_the_other_ends(posted):
+    first, second = Streaming(posted, most=100), Streaming(posted)
+    assert (first.step(), second.step()) == (100, 0)
+    first.close()
+    time.sleep(0.3)
+    second.catch_up()
+    assert second.figures()["payments"][0].events == 300
+    second.close()
+    assert len(rows_of(posted, "decisions_desk")) == 400
+
+
 def test_a_worker_beside_a_service_is_killed_again_and_again(shop):
     Streaming(shop).close()
     words = [sys.executable, "-m", "headrace.cli", "work", "--project", str(shop.folder), "--most", "40"]

@@ -28,17 +28,18 @@ def command(session: Session, services: tuple[str, ...], once: bool, most: int) 
     """Decide each live event, in the order of the log, with the values as of before it.
 
     Decisions go into the topic decisions_SERVICE of the log and the table of that name; why an event has none, into
-    refused_SERVICE. Ctrl-C ends it when what is under way is done; who comes next goes on there. One of a project runs
-    at a time, beside headrace serve or alone.
+    refused_SERVICE. Ctrl-C ends it when what is under way is done; who comes next goes on there. It works beside
+    headrace serve or alone; a second one stands by, and takes over when the first ends.
     """
     from headrace.serve.streaming import Streaming
 
     streaming = Streaming(session.load(), services, most=most)
     try:
         with _heard(streaming), _watched(streaming, quiet=session.as_json):
-            while streaming.step() if once else streaming.going:
-                if not once:
-                    streaming.run()
+            if once:
+                streaming.catch_up()
+            else:
+                streaming.run()
         document = told(streaming)
     finally:
         streaming.close()

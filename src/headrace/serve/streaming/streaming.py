@@ -16,6 +16,7 @@ from headrace.declare.nested import flat
 from headrace.engines.frame import Frame
 from headrace.errors import Fault, HeadraceError, nearest
 from headrace.kernel.typing import Ints
+from headrace.lake.lock import exclusive
 from headrace.plan import compile_set, fingerprints
 from headrace.serve.drain import spool_of
 from headrace.serve.loaded import Loaded, services_of
@@ -31,6 +32,8 @@ from headrace.stream.worker import MOST, Batch, Figures, Output, Worker
 _REST_S = 0.002
 _LOOK_S = 2.0
 """How often new champions are looked for, and decisions brought into the lake."""
+_TURN_S = 0.2
+"""How often a worker that stands by asks whether it is its turn."""
 
 
 class Streaming:
@@ -85,22 +88,19 @@ class Streaming:
                 self._begin(one.topic)
             self._desks: dict[str, EventDesk] = {}
             self._versions: dict[str, int] = {}
-            self._looked = float("-inf")
+            self._looked = self._asked = float("-inf")
+            self._turn: ExitStack | None = None
             self._stack = stack.pop_all()
 
     def close(self) -> None:
         """Bring what was decided into the lake, and let go."""
         with self._stack:
-            drain_decided(self._spool.log, self._lake)
+            if self._turn is not None:
+                drain_decided(self._spool.log, self._lake)
 
     def stop(self) -> None:
         """End ``run`` when what is under way is done; may be called from a handler of signals."""
         self._stop.set()
-
-    @property
-    def going(self) -> bool:
-        """Whether it was not told to stop."""
-        return not self._stop.is_set()
 
     def run(self) -> None:
         """Decide what comes until told to stop.
@@ -112,8 +112,25 @@ class Streaming:
             if not self.step():
                 self._stop.wait(_REST_S)
 
+    def catch_up(self) -> None:
+        """Decide what waits now, or see another worker do it, until told to stop.
+
+        Raises:
+            HeadraceError: as ``run``.
+        """
+        log = self._spool.log
+        wanted = {one.topic: log.last(one.topic) for one in self.workers}
+        while not self._stop.is_set() and any(log.position(NAME, topic) < last for topic, last in wanted.items()):
+            if not self.step():
+                self._stop.wait(_REST_S)
+
     def step(self) -> int:
-        """Decide a micro-batch of each stream; return how many events those were."""
+        """Decide a micro-batch of each stream; return how many events those were.
+
+        One worker of a log is at work at a time. Another one stands by, which takes over when that one ends.
+        """
+        if not self._has_turn():
+            return 0
         self._look()
         try:
             return sum(one.step() for one in self.workers if not self._stop.is_set())
@@ -130,6 +147,19 @@ class Streaming:
         if NAME not in log.positions(topic):
             with log.transaction() as writing:
                 writing.reached(NAME, topic, log.position("lake", topic))
+
+    def _has_turn(self) -> bool:
+        if self._turn is None and clock.monotonic_s() - self._asked >= _TURN_S:
+            self._asked = clock.monotonic_s()
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(exclusive(self._spool.log.folder / "working.lock", wait_s=0))
+                except HeadraceError as error:
+                    if error.faults[0].code != "HR-LAKE-009":
+                        raise
+                    return False
+                self._turn = self._stack.enter_context(stack.pop_all())
+        return self._turn is not None
 
     def _look(self) -> None:
         if clock.monotonic_s() - self._looked < _LOOK_S:
